@@ -1,0 +1,1 @@
+"""tcpsim: a TCP state-machine simulator for the end of connections."""
