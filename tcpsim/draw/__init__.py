@@ -1,0 +1,1 @@
+"""Show: ladders, the state diagram and curves. The only room that imports matplotlib."""
