@@ -1,0 +1,62 @@
+"""Results on disk: tidy tables as CSV or Parquet, and nothing half-written.
+
+Owns: the atomic write (a temporary file in the same directory, then one rename) and the choice of a
+format by its suffix. Refuses to know: what the columns mean.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+
+from tcpsim.errors import InputError
+
+_WRITERS = {
+    ".csv": lambda frame, path: frame.write_csv(path, float_precision=9),
+    ".parquet": lambda frame, path: frame.write_parquet(path),
+}
+
+
+def write_table(frame: pl.DataFrame, path: Path) -> None:
+    """Write a table whole or not at all; the suffix says how.
+
+    Raises:
+        InputError: a suffix other than .csv or .parquet, or a place that cannot be written.
+    """
+    write = _WRITERS.get(path.suffix)
+    if write is None:
+        raise InputError(f"output {path}", repr(path.suffix), "a name that ends in .csv or .parquet")
+    with whole_or_nothing(path) as partial:
+        write(frame, partial)
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """A table that `write_table` left."""
+    return pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
+
+
+@contextmanager
+def whole_or_nothing(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path`, of the same suffix, that becomes `path` if the block succeeds.
+
+    Raises:
+        InputError: the directory does not exist or cannot be written.
+    """
+    partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        partial.touch()
+    except OSError as problem:
+        allowed = "a file in a directory that can be written"
+        raise InputError(f"output {path}", problem.strerror, allowed) from None
+    try:
+        yield partial
+        try:
+            partial.replace(path)
+        except OSError as problem:
+            raise InputError(f"output {path}", problem.strerror, "a file that can be written") from None
+    finally:
+        partial.unlink(missing_ok=True)

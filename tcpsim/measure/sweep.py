@@ -1,0 +1,117 @@
+"""A sweep: one function at many points, in any number of processes, always the same answer.
+
+Owns: the division of points among processes, the order of the answers (that of the points, whoever
+finished first), the store of finished points that lets an interrupted sweep continue, and progress.
+Refuses to know: what a point is. A point decides its result alone (its seed is one of its fields), so
+processes divide points and runs, and never one population.
+
+A stored answer is found again by what was asked: the function's name, the point, and the source code
+of the package and of the function's module. A changed line of code therefore makes every stored
+answer stale, on purpose.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import multiprocessing
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tcpsim
+from tcpsim.errors import InputError
+from tcpsim.measure.results import whole_or_nothing
+
+Point = TypeVar("Point", bound=tuple[Any, ...])
+Answer = Any  # whatever JSON can hold: rows of a table, as a rule
+Progress = Callable[[int, int], None]
+
+
+def sweep(
+    points: Sequence[Point],
+    function: Callable[[Point], Answer],
+    workers: int = 1,
+    store: Path | None = None,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+) -> list[Answer]:
+    """The answer at every point, in the order of the points.
+
+    Args:
+        points: named tuples of plain values (numbers, text, None, tuples of those).
+        function: importable by name, and a function of the point alone; answers what JSON can hold.
+        workers: processes on this machine; 1 means this process.
+        store: a directory that keeps every finished answer; a sweep that finds them continues there.
+        progress: told (finished, all) whenever a point is finished.
+        executor: runs the points elsewhere instead, for example on a dask cluster.
+
+    Raises:
+        InputError: fewer than one worker.
+    """
+    if workers < 1:
+        raise InputError("workers", workers, "a whole number from 1")
+    if store is not None:
+        store.mkdir(parents=True, exist_ok=True)
+    stored = [None if store is None else store / f"{_name(function, point)}.json" for point in points]
+    answers: dict[int, Answer] = {
+        i: json.loads(path.read_text())["answer"] for i, path in enumerate(stored) if path and path.exists()
+    }
+
+    def finish(i: int, answer: Answer) -> None:
+        answers[i] = json.loads(json.dumps(answer))  # as a stored answer would come back
+        path = stored[i]
+        if path is not None:
+            with whole_or_nothing(path) as partial:
+                partial.write_text(json.dumps({"point": points[i]._asdict(), "answer": answer}))  # type: ignore[attr-defined]
+        if progress:
+            progress(len(answers), len(points))
+
+    missing = [i for i in range(len(points)) if i not in answers]
+    if executor is None and workers == 1:
+        for i in missing:
+            finish(i, function(points[i]))
+    elif missing:
+        # spawn: a forked child inherits the locks of threads (polars has some) that it does not have
+        own = None if executor else ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+        pool = executor or own
+        assert pool is not None
+        try:
+            futures = {pool.submit(function, points[i]): i for i in missing}
+            for future in as_completed(futures):
+                finish(futures[future], future.result())
+        finally:
+            if own:
+                own.shutdown(cancel_futures=True)
+    return [answers[i] for i in range(len(points))]
+
+
+def on_stderr(label: str) -> Progress:
+    """Progress as one line that rewrites itself; silent where nobody watches."""
+
+    def show(finished: int, total: int) -> None:
+        if sys.stderr.isatty():
+            end = "\n" if finished == total else ""
+            print(f"\r{label}: {finished} of {total}", end=end, file=sys.stderr, flush=True)
+
+    return show
+
+
+def _name(function: Callable[[Point], Answer], point: Point) -> str:
+    where = inspect.getsourcefile(function)
+    code = [_package_source(), Path(where).read_text() if where else ""]
+    asked = [f"{function.__module__}.{function.__qualname__}", point._asdict(), code]  # type: ignore[attr-defined]
+    return hashlib.blake2b(json.dumps(asked).encode(), digest_size=16).hexdigest()
+
+
+@cache
+def _package_source() -> str:
+    root = Path(tcpsim.__file__).parent
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,59 @@
+"""Results on disk: the formats, and that a failure leaves nothing behind."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tcpsim.errors import InputError
+from tcpsim.measure.results import read_table, whole_or_nothing, write_table
+
+TABLE = pl.DataFrame({"loss": [0.0, 0.3], "leaked": [0, 17], "who": ["poller", "sleeper"]})
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_what_was_written_is_read_back(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"table{suffix}"
+    write_table(TABLE, path)
+    assert read_table(path).equals(TABLE)
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def test_the_same_table_is_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        write_table(TABLE, tmp_path / name)
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+def write_half(path: Path) -> None:
+    with whole_or_nothing(path) as partial:
+        partial.write_text("half a tab")
+        raise RuntimeError("power cut")
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    write_table(TABLE, path)
+    before = path.read_bytes()
+    with pytest.raises(RuntimeError, match="power cut"):
+        write_half(path)
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_an_unknown_suffix_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"\.xls.*allowed: a name that ends in \.csv or \.parquet"):
+        write_table(TABLE, tmp_path / "table.xls")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_directory_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file or directory"):
+        write_table(TABLE, tmp_path / "absent" / "table.csv")
+
+
+def test_a_directory_in_the_way_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").mkdir()
+    with pytest.raises(InputError, match="output"):
+        write_table(TABLE, tmp_path / "table.csv")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["table.csv"]
