@@ -154,7 +154,7 @@ def label_ends(panel: Axes, *, gap: float = 0.052) -> None:
     for height, (_, name, colour) in zip(_apart([end[0] for end in ends], gap), ends, strict=True):
         panel.annotate(
             name, (1.0, height), xycoords="axes fraction", xytext=(5, 0), textcoords="offset points",
-            va="center", ha="left", color=colour, fontsize=9, annotation_clip=False,
+            va="center", ha="left", color=_readable(colour), fontsize=9, annotation_clip=False,
         )  # fmt: skip
 
 

@@ -1,0 +1,64 @@
+# A fresh machine needs make and a Python >= 3.11 with its venv module; everything else is installed into .venv.
+# PYTHON=/path/to/python chooses the interpreter.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help venv figures figures-full test verify lint format bench clean
+
+help:
+	@echo "make figures       run the experiments: CSV and pictures in figures/ (minutes)"
+	@echo "make figures-full  the same with larger samples"
+	@echo "make test          the tests (minutes)        make verify   the ones that take longer"
+	@echo "make lint          ruff and mypy --strict     make format   let ruff rewrite"
+	@echo "make bench         workload W1 beside a bare heapq loop"
+	@echo "make clean         remove .venv and caches; figures/ stays"
+
+figures: $(VENV)/run.stamp
+	$(PY) -m experiments
+
+figures-full: $(VENV)/run.stamp
+	$(PY) -m experiments --full
+
+test: $(VENV)/dev.stamp
+	$(PY) -m pytest -n $(WORKERS) -m "not verify"
+
+verify: $(VENV)/dev.stamp
+	$(PY) -m pytest -n $(WORKERS) -m verify
+
+lint: $(VENV)/dev.stamp
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: $(VENV)/dev.stamp
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench: $(VENV)/dev.stamp
+	$(PY) -m benchmarks
+
+venv: $(VENV)/dev.stamp
+
+# A stamp is younger than pyproject.toml when what it names has been installed since the last change.
+$(VENV)/run.stamp: pyproject.toml
+	@found=; for python in $(or $(PYTHON),python3 python3.11 python3.12 python3.13 python3.14 python); do \
+	  if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	  then found=$$python; break; fi; done; \
+	if $(PY) -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then :; \
+	elif test -n "$$found"; then "$$found" -m venv --clear $(VENV); \
+	else echo "tcpsim: found no Python >= 3.11 with its venv module (tried" \
+	  "$(or $(PYTHON),python3 python3.11 ... python3.14 python));" \
+	  "install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; fi
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

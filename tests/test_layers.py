@@ -1,0 +1,73 @@
+"""Imports point one way (the table in tests/layers.py), and each room has only its own third parties."""
+
+from __future__ import annotations
+
+import sys
+
+import layers
+import pytest
+
+
+def test_every_room_is_in_the_table() -> None:
+    found = {
+        path.stem for path in (layers.ROOT / "tcpsim").iterdir() if path.suffix == ".py" or path.is_dir()
+    }
+    assert found - {"__init__", "__main__", "__pycache__", "py"} <= set(layers.TABLE)
+
+
+def test_imports_inside_the_project_point_one_way() -> None:
+    wrong = [
+        f"{each.where}: {each.room} imports {each.target}"
+        for each in layers.imports()
+        if each.target is not None
+        and each.room in layers.TABLE
+        and each.target not in layers.below(each.room)
+    ]
+    assert wrong == []
+
+
+def test_each_room_has_only_its_own_third_parties() -> None:
+    ours = {"tcpsim", "experiments"}
+    wrong = [
+        f"{each.where}: {each.room} imports {each.name}"
+        for each in layers.imports()
+        if each.top not in ours | sys.stdlib_module_names
+        and each.top not in layers.TABLE[each.room].third_party
+    ]
+    assert wrong == []
+
+
+def test_nothing_below_host_has_a_clock_or_a_generator() -> None:
+    wrong = [
+        f"{each.where}: {each.room} imports {each.name}"
+        for each in layers.imports()
+        if each.room in layers.PURE and each.top in layers.FORBIDDEN_BELOW_HOST
+    ]
+    assert wrong == []
+
+
+def test_the_table_has_no_cycle_and_tcp_stands_on_nothing_but_common_ground() -> None:
+    assert layers.below("tcp") == {"tcp", "units", "errors"}
+    assert not {"host", "explore", "conform"} & (layers.below("scenario"))
+    assert "explore" not in layers.below("host")
+
+
+def test_the_page_shows_the_table() -> None:
+    page = layers.PAGE.read_text(encoding="utf-8")
+    assert layers.page_with_picture(page) == page, "run: python tests/layers.py --write"
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("import simpy", ["simpy"]),
+        ("from tcpsim.host import engine", ["tcpsim.host.engine"]),
+        ("from . import state", ["tcpsim.tcp.state"]),
+        ("from ..host import engine", ["tcpsim.host.engine"]),
+        ("def f():\n    import rich.table", ["rich.table"]),
+    ],
+)
+def test_imports_are_found_in_every_spelling(source: str, names: list[str]) -> None:
+    path = layers.Path("tcpsim/tcp/end.py")
+    tree = layers.ast.walk(layers.ast.parse(source))
+    assert [name for node in tree for name in layers._names(node, path)] == names
