@@ -1,11 +1,14 @@
-"""Durations as people write them, and as the simulator keeps them: an int of microseconds.
+"""How people write quantities: "10ms", "1%", "50/s" in; integer microseconds and plain numbers out.
 
-Owns: the spellings (``"50ms"``, ``"1.5s"``, ``"2h"``) and their one inverse. Refuses to know: what
-a duration is for; the caller names the field, so that a mistake is reported where it was made.
+Owns: the spellings of durations (with their one inverse), probabilities and rates, and the error that
+a misspelt one becomes. Refuses to know: what a quantity is for; the caller names the field or option
+(`where`), so that a mistake is reported where it was made. Inside tcpsim a time is an int of
+microseconds whose name ends in `_us`.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 
@@ -20,8 +23,11 @@ _UNITS_US = {
     "h": 3_600_000_000,
     "d": 86_400_000_000,
 }
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(us|ms|s|min|m|h|d)")
-_ALLOWED = 'a number with a unit, such as "50ms", "1.5s", "2h" (units: us ms s min h d)'
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(us|ms|s|min|m|h|d)", re.ASCII)
+_DURATION_ALLOWED = 'a number with a unit, such as "50ms", "1.5s", "2h" (units: us ms s min h d)'
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_PROBABILITY_ALLOWED = 'a number from 0 to 1, such as "0.01" or "1%"'
+_RATE_ALLOWED = 'a number above 0 of events per second, such as "50" or "50/s" (per: s min h d)'
 
 
 def parse_duration(text: str | int, where: str = "duration") -> int:
@@ -35,11 +41,11 @@ def parse_duration(text: str | int, where: str = "duration") -> int:
     """
     if isinstance(text, int) and not isinstance(text, bool):
         if text < 0:
-            raise InputError(where, text, _ALLOWED)
+            raise InputError(where, text, _DURATION_ALLOWED)
         return text
     match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
-        raise InputError(where, repr(text), _ALLOWED)
+        raise InputError(where, repr(text), _DURATION_ALLOWED)
     duration_us = Decimal(match[1]) * _UNITS_US[match[2]]
     if duration_us != int(duration_us):
         raise InputError(where, repr(text), "a whole number of microseconds")
@@ -47,14 +53,53 @@ def parse_duration(text: str | int, where: str = "duration") -> int:
 
 
 def format_duration(duration_us: int) -> str:
-    """The shortest spelling in one unit that `parse_duration` reads back exactly.
+    """The shortest spelling in one unit that `parse_duration` reads back exactly; seconds below 2 minutes.
 
-    >>> [format_duration(us) for us in (0, 250, 50_000, 1_500_000, 90_000_000, 7_200_000_000)]
-    ['0s', '250us', '50ms', '1.5s', '90s', '2h']
+    >>> [format_duration(us) for us in (0, 250, 50_000, 1_500_000, 60_000_000, 120_000_000, 7_200_000_000)]
+    ['0s', '250us', '50ms', '1.5s', '60s', '2min', '2h']
     """
     for unit in ("d", "h", "min", "s", "ms"):
+        if unit == "min" and duration_us < 120_000_000:  # the field says 60 s: MSL, tcp_fin_timeout
+            continue
         if duration_us and duration_us % _UNITS_US[unit] == 0:
             return f"{duration_us // _UNITS_US[unit]}{unit}"
         if unit == "s" and duration_us >= 1_000_000 and duration_us % 1_000 == 0:
             return f"{Decimal(duration_us) / 1_000_000}s"
     return f"{duration_us}us" if duration_us else "0s"
+
+
+def parse_probability(text: str | float, where: str = "probability") -> float:
+    """A number from 0 to 1, or per cent.
+
+    >>> parse_probability("0.01"), parse_probability("30%"), parse_probability(1)
+    (0.01, 0.3, 1.0)
+    """
+    if isinstance(text, str):
+        number, percent = text.strip(), text.strip().endswith("%")
+        number = number.removesuffix("%").rstrip()
+        if _NUMBER.fullmatch(number) is None:
+            raise InputError(where, repr(text), _PROBABILITY_ALLOWED)
+        value = float(number) / (100 if percent else 1)
+    else:
+        value = float(text)
+    if not 0.0 <= value <= 1.0:  # also true of nan
+        raise InputError(where, repr(text), _PROBABILITY_ALLOWED)
+    return value
+
+
+def parse_rate(text: str | float, where: str = "rate") -> float:
+    """Events per second, above zero.
+
+    >>> parse_rate("50"), parse_rate("50/s"), parse_rate("30/min")
+    (50.0, 50.0, 0.5)
+    """
+    if isinstance(text, str):
+        number, slash, unit = (part.strip() for part in text.partition("/"))
+        if _NUMBER.fullmatch(number) is None or (slash and unit not in _UNITS_US):
+            raise InputError(where, repr(text), _RATE_ALLOWED)
+        rate = float(number) * (_UNITS_US["s"] / _UNITS_US[unit] if slash else 1)
+    else:
+        rate = float(text)
+    if not (rate > 0.0 and math.isfinite(rate)):
+        raise InputError(where, repr(text), _RATE_ALLOWED)
+    return rate

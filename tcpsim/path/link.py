@@ -1,0 +1,86 @@
+"""A line: propagation delay, jitter, and a transmitter with a rate and a queue in front of it.
+
+Owns: when a segment that is put on the line arrives, and whether the queue has room. Refuses to know:
+losses on the way (loss, script) and anything below IP: a segment's size is its IPv4 packet.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+
+from tcpsim.errors import InputError
+from tcpsim.path.choose import Chooser, Distribution
+from tcpsim.path.element import Passage, Side
+from tcpsim.tcp.segment import Segment
+
+HEADER_BYTES = 40  # IPv4 and TCP without options (RFC 791 section 3.1, RFC 9293 section 3.1)
+
+
+def wire_bytes(segment: Segment) -> int:
+    """The size of the IPv4 packet: headers, options filled up to 32-bit words, payload.
+
+    >>> wire_bytes(Segment(40000, 80, 16, 1, 1, 1000, 64240))
+    1040
+    """
+    options = segment.options
+    size = 0
+    if options.mss is not None:
+        size += 4
+    if options.wscale is not None:
+        size += 3
+    if options.sack_permitted:
+        size += 2
+    if options.ts_val is not None:
+        size += 10
+    if options.sack:
+        size += 2 + 8 * len(options.sack)
+    size += options.layout.count("nop") + options.layout.count("eol")
+    return HEADER_BYTES + (size + 3) // 4 * 4 + segment.len
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One direction of a line.
+
+    A segment waits for the transmitter, takes size / rate on it, then `delay_us` and a drawn `jitter` on the
+    way. Without jitter the order is kept; with jitter a segment may overtake another (as in netem). Without
+    a rate the transmitter takes no time. `queue_packets` may wait, the one in transmission not counted; one
+    more is lost.
+
+    Departures are kept exactly: `leaving` holds, for each packet that has not left, the end of its
+    transmission times the rate, an integer of microseconds x bit/s. Rounding (up) happens once, on arrival.
+    """
+
+    delay_us: int
+    jitter: Distribution | None = None
+    rate_bps: int | None = None
+    queue_packets: int | None = None
+    leaving: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, least in (("delay_us", 0), ("rate_bps", 1), ("queue_packets", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise InputError(f"link.{name}", value, f"an integer >= {least}")
+        if self.queue_packets is not None and self.rate_bps is None:
+            raise InputError(
+                "link.queue_packets", self.queue_packets, "a queue only together with a rate_bps"
+            )
+
+    def carry(self, sender: Side, segment: Segment, at_us: int, chooser: Chooser) -> Passage:
+        if self.rate_bps is None:
+            link, sent_us = self, at_us
+        else:
+            now = at_us * self.rate_bps
+            leaving = self.leaving[bisect_right(self.leaving, now) :]
+            if self.queue_packets is not None and len(leaving) > self.queue_packets:
+                return replace(self, leaving=leaving), (), "queue full"
+            end = (leaving[-1] if leaving else now) + wire_bytes(segment) * 8 * 1_000_000
+            # Only a limited queue has to know how many wait; for the transmitter the last one is enough.
+            leaving = (end,) if self.queue_packets is None else (*leaving, end)
+            link, sent_us = replace(self, leaving=leaving), -(-end // self.rate_bps)
+        arrival_us = sent_us + self.delay_us
+        if self.jitter is not None:
+            arrival_us += chooser.draw(self.jitter)
+        return link, ((arrival_us, segment),), ""

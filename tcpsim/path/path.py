@@ -1,0 +1,139 @@
+"""A path between two hosts: what happens to the segments that each puts on the wire, and when they arrive.
+
+Owns: the chains of elements, the segments in flight and their order. Refuses to know: what a segment
+means, who is at the ends, and where chance comes from (the chooser). No RFC: IP may lose, duplicate,
+delay and reorder (RFC 9293 section 3.1 assumes no more than that).
+
+Everything is decided when a segment is put on the wire: `send` walks it through the elements, asks the
+chooser, and notes when it will arrive. Between equal arrival times the one sent first comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from tcpsim.path.choose import Chooser, Distribution
+from tcpsim.path.element import Chain, Element, Fate, Side, walk
+from tcpsim.path.link import Link
+from tcpsim.path.loss import Duplicate, Loss, Reorder
+from tcpsim.path.rule import Rule
+from tcpsim.path.script import script
+from tcpsim.tcp.segment import Segment
+
+
+class Flight(NamedTuple):
+    """A segment on its way to `receiver`, where it arrives at `due_us`."""
+
+    due_us: int
+    receiver: Side
+    segment: Segment
+
+
+class Path(NamedTuple):
+    """`shared` sees the segments of both senders first; then `to_server` or `to_client`, by receiver.
+
+    `flights` is in order of arrival. A value: hashable, never changed.
+    """
+
+    shared: Chain = ()
+    to_server: Chain = ()
+    to_client: Chain = ()
+    flights: tuple[Flight, ...] = ()
+
+
+def send(
+    path: Path, side: Side, segment: Segment, now: int, chooser: Chooser
+) -> tuple[Path, tuple[Fate, ...]]:
+    """`side` puts `segment` on the wire at `now`: the path afterwards, and one fate per copy."""
+    shared, to_server, to_client, flights = path
+    receiver: Side = "server" if side == "client" else "client"
+    before = shared + (to_server if side == "client" else to_client)
+    chain, outcomes = walk(before, side, segment, now, chooser)
+    if chain is not before:
+        shared, one_way = chain[: len(shared)], chain[len(shared) :]
+        if side == "client":
+            to_server = one_way
+        else:
+            to_client = one_way
+    fates = []
+    for fate, arriving in outcomes:
+        fates.append(fate)
+        if fate.due_us is not None:
+            flights = _with(flights, Flight(fate.due_us, receiver, arriving))
+    return Path(shared, to_server, to_client, flights), tuple(fates)
+
+
+def inject(path: Path, receiver: Side, segment: Segment, due_us: int) -> Path:
+    """A segment that neither end sent arrives at `receiver` at `due_us`, whatever the elements are."""
+    return path._replace(flights=_with(path.flights, Flight(due_us, receiver, segment)))
+
+
+def next_time(path: Path) -> int | None:
+    """When the next segment arrives; None if nothing is in flight."""
+    flights = path.flights
+    return flights[0].due_us if flights else None
+
+
+def due(path: Path, now: int) -> tuple[Path, tuple[tuple[Side, Segment], ...]]:
+    """What has arrived by `now`, in order, as (receiver, segment), and the path without it."""
+    shared, to_server, to_client, flights = path
+    count = 0
+    for flight in flights:
+        if flight[0] > now:
+            break
+        count += 1
+    if not count:
+        return path, ()
+    arrived = tuple([(receiver, segment) for _, receiver, segment in flights[:count]])
+    return Path(shared, to_server, to_client, flights[count:]), arrived
+
+
+def _with(flights: tuple[Flight, ...], new: Flight) -> tuple[Flight, ...]:
+    """Behind everything that is due no later."""
+    place = len(flights)
+    while place and flights[place - 1][0] > new[0]:
+        place -= 1
+    return (*flights[:place], new, *flights[place:])
+
+
+def make_path(
+    delay_us: int,
+    loss_to_client: float | Element = 0.0,
+    loss_to_server: float | Element = 0.0,
+    drops: Iterable[str | Rule] = (),
+    *,
+    jitter: Distribution | None = None,
+    rate_bps: int | None = None,
+    queue_packets: int | None = None,
+    duplicate: float = 0.0,
+    reorder: float = 0.0,
+    reorder_extra_us: int = 0,
+) -> Path:
+    """The usual path: the same line both ways, loss per direction (a probability or a loss element).
+
+    The order is that of Linux netem: rules, loss and duplication where the segment enters, then the
+    transmitter and the way, then what is held back. So a lost segment takes no time on the transmitter.
+
+    >>> from tcpsim.path.choose import Quiet
+    >>> path = make_path(10_000, drops=["server FIN 1"])
+    >>> path, fates = send(path, "client", Segment(40000, 80, 2, 0, 0, 0, 64240), 5_000, Quiet())
+    >>> fates, next_time(path)
+    ((Fate(kind='delivered', why='', due_us=15000),), 15000)
+    """
+    rules = script(drops)
+
+    def one_way(loss: float | Element) -> Chain:
+        chain: list[Element] = []
+        if not isinstance(loss, int | float):
+            chain.append(loss)
+        elif loss:
+            chain.append(Loss(loss))
+        if duplicate:
+            chain.append(Duplicate(duplicate))
+        chain.append(Link(delay_us, jitter, rate_bps, queue_packets))
+        if reorder:
+            chain.append(Reorder(reorder, reorder_extra_us))
+        return tuple(chain)
+
+    return Path((rules,) if rules.rules else (), one_way(loss_to_server), one_way(loss_to_client))
