@@ -16,10 +16,19 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from tcpsim.draw.sheet import INK, STATE_COLOURS, footnote, hide, panel_title, save, series_colour, sheet
+from tcpsim.draw.sheet import (
+    INK,
+    STATE_COLOURS,
+    footnote,
+    hide,
+    panel_title,
+    readable,
+    save,
+    series_colour,
+    sheet,
+)
 from tcpsim.tcp.state import State, parse_state
 
 __all__ = [
@@ -154,15 +163,8 @@ def label_ends(panel: Axes, *, gap: float = 0.052) -> None:
     for height, (_, name, colour) in zip(_apart([end[0] for end in ends], gap), ends, strict=True):
         panel.annotate(
             name, (1.0, height), xycoords="axes fraction", xytext=(5, 0), textcoords="offset points",
-            va="center", ha="left", color=_readable(colour), fontsize=9, annotation_clip=False,
+            va="center", ha="left", color=readable(colour), fontsize=9, annotation_clip=False,
         )  # fmt: skip
-
-
-def _readable(colour: str) -> tuple[float, float, float]:
-    """The colour of an area, dark enough for a word on white."""
-    red, green, blue = to_rgb(colour)
-    dark = min(1.0, 0.62 / (0.3 * red + 0.59 * green + 0.11 * blue + 1e-9))
-    return red * dark, green * dark, blue * dark
 
 
 def label_inside(

@@ -17,10 +17,13 @@ from typing import Any, Final
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from tcpsim.errors import InputError
 from tcpsim.tcp.state import State
+
+Colour = str | tuple[float, float, float]
 
 INK: Final = "#22272e"
 QUIET: Final = "#6b7480"
@@ -145,6 +148,13 @@ def write_whole(path: Path, content: bytes) -> None:
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def readable(colour: str) -> Colour:
+    """The colour of an area, made dark enough for a word on white."""
+    red, green, blue = to_rgb(colour)
+    dark = min(1.0, 0.62 / (0.3 * red + 0.59 * green + 0.11 * blue + 1e-9))
+    return red * dark, green * dark, blue * dark
 
 
 def series_colour(index: int) -> str:

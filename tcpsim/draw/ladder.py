@@ -1,0 +1,155 @@
+"""A story as a ladder of plain text, 100 columns wide: two lifelines, arrows between, time on both edges.
+
+Owns: the order of rows, and their columns. Refuses to know: colour (cli adds it), pictures (ladder_figure).
+
+Each side has a time column of its own, and each column reads downwards in time. So a segment that nothing
+crosses is one row: sent at the time on its sender's edge, arrived at the time on the other. A segment
+that another crosses is two rows, its departure and its arrival: squeezed into one, it would make a
+column run backwards, which is how a simultaneous close comes to look like an orderly one. A pure
+acknowledgement gives way to the data that it crosses. Silence of a second or more is said in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import zip_longest
+from textwrap import wrap
+from typing import Final, NamedTuple
+
+from tcpsim.draw.clock import clock, length
+from tcpsim.draw.story import SIDES, Flight, Item, Side, Story
+
+WIDTH: Final = 100
+_TIME, _CELL = 9, 21
+_WIRE: Final = WIDTH - 2 * (_TIME + _CELL + 2) - 1
+_SILENCE_US: Final = 1_000_000
+_SILENT_WIRE: Final = " " * _WIRE
+
+
+class Step(NamedTuple):
+    """What becomes one row: an item, or a send and the arrival of what it sent."""
+
+    item: Item
+    arrival: Item | None = None
+
+
+class _Row:
+    """One row while it is being put together: what each side says, and the wire between them."""
+
+    __slots__ = ("last", "said", "times", "wire")
+
+    def __init__(self, item: Item, wire: str = _SILENT_WIRE) -> None:
+        self.said: dict[Side, str] = {item.side: item.text}
+        self.times: dict[Side, int] = {item.side: item.t_us}
+        self.wire = wire
+        self.last = item
+
+
+def ladder(story: Story) -> str:
+    """The whole story as text; no line is longer than `WIDTH`."""
+    titles = [f"{title:^{_CELL}}" for title in story.titles]
+    lines = [_line("", titles[0], _SILENT_WIRE, titles[1], "", bar=" ")]
+    latest = 0
+    for row in _rows(story):
+        begins = min(row.times.values())
+        if begins - latest >= _SILENCE_US:
+            lines.append(_silence(begins - latest))
+        lines.extend(_lines(row))
+        latest = max(latest, *row.times.values())
+    if story.end_us is not None and story.end_us - latest >= _SILENCE_US:
+        lines.append(_silence(story.end_us - latest))
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def steps(story: Story) -> Iterator[Step]:
+    """The items in the order of the rows, each arrival joined to its send where nothing crosses between."""
+    arrivals: dict[int, int] = {}
+    for index, item in enumerate(story.items):
+        if item.kind == "arrive":
+            arrivals.setdefault(item.flight, index)
+    told: set[int] = set()
+    for index, item in enumerate(story.items):
+        if index in told:
+            continue
+        end = arrivals.get(item.flight) if item.kind == "send" else None
+        if end is None:
+            yield Step(item)
+            continue
+        # what the hearer did meanwhile has to be told first, or its column would run backwards
+        between = [i for i in range(index + 1, end) if story.items[i].side != item.side and i not in told]
+        if any(
+            story.items[i].kind == "send" and not story.flights[story.items[i].flight].minor for i in between
+        ):
+            yield Step(item)
+            continue
+        for i in between:
+            yield Step(story.items[i])
+        yield Step(item, story.items[end])
+        told.update(between, (end,))
+
+
+def _rows(story: Story) -> list[_Row]:
+    """Rows, a change of state written beside the arrow that caused it or that it caused."""
+    rows: list[_Row] = []
+    latest: dict[Side, _Row] = {}
+    for item, arrival in steps(story):
+        before = latest.get(item.side)
+        same_moment = before is not None and before.times[item.side] == item.t_us
+        if item.kind == "state" and before and same_moment and not before.said[item.side]:
+            before.said[item.side] = item.text
+            continue
+        if (
+            item.kind == "send"
+            and before
+            and same_moment
+            and before is rows[-1]
+            and before.last.kind == "state"
+        ):
+            row = before
+            row.wire = _wire(story.flights[item.flight], item, arrival)
+            row.last = item
+        else:
+            row = _Row(
+                item, _wire(story.flights[item.flight], item, arrival) if item.flight >= 0 else _SILENT_WIRE
+            )
+            rows.append(row)
+        latest[item.side] = row
+        if arrival:
+            row.said[arrival.side] = arrival.text
+            row.times[arrival.side] = arrival.t_us
+            latest[arrival.side] = row
+    return rows
+
+
+def _wire(flight: Flight, item: Item, arrival: Item | None) -> str:
+    """The arrow from its sender (tail) to its hearer (head); dots are the half that is told elsewhere."""
+    tail, line, head = "──", "─", ("◀─", "─▶")
+    if flight.lost is not None:
+        head = (f"{flight.lost} X─", f"─X {flight.lost}")
+    elif item.kind == "arrive":
+        tail = "··"
+    elif arrival is None:
+        line, head = "·", ("··", "··")
+    tip = head[flight.sender == "client"]
+    room = _WIRE - len(tail) - len(tip) - 2
+    label = flight.label if len(flight.label) <= room else flight.short
+    label = f" {label:.{room}} "
+    fill = line * (_WIRE - len(tail) - len(tip) - len(label))
+    return tail + label + fill + tip if flight.sender == "client" else tip + fill + label + tail
+
+
+def _lines(row: _Row) -> Iterator[str]:
+    cells = [wrap(row.said.get(side, ""), _CELL) or [""] for side in SIDES]
+    times = [clock(row.times[side]) if side in row.times else "" for side in SIDES]
+    wire = row.wire
+    for client, server in zip_longest(*cells, fillvalue=""):
+        yield _line(times[0], client, wire, server, times[1])
+        times, wire = ["", ""], _SILENT_WIRE
+
+
+def _line(t_client: str, client: str, wire: str, server: str, t_server: str, bar: str = "│") -> str:
+    return f"{t_client:>{_TIME}} {client:<{_CELL}}{bar}{wire}{bar} {server:<{_CELL}}{t_server:>{_TIME}}"
+
+
+def _silence(span_us: int) -> str:
+    return f"... {length(span_us)} pass ...".center(WIDTH)

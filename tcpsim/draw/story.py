@@ -1,0 +1,48 @@
+"""What a ladder tells, before it has a form: the happenings of one run, in words, in the order they came.
+
+Owns: the vocabulary that the text ladder and the drawn ladder share. Refuses to know: columns, colours,
+and how a run reports itself (`telling` turns the events of a pair into a story).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Side = Literal["client", "server"]
+SIDES: tuple[Side, Side] = ("client", "server")
+
+Kind = Literal["state", "send", "arrive", "timer", "call", "note"]
+
+
+def other(side: Side) -> Side:
+    """Who hears what `side` sends."""
+    return "server" if side == "client" else "client"
+
+
+class Flight(NamedTuple):
+    """One segment on its way: what to write on its arrow, and why it got lost, if it did."""
+
+    sender: Side
+    label: str
+    short: str  # for where there is no room for the label
+    minor: bool = False  # a pure acknowledgement: the arrow that may be interrupted first
+    lost: str | None = None
+
+
+class Item(NamedTuple):
+    """One happening on one side. `flight` indexes `Story.flights` for "send" and "arrive"."""
+
+    t_us: int
+    side: Side
+    kind: Kind
+    text: str = ""
+    flight: int = -1
+
+
+class Story(NamedTuple):
+    """A run, told: `items` in the order in which they came about (never backwards in time)."""
+
+    items: tuple[Item, ...]
+    flights: tuple[Flight, ...]
+    titles: tuple[str, str] = ("client", "server")
+    end_us: int | None = None  # how long the run went on after the last item; None: nothing is left to happen
