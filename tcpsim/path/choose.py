@@ -14,6 +14,7 @@ depend on nothing but these: not on what ran before, in what order, or in which 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 from struct import Struct
 from typing import NamedTuple, Protocol
@@ -49,6 +50,7 @@ class Choice(NamedTuple):
     weights: tuple[float, ...]
 
 
+@lru_cache(maxsize=1024)
 def chance(what: str, outcome: str, p: float) -> Choice:
     """The usual choice: `outcome` with probability p, else nothing.
 

@@ -21,7 +21,9 @@ from tcpsim.units import format_duration, parse_duration
 
 _NORMAL = NormalDist()
 _CALL = re.compile(r"([a-z]+)\s*\((.*)\)", re.ASCII | re.IGNORECASE)
-ALLOWED = "10ms, uniform(5ms,20ms), exp(2s) or lognormal(200ms,0.5) (median and sigma)"
+ALLOWED = (
+    "a duration with its unit: 10ms, uniform(5ms,20ms), exp(2s) or lognormal(200ms,0.5) (median and sigma)"
+)
 
 
 class Fixed(NamedTuple):
@@ -108,7 +110,10 @@ def parse_distribution(text: str, where: str = "duration") -> Distribution:
     """
     call = _CALL.fullmatch(text.strip())
     if call is None:
-        return Fixed(parse_duration(text, where))
+        try:
+            return Fixed(parse_duration(text, where))
+        except InputError:
+            raise InputError(where, repr(text), ALLOWED) from None
     name, arguments = call[1].lower(), [part.strip() for part in call[2].split(",")]
     match name, arguments:
         case "uniform", [low, high]:

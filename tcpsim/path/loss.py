@@ -6,21 +6,20 @@ where chance comes from. Certain outcomes (p = 0, p = 1) ask no chooser.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from tcpsim.errors import InputError
-from tcpsim.path.choose import Choice, Chooser, chance
+from tcpsim.path.choose import Chooser, chance
 from tcpsim.path.element import Passage, Side
 from tcpsim.tcp.segment import Segment
 from tcpsim.units import parse_probability
 
 
-def _happens(choice: Choice, chooser: Chooser) -> bool:
-    """Whether the event of a two-outcome choice happens; asks only if it is open."""
-    p = choice.weights[1]
+def _happens(what: str, outcome: str, p: float, chooser: Chooser) -> bool:
+    """Whether an event of probability p happens; asks only if that is open."""
     if p <= 0.0:
         return False
-    return p >= 1.0 or chooser.choose(choice) == 1
+    return p >= 1.0 or chooser.choose(chance(what, outcome, p)) == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +29,18 @@ class Loss:
     p: float
     from_us: int = 0
     until_us: int | None = None
-    _choice: Choice = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         parse_probability(self.p, "loss")
+        if self.from_us < 0:
+            raise InputError("loss.from_us", self.from_us, "a number of microseconds >= 0")
         if self.until_us is not None and self.until_us <= self.from_us:
             raise InputError("loss.until_us", self.until_us, f"later than from_us = {self.from_us}")
-        object.__setattr__(self, "_choice", chance("loss", "lost", self.p))
 
     def carry(self, sender: Side, segment: Segment, at_us: int, chooser: Chooser) -> Passage:
         if at_us < self.from_us or (self.until_us is not None and at_us >= self.until_us):
             return self, ((at_us, segment),), ""
-        if _happens(self._choice, chooser):
+        if _happens("loss", "lost", self.p, chooser):
             return self, (), "loss"
         return self, ((at_us, segment),), ""
 
@@ -85,12 +84,12 @@ class GilbertElliott:
     def carry(self, sender: Side, segment: Segment, at_us: int, chooser: Chooser) -> Passage:
         bad = self.bad
         if bad is None:
-            bad = _happens(chance("line", "bad", self.stationary_bad), chooser)
-        lost = _happens(chance("loss", "lost", self.loss_bad if bad else self.loss_good), chooser)
+            bad = _happens("line", "bad", self.stationary_bad, chooser)
+        lost = _happens("loss", "lost", self.loss_bad if bad else self.loss_good, chooser)
         if bad:
-            changes = _happens(chance("burst", "ends", self.p_bad_to_good), chooser)
+            changes = _happens("burst", "ends", self.p_bad_to_good, chooser)
         else:
-            changes = _happens(chance("burst", "begins", self.p_good_to_bad), chooser)
+            changes = _happens("burst", "begins", self.p_good_to_bad, chooser)
         bad ^= changes
         after = self if bad is self.bad else replace(self, bad=bad)
         if lost:
@@ -108,7 +107,7 @@ class Duplicate:
         parse_probability(self.p, "duplicate")
 
     def carry(self, sender: Side, segment: Segment, at_us: int, chooser: Chooser) -> Passage:
-        if _happens(chance("duplication", "twice", self.p), chooser):
+        if _happens("duplication", "twice", self.p, chooser):
             return self, ((at_us, segment), (at_us, segment)), "duplicate"
         return self, ((at_us, segment),), ""
 
@@ -122,10 +121,10 @@ class Reorder:
 
     def __post_init__(self) -> None:
         parse_probability(self.p, "reorder")
-        if self.extra_us < 0:
-            raise InputError("reorder.extra_us", self.extra_us, "a number of microseconds >= 0")
+        if self.extra_us <= 0:
+            raise InputError("reorder.extra_us", self.extra_us, "a number of microseconds above 0")
 
     def carry(self, sender: Side, segment: Segment, at_us: int, chooser: Chooser) -> Passage:
-        if _happens(chance("reordering", "held back", self.p), chooser):
+        if _happens("reordering", "held back", self.p, chooser):
             return self, ((at_us + self.extra_us, segment),), "held back"
         return self, ((at_us, segment),), ""

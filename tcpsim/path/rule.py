@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Literal, NamedTuple
 
 from tcpsim.errors import InputError
@@ -23,7 +24,7 @@ from tcpsim.tcp.segment import ACK, SYN, Segment, parse_flags
 Who = Literal["client", "server", "both"]
 Spans = tuple[tuple[int, int], ...]
 
-_SENDERS: dict[object, Who] = {"A>B": "client", "B>A": "server", "*": "both"}
+_SENDERS: dict[str, Who] = {"A>B": "client", "B>A": "server", "*": "both"}
 _FIELDS = (
     "name", "dir", "has", "lacks", "min_len", "max_len", "after", "before", "conn", "seq", "nth", "action",
     "delay_ms",
@@ -79,18 +80,20 @@ def rule_from_trace(fields: Mapping[str, object]) -> Rule:
     for key in fields:
         if key not in _FIELDS:
             raise InputError(f"{where}.{key}", repr(fields[key]), "only the fields " + ", ".join(_FIELDS))
-    sender = _SENDERS.get(fields.get("dir", "*"))
+    sender = _SENDERS.get(str(fields.get("dir", "*")))
     if sender is None:
         raise InputError(f"{where}.dir", repr(fields["dir"]), '"A>B", "B>A" or "*"')
     action = fields.get("action", "drop")
     if action not in ("drop", "delay"):
         raise InputError(f"{where}.action", repr(action), '"drop" or "delay"')
+    delay_us = _number(fields, "delay_ms", where, 1_000) or 0
+    if (action == "delay") != (delay_us > 0):
+        found = repr(fields.get("delay_ms"))
+        raise InputError(f"{where}.delay_ms", found, 'above 0 with action "delay", else none')
     nth = fields.get("nth", "all")
-    numbers: list[int] = []
-    if nth != "all":
-        if not isinstance(nth, list) or not all(isinstance(n, int) and n >= 1 for n in nth):
-            raise InputError(f"{where}.nth", repr(nth), 'a list of numbers from 1, or "all"')
-        numbers = sorted(nth)
+    numbers = [] if nth == "all" else nth
+    if not isinstance(numbers, list) or not all(isinstance(n, int) and n >= 1 for n in numbers) or nth == []:
+        raise InputError(f"{where}.nth", repr(nth), 'a list of at least one number from 1, or "all"')
     return Rule(
         name=str(fields.get("name", "")),
         sender=sender,
@@ -102,9 +105,9 @@ def rule_from_trace(fields: Mapping[str, object]) -> Rule:
         before_us=_number(fields, "before", where, 1_000),
         conn=_number(fields, "conn", where),
         seq=_number(fields, "seq", where),
-        nth=tuple((n, n) for n in numbers),
+        nth=tuple((n, n) for n in sorted(numbers)),
         action=action,
-        delay_us=_number(fields, "delay_ms", where, 1_000) or 0,
+        delay_us=delay_us,
     )
 
 
@@ -120,7 +123,7 @@ def _number(fields: Mapping[str, object], key: str, where: str, scale: int = 1) 
     value = fields.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < inf:
         raise InputError(f"{where}.{key}", repr(value), "a number >= 0")
     return round(value * scale)
 
