@@ -99,6 +99,14 @@ def test_an_outcome_of_weight_zero_never_happens() -> None:
     assert {chooser.choose(short) for _ in range(1_000)} == {1}
 
 
+def test_weight_zero_means_never_even_at_the_end_of_the_interval() -> None:
+    class Least(Seeded):
+        def uniform(self) -> float:
+            return 0.0
+
+    assert Least(0).choose(Choice("x", ("pass", "b"), (0.0, 1.0))) == 1
+
+
 def test_quiet_lets_everything_pass_and_draws_means() -> None:
     assert Quiet().choose(Choice("x", ("lost", "pass"), (1.0, 0.0))) == 1
     assert [Quiet().draw(d) for d in (Fixed(7), Uniform(0, 10), Exponential(9))] == [7, 5, 9]

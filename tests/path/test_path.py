@@ -151,10 +151,11 @@ def test_copies_meet_the_rest_of_the_chain_each_for_itself() -> None:
 
 def test_a_held_segment_is_overtaken() -> None:
     path, tape = make_path(10, reorder=0.5, reorder_extra_us=100), Tape(1, 0)
-    for number in range(2):
-        path, found = send(path, "client", seg(seq=number), number, tape)
+    path, held = send(path, "client", seg(seq=0), 0, tape)
+    path, overtaker = send(path, "client", seg(seq=1), 1, tape)
+    assert held == (Fate("delivered", "held back", 110),)
+    assert overtaker == (Fate("delivered", "", 11),)
     assert drain(path) == [(11, "server", 1), (110, "server", 0)]
-    assert found == (Fate("delivered", "", 11),)
 
 
 def test_each_direction_has_its_own_transmitter_and_burst() -> None:

@@ -222,6 +222,11 @@ def test_crossing_syns_are_one_connection() -> None:
     assert dropped(Rule("r", conn=1), life=life) == [4]
 
 
+def test_a_server_that_forgot_answers_the_same_connection_with_a_new_isn() -> None:
+    life = [c("S", seq=10), s("SA", seq=20), c("S", seq=10), s("SA", seq=30), s("FA", seq=31)]
+    assert dropped(Rule("r", "server", conn=0, seq=1), life=life) == [4]
+
+
 def test_connections_are_followed_only_if_a_rule_asks() -> None:
     plain = script(["server FIN"])
     assert plain.carry(*c("S", seq=10), 0, Tape())[0] is plain
