@@ -1,0 +1,86 @@
+"""The command line: words in, words out, an exit status.
+
+Owns: the program `tcpsim`, how a mistake is reported (one line on stderr, status 2), and how an
+interruption ends (one line, status 130). Refuses to know: everything that a command does; each is a
+module of this room, imported when it is asked for, so that `tcpsim scenarios` does not wait for matplotlib.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+
+import click
+
+from tcpsim.errors import InputError
+
+COMMANDS = {
+    "scenarios": "List the scenarios, grouped by theme.",
+    "run": "Run one connection and show it as a ladder.",
+    "population": "Run many connections and count their sockets over time.",
+    "states": "Draw the eleven-state diagram from the transition table.",
+}
+
+
+class _Commands(click.Group):
+    """The commands by name; a module `tcpsim.cli.<name>` holds `command`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            raise InputError("command", repr(cmd_name), ", ".join(COMMANDS))
+        command: click.Command = import_module(f"tcpsim.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help="tcpsim: why sockets stay in CLOSE-WAIT and FIN-WAIT-2, how many leak, and which knob helps.",
+)
+@click.version_option(version("tcpsim"), message="%(prog)s %(version)s")
+def tcpsim() -> None:
+    """The group itself does nothing."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program and exit: 0, 2 after bad input, 130 after Ctrl-C."""
+    sys.exit(_status(arguments))
+
+
+def _status(arguments: Sequence[str] | None) -> int:
+    try:
+        tcpsim.main(arguments, prog_name="tcpsim", standalone_mode=False)
+        sys.stdout.flush()
+    except InputError as error:
+        return _complain(str(error))
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 2
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        where = f" (see: {context.command_path} --help)" if context else ""
+        return _complain(" ".join(error.format_message().split()) + where)
+    except click.exceptions.Exit as ending:
+        return ending.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("tcpsim: interrupted", err=True)
+        return 130
+    except BrokenPipeError:
+        # whoever read our output has seen enough; python would complain again when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _complain(line: str) -> int:
+    click.echo(f"tcpsim: {line}", err=True)
+    return 2

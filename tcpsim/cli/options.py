@@ -1,0 +1,136 @@
+"""The options that several commands share.
+
+Owns: their names, help texts, and turning words into values. Refuses to know: what a duration, a
+probability, a rate or a rule is (units, path): those parsers name the option in their own complaint.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from tcpsim.errors import InputError
+from tcpsim.units import parse_duration, parse_probability, parse_rate
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Parser = Callable[[str, str], Any]
+
+
+def parsed(name: str, parse: Parser, metavar: str, **attributes: Any) -> Callable[[Command], Command]:
+    """An option whose words one of the project's own parsers turns into a value."""
+
+    def convert(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+        return None if value is None else parse(value, name)
+
+    return click.option(name, *attributes.pop("names", ()), metavar=metavar, callback=convert, **attributes)
+
+
+def duration(name: str, **attributes: Any) -> Callable[[Command], Command]:
+    """An option that is a time with a unit."""
+    return parsed(name, parse_duration, "TIME", **attributes)
+
+
+def probability(name: str, **attributes: Any) -> Callable[[Command], Command]:
+    """An option that is a number from 0 to 1, or per cent."""
+    return parsed(name, parse_probability, "P", **attributes)
+
+
+def rate(name: str, **attributes: Any) -> Callable[[Command], Command]:
+    """An option that is a number of events per time."""
+    return parsed(name, parse_rate, "RATE", **attributes)
+
+
+def whole(name: str, least: int, most: int, **attributes: Any) -> Callable[[Command], Command]:
+    """An option that is a whole number."""
+
+    def parse(text: str, where: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise InputError(where, repr(text), f"an integer from {least} to {most}")
+        return int(text)
+
+    return parsed(name, parse, "N", **attributes)
+
+
+def output(name: str, *suffixes: str, **attributes: Any) -> Callable[[Command], Command]:
+    """An option that names a file to write, of one of a few kinds; whether it can be is known at once."""
+
+    def parse(text: str, where: str) -> Path:
+        path = Path(text)
+        if path.suffix.lower() not in suffixes:
+            raise InputError(where, repr(text), "a name that ends in " + " or ".join(suffixes))
+        if path.is_dir():
+            raise InputError(where, f"{text!r}, a directory", "the name of a file")
+        if not path.parent.is_dir():
+            raise InputError(where, f"{text!r}, in a directory that does not exist", "an existing directory")
+        if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+            raise InputError(where, f"{text!r}, which cannot be written", "a file that can be written")
+        return path
+
+    return parsed(name, parse, "FILE", **attributes)
+
+
+SEED = whole("--seed", 0, 2**64 - 1, default="1", show_default=True, help="Where chance begins.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/cli.md) instead of text.")
+
+_PATH = (
+    probability("--loss", help="Probability that a segment is lost, both ways."),
+    probability("--loss-to-client", help="The same, on the way to the client only."),
+    probability("--loss-to-server", help="The same, on the way to the server only."),
+    duration("--delay", help="One-way delay, such as 10ms."),
+    click.option(
+        "--drop",
+        "drops",
+        multiple=True,
+        metavar="RULE",
+        help='Lose these: "server FIN 2", "every server RST", "server #7", "client after 5s".',
+    ),
+)
+_STACKS = (
+    click.option("--stack-client", metavar="STACK", help="The client's TCP: linux or rfc9293."),
+    click.option("--stack-server", metavar="STACK", help="The server's TCP."),
+    click.option(
+        "--set",
+        "knobs",
+        multiple=True,
+        metavar="[SIDE.]KNOB=VALUE",
+        help="A knob of both stacks, or of one: server.tcp_fin_timeout=30s.",
+    ),
+)
+
+
+def path_and_stack_options(command: Command) -> Command:
+    """--stack-client, --stack-server, --set; --loss, --loss-to-client, --loss-to-server, --delay, --drop."""
+    for option in reversed((*_STACKS, *_PATH)):
+        command = option(command)
+    return command
+
+
+def both_ways(
+    loss: float | None, to_client: float | None, to_server: float | None
+) -> tuple[float | None, float | None]:
+    """The losses per direction; --loss beside a direction of its own would leave open which one counts."""
+    if loss is None:
+        return to_client, to_server
+    for name, value in (("--loss-to-client", to_client), ("--loss-to-server", to_server)):
+        if value is not None:
+            raise InputError(name, f"{value} beside --loss {loss}", "either --loss or a loss per direction")
+    return loss, loss
+
+
+def knob_settings(knobs: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """The settings of --set, by side."""
+    settings: dict[str, dict[str, str]] = {"client": {}, "server": {}}
+    for text in knobs:
+        name, equals, value = text.partition("=")
+        side, dot, knob = name.rpartition(".")
+        if not (equals and knob and value) or (dot and side not in settings):
+            raise InputError("--set", repr(text), "KNOB=VALUE, client.KNOB=VALUE or server.KNOB=VALUE")
+        for one in [side] if dot else list(settings):
+            if knob in settings[one]:
+                raise InputError("--set", repr(text), f"{knob} set once for the {one}")
+            settings[one][knob] = value
+    return settings

@@ -1,0 +1,60 @@
+"""What the commands print: plain text, JSON, colour where a person looks at a terminal.
+
+Owns: the one place that writes to stdout, and when colour is used (a terminal, and no NO_COLOR). Refuses
+to know: what is shown.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from tcpsim.tcp.state import State
+
+_STYLES = {
+    State.CLOSE_WAIT: "bold red",
+    State.FIN_WAIT_2: "bold yellow",
+    State.FIN_WAIT_1: "yellow",
+    State.ESTABLISHED: "bold blue",
+    State.SYN_SENT: "cyan",
+    State.SYN_RECEIVED: "cyan",
+    State.TIME_WAIT: "bright_black",
+    State.CLOSING: "magenta",
+    State.LAST_ACK: "magenta",
+}
+_WORDS = re.compile(r"\b(?:" + "|".join(str(state) for state in _STYLES) + r")\b")
+_PLAIN = str.maketrans("─│▶◀·→", "-|><.>")
+
+
+def print_json(value: Any) -> None:
+    """JSON, two blanks deep, keys in the order of the documentation."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_text(text: str) -> None:
+    """Text as it is; on a terminal, states and losses in colour. Never wrapped."""
+    if not _can_encode(text):
+        text = text.translate(_PLAIN)
+    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    if not console.is_terminal or console.no_color:
+        sys.stdout.write(text)
+        return
+    coloured = Text(text.rstrip("\n"))
+    for found in _WORDS.finditer(text):
+        coloured.stylize(_STYLES[State[found[0].replace("-", "_")]], *found.span())
+    coloured.highlight_regex(r"X lost|lost X|(?<=─)X .*(?=│)|RST", "bold red")
+    coloured.highlight_regex(r"\.\.\. .* pass \.\.\.", "dim italic")
+    console.print(coloured)
+
+
+def _can_encode(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,91 @@
+"""Segments, calls and replies in words.
+
+Owns: numbers relative to the initial ones, as tcpdump and wireshark show them; how a call is written.
+Refuses to know: where on a ladder the words stand. A segment that repeats octets sent before says "again",
+an empty one from below them "probe".
+"""
+
+from __future__ import annotations
+
+from tcpsim.draw.story import Side, other
+from tcpsim.sockets.calls import Call, Poll, Recv, Reply
+from tcpsim.tcp.segment import ACK, FIN, PSH, RST, SYN, URG, Segment, flag_letters
+
+_FLAG_WORDS = ((SYN, "SYN"), (FIN, "FIN"), (RST, "RST"), (PSH, "PSH"), (URG, "URG"), (ACK, "ACK"))
+_MODULUS = 1 << 32
+
+
+def call_words(call: Call) -> str:
+    """A call as one would write it in C, without what goes without saying.
+
+    >>> call_words(Recv(4, 4096)), call_words(Poll((4, 5)))
+    ('recv(4, 4096)', 'poll(4, 5)')
+    """
+    name = type(call).__name__.lower()
+    if isinstance(call, Poll):
+        return f"poll({', '.join(map(str, call.fds))})"
+    return f"{name}({', '.join(str(value) for value in call)})"
+
+
+def reply_words(call: Call, reply: Reply) -> str:
+    """What came back: errno, or the value.
+
+    >>> reply_words(Recv(4, 4096), Reply(0)), reply_words(Recv(4, 4096), Reply(None, "ECONNRESET"))
+    ('0 (EOF)', 'ECONNRESET')
+    """
+    if reply.errno is not None:
+        return reply.errno
+    if isinstance(call, Recv) and reply.value == 0:
+        return "0 (EOF)"
+    if isinstance(reply.value, tuple):
+        return ", ".join(f"{fd} {bits}" for fd, bits in reply.value) or "timeout"
+    return str(reply.value)
+
+
+class Numbers:
+    """Sequence numbers of one run, by direction of each 4-tuple: the first one seen, and the highest sent."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[Side, int, int], int] = {}
+        self._beyond: dict[tuple[Side, int, int], int] = {}
+
+    def label(self, sender: Side, segment: Segment) -> tuple[str, str]:
+        """The words on a segment's arrow, long and short, as it is sent."""
+        here = (sender, segment.src_port, segment.dst_port)
+        there = (other(sender), segment.dst_port, segment.src_port)
+        if segment.syn and self._first.get(here) != segment.seq:
+            self._first[here] = segment.seq
+            self._beyond[here] = 0
+        seq = (segment.seq - self._first.setdefault(here, segment.seq)) % _MODULUS
+        ack = (segment.ack - self._first.get(there, segment.ack - 1)) % _MODULUS
+        beyond = self._beyond.get(here, 0)
+        self._beyond[here] = max(beyond, seq + segment.seg_len) if seq < _MODULUS // 2 else beyond
+        words = [word for bit, word in _FLAG_WORDS if segment.flags & bit] or ["no flags"]
+        carries = segment.seg_len > 0 or segment.rst
+        probe = not carries and seq + 1 == beyond
+        if not segment.syn and (carries or probe):
+            words.append(f"seq {seq}")
+        if segment.has_ack and not segment.syn:
+            words.append(f"ack {ack}" if carries or probe else str(ack))
+        if segment.len:
+            words.append(f"len {segment.len}")
+        words += [f"sack {self._span(there, *block)}" for block in segment.options.sack]
+        if segment.wnd == 0 and not segment.rst:
+            words.append("window 0")
+        if probe:
+            words.append("probe")
+        elif segment.seg_len and seq < beyond:
+            words.append("again")
+        short = f"{flag_letters(segment.flags)} {seq}"
+        if segment.len:
+            short += f":{seq + segment.len}"
+        return " ".join(words), short + (" again" if words[-1] == "again" else "")
+
+    def _span(self, stream: tuple[Side, int, int], left: int, right: int) -> str:
+        first = self._first.get(stream, 0)
+        return f"{(left - first) % _MODULUS}-{(right - first) % _MODULUS}"
+
+
+def is_minor(segment: Segment) -> bool:
+    """A pure acknowledgement: nothing but the ACK bit, and nothing carried."""
+    return segment.flags == ACK and segment.len == 0
