@@ -4,23 +4,50 @@ Owns: the path and its elements, and the chooser through which chance enters. Re
 segment means to TCP, and who is at the ends.
 """
 
-from tcpsim.path.choose import Choice, Chooser, Quiet, Seeded
+from tcpsim.path.choose import Choice, Chooser, Quiet, Seeded, chance
+from tcpsim.path.distribution import (
+    Distribution,
+    Exponential,
+    Fixed,
+    LogNormal,
+    Uniform,
+    parse_distribution,
+)
 from tcpsim.path.element import SIDES, Element, Fate, Side
+from tcpsim.path.link import Link
+from tcpsim.path.loss import Duplicate, GilbertElliott, Loss, Reorder
 from tcpsim.path.path import Path, due, inject, make_path, next_time, send
+from tcpsim.path.rule import Rule, rule_from_trace
+from tcpsim.path.script import parse_rule
 
 __all__ = [
     "SIDES",
     "Choice",
     "Chooser",
+    "Distribution",
+    "Duplicate",
     "Element",
+    "Exponential",
     "Fate",
+    "Fixed",
+    "GilbertElliott",
+    "Link",
+    "LogNormal",
+    "Loss",
     "Path",
     "Quiet",
+    "Reorder",
+    "Rule",
     "Seeded",
     "Side",
+    "Uniform",
+    "chance",
     "due",
     "inject",
     "make_path",
     "next_time",
+    "parse_distribution",
+    "parse_rule",
+    "rule_from_trace",
     "send",
 ]

@@ -10,7 +10,8 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 
 from tcpsim.errors import InputError
-from tcpsim.path.choose import Chooser, Distribution
+from tcpsim.path.choose import Chooser
+from tcpsim.path.distribution import Distribution
 from tcpsim.path.element import Passage, Side
 from tcpsim.tcp.segment import Segment
 

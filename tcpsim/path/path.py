@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from tcpsim.path.choose import Chooser, Distribution
+from tcpsim.path.choose import Chooser
+from tcpsim.path.distribution import Distribution
 from tcpsim.path.element import Chain, Element, Fate, Side, walk
 from tcpsim.path.link import Link
 from tcpsim.path.loss import Duplicate, Loss, Reorder

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tcpsim.errors import InputError
-from tcpsim.path.choose import (
+from tcpsim.path import (
     Choice,
     Distribution,
     Exponential,

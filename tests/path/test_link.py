@@ -6,7 +6,7 @@ import pytest
 from wire import Tape, seg
 
 from tcpsim.errors import InputError
-from tcpsim.path.choose import Uniform
+from tcpsim.path import Uniform
 from tcpsim.path.link import Link, wire_bytes
 from tcpsim.tcp.segment import Options, Segment
 

@@ -8,8 +8,7 @@ import pytest
 from wire import Tape, seg
 
 from tcpsim.errors import InputError
-from tcpsim.path import Chooser, Element, Seeded
-from tcpsim.path.choose import chance
+from tcpsim.path import Chooser, Element, Seeded, chance
 from tcpsim.path.loss import Duplicate, GilbertElliott, Loss, Reorder
 
 N = 40_000

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from wire import Tape, fates, other, seg
 
 from tcpsim.errors import InputError
-from tcpsim.path import SIDES, Fate, Path, Quiet, Seeded, due, inject, make_path, next_time, send
-from tcpsim.path.choose import Uniform
+from tcpsim.path import SIDES, Fate, Path, Quiet, Seeded, Uniform, due, inject, make_path, next_time, send
 from tcpsim.path.element import Side
 from tcpsim.path.link import Link
 from tcpsim.path.loss import Duplicate, GilbertElliott, Loss, Reorder

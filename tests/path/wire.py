@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tcpsim.path import SIDES, Choice, Chooser, Fate, Path, Quiet, send
-from tcpsim.path.choose import Distribution
+from tcpsim.path import SIDES, Choice, Chooser, Distribution, Fate, Path, Quiet, send
 from tcpsim.path.element import Side
 from tcpsim.tcp.segment import Segment, parse_flags
 
