@@ -1,0 +1,65 @@
+"""What programs do: behaviours as small immutable state machines over the socket calls.
+
+Owns: the steps, the programs made of them, and the named behaviours. Refuses to know: what a call does,
+when the clock moves, and who answers a choice.
+"""
+
+from tcpsim.app import clients, servers
+from tcpsim.app.behaviour import Behaviour, behaviours, find, make
+from tcpsim.app.flow import (
+    choose,
+    crash,
+    fork,
+    leave,
+    reboot,
+    repeat,
+    vanish,
+)
+from tcpsim.app.program import Program, Running, run, start
+from tcpsim.app.receiving import receive, receive_to_eof
+from tcpsim.app.steps import (
+    abort,
+    accept,
+    close,
+    connect,
+    listen,
+    send,
+    set_option,
+    shutdown,
+)
+from tcpsim.app.waiting import ignore, pause, poll_for_eof, wait, wait_until
+
+__all__ = [
+    "Behaviour",
+    "Program",
+    "Running",
+    "abort",
+    "accept",
+    "behaviours",
+    "choose",
+    "clients",
+    "close",
+    "connect",
+    "crash",
+    "find",
+    "fork",
+    "ignore",
+    "leave",
+    "listen",
+    "make",
+    "pause",
+    "poll_for_eof",
+    "reboot",
+    "receive",
+    "receive_to_eof",
+    "repeat",
+    "run",
+    "send",
+    "servers",
+    "set_option",
+    "shutdown",
+    "start",
+    "vanish",
+    "wait",
+    "wait_until",
+]

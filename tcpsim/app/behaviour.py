@@ -1,0 +1,172 @@
+"""Behaviours: programs with a name, one sentence and parameters, so that they can be asked for in words.
+
+Owns: the registry, parameters with their kinds and ranges, and the errors of a misspelt one. Refuses to
+know: any particular behaviour (clients, servers, and whatever a user adds).
+
+A behaviour is a function that returns steps. Its name, its sentence and its parameters are read from it:
+
+    >>> from tcpsim.app import behaviour, connect, receive, send, shutdown, vanish
+    >>> from tcpsim.app.behaviour import Bytes, client
+    >>> @client
+    ... def hangs_up(request: Bytes = 100, response: Bytes = 1000):
+    ...     '''Half-closes once it has its response, and loses power.'''
+    ...     return [connect(), send(request), receive(response), shutdown("WR"), vanish()]
+    >>> program = behaviour.make("client", "hangs-up", request=20)
+    >>> program.describe()[1:3]
+    ('send 20 bytes', 'receive 1000 bytes')
+
+That is all it takes: scenarios and the command line know it from then on.
+    >>> behaviour.forget("client", "hangs-up")
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_type_hints
+
+from tcpsim.app.program import Program, Step
+from tcpsim.errors import InputError
+from tcpsim.units import parse_duration, parse_probability
+
+Side = Literal["client", "server"]
+
+
+class Kind(NamedTuple):
+    """What a parameter may be: its unit, its range in words, and how it is read."""
+
+    unit: str
+    allowed: str
+    read: Callable[[Any, str], Any]
+
+
+def _read_count(least: int) -> Callable[[Any, str], int]:
+    def read(value: Any, where: str) -> int:
+        digits = value.strip() if isinstance(value, str) else ""
+        number = int(digits) if digits.isascii() and digits.isdigit() else value
+        if not isinstance(number, int) or isinstance(number, bool) or number < least:
+            raise InputError(where, repr(value), f"an integer >= {least}")
+        return number
+
+    return read
+
+
+BYTES = Kind("bytes", "an integer >= 1", _read_count(1))
+COUNT = Kind("", "an integer >= 0", _read_count(0))
+TIME = Kind("time", 'a time with a unit, such as "50ms" or "2h"', parse_duration)
+PROBABILITY = Kind("probability", "a number from 0 to 1", parse_probability)
+
+# For annotating a behaviour's parameters; in the function they are plain numbers (a time in microseconds).
+Bytes = Annotated[int, BYTES]
+Count = Annotated[int, COUNT]
+Time = Annotated[str | int, TIME]
+Probability = Annotated[float, PROBABILITY]
+
+
+class Parameter(NamedTuple):
+    """One parameter of a behaviour or scenario."""
+
+    name: str
+    kind: Kind
+    default: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What a program on one side can be told to be."""
+
+    name: str
+    side: Side
+    doc: str  # one sentence
+    parameters: tuple[Parameter, ...]
+    steps: Callable[..., Sequence[Step] | Program]
+
+    def program(self, where: str = "behaviour", **arguments: Any) -> Program:
+        """The program, with these parameters in place of the defaults."""
+        known = {parameter.name: parameter for parameter in self.parameters}
+        for name in arguments:
+            if name not in known:
+                raise unknown(f"{where}.{self.name}", name, known)
+        values = {
+            name: parameter.kind.read(arguments.get(name, parameter.default), f"{where}.{self.name}.{name}")
+            for name, parameter in known.items()
+        }
+        made = self.steps(**values)
+        if isinstance(made, Program):
+            return Program(made.steps, made.on_error, self.name)
+        return Program(made, name=self.name)
+
+
+_REGISTRY: dict[tuple[Side, str], Behaviour] = {}
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _register(side: Side, function: F) -> F:
+    name = function.__name__.replace("_", "-")
+    doc = (inspect.getdoc(function) or "").partition("\n\n")[0].replace("\n", " ")
+    if not doc:
+        raise InputError(f"{side} behaviour {name}", "no docstring", "one sentence that says what it does")
+    parameters = parameters_of(function)
+    _REGISTRY[side, name] = Behaviour(name, side, doc, parameters, function)
+    return function
+
+
+def parameters_of(function: Callable[..., Any]) -> tuple[Parameter, ...]:
+    """The parameters of a function whose annotations are kinds and which has a default for each."""
+    hints = get_type_hints(function, include_extras=True)
+    found = []
+    for name, each in inspect.signature(function).parameters.items():
+        kinds = [extra for extra in getattr(hints.get(name), "__metadata__", ()) if isinstance(extra, Kind)]
+        if not kinds or each.default is inspect.Parameter.empty:
+            raise InputError(
+                f"{function.__name__}.{name}", "no kind or no default", "for instance: delay: Time = '50ms'"
+            )
+        found.append(Parameter(name, kinds[0], each.default))
+    return tuple(found)
+
+
+def client(function: F) -> F:
+    """Register a function as a behaviour of clients."""
+    return _register("client", function)
+
+
+def server(function: F) -> F:
+    """Register a function as a behaviour of servers."""
+    return _register("server", function)
+
+
+def behaviours(side: Side | None = None) -> tuple[Behaviour, ...]:
+    """All that are known, clients first, in the order in which they were added."""
+    sides = ("client", "server") if side is None else (side,)
+    return tuple(each for where in sides for each in _REGISTRY.values() if each.side == where)
+
+
+def find(side: Side, name: str) -> Behaviour:
+    """The behaviour of that name.
+
+    Raises:
+        InputError: there is none; the message names those that are spelt nearly so.
+    """
+    found = _REGISTRY.get((side, name))
+    if found is None:
+        raise unknown(f"{side} behaviour", name, [each.name for each in behaviours(side)])
+    return found
+
+
+def make(side: Side, name: str, **arguments: Any) -> Program:
+    """The program of a named behaviour, with these parameters in place of the defaults."""
+    return find(side, name).program(side, **arguments)
+
+
+def forget(side: Side, name: str) -> None:
+    """Take a behaviour out of the registry again."""
+    del _REGISTRY[side, find(side, name).name]
+
+
+def unknown(where: str, name: str, known: Sequence[str] | dict[str, Any]) -> InputError:
+    """The error for a name that does not exist: what is near, or all there is."""
+    near = get_close_matches(name, list(known), n=3, cutoff=0.5)
+    return InputError(where, repr(name), ", ".join(near or sorted(known)) or "nothing here")

@@ -1,0 +1,123 @@
+"""What clients do: the behaviours that decide how a connection ends on the side that opened it.
+
+Owns: one function per behaviour; each returns the steps. Refuses to know: how they are run.
+
+A client sends a request and gets a response. What differs is what it makes of end-of-file, which the
+kernel can only offer to it: "the classic read return of zero" (Rick Jones, openstack list, 2013).
+"""
+
+from __future__ import annotations
+
+from tcpsim.app.behaviour import Bytes, Count, Probability, Time, client
+from tcpsim.app.flow import choose, crash, reboot, vanish
+from tcpsim.app.program import Program, Step
+from tcpsim.app.receiving import receive, receive_to_eof
+from tcpsim.app.steps import abort, close, connect, send, set_option, shutdown
+from tcpsim.app.waiting import ignore, poll_for_eof, wait
+
+Steps = list[Step]
+
+
+def _seconds(duration: str | int) -> int:
+    """Socket options count in whole seconds; at least one."""
+    return max(1, int(duration) // 1_000_000)
+
+
+@client
+def closes_on_eof(request: Bytes = 100, delay: Time = "50ms") -> Steps:
+    """Reads to end-of-file and closes after a delay: the sound client."""
+    return [connect(), send(request), receive_to_eof(), wait(delay), close()]
+
+
+@client
+def never_closes(request: Bytes = 100) -> Program:
+    """Reads to end-of-file and forgets the socket, on errors too: the leak."""
+    return Program([connect(), send(request), receive_to_eof(), ignore()], on_error=[ignore()])
+
+
+@client
+def sometimes_forgets(request: Bytes = 100, delay: Time = "50ms", never: Probability = 0.1) -> Steps:
+    """Closes on end-of-file after a delay, but now and then never."""
+    ends = choose([(1 - never, [wait(delay), close()]), (never, [ignore()])], "never closes")
+    return [connect(), send(request), receive_to_eof(), ends]
+
+
+@client
+def closes_with_next_work(request: Bytes = 100, response: Bytes = 1000, idle: Time = "10min") -> Steps:
+    """Looks at the idle connection only when it next has work: then it finds it closed, and closes."""
+    return [connect(), send(request), receive(response), wait(idle), receive_to_eof(), close()]
+
+
+@client
+def polls_its_socket(request: Bytes = 100, response: Bytes = 1000, every: Time = "5s") -> Steps:
+    """Keeps the connection, and looks every few seconds whether the server has closed it: the cure."""
+    return [connect(), send(request), receive(response), poll_for_eof(every), close()]
+
+
+@client
+def half_closes(request: Bytes = 100) -> Steps:
+    """Says with SHUT_WR that the request is complete, reads to end-of-file, closes."""
+    return [connect(), send(request), shutdown("WR"), receive_to_eof(), close()]
+
+
+@client
+def keeps_sending(request: Bytes = 100, block: Bytes = 500, blocks: Count = 10, every: Time = "1s") -> Steps:
+    """Has heard end-of-file and goes on sending, as a simplex connection allows; then closes."""
+    sending = [wait(every), send(block)] * blocks
+    return [connect(), send(request), receive_to_eof(), *sending, close()]
+
+
+@client
+def sends_once_more(
+    request: Bytes = 100, response: Bytes = 1000, after: Time = "5s", more: Bytes = 50
+) -> Program:
+    """Never closes, but sends once more on the idle connection: the leak is masked by a RST."""
+    steps = [connect(), send(request), receive(response), wait(after), send(more), ignore()]
+    return Program(steps, on_error=[ignore()])
+
+
+@client
+def keepalive_never_closes(
+    request: Bytes = 100, idle: Time = "2h", interval: Time = "75s", count: Count = 9
+) -> Program:
+    """Never closes, but has set SO_KEEPALIVE: the leak is masked by a probe and the RST to it."""
+    options = [
+        set_option("SO_KEEPALIVE", 1),
+        set_option("TCP_KEEPIDLE", _seconds(idle)),
+        set_option("TCP_KEEPINTVL", _seconds(interval)),
+        set_option("TCP_KEEPCNT", max(1, count)),
+    ]
+    return Program(
+        [connect(), *options, send(request), receive_to_eof(), ignore()],
+        on_error=[ignore()],
+    )
+
+
+@client
+def closes_first(request: Bytes = 100, response: Bytes = 1000, delay: Time = "0s") -> Steps:
+    """Closes as soon as it has its response, before the server does."""
+    return [connect(), send(request), receive(response), wait(delay), close()]
+
+
+@client
+def aborts(request: Bytes = 100, response: Bytes = 1000, delay: Time = "0s") -> Steps:
+    """Has its response and closes with SO_LINGER {1, 0}: a RST, no TIME-WAIT."""
+    return [connect(), send(request), receive(response), wait(delay), abort()]
+
+
+@client
+def vanishes(request: Bytes = 100, response: Bytes = 1000, after: Time = "1s") -> Steps:
+    """Loses power, or its line, some time after the response: the modem that hangs up first."""
+    return [connect(), send(request), receive(response), wait(after), vanish()]
+
+
+@client
+def crashes(request: Bytes = 100, response: Bytes = 1000, after: Time = "1s") -> Steps:
+    """The process dies some time after the response; the kernel closes its sockets."""
+    return [connect(), send(request), receive(response), wait(after), crash()]
+
+
+@client
+def reboots(request: Bytes = 100, response: Bytes = 1000, after: Time = "1s", down: Time = "20s") -> Steps:
+    """The machine restarts, forgets everything, and answers what comes then with RST."""
+    return [connect(), send(request), receive(response), wait(after), reboot(down)]

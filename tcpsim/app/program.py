@@ -1,0 +1,307 @@
+"""A program as a value: what it will do next, given what the last call returned. No I/O.
+
+Owns: the compiled form of a list of steps, the registers of a running program, and `run`, which takes
+a running program from one action to the next. Refuses to know: what a call does (sockets), when the
+clock moves and who answers a random question (pair), and which programs exist (clients, servers).
+
+A `Program` is steps laid out flat: every operation has an index, a branch names the index it goes to.
+A `Running` is a program and its registers, immutable and hashable, so that two pairs whose programs stand
+at the same place are equal. `run` never draws a random number: a program that has to choose answers
+with an `Ask` (or a `Draw`), and whoever drives it passes the outcome back as the next reply. So the
+same program can be simulated with a seed, driven by a script, or explored branch by branch.
+
+The end of the steps is not the end of the process: a worker goes on to other work. A descriptor that
+was not closed by then stays open, which is how most CLOSE-WAIT sockets come about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Protocol
+
+from tcpsim.errors import InputError
+from tcpsim.sockets import Call, Close, Reply
+
+NO_FD = -1
+_MOST_STEPS_AT_ONCE = 10_000  # a loop that never acts is a mistake in the program, not a long computation
+
+
+class Until(NamedTuple):
+    """Nothing to do until `wake_us`; ``None``: until the outside resumes this program."""
+
+    wake_us: int | None
+
+
+class Ask(NamedTuple):
+    """Choose one outcome; the next reply's value is its index. The first one is called "pass"."""
+
+    what: str
+    outcomes: tuple[str, ...]
+    weights: tuple[float, ...]
+
+
+class Draw(NamedTuple):
+    """Draw a duration; the next reply's value is in microseconds. Only the chooser looks inside."""
+
+    distribution: Any
+
+
+class Spawn(NamedTuple):
+    """fork(): a new process, which inherits the descriptors, runs `child`."""
+
+    child: Running
+
+
+class Vanish(NamedTuple):
+    """The whole machine loses power, or its line is cut for good: it never sends or hears again."""
+
+
+class Reboot(NamedTuple):
+    """The machine forgets everything and is back `down_us` later."""
+
+    down_us: int
+
+
+class Done(NamedTuple):
+    """No step is left. The process lives on and keeps whatever descriptors it did not close."""
+
+
+Action = Call | Until | Ask | Draw | Spawn | Vanish | Reboot | Done
+DONE = Done()
+ASLEEP = Until(None)
+
+
+class Running(NamedTuple):
+    """A program and its registers. `client_port` and `server_port` are what connect and listen use."""
+
+    program: Program
+    pc: int
+    phase: int  # which call of the present step has been made; 0 = none
+    fds: tuple[int, ...]  # one register per socket name of the program
+    got: int  # bytes received so far in the present step
+    wake_us: int | None  # set while the program sleeps
+    until_us: int | None  # the present step's own deadline, once it has begun
+    error: str | None  # the first errno (or "EOF" where more was expected) that left the normal course
+    client_port: int
+    server_port: int
+
+    def at(self, pc: int) -> Running:
+        """The same program, about to begin the step at `pc`."""
+        return Running._make((self[0], pc, 0, self[3], 0, None, None, *self[7:]))
+
+    def phase_to(self, phase: int) -> Running:
+        """The same step, one call further."""
+        return Running._make((*self[:2], phase, *self[3:5], None, *self[6:]))
+
+    def sleep(self, phase: int, wake_us: int | None) -> Running:
+        """The same step, asleep until `wake_us`."""
+        return Running._make((*self[:2], phase, *self[3:5], wake_us, *self[6:]))
+
+    def deadline(self, until_us: int) -> Running:
+        """The same step, with a deadline of its own."""
+        return Running._make((*self[:6], until_us, *self[7:]))
+
+    def receiving(self, got: int) -> Running:
+        """The same step, with so many bytes in."""
+        return Running._make((*self[:4], got, *self[5:]))
+
+    def holding(self, slot: int, fd: int) -> Running:
+        """The same place, with another descriptor in a register."""
+        fds = (*self.fds[:slot], fd, *self.fds[slot + 1 :])
+        return Running._make((*self[:3], fds, *self[4:]))
+
+    @property
+    def finished(self) -> bool:
+        """True at the end of the steps."""
+        return self.program.ops[self.pc] is END
+
+    def describe(self) -> str:
+        """What the program is doing, in the words of the step."""
+        return self.program.ops[self.pc].describe()
+
+
+class Op(Protocol):
+    """One operation: the present step of a running program, as a function of the last reply."""
+
+    def act(self, r: Running, slot: int, reply: Reply | None, now_us: int) -> tuple[Running, Action | None]:
+        """The next registers and the next action; action ``None`` goes on to the operation at ``r.pc``."""
+
+    def describe(self) -> str:
+        """One line, as one would say it."""
+
+
+class Step(Protocol):
+    """What a user writes in a list; it lays itself out as one operation or several."""
+
+    def emit(self, asm: Assembler) -> None: ...
+
+    def describe(self) -> str: ...
+
+
+class Program:
+    """Steps, compiled. Equal steps make equal programs; the hash is computed once.
+
+    `steps` is what a program does; `on_error` is what it does after a call failed or the peer closed
+    before `receive` had all it wanted (default: close the socket, as sound code does).
+    """
+
+    __slots__ = ("_hash", "error_pc", "name", "on_error", "ops", "slots", "sockets", "steps")
+
+    def __init__(self, steps: Iterable[Step], on_error: Iterable[Step] | None = None, name: str = "") -> None:
+        self.name = name
+        self.steps = tuple(steps)
+        self.on_error = None if on_error is None else tuple(on_error)
+        asm = Assembler()
+        asm.lay(self.steps)
+        asm.add(END)
+        self.error_pc = asm.here
+        if self.on_error is None:
+            asm.add(_CLOSE_ALL)
+        else:
+            asm.lay(self.on_error)
+        asm.add(END)
+        self.ops: tuple[Op, ...] = tuple(asm.ops)
+        self.slots: tuple[int, ...] = tuple(asm.slots)
+        self.sockets: tuple[str, ...] = tuple(asm.names)
+        self._hash = hash((self.steps, self.on_error))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, Program) and (self.steps, self.on_error) == (other.steps, other.on_error)
+
+    def __repr__(self) -> str:
+        return f"<Program {self.name or '; '.join(self.describe())}>"
+
+    def describe(self) -> tuple[str, ...]:
+        """One line per step, readable aloud."""
+        return tuple(step.describe() for step in self.steps)
+
+
+class Assembler:
+    """Lays steps out flat. A step calls `add` for an operation, `lay` for the steps inside it."""
+
+    def __init__(self) -> None:
+        self.ops: list[Op] = []
+        self.slots: list[int] = []
+        self.names: list[str] = []
+        self.loops: list[list[int]] = []  # of each repeat around the present step, what leaves it
+
+    @property
+    def here(self) -> int:
+        return len(self.ops)
+
+    def add(self, op: Op, sock: str | None = None) -> int:
+        """Append an operation that works on the socket called `sock`; its index."""
+        self.ops.append(op)
+        self.slots.append(NO_FD if sock is None else self.slot(sock))
+        return len(self.ops) - 1
+
+    def reserve(self) -> int:
+        """Keep a place for a jump whose target is not known yet."""
+        return self.add(END)
+
+    def jump(self, place: int, target: int) -> None:
+        """Fill a reserved place."""
+        self.ops[place] = _Jump(target)
+
+    def lay(self, steps: Iterable[Step]) -> None:
+        """The operations of `steps`, one after the other."""
+        for step in steps:
+            if not hasattr(step, "emit"):
+                raise InputError("program", repr(step), "steps such as connect(), send(100), close()")
+            step.emit(self)
+
+    def slot(self, sock: str) -> int:
+        """The register of a socket name."""
+        if sock not in self.names:
+            self.names.append(sock)
+        return self.names.index(sock)
+
+
+class _End(NamedTuple):
+    def act(self, r: Running, slot: int, reply: Reply | None, now_us: int) -> tuple[Running, Action | None]:
+        return r, DONE
+
+    def describe(self) -> str:
+        return "no step is left"
+
+
+END = _End()
+
+
+class _Jump(NamedTuple):
+    target: int
+
+    def act(self, r: Running, slot: int, reply: Reply | None, now_us: int) -> tuple[Running, Action | None]:
+        return r.at(self.target), None
+
+    def describe(self) -> str:
+        return "go on"
+
+
+class _CloseAll(NamedTuple):
+    """The sound way out of an error: close what is open."""
+
+    def act(self, r: Running, slot: int, reply: Reply | None, now_us: int) -> tuple[Running, Action | None]:
+        for index, fd in enumerate(r.fds):
+            if fd != NO_FD:
+                return r.holding(index, NO_FD).phase_to(1), Close(fd)
+        return r.at(r.pc + 1), None
+
+    def describe(self) -> str:
+        return "close what is open"
+
+
+_CLOSE_ALL = _CloseAll()
+
+
+def start(program: Program, client_port: int = 40_000, server_port: int = 5_000, now_us: int = 0) -> Running:
+    """A program about to begin its first step at `now_us`, with no socket yet."""
+    fds = (NO_FD,) * len(program.sockets)
+    return Running(program, 0, 0, fds, 0, now_us, None, None, client_port, server_port)
+
+
+def number(reply: Reply) -> int:
+    """The value of a reply that is a count, a descriptor, an index or a duration."""
+    assert isinstance(reply.value, int)
+    return reply.value
+
+
+def fail(r: Running, errno: str) -> tuple[Running, None]:
+    """Leave the normal course: to the steps for an error, or to the end if they failed too."""
+    program = r.program
+    pc = program.error_pc if r.pc < program.error_pc else len(program.ops) - 1
+    return Running(program, pc, 0, r.fds, 0, None, None, r.error or errno, r.client_port, r.server_port), None
+
+
+def run(r: Running, reply: Reply | None, now_us: int) -> tuple[Running, Action]:
+    """From the reply to the last action (``None``: a wake-up) to the next action.
+
+    Returns the program's next registers and one of: a call of `tcpsim.sockets`, `Until`, `Ask`,
+    `Draw`, `Spawn`, `Vanish`, `Reboot`, `Done`.
+
+    Raises:
+        InputError: the program loops without ever acting.
+    """
+    program = r.program
+    ops, slots = program.ops, program.slots
+    for _ in range(_MOST_STEPS_AT_ONCE):
+        pc = r.pc
+        r, action = ops[pc].act(r, slots[pc], reply, now_us)
+        if action is not None:
+            return r, action
+        reply = None
+    raise InputError(
+        "program", program.name or "a loop without a call or a wait", "loops that wait somewhere"
+    )
+
+
+def relative(r: Running, now_us: int) -> tuple[object, ...]:
+    """What of a running program its future depends on, with times relative to `now_us`."""
+    wake_us = None if r.wake_us is None else r.wake_us - now_us
+    until_us = None if r.until_us is None else r.until_us - now_us
+    return (r.program, r.pc, r.phase, r.fds, r.got, wake_us, until_us, r.client_port, r.server_port)

@@ -1,0 +1,76 @@
+"""What servers do: the behaviours that decide how a connection ends on the side that accepted it.
+
+Owns: one function per behaviour; each returns the steps. Refuses to know: how they are run.
+
+Sources: Apache httpd's KeepAliveTimeout and lingering_close() (2 s between reads, 30 s in all:
+http_main.c of 1.3, MAX_SECS_TO_LINGER), as told in its page on FIN_WAIT_2.
+"""
+
+from __future__ import annotations
+
+from tcpsim.app.behaviour import Bytes, Time, server
+from tcpsim.app.flow import fork, leave, repeat
+from tcpsim.app.program import Program, Step
+from tcpsim.app.receiving import receive, receive_to_eof
+from tcpsim.app.steps import accept, close, listen, send, shutdown
+from tcpsim.app.waiting import ignore, wait
+
+Steps = list[Step]
+
+
+@server
+def responds_then_closes(request: Bytes = 100, response: Bytes = 1000, delay: Time = "0s") -> Steps:
+    """Reads the request, answers, closes after a delay: HTTP without persistent connections."""
+    return [listen(), accept(), receive(request), send(response), wait(delay), close()]
+
+
+@server
+def closes_first(delay: Time = "300ms") -> Steps:
+    """Closes an idle connection some time after accepting it, without a word."""
+    return [listen(), accept(), wait(delay), close()]
+
+
+@server
+def keep_alive_timeout(request: Bytes = 100, response: Bytes = 1000, timeout: Time = "15s") -> Steps:
+    """Answers requests until none has come for KeepAliveTimeout, then closes first."""
+    serving = [receive(request, within=timeout, late=[leave()], eof=[leave()]), send(response)]
+    return [listen(), accept(), repeat(serving), close()]
+
+
+@server
+def drains(request: Bytes = 100, response: Bytes = 1000, between: Time = "2s", within: Time = "30s") -> Steps:
+    """Half-closes after the response, reads on for a while, then closes: Apache's lingering_close()."""
+    linger = receive_to_eof(between=between, within=within)
+    return [listen(), accept(), receive(request), send(response), shutdown("WR"), linger, close()]
+
+
+@server
+def half_closes(request: Bytes = 100, response: Bytes = 1000) -> Steps:
+    """Half-closes after the response and waits for the client's FIN without any limit of its own."""
+    return [listen(), accept(), receive(request), send(response), shutdown("WR"), receive_to_eof(), close()]
+
+
+@server
+def closes_on_eof(request: Bytes = 100, response: Bytes = 1000, delay: Time = "0s") -> Steps:
+    """Answers, leaves the closing to the client, and closes after it."""
+    answering = [receive(request), send(response), receive_to_eof()]
+    return [listen(), accept(), *answering, wait(delay), close()]
+
+
+@server
+def never_closes(request: Bytes = 100, response: Bytes = 1000) -> Program:
+    """Answers, and forgets the connection: the leak on the server."""
+    steps = [listen(), accept(), receive(request), send(response), ignore()]
+    return Program(steps, on_error=[ignore()])
+
+
+@server
+def leaves_unread(reads: Bytes = 50, response: Bytes = 1000, delay: Time = "100ms") -> Steps:
+    """Reads only part of what was sent, answers, and closes: with unread data close() sends a RST."""
+    return [listen(), accept(), receive(reads), send(response), wait(delay), close()]
+
+
+@server
+def child_holds_on(request: Bytes = 100, response: Bytes = 1000) -> Steps:
+    """Closes after the response, but a child inherited the descriptor, so nothing is sent."""
+    return [listen(), accept(), fork([ignore()]), receive(request), send(response), close()]

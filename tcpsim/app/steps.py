@@ -1,0 +1,234 @@
+"""The steps that make calls; a list of steps reads aloud.
+
+Owns: which calls a step makes, in which order, what it takes for done and for failed, and what it says
+of itself. Refuses to know: what the calls return and why (sockets), waiting and
+branching (receiving, waiting, flow).
+
+    client = [connect(), send(100), receive(1000), wait("50ms"), close()]
+
+Every step works on one socket; a program with several names them: ``connect(sock="second")``.
+A call that fails, or a peer that closes before `receive` has all it wanted, leaves the normal course
+for the program's `on_error` steps (see `tcpsim.app.program.Program`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tcpsim import sockets
+from tcpsim.app.program import NO_FD, Action, Assembler, Running, Step, fail, number
+from tcpsim.errors import InputError
+from tcpsim.sockets import Reply
+
+Acted = tuple[Running, Action | None]
+Value = int | tuple[int, int]  # of a socket option; SO_LINGER takes (on, seconds)
+Options = tuple[tuple[str, Value], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OnSocket:
+    """What steps on a socket share: they are one operation, on the socket of one name."""
+
+    sock: str
+
+    def emit(self, asm: Assembler) -> None:
+        asm.add(self, self.sock)  # type: ignore[arg-type]  # each subclass has act and describe
+
+    @property
+    def which(self) -> str:
+        return "" if self.sock in ("conn", "listener") else f" ({self.sock})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Open(OnSocket):
+    """socket(), setsockopt() for each option, bind(), and then `_last`."""
+
+    port: int | None
+    options: Options
+
+    def act(self, r: Running, slot: int, reply: Reply | None, now_us: int) -> Acted:
+        if reply is None:
+            return r.phase_to(1), sockets.Socket()
+        if reply.errno is not None:
+            return fail(r, reply.errno)
+        phase = r.phase - len(self.options)
+        if r.phase == 1:
+            r = r.holding(slot, number(reply))
+        fd = r.fds[slot]
+        if phase <= 0:
+            name, value = self.options[r.phase - 1]
+            return r.phase_to(r.phase + 1), sockets.SetSockOpt(fd, name, value)
+        if phase == 1:
+            return r.phase_to(r.phase + 1), sockets.Bind(fd, self._local_port(r))
+        if phase == 2:
+            return r.phase_to(r.phase + 1), self._last(r, fd)
+        return r.at(r.pc + 1), None
+
+    def _local_port(self, r: Running) -> int:
+        raise NotImplementedError
+
+    def _last(self, r: Running, fd: int) -> sockets.Call:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class _Connect(_Open):
+    local_port: int | None
+
+    def _local_port(self, r: Running) -> int:
+        return r.client_port if self.local_port is None else self.local_port
+
+    def _last(self, r: Running, fd: int) -> sockets.Call:
+        return sockets.Connect(fd, r.server_port if self.port is None else self.port)
+
+    def describe(self) -> str:
+        return f"connect{self.which}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Listen(_Open):
+    backlog: int
+
+    def _local_port(self, r: Running) -> int:
+        return r.server_port if self.port is None else self.port
+
+    def _last(self, r: Running, fd: int) -> sockets.Call:
+        return sockets.Listen(fd, self.backlog)
+
+    def describe(self) -> str:
+        return f"listen{self.which}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Accept(OnSocket):
+    listener: str
+
+    def emit(self, asm: Assembler) -> None:
+        asm.add(replace(self), self.sock)
+        asm.slot(self.listener)
+
+    def act(self, r: Running, slot: int, reply: Reply | None, now_us: int) -> Acted:
+        if reply is None:
+            return r.phase_to(1), sockets.Accept(r.fds[r.program.sockets.index(self.listener)])
+        if reply.errno is not None:
+            return fail(r, reply.errno)
+        return r.holding(slot, number(reply)).at(r.pc + 1), None
+
+    def describe(self) -> str:
+        return f"accept{self.which}"
+
+
+@dataclass(frozen=True, slots=True)
+class _OneCall(OnSocket):
+    """A step that is one call, done when it returns."""
+
+    def act(self, r: Running, slot: int, reply: Reply | None, now_us: int) -> Acted:
+        if reply is None:
+            return r.phase_to(1), self._call(r.fds[slot])
+        if reply.errno is not None:
+            return fail(r, reply.errno)
+        return r.at(r.pc + 1), None
+
+    def _call(self, fd: int) -> sockets.Call:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class _Send(_OneCall):
+    n: int
+
+    def _call(self, fd: int) -> sockets.Call:
+        return sockets.SendAll(fd, self.n)
+
+    def describe(self) -> str:
+        return f"send {self.n} bytes{self.which}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Shutdown(_OneCall):
+    how: str
+
+    def _call(self, fd: int) -> sockets.Call:
+        return sockets.Shutdown(fd, self.how)
+
+    def describe(self) -> str:
+        return f"shut down {self.how}{self.which}"
+
+
+@dataclass(frozen=True, slots=True)
+class _SetOption(_OneCall):
+    name: str
+    value: Value
+
+    def _call(self, fd: int) -> sockets.Call:
+        return sockets.SetSockOpt(fd, self.name, self.value)
+
+    def describe(self) -> str:
+        return f"set {self.name} to {self.value}{self.which}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Close(OnSocket):
+    abort: bool
+
+    def act(self, r: Running, slot: int, reply: Reply | None, now_us: int) -> Acted:
+        fd = r.fds[slot]
+        if fd == NO_FD:  # closed already, or never opened: nothing to do
+            return r.at(r.pc + 1), None
+        if self.abort and r.phase == 0:
+            return r.phase_to(1), sockets.SetSockOpt(fd, "SO_LINGER", (1, 0))
+        return r.holding(slot, NO_FD).phase_to(2), sockets.Close(fd)
+
+    def describe(self) -> str:
+        return f"{'abort' if self.abort else 'close'}{self.which}"
+
+
+def connect(
+    sock: str = "conn", port: int | None = None, local_port: int | None = None, options: Options = ()
+) -> Step:
+    """Open a connection; ports are those of the pair unless given. Done once the handshake is over."""
+    return _Connect(sock, port, options, local_port)
+
+
+def listen(sock: str = "listener", port: int | None = None, backlog: int = 16, options: Options = ()) -> Step:
+    """Listen on the pair's server port, or on `port`."""
+    return _Listen(sock, port, options, backlog)
+
+
+def accept(sock: str = "conn", listener: str = "listener") -> Step:
+    """Take a connection from the accept queue, once there is one."""
+    return _Accept(sock, listener)
+
+
+def send(n: int, sock: str = "conn") -> Step:
+    """Send `n` bytes; done when the send buffer has taken them all, not when they have arrived."""
+    return _Send(sock, at_least(1, n, "send"))
+
+
+def shutdown(how: str = "WR", sock: str = "conn") -> Step:
+    """shutdown(): "WR" (a half-close: our FIN), "RD" or "RDWR". The descriptor stays open."""
+    if how not in ("RD", "WR", "RDWR"):
+        raise InputError("shutdown", repr(how), '"RD", "WR" or "RDWR"')
+    return _Shutdown(sock, how)
+
+
+def close(sock: str = "conn") -> Step:
+    """close(); nothing if it is closed already."""
+    return _Close(sock, False)
+
+
+def abort(sock: str = "conn") -> Step:
+    """close() with SO_LINGER on and zero seconds: a RST instead of a FIN."""
+    return _Close(sock, True)
+
+
+def set_option(name: str, value: Value, sock: str = "conn") -> Step:
+    """setsockopt(), in the API's units."""
+    return _SetOption(sock, name, value)
+
+
+def at_least(least: int, value: int, where: str) -> int:
+    """`value`, if it is an integer of at least `least`; else an InputError that names `where`."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InputError(where, repr(value), f"an integer >= {least}")
+    return value
