@@ -68,6 +68,7 @@ def steps(story: Story) -> Iterator[Step]:
         if item.kind == "arrive":
             arrivals.setdefault(item.flight, index)
     told: set[int] = set()
+    departed: set[int] = set()
     for index, item in enumerate(story.items):
         if index in told:
             continue
@@ -77,15 +78,22 @@ def steps(story: Story) -> Iterator[Step]:
             continue
         # what the hearer did meanwhile has to be told first, or its column would run backwards
         between = [i for i in range(index + 1, end) if story.items[i].side != item.side and i not in told]
-        if any(
-            story.items[i].kind == "send" and not story.flights[story.items[i].flight].minor for i in between
-        ):
+        departed.add(item.flight)
+        if any(_stands_in_the_way(story, departed, story.items[i]) for i in between):
             yield Step(item)
             continue
         for i in between:
+            departed.add(story.items[i].flight)
             yield Step(story.items[i])
         yield Step(item, story.items[end])
         told.update(between, (end,))
+
+
+def _stands_in_the_way(story: Story, departed: set[int], item: Item) -> bool:
+    """A segment that crosses, unless it is minor, or one that overtook: its own departure comes first."""
+    if item.kind == "send":
+        return not story.flights[item.flight].minor
+    return item.kind == "arrive" and item.flight not in departed
 
 
 def _rows(story: Story) -> list[_Row]:

@@ -150,6 +150,6 @@ def _connections(events: Sequence[Event]) -> dict[Side, list[int]]:
     found: dict[Side, list[int]] = {"client": [], "server": []}
     for event in events:
         if isinstance(event, StateChanged) and event.new not in (None, State.LISTEN, State.CLOSED):
-            if event.socket not in found[event.side]:
-                found[event.side].append(event.socket)
+            known = found[event.side]
+            known += [] if event.socket in known else [event.socket]
     return found

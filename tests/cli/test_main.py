@@ -1,0 +1,84 @@
+"""The program itself: one line for a mistake, the right status, quiet when nobody listens."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tcpsim.tcp.lifecycle import TABLE
+
+TCPSIM = Path(sysconfig.get_path("scripts")) / "tcpsim"
+
+
+def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    """The installed program, as a user starts it."""
+    command = [str(TCPSIM), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)  # type: ignore[call-overload, no-any-return]
+
+
+Tcpsim = Callable[..., tuple[int, str, str]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["stats"], "tcpsim: command: found 'stats', allowed: scenarios, run, population, states"),
+        (["states", "--out", "x.gif"], "tcpsim: --out: found 'x.gif', allowed: a name that ends in .svg"),
+        (
+            ["states", "--out", "no/where.svg"],
+            "tcpsim: --out: found 'no/where.svg', in a directory that does not",
+        ),
+        (["states", "--nope"], "tcpsim: No such option"),
+        (["states", "--out"], "tcpsim: Option '--out' requires an argument"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(tcpsim: Tcpsim, arguments: list[str], complaint: str) -> None:
+    status, out, err = tcpsim(*arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith(complaint)
+    assert err.count("\n") == 1
+
+
+def test_without_arguments_it_says_how_to_use_it(tcpsim: Tcpsim) -> None:
+    status, out, _ = tcpsim()
+    assert status == 2
+    assert "population" in out
+
+
+def test_states_as_json_is_the_table(tcpsim: Tcpsim) -> None:
+    status, out, _ = tcpsim("states", "--json")
+    assert status == 0
+    assert [row["rule"] for row in json.loads(out)] == [row.rule for row in TABLE]
+    assert set(json.loads(out)[0]) == {"rule", "state", "fact", "next_state", "source"}
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png", "pdf", "txt"])
+def test_states_as_a_file(tcpsim: Tcpsim, tmp_path: Path, suffix: str) -> None:
+    status, out, err = tcpsim("states", "--out", str(tmp_path / f"states.{suffix}"))
+    assert (status, out, err) == (0, "", "")
+    assert (tmp_path / f"states.{suffix}").stat().st_size > 1_000
+
+
+def test_output_that_is_not_a_terminal_has_no_colour(tcpsim: Tcpsim) -> None:
+    assert "\x1b" not in tcpsim("states")[1]
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    command = f"'{TCPSIM}' states | head -n 1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "CLOSED\n"
+    assert done.stderr == ""
+
+
+def test_a_terminal_that_knows_ascii_only_gets_ascii() -> None:
+    done = run("states", env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
