@@ -63,6 +63,11 @@ def _status(arguments: Sequence[str] | None) -> int:
         sys.stdout.flush()
     except InputError as error:
         return _complain(str(error))
+    except BrokenPipeError:
+        # whoever read our output has seen enough; python would complain again when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        return _complain(f"{error.filename or 'output'}: {error.strerror}")
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return 2
@@ -75,9 +80,6 @@ def _status(arguments: Sequence[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("tcpsim: interrupted", err=True)
         return 130
-    except BrokenPipeError:
-        # whoever read our output has seen enough; python would complain again when it flushes at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -9,8 +9,6 @@ touched: no pyplot, no rcParams left behind, and the same figure gives the same 
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +19,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from tcpsim.errors import InputError
+from tcpsim.measure.results import whole_or_nothing
 from tcpsim.tcp.state import State
 
 Colour = str | tuple[float, float, float]
@@ -129,25 +128,9 @@ def save(figure: Figure, *paths: Path | str) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write beside the target, then rename over it: nobody sees half a file, a failure leaves none."""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise InputError(
-            str(path), error.strerror, "a file in a directory that exists and can be written"
-        ) from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes it private
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(str(path), error.strerror, "a file that can be written") from None
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
+    """Write a file whole or not at all."""
+    with whole_or_nothing(path) as partial:
+        partial.write_bytes(content)
 
 
 def readable(colour: str) -> Colour:

@@ -1,0 +1,49 @@
+"""A population as a picture: what each side held over time, stacked by state, the leaks at the bottom.
+
+Owns: the two panels and the order of states in them. Refuses to know: how sockets were counted (measure).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tcpsim.draw.curves import areas, count_axis, footnote, label_ends, panel_title, sheet, time_axis
+from tcpsim.draw.story import SIDES
+from tcpsim.tcp.state import State
+
+Kind = tuple[str, str]  # side and state, as they are printed
+
+# from the bottom: where leaks live, what passes by, what nobody worries about
+_ORDER: Final = (
+    State.CLOSE_WAIT,
+    State.FIN_WAIT_2,
+    State.ESTABLISHED,
+    State.FIN_WAIT_1,
+    State.LAST_ACK,
+    State.CLOSING,
+    State.TIME_WAIT,
+    State.SYN_SENT,
+    State.SYN_RECEIVED,
+    State.CLOSED,
+)
+
+
+def census_figure(
+    at_us: Sequence[int], counts: Mapping[Kind, Sequence[int]], title: str, subtitle: str = "", note: str = ""
+) -> Figure:
+    """Sockets held at the times `at_us`, by side and state. Both panels have the same scale."""
+    figure, panels = sheet(title, subtitle, columns=2, width=10.5, height=4.6, share_y=True)
+    for panel, side in zip(panels, SIDES, strict=True):
+        series = {str(state): counts[side, str(state)] for state in _ORDER if (side, str(state)) in counts}
+        areas(panel, list(at_us), {name: np.asarray(values, dtype=float) for name, values in series.items()})
+        panel_title(panel, side)
+        time_axis(panel, at_us[-1])
+        count_axis(panel, "sockets" if side == "client" else None)
+    for panel in panels:
+        label_ends(panel)
+    footnote(figure, note)
+    return figure
