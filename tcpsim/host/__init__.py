@@ -1,0 +1,1 @@
+"""Simulate: many connections on hosts that may run out of things (SimPy)."""

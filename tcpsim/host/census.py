@@ -1,0 +1,56 @@
+"""The census of a population: who held which sockets when, change by change.
+
+Owns: the record of a run. Every change of what a host sees of a connection is kept with its time, so
+counts over time, high-water marks and the time at which a limit was first met are exact, and can be
+asked for after the run. Refuses to know: tables and intervals (measure), and what makes a leak.
+
+A change is three integers (time, view before, view after) in packed arrays, and a view is one however
+many connections look like it: a leaked socket costs its last change and nothing more.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from typing import NamedTuple
+
+from tcpsim.host.view import View
+
+
+class Left(NamedTuple):
+    """How a connection stands at the end of a run, by numbers of views.
+
+    `now` is what it holds at the horizon; `finally_` what it would hold in the end if the path lost
+    nothing more (0: nothing), or None if it would still be busy after as long again as the run was.
+    A connection that has no next event holds `now` for ever, and `finally_` is the same.
+    """
+
+    now: int
+    finally_: int | None
+
+
+class Census:
+    """The record of one run.
+
+    `t_us`, `before` and `after` are the changes in order of time, views by their numbers in `views`
+    (0: nothing held). `left` counts the connections that hold a socket at the horizon; `refused` counts,
+    by resource, what a limit turned away. `computed` and `recalled` are the steps of all lives.
+    """
+
+    def __init__(self, views: list[View], horizon_us: int) -> None:
+        self.views = views
+        self.horizon_us = horizon_us
+        self.connections = 0
+        self.t_us = array("q")
+        self.before = array("i")
+        self.after = array("i")
+        self.left: Counter[Left] = Counter()
+        self.refused: Counter[str] = Counter()
+        self.computed = 0
+        self.recalled = 0
+
+    def change(self, t_us: int, before: int, after: int) -> None:
+        """One connection looks different from `t_us` on."""
+        self.t_us.append(t_us)
+        self.before.append(before)
+        self.after.append(after)

@@ -1,0 +1,188 @@
+"""A tree of lives: connections that had the same luck so far share one history, and its computation.
+
+Owns: moments (a pair at rest between two events), the tree that joins them, and the walk of one
+connection through it. Refuses to know: when a connection is born and who else lives (population).
+
+A pair is a function of two things: the value it starts from, and what the chooser answers whenever it
+is asked (was this segment lost? does this client forget to close?). Ten thousand connections of one
+kind therefore live only as many different lives as there are different sequences of answers. The tree
+remembers every history that somebody had: the first to have it runs TCP, all others look it up.
+
+    moment --advance--> fork "lost?" --no--> fork "lost?" --no--> moment --advance--> ...
+                            |                    `----yes-------> moment --advance--> ...
+                            `--------yes---------> ...
+
+A moment leads to the next by one `advance`; the forks are the questions asked on the way, in the order
+in which they are asked. A walk answers each fork with its own chooser, so a seeded connection draws
+the same numbers for the same questions whether its life is looked up or computed: the tree changes the
+speed of a run and nothing else.
+
+Some lives are nobody else's. After a continuous draw (jitter, a drawn pause) or an act from outside at
+a time of its own (a worker becomes free), hardly anyone will follow: such a life is computed directly
+and not remembered. The same holds once the tree is full. Times in a life count from its birth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from tcpsim.host.view import NOTHING, View, view
+from tcpsim.pair import Action, Pair, Side, advance, call
+from tcpsim.path import Choice, Chooser, Distribution, Quiet, Seeded
+
+
+class Moment:
+    """A pair at rest until its next event at `next_us` (None: never again), seen as view number `view`."""
+
+    __slots__ = ("acts", "next_us", "now_us", "pair", "view", "ways")
+
+    def __init__(self, pair: Pair, view: int, ways: Ways) -> None:
+        self.pair = pair
+        self.now_us = pair.now_us
+        self.next_us = pair.next_us
+        self.view = view
+        self.ways = ways  # one way: what the next advance begins with
+        self.acts: dict[tuple[Side, Action], Ways] | None = None  # the same for acts at this very instant
+
+
+class Fork:
+    """A question that an advance asks, and where each answer leads."""
+
+    __slots__ = ("choice", "ways")
+
+    def __init__(self, choice: Choice) -> None:
+        self.choice = choice
+        self.ways: Ways = [None] * len(choice.outcomes)
+
+
+class Alone:
+    """A way that is not remembered: whoever comes here computes."""
+
+
+ALONE: Final = Alone()
+Way = Fork | Moment | Alone | None  # None: nobody has been here yet
+Ways = list[Way]
+
+
+class Lives:
+    """All lives that begin as one of `kinds` (weight, pair), remembered up to `room` moments.
+
+    `computed` and `recalled` count the steps of all walks so far; `views` lists what they looked like.
+    """
+
+    def __init__(self, kinds: Sequence[tuple[float, Pair]], room: int) -> None:
+        self.room = room
+        self.computed = 0
+        self.recalled = 0
+        self.views: list[View] = [NOTHING]
+        self._numbers: dict[View, int] = {NOTHING: 0}
+        self._births = [self._moment(pair, remember=room > 0) for _, pair in kinds]
+        names = ("pass", *(f"kind {number}" for number in range(2, len(kinds) + 1)))
+        self._which = Choice("kind", names, tuple(weight for weight, _ in kinds))
+
+    def begin(self, chooser: Chooser) -> Moment:
+        """The birth of a connection, of a kind that the chooser chooses."""
+        return self._births[chooser.choose(self._which) if len(self._births) > 1 else 0]
+
+    def walk(self, moment: Moment, chooser: Chooser, until_us: int) -> Moment:
+        """The first moment up to `until_us` that a host can tell from this one; else the last moment."""
+        seen = moment.view
+        while moment.view == seen and moment.next_us is not None and moment.next_us <= until_us:
+            moment = self.step(moment, chooser)
+        return moment
+
+    def step(self, moment: Moment, chooser: Chooser) -> Moment:
+        """The moment after the next event."""
+        return self._follow(moment.ways, chooser, lambda luck: advance(moment.pair, luck))
+
+    def outlook(self, moment: Moment, until_us: int) -> int | None:
+        """The view in which a life ends if the path loses nothing more; None: not by `until_us`."""
+        while moment.next_us is not None:
+            if moment.next_us > until_us:
+                return None
+            moment = self.step(moment, Quiet())
+        return moment.view
+
+    def act(self, moment: Moment, side: Side, action: Action, now_us: int, chooser: Chooser) -> Moment:
+        """The moment after the outside acts at `now_us`."""
+        ways: Ways = [ALONE]
+        if now_us == moment.now_us and moment.ways[0] is not ALONE:
+            moment.acts = {} if moment.acts is None else moment.acts
+            ways = moment.acts.setdefault((side, action), [None])
+        return self._follow(ways, chooser, lambda luck: call(moment.pair, side, action, now_us, luck))
+
+    def _follow(self, ways: Ways, chooser: Chooser, compute: Callable[[Chooser], Pair]) -> Moment:
+        """Along the forks that the chooser's answers lead to; the end is known, or is computed and noted."""
+        answers: list[int] = []
+        at, way = 0, ways[0]
+        while isinstance(way, Fork):
+            at = chooser.choose(way.choice)
+            answers.append(at)
+            ways = way.ways
+            way = ways[at]
+        if isinstance(way, Moment):
+            self.recalled += 1
+            return way
+        self.computed += 1
+        recorder = _Recorder(chooser, answers)
+        pair = compute(recorder)
+        remember = way is None and self.room > 0
+        moment = self._moment(pair, remember and not recorder.drew)
+        if remember:
+            for choice, answer in recorder.asked:
+                fork = Fork(choice)
+                ways[at] = fork
+                ways, at = fork.ways, answer
+            ways[at] = ALONE if recorder.drew else moment
+        return moment
+
+    def _moment(self, pair: Pair, remember: bool) -> Moment:
+        seen = view(pair)
+        number = self._numbers.setdefault(seen, len(self.views))
+        if number == len(self.views):
+            self.views.append(seen)
+        self.room -= remember
+        return Moment(pair, number, [None if remember else ALONE])
+
+
+class Luck(Seeded):
+    """A connection's own chooser, which can go back to where it has been."""
+
+    __slots__ = ()
+
+    def mark(self) -> tuple[int, tuple[int, ...]]:
+        """Where the stream stands."""
+        return self._block, tuple(self._words)
+
+    def rewind(self, mark: tuple[int, tuple[int, ...]]) -> None:
+        """Back to a `mark`: the same numbers come again."""
+        self._block, self._words = mark[0], list(mark[1])
+
+
+class _Recorder:
+    """A chooser that repeats the answers given so far, then asks `chooser` and notes the questions.
+
+    It notes the finite ones up to the first continuous draw; what follows one is nobody else's life.
+    """
+
+    __slots__ = ("answers", "asked", "chooser", "drew")
+
+    def __init__(self, chooser: Chooser, answers: Sequence[int]) -> None:
+        self.answers = iter(answers)
+        self.chooser = chooser
+        self.asked: list[tuple[Choice, int]] = []
+        self.drew = False
+
+    def choose(self, choice: Choice) -> int:
+        given = next(self.answers, None)
+        if given is not None:
+            return given
+        answer = self.chooser.choose(choice)
+        if not self.drew:
+            self.asked.append((choice, answer))
+        return answer
+
+    def draw(self, distribution: Distribution) -> int:
+        self.drew = True
+        return self.chooser.draw(distribution)

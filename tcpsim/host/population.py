@@ -1,0 +1,147 @@
+"""Many connections at once: a SimPy environment in which each one is born, lives and is counted.
+
+Owns: arrivals, the seed of each connection, and one process per live connection. Refuses to know: TCP
+(a connection is a walk through `lives`), what running out of something does (limits), and what the
+counts mean (measure).
+
+A connection's process sleeps until its hosts could tell a difference, records it, and goes on. What no
+host can tell (a segment in flight, an acknowledgment) happens inside the walk and costs no event. A
+connection that looks the same until the horizon has no process: a leaked socket is a number.
+
+The server is one host; clients are hosts of their own, unless `limits` makes them share one. Connection
+i draws from the stream (seed, i) and arrivals from theirs, so no result depends on who runs first.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Generator, Iterator
+from typing import NamedTuple
+
+import simpy
+
+from tcpsim.errors import InputError
+from tcpsim.host.census import Census, Left
+from tcpsim.host.limits import Governor, Limits, gated
+from tcpsim.host.lives import Lives, Luck
+from tcpsim.pair import Pair
+from tcpsim.path import Exponential, Seeded
+
+Progress = Callable[[int, int], None]  # simulated time so far, and the horizon
+
+
+class Arrivals(NamedTuple):
+    """When connections begin: so many `connections`, or as many as come within `for_us`, or what is less."""
+
+    per_second: float
+    connections: int | None = None
+    for_us: int | None = None
+    poisson: bool = True
+
+    def times_us(self, seed: int) -> Iterator[int]:
+        """The times, in order; fixed ones start at 0, one period apart.
+
+        >>> list(Arrivals(4, for_us=1_000_000, poisson=False).times_us(seed=1))
+        [0, 250000, 500000, 750000]
+        """
+        gap = Exponential(round(1_000_000 / self.per_second))
+        luck = Seeded(seed, purpose=b"arrivals")
+        number = t_us = 0
+        while number != self.connections:
+            t_us = t_us + luck.draw(gap) if self.poisson else round(number * 1_000_000 / self.per_second)
+            if self.for_us is not None and t_us >= self.for_us:
+                return
+            yield t_us
+            number += 1
+
+
+class Plan(NamedTuple):
+    """What to run: kinds of connections with their weights, when they begin, and for how long to watch.
+
+    The horizon is `settle_us` after the last arrival, or after `arrivals.for_us`. `room` is how many
+    moments the tree of lives may remember; it changes speed and memory, never a result.
+    """
+
+    kinds: tuple[tuple[float, Pair], ...]
+    arrivals: Arrivals
+    settle_us: int = 0
+    seed: int = 1
+    limits: Limits = Limits()
+    room: int = 100_000
+
+
+def simulate(plan: Plan, progress: Progress | None = None) -> Census:
+    """Run a population to its horizon.
+
+    Raises:
+        InputError: no arrivals at all or without end, a rate that is not positive, weights that do not
+            add up to 1, or a limit on workers for a server that accepts nothing.
+    """
+    _check(plan)
+    return _Run(plan).run(progress)
+
+
+class _Run:
+    """The moving parts of one `simulate`."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.seed = plan.seed
+        self.births_us = array("q", plan.arrivals.times_us(plan.seed))
+        last_us = self.births_us[-1] if self.births_us else 0
+        end_us = last_us if plan.arrivals.for_us is None else plan.arrivals.for_us
+        kinds = [(weight, gated(pair) if plan.limits.gate else pair) for weight, pair in plan.kinds]
+        self.env = simpy.Environment()
+        self.lives = Lives(kinds, plan.room)
+        self.census = Census(self.lives.views, end_us + plan.settle_us)
+        limited = plan.limits != Limits()
+        self.governor = Governor(plan.limits, self.env, self.lives, self.census) if limited else None
+
+    def run(self, progress: Progress | None) -> Census:
+        """Everything, from the first arrival to the horizon."""
+        if progress is not None:
+            self.env.process(self._report(progress))
+        self.env.process(self._arrive())
+        self.env.run(self.census.horizon_us + 1)
+        self.census.connections = len(self.births_us)
+        self.census.computed, self.census.recalled = self.lives.computed, self.lives.recalled
+        return self.census
+
+    def _arrive(self) -> Generator[simpy.Event, None, None]:
+        for index, t_us in enumerate(self.births_us):
+            yield self.env.timeout(t_us - int(self.env.now))
+            luck = Luck(self.seed, index)
+            if self.governor is None:
+                self.env.process(self._live(luck))
+            else:
+                self.governor.admit(luck)
+
+    def _live(self, luck: Luck) -> Generator[simpy.Event, None, None]:
+        """One connection, on hosts that never run out of anything."""
+        lives, census, timeout = self.lives, self.census, self.env.timeout
+        born_us = int(self.env.now)
+        until_us = census.horizon_us - born_us
+        seen = lives.begin(luck)
+        while (moment := lives.walk(seen, luck, until_us)).view != seen.view:
+            yield timeout(moment.now_us - seen.now_us)
+            census.change(born_us + moment.now_us, seen.view, moment.view)
+            seen = moment
+        if moment.view:
+            census.left[Left(moment.view, lives.outlook(moment, until_us + census.horizon_us))] += 1
+
+    def _report(self, progress: Progress) -> Generator[simpy.Event, None, None]:
+        horizon_us = self.census.horizon_us
+        for percent in range(101):
+            at_us = horizon_us * percent // 100
+            yield self.env.timeout(at_us - int(self.env.now))
+            progress(at_us, horizon_us)
+
+
+def _check(plan: Plan) -> None:
+    arrivals = plan.arrivals
+    if not arrivals.per_second > 0:
+        raise InputError("rate", arrivals.per_second, "a number of connections per second above 0")
+    if arrivals.connections is None and arrivals.for_us is None:
+        raise InputError("arrivals", "no end", "a count of connections, or a time to go on for")
+    weights = [weight for weight, _ in plan.kinds]
+    if not weights or min(weights) < 0 or abs(sum(weights) - 1) > 1e-9:
+        raise InputError("kinds", weights, "weights from 0 to 1 that add up to 1")

@@ -1,0 +1,102 @@
+"""What a host can tell of one connection: its sockets, what they cost, and whether a worker is wanted.
+
+Owns: the view of a pair (equal views are one and the same to everybody above), and what a view uses of
+each resource that a host may run out of. Refuses to know: when a view changes (lives) and what happens
+when a resource is used up (limits). Listening sockets are left out: the connections share one.
+
+What a socket costs: the kernel memory of its cost class, from the stack's profile, and the bytes
+queued in it, unread or unacknowledged.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from tcpsim.app import pause
+from tcpsim.pair import Machine, Pair, Side, census
+from tcpsim.pair.pair import FIRST_PID
+from tcpsim.tcp.state import Holder, State
+
+GATE = pause("a worker is free")  # where a server's program waits for the host to let it accept
+
+
+class Seen(NamedTuple):
+    """One socket, as its host sees it."""
+
+    state: State
+    holder: Holder
+    fd: bool
+    bytes: int
+
+
+class Work(IntEnum):
+    """Whether a connection keeps a worker of its server busy; IDLE also where no worker is asked for."""
+
+    IDLE = 0
+    WANTED = 1
+    BUSY = 2
+
+
+class View(NamedTuple):
+    """Everything that a population counts of one connection."""
+
+    client: tuple[Seen, ...]
+    server: tuple[Seen, ...]
+    work: Work
+
+    def of(self, side: Side) -> tuple[Seen, ...]:
+        return self.client if side == "client" else self.server
+
+
+NOTHING = View((), (), Work.IDLE)
+
+
+def view(pair: Pair) -> View:
+    """The view of a pair as it is now."""
+    return View(_seen(pair, "client"), _seen(pair, "server"), _work(pair.server))
+
+
+def _seen(pair: Pair, side: Side) -> tuple[Seen, ...]:
+    machine = pair.client if side == "client" else pair.server
+    memory = machine.system.end.stack.memory
+    found = [
+        Seen(held.state, held.holder, held.fd, memory.of(held.holder) + held.readable + held.unacked)
+        for held in census(pair, side)
+    ]
+    return tuple(sorted(found))
+
+
+def _work(server: Machine) -> Work:
+    running = dict(server.programs).get(FIRST_PID)
+    steps: tuple[object, ...] = () if running is None else running.program.ops
+    if running is None or GATE not in steps or running.finished:
+        return Work.IDLE
+    if running.pc > steps.index(GATE):
+        return Work.BUSY
+    listeners = server.system.end.listeners.values()
+    return Work.WANTED if any(listener.accept_queue for listener in listeners) else Work.IDLE
+
+
+class Usage(NamedTuple):
+    """What one side of a connection uses of its host."""
+
+    descriptors: int
+    ports: int
+    orphans: int
+    minis: int
+    workers: int
+    bytes: int
+
+
+def usage(seen: View, side: Side) -> Usage:
+    """What a view uses of one side's host. A port is held by every socket that is not CLOSED."""
+    held = seen.of(side)
+    return Usage(
+        descriptors=sum(socket.fd for socket in held),
+        ports=sum(socket.state is not State.CLOSED for socket in held),
+        orphans=sum(socket.holder is Holder.ORPHAN for socket in held),
+        minis=sum(socket.holder is Holder.MINI for socket in held),
+        workers=int(side == "server" and seen.work is Work.BUSY),
+        bytes=sum(socket.bytes for socket in held),
+    )

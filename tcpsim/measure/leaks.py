@@ -1,0 +1,66 @@
+"""When a held socket is a leak (DESIGN, idea 6), and how many of a population's sockets are.
+
+Owns: the definition. Refuses to know: how lives run (host) and exact stays (exploration).
+
+permanent
+    A socket without a way out: its connection has no next event, or would have none after the ones now
+    under way, and it is not CLOSED.
+metastable
+    There is a way out, but not within as long again as the run was, although nothing more is lost:
+    keepalive probes that a live peer answers.
+occupancy
+    Everything else: a connection on its way.
+descriptor
+    A dead socket (CLOSED) that a program still holds: no protocol can help it, only close().
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import polars as pl
+
+from tcpsim.host.census import Census
+from tcpsim.host.view import View
+from tcpsim.pair import SIDES, Side
+from tcpsim.tcp.state import Holder, State
+
+Socket = tuple[Side, State, Holder]
+
+
+def leaks(census: Census) -> pl.DataFrame:
+    """The sockets held at the horizon: side, state, holder, fate (as above), count."""
+    found: Counter[tuple[str, str, str, str]] = Counter()
+    for left, count in census.left.items():
+        now = _sockets(census.views[left.now])
+        final = _sockets(census.views[left.finally_]) if left.finally_ is not None else Counter[Socket]()
+        for fate, sockets in (
+            ("permanent", final),
+            ("metastable" if left.finally_ is None else "occupancy", now - final),
+        ):
+            for (side, state, holder), number in sockets.items():
+                name = "descriptor" if state is State.CLOSED else fate
+                found[side, str(state), str(holder), name] += number * count
+    rows = [(*kind, count) for kind, count in sorted(found.items())]
+    columns = {
+        "side": pl.String,
+        "state": pl.String,
+        "holder": pl.String,
+        "fate": pl.String,
+        "count": pl.Int64,
+    }
+    return pl.DataFrame(rows, columns, orient="row")
+
+
+def leaked_connections(census: Census, side: Side | None = None) -> int:
+    """Connections that leak at least one socket (on `side`, or on either), for ever or metastably."""
+    total = 0
+    for left, count in census.left.items():
+        view = census.views[left.now if left.finally_ is None else left.finally_]
+        sides = SIDES if side is None else (side,)
+        total += count * any(one.state is not State.CLOSED for each in sides for one in view.of(each))
+    return total
+
+
+def _sockets(view: View) -> Counter[Socket]:
+    return Counter((side, one.state, one.holder) for side in SIDES for one in view.of(side))
