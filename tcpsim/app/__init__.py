@@ -15,7 +15,7 @@ from tcpsim.app.flow import (
     repeat,
     vanish,
 )
-from tcpsim.app.program import Program, Running, run, start
+from tcpsim.app.program import Program, Running, Step, run, start
 from tcpsim.app.receiving import receive, receive_to_eof
 from tcpsim.app.steps import (
     abort,
@@ -33,6 +33,7 @@ __all__ = [
     "Behaviour",
     "Program",
     "Running",
+    "Step",
     "abort",
     "accept",
     "behaviours",

@@ -13,7 +13,7 @@ from tcpsim.app.flow import choose, crash, reboot, vanish
 from tcpsim.app.program import Program, Step
 from tcpsim.app.receiving import receive, receive_to_eof
 from tcpsim.app.steps import abort, close, connect, send, set_option, shutdown
-from tcpsim.app.waiting import ignore, poll_for_eof, wait
+from tcpsim.app.waiting import ignore, poll_for_eof, wait, wait_until
 
 Steps = list[Step]
 
@@ -97,6 +97,12 @@ def keepalive_never_closes(
 def closes_first(request: Bytes = 100, response: Bytes = 1000, delay: Time = "0s") -> Steps:
     """Closes as soon as it has its response, before the server does."""
     return [connect(), send(request), receive(response), wait(delay), close()]
+
+
+@client
+def closes_at(request: Bytes = 100, response: Bytes = 1000, at: Time = "300ms") -> Steps:
+    """Has its response and closes at a given time of the connection's clock."""
+    return [connect(), send(request), receive(response), wait_until(at), close()]
 
 
 @client

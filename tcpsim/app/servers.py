@@ -13,7 +13,7 @@ from tcpsim.app.flow import fork, leave, repeat
 from tcpsim.app.program import Program, Step
 from tcpsim.app.receiving import receive, receive_to_eof
 from tcpsim.app.steps import accept, close, listen, send, shutdown
-from tcpsim.app.waiting import ignore, wait
+from tcpsim.app.waiting import ignore, wait, wait_until
 
 Steps = list[Step]
 
@@ -28,6 +28,12 @@ def responds_then_closes(request: Bytes = 100, response: Bytes = 1000, delay: Ti
 def closes_first(delay: Time = "300ms") -> Steps:
     """Closes an idle connection some time after accepting it, without a word."""
     return [listen(), accept(), wait(delay), close()]
+
+
+@server
+def closes_at(request: Bytes = 100, response: Bytes = 1000, at: Time = "300ms") -> Steps:
+    """Answers, and closes at a given time of the connection's clock."""
+    return [listen(), accept(), receive(request), send(response), wait_until(at), close()]
 
 
 @server

@@ -21,6 +21,7 @@ COMMANDS = {
     "scenarios": "List the scenarios, grouped by theme.",
     "run": "Run one connection and show it as a ladder.",
     "population": "Run many connections and count their sockets over time.",
+    "behaviours": "List what clients and servers can be told to be.",
     "states": "Draw the eleven-state diagram from the transition table.",
 }
 

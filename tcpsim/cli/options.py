@@ -76,7 +76,25 @@ def output(name: str, *suffixes: str, **attributes: Any) -> Callable[[Command], 
 SEED = whole("--seed", 0, 2**64 - 1, default="1", show_default=True, help="Where chance begins.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/cli.md) instead of text.")
 
-_PATH = (
+_SHARED = (
+    click.option("--stack-client", metavar="STACK", help="The client's TCP: linux or rfc9293."),
+    click.option("--stack-server", metavar="STACK", help="The server's TCP."),
+    click.option(
+        "--set",
+        "knobs",
+        multiple=True,
+        metavar="[SIDE.]KNOB=VALUE",
+        help="A knob of both stacks, or of one: server.tcp_fin_timeout=30s.",
+    ),
+    click.option("--client", metavar="BEHAVIOUR", help="Another client (see: tcpsim behaviours)."),
+    click.option("--server", metavar="BEHAVIOUR", help="Another server."),
+    click.option(
+        "--with",
+        "parameters",
+        multiple=True,
+        metavar="[SIDE.]NAME=VALUE",
+        help="A parameter of the behaviours: client.delay=2s.",
+    ),
     probability("--loss", help="Probability that a segment is lost, both ways."),
     probability("--loss-to-client", help="The same, on the way to the client only."),
     probability("--loss-to-server", help="The same, on the way to the server only."),
@@ -89,48 +107,48 @@ _PATH = (
         help='Lose these: "server FIN 2", "every server RST", "server #7", "client after 5s".',
     ),
 )
-_STACKS = (
-    click.option("--stack-client", metavar="STACK", help="The client's TCP: linux or rfc9293."),
-    click.option("--stack-server", metavar="STACK", help="The server's TCP."),
-    click.option(
-        "--set",
-        "knobs",
-        multiple=True,
-        metavar="[SIDE.]KNOB=VALUE",
-        help="A knob of both stacks, or of one: server.tcp_fin_timeout=30s.",
-    ),
-)
 
 
-def path_and_stack_options(command: Command) -> Command:
-    """--stack-client, --stack-server, --set; --loss, --loss-to-client, --loss-to-server, --delay, --drop."""
-    for option in reversed((*_STACKS, *_PATH)):
+def setting_options(command: Command) -> Command:
+    """Every option that changes a scenario; `setting` makes one mapping of them."""
+    for option in reversed(_SHARED):
         command = option(command)
     return command
 
 
-def both_ways(
-    loss: float | None, to_client: float | None, to_server: float | None
-) -> tuple[float | None, float | None]:
-    """The losses per direction; --loss beside a direction of its own would leave open which one counts."""
-    if loss is None:
-        return to_client, to_server
-    for name, value in (("--loss-to-client", to_client), ("--loss-to-server", to_server)):
-        if value is not None:
+def setting(
+    *,
+    knobs: tuple[str, ...],
+    parameters: tuple[str, ...],
+    loss: float | None,
+    loss_to_client: float | None,
+    loss_to_server: float | None,
+    drops: tuple[str, ...],
+    **others: Any,
+) -> dict[str, Any]:
+    """What `tcpsim.scenario.build` is to change of a scenario."""
+    for name, value in (("--loss-to-client", loss_to_client), ("--loss-to-server", loss_to_server)):
+        if loss is not None and value is not None:
             raise InputError(name, f"{value} beside --loss {loss}", "either --loss or a loss per direction")
-    return loss, loss
+    return {
+        "knobs": _assignments("--set", knobs),
+        "parameters": _assignments("--with", parameters),
+        "loss": loss,
+        "loss_to_client": loss_to_client,
+        "loss_to_server": loss_to_server,
+        "drops": drops,
+        **others,
+    }
 
 
-def knob_settings(knobs: tuple[str, ...]) -> dict[str, dict[str, str]]:
-    """The settings of --set, by side."""
-    settings: dict[str, dict[str, str]] = {"client": {}, "server": {}}
-    for text in knobs:
+def _assignments(option: str, words: tuple[str, ...]) -> dict[str, str]:
+    """NAME=VALUE, client.NAME=VALUE or server.NAME=VALUE, each name once."""
+    found: dict[str, str] = {}
+    for text in words:
         name, equals, value = text.partition("=")
-        side, dot, knob = name.rpartition(".")
-        if not (equals and knob and value) or (dot and side not in settings):
-            raise InputError("--set", repr(text), "KNOB=VALUE, client.KNOB=VALUE or server.KNOB=VALUE")
-        for one in [side] if dot else list(settings):
-            if knob in settings[one]:
-                raise InputError("--set", repr(text), f"{knob} set once for the {one}")
-            settings[one][knob] = value
-    return settings
+        if not (name and equals and value):
+            raise InputError(option, repr(text), "NAME=VALUE, client.NAME=VALUE or server.NAME=VALUE")
+        if name in found:
+            raise InputError(option, f"{name} twice ({found[name]} and {value})", "one value for each name")
+        found[name] = value
+    return found

@@ -16,6 +16,7 @@ from tcpsim.pair.event import (
     TimerFired,
 )
 from tcpsim.pair.pair import (
+    FIRST_PID,
     Action,
     Held,
     Machine,
@@ -32,6 +33,7 @@ from tcpsim.path import SIDES, Side
 from tcpsim.sockets import Kill
 
 __all__ = [
+    "FIRST_PID",
     "SIDES",
     "Action",
     "Arrived",

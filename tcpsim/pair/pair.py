@@ -23,6 +23,7 @@ from tcpsim.errors import InputError
 from tcpsim.pair.event import Arrived, Called, Duplicated, Happened, Log, Lost, Returned, Sent, told
 from tcpsim.path import SIDES, Choice, Chooser, Path, Side
 from tcpsim.sockets import Call, Reply, kernel
+from tcpsim.sockets.system import Returned as Outcome
 from tcpsim.sockets.system import System, held, new_system
 from tcpsim.tcp.end import new_end
 from tcpsim.tcp.segment import Segment
@@ -214,7 +215,7 @@ class _Instant:
             self.log(Arrived(self.now_us, side, segment))
         self.take(side, kernel.deliver(machine.system, segment, self.now_us))
 
-    def take(self, side: Side, returned: kernel.Returned) -> None:
+    def take(self, side: Side, returned: Outcome) -> None:
         """What a step of a kernel gave: a new kernel, segments to send, calls that are over."""
         machine = self.machines[side]
         self.machines[side] = Machine(returned.system, machine.programs)

@@ -1,0 +1,144 @@
+"""`tcpsim run`: one connection as a ladder, and the verdict on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tcpsim.cli.options import JSON, SEED, duration, output, setting, setting_options
+from tcpsim.cli.record import event_record, held_record
+from tcpsim.cli.show import print_json, print_text
+from tcpsim.draw.clock import clock
+from tcpsim.draw.ladder import ladder
+from tcpsim.draw.story import Story
+from tcpsim.draw.telling import tell
+from tcpsim.pair import SIDES, Event, Held, Lost, Sent, Side, StateChanged
+from tcpsim.path import Seeded
+from tcpsim.scenario import Ended, Scenario, Verdict, build, scenario, sockets_in_words
+from tcpsim.scenario import run as run_pair
+from tcpsim.tcp.state import Holder, State
+
+
+@click.command(help="Run one connection of SCENARIO and show it as a ladder, with the verdict.")
+@click.argument("name", metavar="SCENARIO")
+@SEED
+@setting_options
+@duration("--horizon", help="Until when to watch; the scenario has its own.")
+@output("--out", ".svg", ".png", ".pdf", ".txt", help="Write the ladder to a file instead.")
+@JSON
+def command(
+    name: str, seed: int, horizon: int | None, out: Path | None, as_json: bool, **changes: Any
+) -> None:
+    """Everything that is asked for is checked before anything runs."""
+    chosen = scenario(name)
+    pair = build(chosen, **setting(**changes))
+    horizon_us = chosen.horizon_us if horizon is None else horizon
+    events: list[Event] = []
+    ended = run_pair(pair, Seeded(seed), horizon_us, events.append)
+    stacks = {"client": pair.client.system.end.stack.name, "server": pair.server.system.end.stack.name}
+    titles = (f"client ({stacks['client']})", f"server ({stacks['server']})")
+    left_us = horizon_us if ended.verdict is Verdict.RUNNING else None
+    if out is not None:
+        _write(out, tell(events, titles, left_us), chosen, ended, events)
+    if as_json:
+        print_json(_json(chosen, seed, horizon_us, stacks, ended, events))
+    else:
+        shown = "" if out is not None else ladder(tell(events, titles, left_us)) + "\n"
+        print_text(shown + verdict_text(ended, events))
+
+
+def verdict_text(ended: Ended, events: list[Event]) -> str:
+    """What is left at the end, in four lines."""
+    lines = [f"verdict  {_verdict_words(ended)}"]
+    for side in SIDES:
+        lines.append(f"{side}   {_side_words(ended, events, side)}")
+    lines.append(f"wire     {_wire_words(events)}")
+    return "\n".join(lines) + "\n"
+
+
+def _verdict_words(ended: Ended) -> str:
+    words = ended.describe().split(": ")[0]
+    if ended.verdict is Verdict.PERMANENT:
+        return f"{words}: no event is left that could end it"
+    if ended.verdict is Verdict.RUNNING:
+        return f"{words}: something is still going on ({clock(ended.t_us)})"
+    return words
+
+
+def _side_words(ended: Ended, events: list[Event], side: Side) -> str:
+    held = _held(ended, side)
+    since = _last_change_us(events, side)
+    words = sockets_in_words(held) + (f" since {clock(since)}" if since is not None else "")
+    payers = {
+        Holder.OWNED: "held by a program",
+        Holder.ORPHAN: "an orphan: held by the kernel alone",
+        Holder.MINI: "a mini-socket: held by the kernel alone",
+        Holder.REQUEST: "a request in a listener's queue",
+    }
+    alive = [socket for socket in held if socket.state is not State.CLOSED]
+    details = sorted({payers[socket.holder] for socket in alive})
+    details += [f"{socket.readable:,} bytes unread" for socket in alive if socket.readable]
+    details += [f"{socket.unacked:,} bytes unacknowledged" for socket in alive if socket.unacked]
+    return ", ".join([words, *details])
+
+
+def _wire_words(events: list[Event]) -> str:
+    segments = [event.segment for event in events if isinstance(event, Sent)]
+    lost = sum(isinstance(event, Lost) for event in events)
+    resets = sum(segment.rst for segment in segments)
+    return f"{len(segments)} segments, {lost or 'none'} lost, {resets or 'no'} RST"
+
+
+def _held(ended: Ended, side: Side) -> tuple[Held, ...]:
+    return ended.client if side == "client" else ended.server
+
+
+def _last_change_us(events: list[Event], side: Side) -> int | None:
+    changes = [event.t_us for event in events if isinstance(event, StateChanged) and event.side == side]
+    return changes[-1] if changes else None
+
+
+def _write(out: Path, story: Story, chosen: Scenario, ended: Ended, events: list[Event]) -> None:
+    from tcpsim.draw.ladder_figure import ladder_figure
+    from tcpsim.draw.sheet import save, write_whole
+
+    if out.suffix.lower() == ".txt":
+        write_whole(out, (ladder(story) + "\n" + verdict_text(ended, events)).encode())
+    else:
+        save(ladder_figure(story, f"{chosen.name}: {chosen.title.lower()}"), out)
+
+
+def _json(
+    chosen: Scenario, seed: int, horizon_us: int, stacks: dict[str, str], ended: Ended, events: list[Event]
+) -> dict[str, Any]:
+    """The document of docs/cli.md."""
+    sides: dict[str, Any] = {
+        side: {
+            "stack": stacks[side],
+            "state": _main_state(_held(ended, side)),
+            "last_change_us": _last_change_us(events, side),
+            "sockets": [held_record(held) for held in _held(ended, side)],
+        }
+        for side in SIDES
+    }
+    return {
+        "scenario": chosen.name,
+        "seed": seed,
+        "verdict": str(ended.verdict),
+        "half_open": ended.half_open,
+        "ended_us": ended.t_us,
+        "horizon_us": horizon_us,
+        **sides,
+        "segments": sum(isinstance(event, Sent) for event in events),
+        "lost": sum(isinstance(event, Lost) for event in events),
+        "resets": sum(isinstance(event, Sent) and event.segment.rst for event in events),
+        "events": [event_record(event) for event in events],
+    }
+
+
+def _main_state(held: tuple[Held, ...]) -> str:
+    """The state of a side with one socket; CLOSED where there is none, the states in one word if several."""
+    alive = [str(socket.state) for socket in held if socket.state is not State.CLOSED]
+    return " + ".join(alive) or str(State.CLOSED)

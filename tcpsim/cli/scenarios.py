@@ -1,0 +1,45 @@
+"""`tcpsim scenarios`: what there is to run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tcpsim.cli.options import JSON
+from tcpsim.cli.record import parameter_record
+from tcpsim.cli.show import print_json, print_text
+from tcpsim.scenario import Scenario, scenarios
+from tcpsim.units import parse_duration
+
+
+@click.command(help="List the scenarios, grouped by theme.")
+@JSON
+def command(as_json: bool) -> None:
+    """Themes in the order in which their first scenario is told."""
+    if as_json:
+        print_json([_record(each) for each in scenarios()])
+        return
+    themes: dict[str, list[str]] = {}
+    for each in scenarios():
+        themes.setdefault(each.theme, []).append(f"  {each.name:<24} {each.title}")
+    print_text("\n\n".join("\n".join([theme, *lines]) for theme, lines in themes.items()) + "\n")
+
+
+def _record(each: Scenario) -> dict[str, Any]:
+    return {
+        "name": each.name,
+        "theme": each.theme,
+        "title": each.title,
+        "story": each.story,
+        "watch": each.watch,
+        "client": each.client,
+        "server": each.server,
+        "stack_client": each.stack_client,
+        "stack_server": each.stack_server,
+        "loss": each.loss,
+        "delay_us": parse_duration(each.delay),
+        "drops": list(each.drops),
+        "horizon_us": each.horizon_us,
+        "parameters": [parameter_record(name, parameter) for name, parameter in each.parameters()],
+    }

@@ -1,0 +1,90 @@
+"""One pair, run to its end, and what is left of it: the definition of a leak for a single run.
+
+Owns: the loop over `advance`, and the verdict. Refuses to know: statistics over runs (measure) and every
+other way a run could have gone (explore).
+
+A pair without a next event stays as it is for ever. If every socket is CLOSED by then, it ended *clean*; if
+one is not, that socket is a *permanent* leak, whatever the loss rate. A pair that still has events at the
+horizon is *running*: its sockets may be on their way out, or held by something that goes on for ever, such
+as keepalive probes which a live peer answers (a metastable leak: all of them would have to be lost).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import Enum
+from typing import NamedTuple
+
+from tcpsim.pair import Held, Log, Pair, advance, census, next_time
+from tcpsim.path import Chooser
+from tcpsim.tcp.state import State
+
+
+class Verdict(Enum):
+    """How a run ended; ``str()`` is the word that tables and JSON use."""
+
+    CLEAN = "clean"
+    PERMANENT = "permanent"
+    RUNNING = "running"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Ended(NamedTuple):
+    """A run at its end. `t_us` is when the last thing happened, or the horizon if things go on."""
+
+    pair: Pair
+    t_us: int
+    verdict: Verdict
+    client: tuple[Held, ...]
+    server: tuple[Held, ...]
+
+    @property
+    def half_open(self) -> bool:
+        """One side has a connection and the other has none at all."""
+        ours, theirs = _alive(self.client), _alive(self.server)
+        lonely = ours or theirs if not (ours and theirs) else ()
+        return self.verdict is Verdict.PERMANENT and any(held.state is State.ESTABLISHED for held in lonely)
+
+    @property
+    def dead_descriptors(self) -> int:
+        """Descriptors of sockets whose connection is over: a leak of the program, not of TCP."""
+        return sum(held.fd and held.state is State.CLOSED for held in (*self.client, *self.server))
+
+    def describe(self) -> str:
+        """One line: the verdict, and what each side holds."""
+        words = str(self.verdict) + (", half-open" if self.half_open else "")
+        if self.verdict is Verdict.RUNNING:
+            words += " at the horizon"
+        return f"{words}: client {sockets_in_words(self.client)}, server {sockets_in_words(self.server)}"
+
+
+def run(pair: Pair, chooser: Chooser, horizon_us: int, log: Log | None = None) -> Ended:
+    """Advance until nothing more happens, or until what happens next lies beyond the horizon."""
+    next_us = next_time(pair)
+    while next_us is not None and next_us <= horizon_us:
+        pair = advance(pair, chooser, log)
+        next_us = next_time(pair)
+    return ended(pair, horizon_us)
+
+
+def ended(pair: Pair, horizon_us: int) -> Ended:
+    """The verdict on a pair that has nothing more to do up to the horizon."""
+    client, server = census(pair, "client"), census(pair, "server")
+    if next_time(pair) is not None:
+        return Ended(pair, horizon_us, Verdict.RUNNING, client, server)
+    verdict = Verdict.PERMANENT if _alive(client) or _alive(server) else Verdict.CLEAN
+    return Ended(pair, pair.now_us, verdict, client, server)
+
+
+def sockets_in_words(held: tuple[Held, ...]) -> str:
+    """What a host holds of one connection: "gone", "CLOSE-WAIT", "2 ESTABLISHED + TIME-WAIT"."""
+    counts = Counter(str(each.state) for each in _alive(held))
+    if not counts:
+        return "gone" if not held else "gone but for its descriptor"
+    return " + ".join(name if count == 1 else f"{count} {name}" for name, count in counts.items())
+
+
+def _alive(held: tuple[Held, ...]) -> tuple[Held, ...]:
+    return tuple(each for each in held if each.state is not State.CLOSED)

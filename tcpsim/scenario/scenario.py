@@ -1,0 +1,223 @@
+"""A scenario: a documented set-up with a name, and how it becomes a pair.
+
+Owns: what a scenario consists of, its parameters, which of its settings can be overridden, and the errors
+of a wrong one. Refuses to know: the particular scenarios (catalogue) and how a pair is run (run, host).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tcpsim.app import Program, find
+from tcpsim.app.behaviour import Behaviour, Parameter, Side, unknown
+from tcpsim.errors import InputError
+from tcpsim.pair import SIDES, Pair, new_pair
+from tcpsim.path import Distribution, Loss, Path, make_path, parse_distribution
+from tcpsim.scenario.run import Verdict
+from tcpsim.tcp.stack import Stack, stack
+from tcpsim.units import parse_duration, parse_probability
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """How a run without any chance in it must end: each side's sockets in words, and RSTs on the wire."""
+
+    client: str
+    server: str
+    verdict: Verdict
+    rst: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """The same story with something changed, and how it must end then."""
+
+    title: str
+    overrides: Mapping[str, Any]
+    expect: Expect
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Two behaviours, two stacks, a path: one connection, and what to see in it.
+
+    `arguments` are parameters of the behaviours: a plain name sets it on each side that has it,
+    "client.delay" on one side. `drops` are rules in words (see `tcpsim.path.script`).
+    """
+
+    name: str
+    theme: str
+    title: str
+    story: str
+    watch: str
+    client: str
+    server: str
+    expect: Expect
+    horizon: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    drops: tuple[str, ...] = ()
+    loss: float = 0.0
+    delay: str = "10ms"
+    stack_client: str = "linux"
+    stack_server: str = "linux"
+    contrasts: tuple[Contrast, ...] = ()
+
+    @property
+    def horizon_us(self) -> int:
+        """Until when to watch."""
+        return parse_duration(self.horizon, f"{self.name}.horizon")
+
+    def parameters(self) -> tuple[tuple[str, Parameter], ...]:
+        """(qualified name, parameter with this scenario's value as the default) for both sides."""
+        found = []
+        side: Side
+        for side, behaviour in (
+            ("client", find("client", self.client)),
+            ("server", find("server", self.server)),
+        ):
+            for each in behaviour.parameters:
+                plain = self.arguments.get(each.name, each.default)
+                value = self.arguments.get(f"{side}.{each.name}", plain)
+                found.append((f"{side}.{each.name}", each._replace(default=value)))
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What may be changed of a scenario; None leaves it as it is. `drops` are added to the scenario's own.
+
+    `knobs` turns knobs of both stacks, "client.NAME" or "server.NAME" of one. `loss_from` is when losses
+    begin: after 300 ms a connection of the catalogue is ESTABLISHED.
+    """
+
+    client: str | Program | None = None
+    server: str | Program | None = None
+    stack_client: str | Stack | None = None
+    stack_server: str | Stack | None = None
+    knobs: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    loss: float | str | None = None
+    loss_to_client: float | str | None = None
+    loss_to_server: float | str | None = None
+    loss_from: str | int = 0
+    delay: str | int | None = None
+    jitter: str | Distribution | None = None
+    rate_bps: int | None = None
+    queue_packets: int | None = None
+    duplicate: float | str = 0.0
+    reorder: float | str = 0.0
+    reorder_extra: str | int = 0
+    drops: tuple[str, ...] = ()
+    client_port: int = 40_000
+    server_port: int = 5_000
+
+
+def build(scenario: Scenario, **overrides: Any) -> Pair:
+    """The scenario's pair at time 0, with any field of `Setting` in place of the scenario's own.
+
+    Raises:
+        InputError: a field, behaviour, parameter, stack or knob that does not exist, or a value out of range.
+    """
+    for name in overrides:
+        if name not in Setting.__dataclass_fields__:
+            raise unknown(f"{scenario.name}", name, list(Setting.__dataclass_fields__))
+    setting = Setting(**overrides)
+    _check_integers(setting)
+    programs = _programs(scenario, setting)
+    stacks = {side: _stack(scenario, setting, side) for side in SIDES}
+    return new_pair(
+        programs["client"],
+        programs["server"],
+        stacks["client"],
+        stacks["server"],
+        _path(scenario, setting),
+        client_port=setting.client_port,
+        server_port=setting.server_port,
+    )
+
+
+def _check_integers(setting: Setting) -> None:
+    for name, least, most in (
+        ("client_port", 1, 65_535),
+        ("server_port", 1, 65_535),
+        ("rate_bps", 1, None),
+        ("queue_packets", 0, None),
+    ):
+        value = getattr(setting, name)
+        if value is None and most is None:
+            continue
+        integer = isinstance(value, int) and not isinstance(value, bool)
+        if not integer or value < least or (most is not None and value > most):
+            allowed = f"an integer >= {least}" if most is None else f"an integer from {least} to {most}"
+            raise InputError(name, repr(value), allowed)
+
+
+def _programs(scenario: Scenario, setting: Setting) -> dict[Side, Program]:
+    """Both programs; a parameter must be one that at least one of the two behaviours has."""
+    chosen: dict[Side, str | Program] = {
+        "client": scenario.client if setting.client is None else setting.client,
+        "server": scenario.server if setting.server is None else setting.server,
+    }
+    behaviours: dict[Side, Behaviour] = {
+        side: find(side, name) for side, name in chosen.items() if isinstance(name, str)
+    }
+    known = {each.name for behaviour in behaviours.values() for each in behaviour.parameters}
+    known |= {f"{side}.{each.name}" for side, it in behaviours.items() for each in it.parameters}
+    for name in setting.parameters:
+        if name not in known:
+            raise unknown(f"{scenario.name} parameter", name, sorted(known))
+    arguments = {**scenario.arguments, **setting.parameters}
+    programs = {}
+    for side, program in chosen.items():
+        if isinstance(program, Program):
+            programs[side] = program
+            continue
+        own = {}
+        for each in behaviours[side].parameters:
+            for key in (each.name, f"{side}.{each.name}"):  # the qualified name wins
+                if key in arguments:
+                    own[each.name] = arguments[key]
+        programs[side] = behaviours[side].program(side, **own)
+    return programs
+
+
+def _stack(scenario: Scenario, setting: Setting, side: Side) -> Stack:
+    chosen = setting.stack_client if side == "client" else setting.stack_server
+    if chosen is None:
+        chosen = scenario.stack_client if side == "client" else scenario.stack_server
+    profile = stack(chosen) if isinstance(chosen, str) else chosen
+    turned = {}
+    for knob, value in setting.knobs.items():
+        where, dot, name = knob.partition(".")
+        if dot and where not in SIDES:
+            raise InputError(f"knob {knob}", where, "client.NAME, server.NAME or NAME")
+        if not dot or where == side:
+            turned[name if dot else knob] = value
+    return profile.with_knobs(turned) if turned else profile
+
+
+def _path(scenario: Scenario, setting: Setting) -> Path:
+    both = scenario.loss if setting.loss is None else setting.loss
+    from_us = parse_duration(setting.loss_from, "loss_from")
+    losses = []
+    for where, own in (
+        ("loss_to_client", setting.loss_to_client),
+        ("loss_to_server", setting.loss_to_server),
+    ):
+        p = parse_probability(both, "loss") if own is None else parse_probability(own, where)
+        losses.append(Loss(p, from_us) if from_us and p else p)
+    jitter = setting.jitter
+    return make_path(
+        parse_duration(scenario.delay if setting.delay is None else setting.delay, "delay"),
+        losses[0],
+        losses[1],
+        (*scenario.drops, *setting.drops),
+        jitter=parse_distribution(jitter, "jitter") if isinstance(jitter, str) else jitter,
+        rate_bps=setting.rate_bps,
+        queue_packets=setting.queue_packets,
+        duplicate=parse_probability(setting.duplicate, "duplicate"),
+        reorder=parse_probability(setting.reorder, "reorder"),
+        reorder_extra_us=parse_duration(setting.reorder_extra, "reorder_extra"),
+    )

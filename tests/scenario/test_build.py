@@ -1,0 +1,127 @@
+"""Overriding a scenario: what may be changed, and what a mistake is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tcpsim.app import Program, close, connect
+from tcpsim.errors import InputError
+from tcpsim.path import Link, Loss, Quiet, Uniform
+from tcpsim.scenario import Setting, build, run, scenario, scenarios
+from tcpsim.tcp.stack import stack
+
+
+def test_parameters_are_those_of_the_behaviours_with_the_scenarios_values() -> None:
+    known = {name: parameter.default for name, parameter in scenario("all-fins-lost").parameters()}
+    assert known == {
+        "client.request": 100,
+        "client.delay": "50ms",
+        "server.request": 100,
+        "server.response": 1000,
+        "server.delay": "200ms",
+    }
+
+
+def test_a_plain_name_sets_both_sides_and_a_qualified_one_wins() -> None:
+    pair = build(scenario("normal-close"), parameters={"delay": "1s", "server.delay": "2s"})
+    programs = [machine.programs[0][1].program.describe() for machine in (pair.client, pair.server)]
+    assert programs[0][3] == "wait 1s"
+    assert programs[1][4] == "wait 2s"
+
+
+def test_stacks_and_knobs_by_side() -> None:
+    knobs = {"tcp_fin_timeout": "30s", "client.tcp_retries2": "3"}
+    pair = build(scenario("normal-close"), knobs=knobs)
+    client, server = pair.client.system.end.stack, pair.server.system.end.stack
+    assert (client.fin_wait_2_us, server.fin_wait_2_us) == (30_000_000, 30_000_000)
+    assert (client.retries, server.retries) == (3, stack("linux").retries)
+    pair = build(scenario("normal-close"), stack_client=stack("rfc9293"))
+    assert pair.client.system.end.stack.name == "rfc9293"
+
+
+def test_the_path_is_as_asked() -> None:
+    pair = build(
+        scenario("all-fins-lost"),
+        loss="1%",
+        loss_to_server=0.5,
+        loss_from="300ms",
+        delay="25ms",
+        jitter="uniform(0ms,5ms)",
+        drops=("client RST 1",),
+    )
+    jitter = Uniform(0, 5_000)
+    assert pair.path.to_client == (Loss(0.01, 300_000), Link(25_000, jitter))
+    assert pair.path.to_server == (Loss(0.5, 300_000), Link(25_000, jitter))
+    (script,) = pair.path.shared
+    assert [rule.text for rule in script.rules] == ["every server FIN", "client RST 1"]  # type: ignore[attr-defined]
+
+
+def test_another_behaviour_by_name_or_as_steps() -> None:
+    chosen = scenario("normal-close")
+    ended = run(build(chosen, client="never-closes"), Quiet(), chosen.horizon_us)
+    assert ended.describe() == "permanent: client CLOSE-WAIT, server gone"
+    own = Program([connect(), close()], name="opens-and-closes")
+    ended = run(build(chosen, client=own), Quiet(), chosen.horizon_us)
+    assert ended.describe() == "clean: client gone, server gone"
+
+
+def test_ports_are_as_asked() -> None:
+    chosen = scenario("closewait-ignored-eof")
+    ended = run(build(chosen, client_port=1234, server_port=80), Quiet(), chosen.horizon_us)
+    (tcb,) = ended.pair.client.system.end.sockets.values()
+    assert (tcb.local_port, tcb.remote_port) == (1234, 80)
+
+
+MISTAKES: list[tuple[dict[str, Any], str]] = [
+    ({"loss": 1.5}, "loss: found 1.5, allowed: a number from 0 to 1"),
+    ({"loss_to_client": "-1"}, "loss_to_client: found '-1', allowed: a number from 0 to 1"),
+    ({"delay": "10"}, "delay: found '10', allowed: a number with a unit"),
+    ({"loss_from": "soon"}, "loss_from: found 'soon'"),
+    ({"drops": ("server FIN zwei",)}, "drop: found 'server FIN zwei'"),
+    ({"stack_client": "linus"}, "stack: found linus, allowed: one of"),
+    ({"client": "never-close"}, "client behaviour: found 'never-close', allowed: never-closes"),
+    ({"server": "never"}, "server behaviour: found 'never', allowed: never-closes"),
+    (
+        {"parameters": {"server.dely": "1s"}},
+        "normal-close parameter: found 'server.dely', allowed: server.delay",
+    ),
+    ({"parameters": {"client.delay": "1"}}, "client.closes-on-eof.delay: found '1', allowed: a number with"),
+    ({"parameters": {"request": "0"}}, "client.closes-on-eof.request: found '0', allowed: an integer >= 1"),
+    ({"knobs": {"tcp_fin_timeot": "1s"}}, "knob tcp_fin_timeot: found no such knob"),
+    ({"knobs": {"middle.tcp_fin_timeout": "1s"}}, "knob middle.tcp_fin_timeout: found middle"),
+    ({"stack_cleint": "linux"}, "normal-close: found 'stack_cleint', allowed: stack_client"),
+    ({"queue_packets": 3}, "link.queue_packets: found 3, allowed: a queue only together with a rate_bps"),
+    ({"client_port": 0}, "client_port: found 0, allowed: an integer from 1 to 65535"),
+    ({"rate_bps": "fast"}, "rate_bps: found 'fast', allowed: an integer >= 1"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "message"), MISTAKES, ids=[message for _, message in MISTAKES])
+def test_a_mistake_is_told_in_one_line(overrides: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        build(scenario("normal-close"), **overrides)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_scenario_names_its_neighbours() -> None:
+    with pytest.raises(InputError, match=r"^scenario: found 'normal', allowed: normal-close$"):
+        scenario("normal")
+
+
+FIELDS = st.sampled_from(sorted(set(Setting.__dataclass_fields__) - {"knobs", "parameters", "drops"}))
+
+
+@given(st.dictionaries(FIELDS, st.text(max_size=8) | st.integers() | st.floats(), max_size=3))
+def test_garbage_is_an_input_error_in_one_line_or_works(overrides: dict[str, Any]) -> None:
+    try:
+        build(scenarios()[0], **overrides)
+    except InputError as error:
+        told = str(error)
+    else:
+        told = ""
+    assert "\n" not in told
