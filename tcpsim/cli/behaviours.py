@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 import click
 
 from tcpsim.app.behaviour import behaviours
@@ -9,6 +11,8 @@ from tcpsim.cli.options import JSON
 from tcpsim.cli.record import parameter_record
 from tcpsim.cli.show import print_json, print_text
 from tcpsim.pair import SIDES
+
+_ROOM = 72
 
 
 @click.command(help="List the behaviours of clients and servers, with their parameters.")
@@ -32,8 +36,8 @@ def command(as_json: bool) -> None:
     for side in SIDES:
         lines += [*([""] if lines else []), f"{side}s"]
         for each in behaviours(side):
-            lines += [f"  {each.name:<24} {each.doc}"]
-            if each.parameters:
-                defaults = " ".join(f"{one.name}={one.default}" for one in each.parameters)
-                lines.append(f"  {'':<24} {defaults}")
+            defaults = " ".join(f"{one.name}={one.default}" for one in each.parameters)
+            said = [*wrap(each.doc, _ROOM), *wrap(defaults, _ROOM)]
+            names = [each.name, *[""] * (len(said) - 1)]
+            lines += [f"  {name:<24} {words}" for name, words in zip(names, said, strict=True)]
     print_text("\n".join(lines) + "\n")
