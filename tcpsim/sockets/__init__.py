@@ -32,6 +32,8 @@ from tcpsim.sockets.calls import (
     Thread,
     poll_names,
 )
+from tcpsim.sockets.kernel import deliver, expire, next_time, syscall
+from tcpsim.sockets.system import Completed, Returned, System, held, new_system, socket_of
 
 __all__ = [
     "POLLERR",
@@ -45,6 +47,7 @@ __all__ = [
     "Call",
     "Caller",
     "Close",
+    "Completed",
     "Connect",
     "Dup",
     "Exit",
@@ -56,12 +59,21 @@ __all__ = [
     "Poll",
     "Recv",
     "Reply",
+    "Returned",
     "Send",
     "SendAll",
     "SetNonblocking",
     "SetSockOpt",
     "Shutdown",
     "Socket",
+    "System",
     "Thread",
+    "deliver",
+    "expire",
+    "held",
+    "new_system",
+    "next_time",
     "poll_names",
+    "socket_of",
+    "syscall",
 ]

@@ -1,0 +1,171 @@
+"""The door of the room: a call, a segment or the time goes in; replies come out.
+
+Owns: which function answers which call, and the completion of blocked calls after anything that may
+have changed what they wait for. Refuses to know: what any one call means.
+
+A blocked call is tried again when one of the open files it waits on, or the socket behind it, is not
+the same value as before: values are immutable, so "is it the same object" is the whole test, and a
+host where nothing waits pays nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tcpsim.sockets import lifetime, opening, options, ready, transfer
+from tcpsim.sockets.calls import (
+    Accept,
+    Bind,
+    Call,
+    Caller,
+    Close,
+    Connect,
+    Dup,
+    Exit,
+    Fork,
+    GetSockOpt,
+    Ioctl,
+    Kill,
+    Listen,
+    Poll,
+    Recv,
+    Reply,
+    Send,
+    SendAll,
+    SetNonblocking,
+    SetSockOpt,
+    Shutdown,
+    Socket,
+)
+from tcpsim.sockets.system import Blocked, Completed, Returned, System, after, failed, file_at, requeue
+from tcpsim.tcp import end as tcp
+from tcpsim.tcp.segment import Segment
+
+# Which function answers: (system, caller, call, open file, now), or without the open file
+_ON_FILE: dict[type[Call], Callable[..., Returned]] = {
+    Bind: opening.bind,
+    Listen: opening.listen,
+    Connect: opening.connect,
+    Accept: opening.accept,
+    Send: transfer.send,
+    SendAll: transfer.send,
+    Recv: transfer.recv,
+    Shutdown: lifetime.shutdown,
+    Close: lifetime.close,
+    SetSockOpt: options.set_option,
+    GetSockOpt: options.get_option,
+    Ioctl: transfer.ioctl,
+    SetNonblocking: options.set_nonblocking,
+    Dup: lifetime.dup,
+}
+_ON_PROCESS: dict[type[Call], Callable[..., Returned]] = {
+    Socket: opening.socket,
+    Poll: ready.poll,
+    Fork: lifetime.fork,
+    Exit: lifetime.exit_process,
+    Kill: lifetime.kill,
+}
+# Which function tries again: (system, blocked, call, now)
+_AGAIN: dict[type[Call], Callable[..., Returned]] = {
+    Connect: opening.connect_again,
+    Accept: opening.accept_again,
+    Send: transfer.send_again,
+    SendAll: transfer.send_again,
+    Recv: transfer.recv_again,
+    Close: lifetime.close_again,
+    Poll: ready.poll_again,
+}
+
+
+def syscall(system: System, caller: Caller, call: Call, now: int) -> Returned:
+    """A program makes a call. `caller` is a pid, or a `Thread` of a process.
+
+    Raises:
+        RuntimeError: the caller is blocked in another call.
+    """
+    kind = call.__class__
+    if system.blocked and kind is not Kill and any(other.caller == caller for other in system.blocked):
+        raise RuntimeError(f"{caller} calls {kind.__name__} while it is blocked in another call")
+    on_file = _ON_FILE.get(kind)
+    if on_file is None:
+        returned = _ON_PROCESS[kind](system, caller, call, now)
+    else:
+        fd: int = call[0]  # type: ignore[misc, assignment]  # every call on a file begins with the descriptor
+        file_id = file_at(system, caller, fd)
+        known = file_id is not None
+        returned = on_file(system, caller, call, file_id, now) if known else failed(system, "EBADF")
+    return _settle(system, returned, now) if system.blocked else returned
+
+
+def deliver(system: System, seg: Segment, now: int) -> Returned:
+    """A segment arrives from the network."""
+    returned = after(system, tcp.deliver(system.end, seg, now), None)
+    return _settle(system, returned, now) if system.blocked else returned
+
+
+def expire(system: System, now: int) -> Returned:
+    """Every timer that is due fires; a call that can be answered then is not late."""
+    returned = Returned(system, None)
+    due_us = tcp.next_time(system.end)
+    if due_us is not None and due_us <= now:
+        returned = after(system, tcp.expire(system.end, now), None)
+    return _settle(system, returned, now, timeouts=True) if system.blocked else returned
+
+
+def next_time(system: System) -> int | None:
+    """When `expire` is due: a timer of the end, or the end of a call's patience; None: never."""
+    earliest = tcp.next_time(system.end)
+    for blocked in system.blocked:
+        deadline_us = blocked.deadline_us
+        if deadline_us is not None and (earliest is None or deadline_us < earliest):
+            earliest = deadline_us
+    return earliest
+
+
+def _settle(before: System, returned: Returned, now: int, timeouts: bool = False) -> Returned:
+    """Try again what may be answered since `before`; with `timeouts`, answer what has waited long enough."""
+    answered = -1
+    while answered != len(returned.completed):  # an answer may make room for another, on the same socket
+        answered = len(returned.completed)
+        for blocked in returned.system.blocked:
+            if _changed(before, returned.system, blocked):
+                system = returned.system
+                step = _AGAIN[blocked.call.__class__](system, blocked, blocked.call, now)
+                returned = _add(returned, step)
+                if step.reply is not None:
+                    returned = _answer(returned, blocked, step.reply, now)
+        for blocked in returned.system.blocked if timeouts else ():
+            if blocked.deadline_us is not None and blocked.deadline_us <= now:
+                returned = _answer(returned, blocked, blocked.late, now)
+    return returned
+
+
+def _add(returned: Returned, step: Returned) -> Returned:
+    """What a further step did, besides what was done already."""
+    segments, notes = returned.segments + step.segments, returned.notes + step.notes
+    return Returned(step.system, returned.reply, segments, notes, returned.completed)
+
+
+def _answer(returned: Returned, blocked: Blocked, reply: Reply, now: int) -> Returned:
+    """A blocked call returns, and holds its files no more."""
+    step = Returned(requeue(returned.system, blocked, None), None)
+    for file_id in blocked.files:
+        step = lifetime.let_go(step, file_id, now)
+    completed: Completed = (blocked.caller, blocked.call, reply)
+    return _add(returned, step)._replace(completed=(*returned.completed, completed))
+
+
+def _changed(before: System, system: System, blocked: Blocked) -> bool:
+    """Whether a file that a blocked call waits on, or the socket behind it, is another value than before."""
+    old_end, end = before.end, system.end
+    for file_id in blocked.files:
+        file = system.files[file_id]
+        if before.files.get(file_id) is not file:
+            return True
+        sid = file.sid
+        if sid is not None:
+            if old_end.sockets.get(sid) is not end.sockets.get(sid):
+                return True
+            if old_end.listeners.get(sid) is not end.listeners.get(sid):
+                return True
+    return False
