@@ -52,7 +52,7 @@ NO_OPTIONS = Options()
 
 
 class Segment(NamedTuple):
-    """One TCP segment. `seq` and `ack` are 32-bit, `len` counts payload bytes, `wnd` is the raw 16-bit field."""
+    """One TCP segment: `seq` and `ack` are 32-bit, `len` counts payload bytes, `wnd` is the raw field."""
 
     src_port: int
     dst_port: int

@@ -84,5 +84,6 @@ def parse_state(text: str) -> State:
     word = word.replace("-", "").replace("_", "").replace(" ", "")
     found = _SPELLINGS.get(word) or _PROC.get(text.upper())
     if found is None and word != "CLOSED":
-        raise ValueError(f"state {text!r}: allowed are {', '.join(map(str, State))} in the spelling of any stack")
+        allowed = ", ".join(map(str, State))
+        raise ValueError(f"state {text!r}: allowed are {allowed} in the spelling of any stack")
     return found if found is not None else State.CLOSED

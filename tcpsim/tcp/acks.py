@@ -1,0 +1,177 @@
+"""When an acknowledgement is sent (RFC 9293 3.8.6.3, RFC 5681 4.2).
+
+Owns: delaying, quickening and sending of bare ACKs, under two rules: "second" is the RFC's (every
+second full-sized segment, or the delay), "adaptive" is Linux's (quick ACKs at the start, a delay `ato`
+that follows the peer's pace, and "pingpong" once the program answers what it reads; net/ipv4/
+tcp_input.c tcp_event_data_recv, __tcp_ack_snd_check; tcp_timer.c tcp_delack_timer_handler).
+Refuses to know: why something has to be acknowledged.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tcpsim.tcp.segment import PSH, Segment
+from tcpsim.tcp.seqnum import MASK, lt
+from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.tcb import ACK_NOW, ACK_PUSHED, ACK_PUSHED2, ACK_SCHED, ACK_TIMER, Tcb
+
+if TYPE_CHECKING:
+    from tcpsim.tcp.step import Step
+
+
+def in_quickack(t: Tcb, s: Stack) -> bool:
+    """Every segment is acknowledged at once."""
+    return s.quickack_route or t.options.quickack is True or (t.quick > 0 and not t.pingpong)
+
+
+def enter_quickack(t: Tcb, s: Stack) -> None:
+    """Something was lost or repeated: the peer needs to hear soon (Linux tcp_enter_quickack_mode)."""
+    _raise_quick(t, s)
+    t.pingpong = False
+    t.ato_us = s.delayed_ack_us
+
+
+def _raise_quick(t: Tcb, s: Stack) -> None:
+    quick = t.rcv_wnd // (2 * t.rcv_mss) if t.rcv_mss else 0
+    t.quick = max(t.quick, min(quick or 2, s.quick_acks))
+
+
+def data_arrived(step: Step, seg: Segment) -> None:
+    """In-order data came: an ACK is due, and the delay learns the peer's pace."""
+    t, s, now = step.t, step.s, step.now
+    t.ack_pending |= ACK_SCHED
+    _measure(t, seg)
+    if s.ack_rule != "adaptive":
+        t.last_data_us = now
+        return
+    if not t.ato_us:
+        _raise_quick(t, s)
+        t.ato_us = s.delayed_ack_us
+    else:
+        gap = now - (t.last_data_us or 0)
+        if gap <= s.delayed_ack_us // 2:
+            t.ato_us = t.ato_us // 2 + s.delayed_ack_us // 2
+        elif gap < t.ato_us:
+            t.ato_us = min(t.ato_us // 2 + gap, t.rto_us)
+        elif gap > t.rto_us:
+            _raise_quick(t, s)  # the sender has restarted its window: let it grow
+    t.last_data_us = now
+
+
+def _measure(t: Tcb, seg: Segment) -> None:
+    """Estimate the peer's segment size (Linux tcp_measure_rcv_mss)."""
+    if seg.len >= t.rcv_mss:
+        t.rcv_mss = min(seg.len, t.adv_mss)
+        if seg.flags & PSH and seg.len == t.rcv_mss:
+            t.ack_pending |= ACK_PUSHED
+        return
+    if t.ack_pending & ACK_PUSHED:
+        t.ack_pending |= ACK_PUSHED2
+    t.ack_pending |= ACK_PUSHED
+
+
+def data_sent(step: Step) -> None:
+    """Data answered data within the delay: the conversation is interactive, so ACKs can wait for it."""
+    t = step.t
+    if t.last_data_us is not None and step.now - t.last_data_us < t.ato_us:
+        t.pingpong = True
+
+
+def ack_sent(t: Tcb, s: Stack) -> None:
+    """A segment with ACK left: whatever waited has been said."""
+    if t.quick:
+        t.quick -= 1 if t.ack_pending & ACK_SCHED else 0
+        if not t.quick:
+            t.ato_us = s.delayed_ack_us
+    t.ack_pending = 0
+    t.rcv_wup = t.rcv_nxt
+
+
+def check(step: Step, window: int) -> bool:
+    """Whether the scheduled ACK goes out now; if not, the delay has been set. `window` could be offered."""
+    t, s = step.t, step.s
+    if not t.ack_pending & ACK_SCHED:
+        return False
+    unacked = (t.rcv_nxt - t.rcv_wup) & MASK
+    if s.ack_rule == "adaptive":
+        enough = unacked > t.rcv_mss and (t.readable == 0 or window >= t.rcv_wnd)
+        now = enough or in_quickack(t, s) or bool(t.ack_pending & ACK_NOW) or bool(t.ooo)
+    else:
+        now = unacked >= 2 * t.rcv_mss or bool(t.ack_pending & ACK_NOW) or bool(t.ooo)
+        now = now or t.options.quickack is True
+    return now or _delay(step)
+
+
+def _delay(step: Step) -> bool:
+    """Set the delayed-ACK deadline, unless an earlier one is so near that the ACK goes now."""
+    t, s, now = step.t, step.s, step.now
+    if s.ack_rule == "adaptive":
+        ato = _bounded_ato_us(t, s)
+    else:
+        ato = s.delayed_ack_us
+    at = now + ato
+    if t.delack_at_us is not None:
+        if t.delack_at_us <= now + ato // 4:
+            return True
+        at = min(at, t.delack_at_us)
+    t.ack_pending |= ACK_TIMER
+    t.delack_at_us = at
+    return False
+
+
+def _bounded_ato_us(t: Tcb, s: Stack) -> int:
+    """Linux tcp_send_delayed_ack: a long `ato` is cut to the round-trip time, but not below the minimum."""
+    ato = t.ato_us
+    if ato > s.delayed_ack_us:
+        limit = s.delayed_ack_max_us if t.pingpong or t.ack_pending & ACK_PUSHED else 500_000
+        if t.srtt8:
+            limit = min(limit, max(t.srtt8 >> 3, s.delayed_ack_us))
+        ato = min(ato, limit)
+    return min(ato, s.delayed_ack_max_us)
+
+
+def timer_fired(step: Step) -> bool:
+    """The delay is over; returns whether an ACK is due."""
+    t, s = step.t, step.s
+    due = bool(t.ack_pending & ACK_SCHED)
+    t.ack_pending &= ~ACK_TIMER
+    if due and s.ack_rule == "adaptive":
+        if t.pingpong:
+            t.pingpong = False
+            t.ato_us = s.delayed_ack_us
+        else:
+            t.ato_us = min(t.ato_us * 2, t.rto_us)
+    return due
+
+
+def after_read(step: Step, taken: int, window: int) -> bool:
+    """Whether the program's read makes an ACK due: data or window it has not heard of (tcp_cleanup_rbuf)."""
+    t = step.t
+    pending = t.ack_pending
+    if pending & ACK_SCHED:
+        if ((t.rcv_nxt - t.rcv_wup) & MASK) > t.rcv_mss:
+            return True
+        pushed = pending & ACK_PUSHED2 or (pending & ACK_PUSHED and not t.pingpong)
+        if taken and pushed and not t.readable and step.s.ack_rule == "adaptive":
+            return True
+    if not taken or t.rd_shut or t.fin_received:
+        return False
+    offered = offered_window(t)
+    return 2 * offered <= t.rcv_space and window > 0 and window >= 2 * offered
+
+
+def offered_window(t: Tcb) -> int:
+    """Octets from RCV.NXT to the right edge last advertised."""
+    edge = (t.rcv_wup + t.rcv_wnd) & MASK
+    return 0 if lt(edge, t.rcv_nxt) else (edge - t.rcv_nxt) & MASK
+
+
+def may_answer(step: Step) -> bool:
+    """Take one from the rate limit on pure answers (RFC 5961 7; Linux tcp_invalid_ratelimit)."""
+    t, now = step.t, step.now
+    if t.last_oow_ack_us is not None and now - t.last_oow_ack_us < step.s.ack_rate_limit_us:
+        step.drop("answer rate-limited")
+        return False
+    t.last_oow_ack_us = now
+    return True

@@ -1,0 +1,301 @@
+"""SEGMENT ARRIVES in a synchronised state (RFC 9293 3.10.7.4): one function per check, in its order.
+
+Owns: the checks (sequence, RST, SYN, ACK, text, FIN) with RFC 5961's and RFC 7323's additions, and
+reducing a segment to facts. Refuses to know: which state a fact leads to (lifecycle), what is resent
+(recovery), and TIME-WAIT, which reads a segment its own way (timewait).
+
+Each check returns True when it has disposed of the segment. An answer that is not part of the stream
+(challenge, duplicate ACK) is rate-limited where the stack does so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tcpsim.tcp import acks, opening, output, receiving, recovery, timewait
+from tcpsim.tcp.event import Fact, Timer
+from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
+from tcpsim.tcp.seqnum import MASK, diff, le, lt
+from tcpsim.tcp.state import State
+from tcpsim.tcp.timers import PROGRESS
+
+if TYPE_CHECKING:
+    from tcpsim.tcp.step import Step
+
+_PEER_CLOSED = frozenset({State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK})
+_AFTER_CLOSE = frozenset({State.FIN_WAIT_1, State.FIN_WAIT_2})
+_PAWS_IDLE_US = 24 * 86_400_000_000  # RFC 7323 5.5: an older TS.Recent proves nothing
+
+
+def segment_arrives(step: Step, seg: Segment) -> None:
+    """One segment for this connection."""
+    t = step.t
+    if t.state == State.SYN_SENT:
+        opening.syn_sent(step, seg)
+        if t.state != State.ESTABLISHED or not (seg.len or seg.flags & FIN):
+            return
+        seg = seg._replace(seq=(seg.seq + 1) & MASK, flags=seg.flags & ~SYN)
+    elif t.mini or t.state == State.TIME_WAIT:
+        timewait.segment_arrives(step, seg)
+        return
+    elif (t.state == State.SYN_RECEIVED and _handshake(step, seg)) or _sequence(step, seg) or _reset(step, seg) or _syn(step, seg):
+        return
+    if not seg.flags & ACK:
+        step.drop("no ACK bit")
+        return
+    if _ack(step, seg) or _text(step, seg):
+        return
+    output.push(step)
+    if acks.check(step, output.select_window(step)):
+        output.send_ack(step)
+
+
+def _handshake(step: Step, seg: Segment) -> bool:
+    """What is special about SYN-RECEIVED before the common checks."""
+    t = step.t
+    if opening.repeated_syn(step, seg):
+        return True
+    if _sequence(step, seg) or _reset(step, seg):
+        return True
+    if seg.flags & SYN:
+        if seg.seq == t.irs and seg.flags & ACK:
+            return False  # the peer's SYN,ACK of a simultaneous open
+        return _syn(step, seg)
+    return opening.syn_received_unacceptable(step, seg)
+
+
+# First: sequence number, with PAWS before it
+
+
+def _sequence(step: Step, seg: Segment) -> bool:
+    t, s = step.t, step.s
+    if t.ts_on and _paws_rejects(step, seg):
+        if seg.flags & SYN and not seg.flags & RST:
+            _challenge(step)
+        elif not seg.flags & RST:
+            _duplicate_ack(step, seg)
+        return not seg.flags & RST or _out_of_window(step, seg)
+    end = (seg.seq + seg.seg_len) & MASK
+    edge = (t.rcv_nxt + acks.offered_window(t)) & MASK
+    unacceptable = lt(end, t.rcv_wup) or lt(edge, seg.seq)
+    if not unacceptable and lt(edge, end) and s.window_overrun == "if-empty":
+        unacceptable = t.readable > 0 and lt(edge, (end - (seg.flags & FIN)) & MASK)
+    if not unacceptable:
+        if t.ts_on and seg.options.ts_val is not None and le(seg.seq, t.rcv_wup):
+            t.ts_recent = seg.options.ts_val  # RFC 7323 4.3 (3)
+            t.ts_recent_at_us = step.now
+        return False
+    if seg.flags & RST:
+        return not _reset_behind_fin(step, seg)
+    if seg.flags & SYN:
+        _challenge(step)
+    else:
+        _duplicate_ack(step, seg)
+    return True
+
+
+def _out_of_window(step: Step, seg: Segment) -> bool:
+    """Whether a RST that PAWS would reject is not even in the window."""
+    t = step.t
+    edge = (t.rcv_nxt + acks.offered_window(t)) & MASK
+    return lt(seg.seq, t.rcv_nxt) or lt(edge, seg.seq)
+
+
+def _paws_rejects(step: Step, seg: Segment) -> bool:
+    """RFC 7323 5.3 R1: an old timestamp on a segment that is no plain duplicate ACK."""
+    t = step.t
+    val = seg.options.ts_val
+    if val is None or diff(t.ts_recent, val) <= 0:
+        return False
+    if step.now - t.ts_recent_at_us > _PAWS_IDLE_US:
+        return False
+    # Linux tcp_disordered_ack: an ACK overtaken by another one is no attack
+    return not (seg.flags & ACK and seg.seq == t.rcv_nxt and not seg.seg_len and seg.ack == t.snd_una)
+
+
+def _duplicate_ack(step: Step, seg: Segment) -> None:
+    """Answer an unacceptable segment with what is expected (3.10.7.4 first; Linux tcp_send_dupack)."""
+    t, s = step.t, step.s
+    if not seg.len and not seg.flags & FIN and not acks.may_answer(step):
+        return
+    if seg.seg_len and lt(seg.seq, t.rcv_nxt):
+        acks.enter_quickack(t, s)
+        if t.sack_on and s.dsack:
+            end = (seg.seq + seg.seg_len) & MASK
+            t.dsack = (seg.seq, t.rcv_nxt if lt(t.rcv_nxt, end) else end)
+    output.send_ack(step)
+
+
+def _challenge(step: Step) -> None:
+    """RFC 5961 7: a challenge ACK, within the limit."""
+    if acks.may_answer(step):
+        output.send_ack(step)
+
+
+# Second: RST
+
+
+def _reset(step: Step, seg: Segment) -> bool:
+    if not seg.flags & RST:
+        return False
+    t, s = step.t, step.s
+    exact = seg.seq == t.rcv_nxt or _reset_behind_fin(step, seg)
+    if s.rfc5961 and not exact:
+        right = max((r for _, r, _ in t.ooo), key=lambda r: diff(r, t.rcv_nxt), default=None)
+        if right is None or not t.sack_on or seg.seq != right:
+            _challenge(step)
+            return True
+    reset(step)
+    return True
+
+
+def _reset_behind_fin(step: Step, seg: Segment) -> bool:
+    """A peer that sent FIN may reset at its FIN's number (Linux tcp_reset_check, RFC 5961 erratum)."""
+    t = step.t
+    return seg.seq == (t.rcv_nxt - 1) & MASK and t.state in _PEER_CLOSED and step.s.rfc5961
+
+
+def reset(step: Step) -> None:
+    """An acceptable RST: the connection is gone; what was received may stay readable (per stack)."""
+    t, s = step.t, step.s
+    if t.state == State.SYN_RECEIVED:
+        error = "ECONNREFUSED"
+    elif t.state == State.CLOSE_WAIT:
+        error = s.reset_close_wait_error
+    else:
+        error = "ECONNRESET"
+    if s.rst_flushes_reader:
+        t.readable = 0
+    step.end(Fact.RESET, "reset by peer", error)
+
+
+# Fourth: SYN (the third, security, is MAY-ignored)
+
+
+def _syn(step: Step, seg: Segment) -> bool:
+    if not seg.flags & SYN:
+        return False
+    if step.s.rfc5961:
+        _challenge(step)
+        return True
+    # RFC 9293 3.10.7.4 fourth, the original rule: a SYN in the window is an error of the peer
+    answer = output.rst_for(seg)
+    if answer is not None:
+        step.out.append(answer)
+    reset(step)
+    return True
+
+
+# Fifth: ACK
+
+
+def _ack(step: Step, seg: Segment) -> bool:
+    t, s = step.t, step.s
+    if lt(seg.ack, t.snd_una):
+        too_old = (t.snd_una - t.max_window) & MASK
+        if s.rfc5961 and lt(seg.ack, too_old):  # RFC 5961 5.2
+            _challenge(step)
+            return True
+        return False
+    if lt(t.snd_nxt, seg.ack):
+        if s.unsent_ack_answered or t.state != State.ESTABLISHED:
+            _challenge(step)
+        return True
+    if t.state == State.SYN_RECEIVED:
+        _complete_passive_open(step, seg)
+        if t.state == State.CLOSED:
+            return True
+    prior_una, prior_wnd = t.snd_una, t.snd_wnd
+    advanced = seg.ack != prior_una
+    t.snd_una = seg.ack
+    if advanced:
+        t.retransmits = 0
+    if lt(t.snd_wl1, seg.seq) or (t.snd_wl1 == seg.seq and le(t.snd_wl2, seg.ack)):
+        t.snd_wnd = seg.wnd << t.snd_wscale
+        t.snd_wl1, t.snd_wl2 = seg.seq, seg.ack
+        t.max_window = max(t.max_window, t.snd_wnd)
+    t.probes_out = 0
+    t.last_ack_us = step.now
+    if t.sent:
+        duplicate = not advanced and not seg.len and not seg.flags & FIN and t.snd_wnd == prior_wnd
+        recovery.acknowledged(step, seg, prior_una, duplicate)
+    if t.slot is Timer.PERSIST:
+        _window_heard(step)
+    if advanced and t.close_called and t.snd_una == t.write_seq:
+        return _fin_acked(step, seg)
+    return False
+
+
+def _window_heard(step: Step) -> None:
+    """An ACK while the window was shut: open, and the back-off is forgotten; or shut, and wait again."""
+    t = step.t
+    first = min(t.unsent[0], t.snd_mss) if t.unsent else 0
+    fin = t.close_called and len(t.unsent) <= 1 and first < t.snd_mss
+    if not lt((t.snd_una + t.snd_wnd) & MASK, (t.snd_nxt + first + fin) & MASK):
+        t.backoff = 0
+        t.probes_since_us = None
+    step.restart = step.restart or PROGRESS
+
+
+def _complete_passive_open(step: Step, seg: Segment) -> None:
+    """SYN-RECEIVED and our SYN is acknowledged."""
+    t = step.t
+    prior_una, t.snd_una = t.snd_una, (t.iss + 1) & MASK
+    recovery.acknowledged(step, seg, prior_una, False)
+    t.snd_wnd = seg.wnd << t.snd_wscale
+    t.snd_wl1, t.snd_wl2 = seg.seq, seg.ack
+    t.max_window = max(t.max_window, t.snd_wnd)
+    step.fact(Fact.SYN_ACKED)
+    opening.agreed(step)
+
+
+def _fin_acked(step: Step, seg: Segment) -> bool:
+    """Our FIN has been acknowledged; on the way into FIN-WAIT-2 a stack decides how long that lasts."""
+    t, s = step.t, step.s
+    if t.state not in (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK):
+        return False
+    entering = t.state == State.FIN_WAIT_1
+    if t.state == State.LAST_ACK:
+        t.closed_by = "closed"
+    step.fact(Fact.FIN_ACKED)
+    if t.state == State.CLOSED:
+        step.bury()
+        return True
+    if not entering:
+        return False
+    arms = s.fin_wait_2_on_fin_acked
+    t.fw2_on_fin_acked = (
+        arms == "always"
+        or (arms == "cannot-receive" and (t.rd_shut or t.orphaned))
+        or (arms == "orphan" and t.orphaned)
+    )
+    if t.orphaned and (t.options.linger2_us or 0) < 0 and s.linger2_max_us is not None:
+        _answer_with_reset(step, seg, "TCP_LINGER2 below zero")
+        return True
+    return False
+
+
+# Sixth and eighth: text and FIN
+
+
+def _text(step: Step, seg: Segment) -> bool:
+    t, s = step.t, step.s
+    if not seg.len and not seg.flags & FIN:
+        return False
+    if t.state in _PEER_CLOSED and not lt(seg.seq, t.rcv_nxt):
+        step.drop("text after the peer's FIN")
+        return False
+    beyond = lt(t.rcv_nxt, (seg.seq + seg.len) & MASK)
+    if seg.len and beyond and t.rd_shut and t.state in _AFTER_CLOSE and s.rst_on_data_after_close:
+        _answer_with_reset(step, seg, "data after close")
+        return True
+    receiving.text(step, seg)
+    return t.state == State.CLOSED
+
+
+def _answer_with_reset(step: Step, seg: Segment, why: str) -> None:
+    """The segment is answered by a RST, and the connection is over at this end too."""
+    answer = output.rst_for(seg)
+    if answer is not None:
+        step.out.append(answer)
+    step.end(Fact.RESET, why, "ECONNRESET")

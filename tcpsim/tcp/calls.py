@@ -1,0 +1,114 @@
+"""The user's calls on a connection (RFC 9293 3.9.1, 3.10.2 to 3.10.5).
+
+Owns: SEND, RECEIVE, CLOSE, half-close and ABORT of one TCB. Refuses to know: descriptors, blocking and
+errno, which are the system-call layer's, and OPEN (opening).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tcpsim.tcp import acks, output
+from tcpsim.tcp.event import Fact
+from tcpsim.tcp.seqnum import MASK
+from tcpsim.tcp.state import State
+
+if TYPE_CHECKING:
+    from tcpsim.tcp.step import Step
+
+_RESETTABLE = frozenset(
+    {State.SYN_RECEIVED, State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT}
+)
+_CAN_SEND_FIN = frozenset({State.SYN_RECEIVED, State.ESTABLISHED, State.CLOSE_WAIT})
+
+
+def send(step: Step, octets: int) -> int:
+    """SEND: queue as much as fits and send what may go; returns the octets taken."""
+    t, s = step.t, step.s
+    taken = min(octets, t.send_space)
+    if not taken or t.close_called:
+        return 0
+    if t.unsent and s.push_rule == "queue":
+        t.unsent = (*t.unsent[:-1], t.unsent[-1] + taken)  # Linux adds to the chunk that still waits
+    else:
+        t.unsent = (*t.unsent, taken)
+    t.write_seq = (t.write_seq + taken) & MASK
+    output.push(step)
+    return taken
+
+
+def receive(step: Step, octets: int) -> int:
+    """RECEIVE: take what is in order; a window that opened enough is told to the peer at once."""
+    t = step.t
+    taken = min(octets, t.readable)
+    t.readable -= taken
+    if t.state not in (State.CLOSED, State.TIME_WAIT) and not t.mini:
+        if acks.after_read(step, taken, output.possible_window(t)):
+            output.send_ack(step)
+    return taken
+
+
+def shutdown(step: Step, rd: bool, wr: bool) -> None:
+    """Half-close: SHUT_RD keeps the peer sending into nothing, SHUT_WR sends our FIN."""
+    t = step.t
+    t.rd_shut = t.rd_shut or rd
+    if wr:
+        _send_fin(step)
+
+
+def _send_fin(step: Step) -> None:
+    t = step.t
+    if t.state == State.SYN_SENT:
+        step.end(Fact.CLOSE_CALLED, "closed before it was open", None)
+    elif t.state in _CAN_SEND_FIN:
+        t.close_called = True
+        t.write_seq = (t.write_seq + 1) & MASK
+        step.fact(Fact.CLOSE_CALLED)
+        output.push(step)
+
+
+def close(step: Step) -> None:
+    """CLOSE: no application holds the socket any more (Linux __tcp_close; RFC 9293 3.10.4, RFC 2525 2.17)."""
+    t, s = step.t, step.s
+    unread, t.readable = t.readable, 0
+    if t.state == State.CLOSED:
+        t.orphaned = t.rd_shut = True
+        return
+    linger = t.options.linger
+    if unread and s.rst_on_unread_close and t.state != State.TIME_WAIT:
+        _throw_away(step, "closed with unread data", True)
+    elif linger is not None and linger[0] and linger[1] == 0:
+        abort(step)
+    else:
+        t.orphaned = t.rd_shut = True
+        _send_fin(step)
+        if t.state == State.FIN_WAIT_2 and (t.options.linger2_us or 0) < 0 and s.linger2_max_us is not None:
+            _throw_away(step, "TCP_LINGER2 below zero", True)
+    t.orphaned = t.rd_shut = True
+
+
+def abort(step: Step) -> None:
+    """ABORT: RST where the peer has a connection; where it is closing anyway, just forget (3.10.5)."""
+    t = step.t
+    pending = bool(t.unsent) and t.state in (State.CLOSING, State.LAST_ACK)
+    _throw_away(step, "aborted", t.state in _RESETTABLE or pending)
+
+
+def _throw_away(step: Step, why: str, rst: bool) -> None:
+    if rst:
+        output.send_rst(step)
+    step.end(Fact.ABORTED, why, "ECONNRESET")
+
+
+def set_options(step: Step, changes: dict[str, Any]) -> None:
+    """Change the socket's options; the timers that read them follow by themselves."""
+    t = step.t
+    t.options = t.options._replace(**changes)
+    if changes.get("sndbuf") is not None:
+        t.snd_space = changes["sndbuf"]
+    if changes.keys() & {"keepalive", "keep_idle_us"}:
+        t.keep_at_us = None
+    if changes.get("nodelay"):
+        output.push(step)
+    if changes.get("quickack"):
+        t.pingpong = False

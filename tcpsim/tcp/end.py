@@ -1,0 +1,335 @@
+"""An end: one host's socket table, the unit of TCP (RFC 9293 3.10.7.1 and 3.10.7.2, 3.9.1.1).
+
+Owns: sockets by number, listeners with their queues, demultiplexing by port pair, the RST when nothing
+matches, and several sockets one after the other on one pair of ports (TIME-WAIT, reuse). Refuses to
+know: descriptors, the network, and every rule that concerns a single connection.
+
+An `End` is immutable from outside: each function returns a new one. The peer's address is implied: an
+end talks to one other host, so a connection is named by its two ports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from tcpsim.tcp import arrives, calls, expired, opening, output, step, timers, timewait
+from tcpsim.tcp.event import Fact, Note
+from tcpsim.tcp.lifecycle import follow
+from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
+from tcpsim.tcp.seqnum import MASK
+from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.state import Holder, State
+from tcpsim.tcp.step import Step
+from tcpsim.tcp.tcb import SocketOptions, Tcb
+
+_REUSE_GAP = 65535 + 2  # Linux tcp_timewait_state_process: the ISN of a connection that follows another
+
+
+class Listener(NamedTuple):
+    """A socket in LISTEN; `accept_queue` holds the numbers of complete connections, oldest first."""
+
+    port: int
+    backlog: int
+    options: SocketOptions = SocketOptions()
+    accept_queue: tuple[int, ...] = ()
+    embryonic: int = 0
+
+    @property
+    def full(self) -> bool:
+        """No room for another complete connection (Linux sk_acceptq_is_full: one more than the backlog)."""
+        return len(self.accept_queue) > self.backlog
+
+
+class End:
+    """One host's socket table; see the module."""
+
+    __slots__ = ("_at", "_by_ports", "iss", "listeners", "next_id", "sockets", "stack", "ts_offset")
+
+    def __init__(
+        self,
+        stack: Stack,
+        iss: int,
+        ts_offset: int,
+        sockets: Mapping[int, Tcb],
+        listeners: Mapping[int, Listener],
+        next_id: int,
+    ) -> None:
+        self.stack = stack
+        self.iss = iss
+        self.ts_offset = ts_offset
+        self.sockets = sockets
+        self.listeners = listeners
+        self.next_id = next_id
+        self._by_ports = {
+            (t.local_port, t.remote_port): n for n, t in sockets.items() if t.state != State.CLOSED
+        }
+        deadlines = [at for t in sockets.values() if (at := timers.next_time(t)) is not None]
+        self._at = min(deadlines, default=None)
+
+    def _with(self, sockets: Mapping[int, Tcb], listeners: Mapping[int, Listener] | None = None) -> End:
+        keep = self.listeners if listeners is None else listeners
+        return End(self.stack, self.iss, self.ts_offset, sockets, keep, self.next_id)
+
+    def find(self, local_port: int, remote_port: int) -> int | None:
+        """The socket on a pair of ports that is not CLOSED."""
+        return self._by_ports.get((local_port, remote_port))
+
+
+class Result(NamedTuple):
+    """What a function of this module did: the new end, what to send, what to log, and a number."""
+
+    end: End
+    segments: tuple[Segment, ...] = ()
+    notes: tuple[Note, ...] = ()
+    value: int = 0
+
+
+def new_end(stack: Stack, iss: int = 0, ts_offset: int = 0) -> End:
+    """An end without sockets. `iss` and `ts_offset` are the secrets of its ISN and timestamp clocks."""
+    return End(stack, iss & MASK, ts_offset & MASK, {}, {}, 1)
+
+
+def next_time(end: End) -> int | None:
+    """The earliest deadline of any timer, or None."""
+    return end._at
+
+
+def _isn(end: End, now: int) -> int:
+    """RFC 9293 3.4.1: a clock of 4 us plus a secret; the same connection later starts further on."""
+    return (end.iss + now // 4) & MASK
+
+
+# From the network and the clock
+
+
+def deliver(end: End, seg: Segment, now: int) -> Result:
+    """A segment arrives."""
+    number = end.find(seg.dst_port, seg.src_port)
+    if number is not None:
+        t = end.sockets[number]
+        if timewait.reopens(t, seg, end.stack.time_wait_reuse) and _listener_on(end, seg.dst_port):
+            return _reopen(end, number, seg, now)
+        if t.parent and t.state == State.SYN_RECEIVED and _overflows(end, t, seg):
+            if end.stack.accept_overflow == "drop":
+                note = Note(number, "drop", t.state, t.state, str(Holder.REQUEST), "accept queue full")
+                return Result(end, (), (note,))
+            return _acted(end, number, now, calls.abort)
+        return _acted(end, number, now, arrives.segment_arrives, seg)
+    listener = _listener_on(end, seg.dst_port)
+    if listener is None:
+        answer = output.rst_for(seg)
+        return Result(end, (answer,) if answer else ())
+    return _listen_arrives(end, listener, seg, now, _isn(end, now))
+
+
+def _overflows(end: End, t: Tcb, seg: Segment) -> bool:
+    """Whether this segment would complete a handshake that the accept queue has no room for."""
+    listener = end.listeners.get(t.parent)
+    completes = seg.flags & (ACK | SYN | RST) == ACK
+    return listener is not None and listener.full and completes
+
+
+def _listener_on(end: End, port: int) -> int | None:
+    return next((number for number, listener in end.listeners.items() if listener.port == port), None)
+
+
+def _listen_arrives(end: End, number: int, seg: Segment, now: int, iss: int) -> Result:
+    """A segment for a listener (3.10.7.2): RST is ignored, ACK is refused, SYN makes a child."""
+    listener = end.listeners[number]
+    if seg.flags & RST or not seg.flags & (ACK | SYN):
+        return Result(end)
+    if seg.flags & ACK:
+        answer = output.rst_for(seg)
+        return Result(end, (answer,) if answer else ())
+    if seg.flags & FIN or listener.full or listener.embryonic >= end.stack.syn_backlog:
+        why = "SYN with FIN" if seg.flags & FIN else "queue full"
+        return Result(end, (), (Note(number, "drop", State.LISTEN, State.LISTEN, str(Holder.OWNED), why),))
+    child = opening.new_tcb(end.stack, seg.dst_port, seg.src_port, iss, now, listener.options, end.ts_offset)
+    child.parent = number
+    child.accepted = False
+    done = step.run(child, now, end.stack, end.next_id, opening.passive_open, seg)
+    sockets = {**end.sockets, end.next_id: done.t}
+    listeners = {**end.listeners, number: listener._replace(embryonic=listener.embryonic + 1)}
+    grown = End(end.stack, end.iss, end.ts_offset, sockets, listeners, end.next_id + 1)
+    return Result(grown, tuple(done.out), tuple(done.notes))
+
+
+def _reopen(end: End, number: int, seg: Segment, now: int) -> Result:
+    """TIME-WAIT gives way to a new SYN (3.6.1); the new ISN lies beyond the old sequence."""
+    iss = (end.sockets[number].snd_nxt + _REUSE_GAP) & MASK
+    gone = _acted(end, number, now, lambda done: done.end(Fact.SUPERSEDED, "a new connection", None))
+    listener = _listener_on(gone.end, seg.dst_port)
+    assert listener is not None
+    opened = _listen_arrives(gone.end, listener, seg, now, iss)
+    return opened._replace(notes=gone.notes + opened.notes)
+
+
+def expire(end: End, now: int) -> Result:
+    """Every timer that is due at `now` fires, socket by socket in their order."""
+    result = Result(end)
+    for number, t in end.sockets.items():
+        at = timers.next_time(t)
+        if at is not None and at <= now:
+            did = _acted(result.end, number, now, expired.fire)
+            result = Result(did.end, result.segments + did.segments, result.notes + did.notes)
+    return result
+
+
+def _acted(end: End, number: int, now: int, act: Any, *arguments: Any) -> Result:
+    """Do one step on one socket and put the outcome in the table."""
+    before = end.sockets[number]
+    done = step.run(before, now, end.stack, number, act, *arguments)
+    return _settled(end, number, before, done)
+
+
+def _settled(end: End, number: int, before: Tcb, done: Step, value: int = 0) -> Result:
+    t = done.t
+    sockets = dict(end.sockets)
+    listeners = None
+    if t.parent and before.state == State.SYN_RECEIVED != t.state and not before.accepted:
+        listeners = _left_embryo(end, number, t)
+    if t.state == State.CLOSED and (t.orphaned or (not t.accepted and listeners is not None)):
+        del sockets[number]
+    else:
+        sockets[number] = t
+    return Result(end._with(sockets, listeners), tuple(done.out), tuple(done.notes), value)
+
+
+def _left_embryo(end: End, number: int, t: Tcb) -> dict[int, Listener]:
+    """A child leaves SYN-RECEIVED: into the accept queue, or gone."""
+    listeners = dict(end.listeners)
+    listener = listeners.get(t.parent)
+    if listener is not None:
+        queue = listener.accept_queue if t.state == State.CLOSED else (*listener.accept_queue, number)
+        listeners[t.parent] = listener._replace(embryonic=listener.embryonic - 1, accept_queue=queue)
+    return listeners
+
+
+# From the program
+
+
+def listen(end: End, port: int, backlog: int, options: SocketOptions = SocketOptions()) -> tuple[End, int]:
+    """A passive OPEN; returns the listener's number. The port must be free (`port_taken`)."""
+    number = end.next_id
+    listeners = {**end.listeners, number: Listener(port, backlog, options)}
+    return End(end.stack, end.iss, end.ts_offset, end.sockets, listeners, number + 1), number
+
+
+def port_taken(end: End, port: int, reuseaddr: bool) -> bool:
+    """Whether bind() finds `port` in use: by a listener, or by a connection unless SO_REUSEADDR allows it."""
+    if any(listener.port == port for listener in end.listeners.values()):
+        return True
+    alive = (t for t in end.sockets.values() if t.local_port == port and t.state != State.CLOSED)
+    return any(t.state != State.TIME_WAIT or not reuseaddr for t in alive)
+
+
+def connect(
+    end: End, local_port: int, remote_port: int, now: int, options: SocketOptions = SocketOptions()
+) -> tuple[Result, int]:
+    """An active OPEN; returns what it did and the socket's number, 0 if the pair of ports is in use.
+
+    A pair in TIME-WAIT is free again when timestamps can tell the two connections apart (RFC 6191).
+    """
+    iss = _isn(end, now)
+    old = end.find(local_port, remote_port)
+    notes: tuple[Note, ...] = ()
+    if old is not None:
+        t = end.sockets[old]
+        if t.state != State.TIME_WAIT or not t.ts_on or not end.stack.time_wait_reuse:
+            return Result(end), 0
+        iss = (t.snd_nxt + _REUSE_GAP) & MASK
+        gone = _acted(end, old, now, lambda done: done.end(Fact.SUPERSEDED, "a new connection", None))
+        end, notes = gone.end, gone.notes
+    fresh = opening.new_tcb(end.stack, local_port, remote_port, iss, now, options, end.ts_offset)
+    number = end.next_id
+    done = step.run(fresh, now, end.stack, number, opening.active_open)
+    grown = End(end.stack, end.iss, end.ts_offset, {**end.sockets, number: done.t}, end.listeners, number + 1)
+    return Result(grown, tuple(done.out), notes + tuple(done.notes)), number
+
+
+def accept(end: End, listener: int) -> tuple[End, int | None]:
+    """Take the oldest complete connection from a listener's queue."""
+    waiting = end.listeners[listener].accept_queue
+    if not waiting:
+        return end, None
+    number = waiting[0]
+    t = end.sockets[number].copy()
+    t.accepted = True
+    listeners = {**end.listeners, listener: end.listeners[listener]._replace(accept_queue=waiting[1:])}
+    return end._with({**end.sockets, number: t}, listeners), number
+
+
+def send(end: End, socket: int, octets: int, now: int) -> Result:
+    """SEND; `value` is how many octets the send buffer took."""
+    return _called(end, socket, now, calls.send, octets)
+
+
+def receive(end: End, socket: int, octets: int, now: int) -> Result:
+    """RECEIVE; `value` is how many octets were taken."""
+    return _called(end, socket, now, calls.receive, octets)
+
+
+def _called(end: End, socket: int, now: int, act: Any, octets: int) -> Result:
+    """A call that returns a number."""
+    taken: list[int] = []
+    before = end.sockets[socket]
+    done = step.run(before, now, end.stack, socket, lambda work: taken.append(act(work, octets)))
+    return _settled(end, socket, before, done, taken[0])
+
+
+def shutdown(end: End, socket: int, now: int, rd: bool, wr: bool) -> Result:
+    """Half-close."""
+    return _acted(end, socket, now, calls.shutdown, rd, wr)
+
+
+def close(end: End, socket: int, now: int) -> Result:
+    """The last descriptor is gone: of a connection, or of a listener, whose queue is thrown away."""
+    if socket in end.listeners:
+        return _stop_listening(end, socket, now, Fact.CLOSE_CALLED)
+    return _acted(end, socket, now, calls.close)
+
+
+def abort(end: End, socket: int, now: int) -> Result:
+    """ABORT: RST, and nothing is left but what a descriptor may still ask."""
+    if socket in end.listeners:
+        return _stop_listening(end, socket, now, Fact.ABORTED)
+    return _acted(end, socket, now, calls.abort)
+
+
+def _stop_listening(end: End, number: int, now: int, fact: Fact) -> Result:
+    """LISTEN ends: complete connections are reset, embryonic ones forgotten (Linux inet_csk_listen_stop)."""
+    row = follow(State.LISTEN, fact)
+    notes = (Note(number, "state", State.LISTEN, row.next_state, str(Holder.OWNED), row.rule),)
+    result = Result(end, (), notes)
+    for child in end.listeners[number].accept_queue:
+        if end.sockets[child].state != State.CLOSED:
+            did = _acted(result.end, child, now, calls.abort)
+            result = Result(did.end, result.segments + did.segments, result.notes + did.notes)
+    gone = end.listeners[number].accept_queue
+    sockets = {
+        n: t
+        for n, t in result.end.sockets.items()
+        if n not in gone and not (t.parent == number and not t.accepted)
+    }
+    listeners = {n: kept for n, kept in result.end.listeners.items() if n != number}
+    return result._replace(end=result.end._with(sockets, listeners))
+
+
+def set_options(end: End, socket: int, now: int, **changes: Any) -> Result:
+    """Change fields of `SocketOptions`, of a connection or of a listener (whose children inherit them)."""
+    if socket in end.listeners:
+        listener = end.listeners[socket]
+        changed = listener._replace(options=listener.options._replace(**changes))
+        return Result(end._with(end.sockets, {**end.listeners, socket: changed}))
+    return _acted(end, socket, now, calls.set_options, changes)
+
+
+def take_error(end: End, socket: int) -> tuple[End, str | None]:
+    """The pending error, once."""
+    error = end.sockets[socket].so_error
+    if error is None:
+        return end, None
+    t = end.sockets[socket].copy()
+    t.so_error = None
+    return end._with({**end.sockets, socket: t}), error

@@ -1,0 +1,178 @@
+"""Opening: OPEN, a SYN at a listener, and SYN-SENT (RFC 9293 3.10.1, 3.10.7.2, 3.10.7.3).
+
+Owns: how a TCB comes to be and what both ends agree on. Refuses to know: who listens and how long the
+queues are (end), and the checks of synchronised states (arrives).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tcpsim.tcp import acks, output, recovery
+from tcpsim.tcp.event import Fact
+from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
+from tcpsim.tcp.seqnum import MASK, le, lt
+from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.state import State
+from tcpsim.tcp.tcb import Sent, SocketOptions, Tcb
+
+if TYPE_CHECKING:
+    from tcpsim.tcp.step import Step
+
+_LINUX_RCV_MSS = 536  # first guess of the peer's segment size (tcp_initialize_rcv_mss)
+
+
+def new_tcb(
+    s: Stack, local_port: int, remote_port: int, iss: int, now: int, options: SocketOptions, ts_offset: int
+) -> Tcb:
+    """A TCB before anything was sent or heard; every field that depends on the stack is set here."""
+    space = options.rcvbuf * s.rcvbuf_factor if options.rcvbuf is not None else s.rcv_space
+    mss = min(options.maxseg or s.mss, s.mss)
+    return Tcb(
+        local_port=local_port,
+        remote_port=remote_port,
+        options=options,
+        iss=iss,
+        snd_una=iss,
+        snd_nxt=iss,
+        write_seq=iss,
+        snd_sml=iss,
+        snd_space=s.snd_space if options.sndbuf is None else options.sndbuf,
+        rcv_space=space,
+        rcv_wnd=first_window(s, space, mss),
+        rcv_wscale=_scale_for(s, options, space),
+        adv_mss=mss,
+        rcv_mss=min(mss, _LINUX_RCV_MSS) if s.ack_rule == "adaptive" else mss,
+        rto_us=s.syn_rto_us,
+        ts_offset=ts_offset,
+        handshake_sent_us=now,
+        last_ack_us=now,
+    )
+
+
+def first_window(s: Stack, space: int, mss: int) -> int:
+    """The window of a SYN: the buffer, or as many whole segments as fit it (Linux)."""
+    window = min(space, 65535)
+    if s.rcv_space_mss_multiple and space > mss:
+        window = space // mss * mss
+    return min(window, 65535)
+
+
+def _scale_for(s: Stack, options: SocketOptions, space: int) -> int:
+    """The shift offered: the profile's, or the smallest that covers a buffer set by hand."""
+    if not s.window_scaling:
+        return 0
+    if options.rcvbuf is None:
+        return s.wscale
+    return max((space >> 16).bit_length(), 0)
+
+
+def active_open(step: Step) -> None:
+    """OPEN: send the SYN."""
+    t = step.t
+    step.fact(Fact.ACTIVE_OPEN)
+    output.send_syn(step, SYN)
+    _syn_sent(t, step.now)
+
+
+def passive_open(step: Step, seg: Segment) -> None:
+    """A SYN at a listener: a child in SYN-RECEIVED, and SYN,ACK."""
+    t = step.t
+    t.state = State.LISTEN
+    step.fact(Fact.PEER_SYN)
+    _heard_syn(step, seg)
+    output.send_syn(step, SYN | ACK)
+    _syn_sent(t, step.now)
+
+
+def _syn_sent(t: Tcb, now: int) -> None:
+    t.snd_nxt = t.write_seq = (t.iss + 1) & MASK
+    t.sent = (Sent(t.iss, t.snd_nxt, SYN, now, 1),)
+
+
+def _heard_syn(step: Step, seg: Segment) -> None:
+    """Take the peer's ISN, window and options; what both offered is agreed (RFC 7323, RFC 2018)."""
+    t, s = step.t, step.s
+    offer = seg.options
+    t.irs = seg.seq
+    t.rcv_nxt = t.rcv_wup = (seg.seq + 1) & MASK
+    t.wscale_on = s.window_scaling and offer.wscale is not None
+    t.snd_wscale = min(offer.wscale or 0, 14) if t.wscale_on else 0
+    if not t.wscale_on:
+        t.rcv_wscale = 0
+    t.sack_on = s.sack and offer.sack_permitted
+    t.ts_on = s.timestamps and offer.ts_val is not None
+    if t.ts_on:
+        t.ts_recent = offer.ts_val or 0
+        t.ts_recent_at_us = step.now
+    t.snd_wnd = t.max_window = seg.wnd
+    t.snd_wl1 = seg.seq
+    t.snd_wl2 = seg.ack if seg.flags & ACK else t.iss
+    room = min(offer.mss or s.default_mss, t.adv_mss)
+    t.snd_mss = room - 12 if t.ts_on else room  # RFC 6691: options count against it
+    if seg.flags & ACK == 0 and s.rcv_space_mss_multiple:  # a passive opener knows the options by now
+        t.rcv_wnd = first_window(s, t.rcv_space, t.snd_mss)
+
+
+def agreed(step: Step) -> None:
+    """The handshake is complete: start the transfer (Linux tcp_init_transfer; RFC 5681 3.1, RFC 6298 5.7)."""
+    t, s = step.t, step.s
+    if not t.srtt8:
+        t.rto_us = s.rto_without_handshake_sample_us
+    t.cwnd = 1 if t.handshake_resent > s.syn_loss_cuts_cwnd_after else s.initial_window
+    t.backoff = t.retransmits = 0
+    t.retrans_since_us = None
+    t.rcv_mss = max(min(t.rcv_mss, t.rcv_wnd // 2), 1)
+    t.last_ack_us = step.now
+
+
+def syn_sent(step: Step, seg: Segment) -> None:
+    """A segment arrives in SYN-SENT (3.10.7.3)."""
+    t = step.t
+    if seg.flags & ACK and (le(seg.ack, t.iss) or lt(t.snd_nxt, seg.ack)):
+        answer = output.rst_for(seg)
+        if answer is not None:
+            step.out.append(answer)
+        return
+    if seg.flags & RST:
+        if seg.flags & ACK:
+            step.end(Fact.RESET, "refused", "ECONNREFUSED")
+        return
+    if not seg.flags & SYN:
+        step.drop("neither SYN nor RST in SYN-SENT")
+        return
+    _heard_syn(step, seg)
+    if not seg.flags & ACK:
+        step.fact(Fact.PEER_SYN)
+        output.send_syn(step, SYN | ACK)
+        return
+    prior_una = t.snd_una
+    t.snd_una = seg.ack
+    recovery.acknowledged(step, seg, prior_una, False)
+    step.fact(Fact.SYN_ACKED)
+    agreed(step)
+    if not (seg.len or seg.flags & FIN):
+        acks.ack_sent(t, step.s)
+        if not output.push(step):
+            output.send_ack(step)
+
+
+def repeated_syn(step: Step, seg: Segment) -> bool:
+    """SYN-RECEIVED hears the same SYN again: SYN,ACK again (Linux tcp_check_req). Returns whether it was one."""
+    t = step.t
+    if seg.flags & (SYN | ACK | RST) != SYN or seg.seq != t.irs:
+        return False
+    if acks.may_answer(step):
+        output.send_syn(step, SYN | ACK)
+    return True
+
+
+def syn_received_unacceptable(step: Step, seg: Segment) -> bool:
+    """SYN-RECEIVED: an ACK of something else draws a RST (3.10.7.4 fifth). Returns whether it did."""
+    t = step.t
+    if not seg.flags & ACK or (lt(t.iss, seg.ack) and le(seg.ack, t.snd_nxt)):
+        return False
+    answer = output.rst_for(seg)
+    if answer is not None:
+        step.out.append(answer)
+    return True

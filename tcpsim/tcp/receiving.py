@@ -1,0 +1,131 @@
+"""Segment text and the peer's FIN (RFC 9293 3.10.7.4, sixth to eighth).
+
+Owns: RCV.NXT, the queue of what came out of order, and when the peer's FIN is in order. Octets are
+counted, not kept. Refuses to know: whether text is welcome at all (arrives) and when it is
+acknowledged (acks).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tcpsim.tcp import acks, output
+from tcpsim.tcp.event import Fact
+from tcpsim.tcp.segment import FIN, Segment
+from tcpsim.tcp.seqnum import MASK, diff, le, lt
+from tcpsim.tcp.state import State
+from tcpsim.tcp.tcb import ACK_NOW, ACK_SCHED
+
+if TYPE_CHECKING:
+    from tcpsim.tcp.step import Step
+
+
+def text(step: Step, seg: Segment) -> None:
+    """Queue what is new of `seg`'s text and FIN; duplicates and what does not fit are answered soon."""
+    t = step.t
+    fin = bool(seg.flags & FIN)
+    left, right = seg.seq, (seg.seq + seg.len) & MASK
+    end = (right + fin) & MASK
+    window = acks.offered_window(t)
+    bare_fin = fin and left == right == t.rcv_nxt
+    if le(end, t.rcv_nxt):
+        _duplicate(step, left, end)
+        return
+    edge = (t.rcv_nxt + window) & MASK
+    if not lt(left, edge) and not bare_fin:
+        acks.enter_quickack(t, step.s)
+        t.ack_pending |= ACK_SCHED | ACK_NOW
+        return
+    if lt(edge, right) and step.s.window_overrun == "trim":
+        right, fin = edge, False
+    if lt(left, t.rcv_nxt):
+        _report_duplicate(step, left, t.rcv_nxt)
+        left = t.rcv_nxt
+    if left != t.rcv_nxt:
+        _queue_out_of_order(step, left, right, fin)
+        return
+    _take(step, seg, right, fin)
+    if t.ooo:
+        _take_queued(step, seg)
+        if not t.ooo:
+            t.ack_pending |= ACK_NOW  # RFC 5681 4.2: a filled gap is acknowledged at once
+
+
+def _take(step: Step, seg: Segment, right: int, fin: bool) -> None:
+    """In-order octets up to `right`, and the FIN behind them."""
+    t = step.t
+    taken = (right - t.rcv_nxt) & MASK
+    t.rcv_nxt = right
+    if not t.orphaned:
+        t.readable += taken
+    if taken:
+        acks.data_arrived(step, seg)
+    if fin:
+        _fin(step)
+
+
+def _take_queued(step: Step, seg: Segment) -> None:
+    """What a filled gap makes contiguous."""
+    t = step.t
+    while t.ooo and le(t.ooo[0][0], t.rcv_nxt):
+        left, right, fin = t.ooo[0]
+        t.ooo = t.ooo[1:]
+        if lt(t.rcv_nxt, right):
+            if not t.orphaned:
+                t.readable += (right - t.rcv_nxt) & MASK
+            t.rcv_nxt = right
+        if fin and t.rcv_nxt == right:
+            _fin(step)
+            return
+
+
+def _fin(step: Step) -> None:
+    """The peer's FIN is in order: acknowledge it, tell the program, follow the table."""
+    t, s = step.t, step.s
+    t.rcv_nxt = (t.rcv_nxt + 1) & MASK
+    t.fin_received = True
+    t.ooo = t.sack_order = ()
+    t.ack_pending |= ACK_SCHED
+    if t.state in (State.FIN_WAIT_1, State.FIN_WAIT_2):
+        # CLOSING and TIME-WAIT are entered with an ACK at once, whatever the delay (Linux tcp_fin)
+        output.send_ack(step)
+    elif s.fin_ack_now:
+        t.ack_pending |= ACK_NOW
+    step.fact(Fact.PEER_FIN)
+    if t.state == State.CLOSE_WAIT:
+        t.pingpong = True  # nothing is in a hurry any more (Linux tcp_fin)
+
+
+def _duplicate(step: Step, left: int, end: int) -> None:
+    """All of it is known: the peer missed an ACK."""
+    t = step.t
+    _report_duplicate(step, left, end)
+    acks.enter_quickack(t, step.s)
+    t.ack_pending |= ACK_SCHED | ACK_NOW
+
+
+def _report_duplicate(step: Step, left: int, right: int) -> None:
+    t = step.t
+    if t.sack_on and step.s.dsack:
+        t.dsack = (left, right)
+
+
+def _queue_out_of_order(step: Step, left: int, right: int, fin: bool) -> None:
+    """Merge a range into the out-of-order queue; the changed block leads the next SACK."""
+    t = step.t
+    t.ack_pending |= ACK_SCHED
+    kept: list[tuple[int, int, bool]] = []
+    gone: set[int] = set()
+    for a, b, f in t.ooo:
+        if lt(right, a) or lt(b, left):
+            kept.append((a, b, f))
+            continue
+        if le(a, left) and le(right, b) and (f or not fin):
+            _report_duplicate(step, left, (right + fin) & MASK)
+        gone.add(a)
+        left = a if lt(a, left) else left
+        right = b if lt(right, b) else right
+        fin = fin or f
+    kept.append((left, right, fin))
+    t.ooo = tuple(sorted(kept, key=lambda r: diff(r[0], t.rcv_nxt)))
+    t.sack_order = (left, *(a for a in t.sack_order if a != left and a not in gone))

@@ -1,0 +1,286 @@
+"""Which of the sent segments are lost, and getting them there (RFC 6582, RFC 6675, RFC 8985).
+
+Owns: what an acknowledgement does to the retransmission queue: removal, SACK marks, round-trip
+samples, loss detection by duplicates (DupThresh) or by time (RACK), the episodes of recovery and the
+congestion window as far as recovery needs it. Refuses to know: other congestion control (out of scope),
+and when the retransmission timer runs (timers).
+
+Segments are counted, not octets, as Linux does. The names of the four states are Linux's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from tcpsim.tcp import output, rto
+from tcpsim.tcp.segment import SYN, Segment
+from tcpsim.tcp.seqnum import MASK, le, lt
+from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.tcb import DISORDER, LOSS, OPEN, RECOVERY, Sent, Tcb
+from tcpsim.tcp.timers import PROGRESS
+
+if TYPE_CHECKING:
+    from tcpsim.tcp.step import Step
+
+
+def in_flight(t: Tcb) -> int:
+    """Segments believed to be in the network (RFC 6675 pipe)."""
+    if t.ca_state == OPEN:
+        return len(t.sent)
+    left = sum(1 for r in t.sent if r.sacked or r.lost)
+    resent = sum(1 for r in t.sent if r.resent)
+    return len(t.sent) - left + resent - (0 if t.sack_on else min(t.dupacks, len(t.sent) - left))
+
+
+class _Heard(NamedTuple):
+    """What one acknowledgement said about the queue."""
+
+    acked: int  # records gone
+    sacked: int  # records newly marked
+    rtt_us: int | None
+    dsack: bool
+
+
+def acknowledged(step: Step, seg: Segment, prior_una: int, duplicate: bool) -> None:
+    """`seg`'s ACK (SND.UNA is already its) and SACK blocks, seen by the retransmission queue."""
+    t, s = step.t, step.s
+    if not t.sent:
+        return
+    in_queue = len(t.sent)
+    advanced = t.snd_una != prior_una
+    heard = _clean(step, seg)
+    if heard.rtt_us is not None:
+        rto.sample(t, heard.rtt_us, s)
+    if heard.acked or advanced:
+        step.restart = PROGRESS
+    _tail_probe_acked(t, seg, advanced, heard.dsack)
+    if advanced:
+        t.dupacks = 0
+        if t.ca_state == OPEN and not heard.sacked:
+            _grow(t, heard.acked, in_queue)
+            return
+    _alert(step, advanced, duplicate and not heard.dsack, heard)
+    if t.ca_state == LOSS and advanced:
+        _grow(t, heard.acked, t.cwnd)
+    if t.ca_state >= RECOVERY:
+        resend_lost(step)
+
+
+def _clean(step: Step, seg: Segment) -> _Heard:
+    """Mark what SACK reports, drop what is acknowledged, take a round-trip sample (Karn's rule)."""
+    t, s, now = step.t, step.s, step.now
+    dsack = _is_dsack(seg)
+    blocks = seg.options.sack[1:] if dsack else seg.options.sack
+    rest: list[Sent] = []
+    acked = sacked = 0
+    first_us: int | None = None
+    sack_us: int | None = None
+    resent_acked = False
+    for record in t.sent:
+        if le(record.end, t.snd_una):
+            acked += 1
+            resent_acked |= record.xmits > 1
+            if record.xmits == 1 and not record.sacked and first_us is None:
+                first_us = record.sent_us
+            if not record.sacked:
+                _rack_heard(t, record, now)
+            continue
+        if lt(record.seq, t.snd_una):
+            record = record._replace(seq=t.snd_una)  # part of it: what is left may be resent
+        elif blocks and not record.sacked and any(le(a, record.seq) and le(record.end, b) for a, b in blocks):
+            sacked += 1
+            if record.xmits == 1 and sack_us is None:
+                sack_us = record.sent_us
+            _rack_heard(t, record, now)
+            record = record._replace(sacked=True, lost=False, resent=False)
+        rest.append(record)
+    t.sent = tuple(rest)
+    rtt: int | None = None
+    if first_us is not None and not resent_acked:
+        rtt = now - first_us
+    elif sack_us is not None:
+        rtt = now - sack_us
+    elif acked and t.ts_on and seg.options.ts_ecr and s.timestamps:
+        rtt = ((output.timestamp(t, now) - seg.options.ts_ecr) & MASK) * 1000 or 1000
+    return _Heard(acked, sacked, rtt, dsack)
+
+
+def _is_dsack(seg: Segment) -> bool:
+    """RFC 2883 section 4: the first block repeats what is acknowledged, or lies within the second."""
+    sack = seg.options.sack
+    if not sack:
+        return False
+    left, right = sack[0]
+    if lt(left, seg.ack):
+        return True
+    return len(sack) > 1 and le(sack[1][0], left) and le(right, sack[1][1])
+
+
+def _rack_heard(t: Tcb, record: Sent, now: int) -> None:
+    """RFC 8985 6.2 steps 1 and 2: the latest-sent segment that is known to have arrived."""
+    rtt_us = now - record.sent_us
+    if record.xmits > 1 and rtt_us < (t.min_rtt_us or 0):
+        return  # ambiguous: the original may have been the one
+    t.rack_rtt_us = rtt_us
+    if record.sent_us > t.rack_us or (record.sent_us == t.rack_us and lt(t.rack_end, record.end)):
+        t.rack_us, t.rack_end = record.sent_us, record.end
+
+
+def _tail_probe_acked(t: Tcb, seg: Segment, advanced: bool, dsack: bool) -> None:
+    """RFC 8985 7.4: whether the probe repaired a loss that congestion control should hear of."""
+    if t.tlp_high_seq is None or lt(seg.ack, t.tlp_high_seq):
+        return
+    if not t.tlp_resent or dsack:
+        t.tlp_high_seq = None
+    elif lt(t.tlp_high_seq, seg.ack):
+        t.tlp_high_seq = None
+        t.ssthresh = max(t.cwnd // 2, 2)
+        t.cwnd = t.ssthresh
+    elif not advanced and not seg.len and not seg.options.sack:
+        t.tlp_high_seq = None
+
+
+def _grow(t: Tcb, acked: int, in_queue: int) -> None:
+    """RFC 5681 3.1: slow start and congestion avoidance, only while the window is in use."""
+    if t.cwnd < t.ssthresh:
+        if t.cwnd < 2 * in_queue:
+            t.cwnd = min(t.cwnd + acked, t.ssthresh)
+        return
+    if in_queue >= t.cwnd:
+        t.cwnd_acked += acked
+        if t.cwnd_acked >= t.cwnd:
+            t.cwnd_acked -= t.cwnd
+            t.cwnd += 1
+
+
+def _alert(step: Step, advanced: bool, duplicate: bool, heard: _Heard) -> None:
+    """Linux tcp_fastretrans_alert: from duplicates and marks to an episode, and out of it."""
+    t, s = step.t, step.s
+    if t.ca_state >= RECOVERY and le(t.high_seq, t.snd_una):
+        if t.ca_state == RECOVERY:
+            t.cwnd = max(min(t.ssthresh, t.cwnd), 1)
+        t.ca_state = OPEN
+        t.retrans_since_us = None
+    if duplicate and not t.sack_on:
+        t.dupacks += 1
+    if s.rack and t.sack_on:
+        _rack_detect(step)
+    if t.ca_state >= RECOVERY:
+        if advanced and t.ca_state == RECOVERY and not any(r.lost and not r.sacked for r in t.sent):
+            _mark_head(t)  # RFC 6582 partial acknowledgement
+        return
+    marked = sum(1 for r in t.sent if r.sacked) if t.sack_on else t.dupacks
+    if any(r.lost for r in t.sent) or (marked >= s.dupthresh and not (s.rack and t.sack_on)):
+        _mark_head(t)
+        t.ca_state = RECOVERY
+        t.high_seq = t.snd_nxt
+        t.ssthresh = max(t.cwnd // 2, 2)
+        t.cwnd = max(t.ssthresh, in_flight(t) + 1)
+        t.tlp_high_seq = None
+    else:
+        t.ca_state = DISORDER if marked else OPEN
+    if not any(r.xmits > 1 for r in t.sent):
+        t.retrans_since_us = None
+
+
+def _mark_head(t: Tcb) -> None:
+    """The oldest segment that nobody has reported is the one that is missing."""
+    for index, record in enumerate(t.sent):
+        if not record.sacked:
+            if not record.lost:
+                lost = record._replace(lost=True, resent=False)
+                t.sent = (*t.sent[:index], lost, *t.sent[index + 1 :])
+            return
+
+
+def _rack_detect(step: Step) -> None:
+    """RFC 8985 6.2 step 5: lost is what was sent well before something that has arrived."""
+    t, now = step.t, step.now
+    if not t.rack_us:
+        return
+    window = _reordering_window_us(t, step.s)
+    wait: int | None = None
+    changed = False
+    records = list(t.sent)
+    for index, r in enumerate(records):
+        if r.sacked or (r.lost and not r.resent):
+            continue
+        if r.sent_us > t.rack_us or (r.sent_us == t.rack_us and not lt(r.end, t.rack_end)):
+            continue
+        remaining = r.sent_us + t.rack_rtt_us + window - now
+        if remaining <= 0:
+            records[index] = r._replace(lost=True, resent=False)
+            changed = True
+        else:
+            wait = remaining if wait is None else max(wait, remaining)
+    if changed:
+        t.sent = tuple(records)
+    if wait is not None:
+        step.reorder_us = wait
+
+
+def _reordering_window_us(t: Tcb, s: Stack) -> int:
+    """RFC 8985 6.2 step 4: a quarter of the smallest RTT; none in recovery or at DupThresh marks."""
+    if t.ca_state >= RECOVERY or sum(1 for r in t.sent if r.sacked) >= s.dupthresh:
+        return 0
+    return min((t.min_rtt_us or 0) >> 2, t.srtt8 >> 3)
+
+
+def reordering_over(step: Step) -> None:
+    """The reordering wait is over: look again, and start recovery if something is lost now."""
+    t = step.t
+    _rack_detect(step)
+    if t.ca_state < RECOVERY and any(r.lost for r in t.sent):
+        t.ca_state = RECOVERY
+        t.high_seq = t.snd_nxt
+        t.ssthresh = max(t.cwnd // 2, 2)
+        t.cwnd = max(t.ssthresh, in_flight(t) + 1)
+    resend_lost(step)
+
+
+def resend_lost(step: Step) -> None:
+    """Resend what is marked lost, as far as the congestion window goes."""
+    t = step.t
+    index = 0
+    while index < len(t.sent):
+        record = t.sent[index]
+        if record.lost and not record.resent:
+            if in_flight(t) >= t.cwnd:
+                return
+            _note_retransmission(step)
+            output.resend(step, index)
+        index += 1
+
+
+def timed_out(step: Step) -> None:
+    """RFC 6298 5.4 and RFC 5681 3.1: everything unreported is lost, resend the first, start over."""
+    t, s = step.t, step.s
+    if t.sent[0].flags & SYN == 0:
+        if t.ca_state <= DISORDER or (t.ca_state == LOSS and not t.retransmits):
+            t.ssthresh = max(t.cwnd // 2, 2)
+        t.sent = tuple(
+            r if r.sacked or (index and _sent_recently(step, r)) else r._replace(lost=True, resent=False)
+            for index, r in enumerate(t.sent)
+        )
+        t.ca_state = LOSS
+        t.dupacks = 0
+        t.cwnd = in_flight(t) + 1
+        t.high_seq = t.snd_nxt
+        t.tlp_high_seq = None
+    _note_retransmission(step)
+    t.retransmits += 1
+    output.resend(step, next((i for i, r in enumerate(t.sent) if not r.sacked), 0))
+
+
+def _sent_recently(step: Step, record: Sent) -> bool:
+    """RACK does not call lost at a timeout what can still be on its way (tcp_timeout_mark_lost)."""
+    t = step.t
+    if not (step.s.rack and t.sack_on):
+        return False
+    return record.sent_us + t.rack_rtt_us + _reordering_window_us(t, step.s) > step.now
+
+
+def _note_retransmission(step: Step) -> None:
+    """The clock of a retry budget starts with the first retransmission that is no probe."""
+    if step.t.retrans_since_us is None:
+        step.t.retrans_since_us = step.now

@@ -1,0 +1,280 @@
+"""What one stack does where stacks differ: a profile is data, and every value has a source.
+
+Owns: the type of a profile, its loading from ``stacks/NAME.toml`` (a value, its source, the stack's
+own name for the knob, and whether it is verified), and turning knobs. Refuses to know: what a value
+does; the rooms beside this one read it.
+
+A profile may name another one as its base and then states only what differs; a value inherited keeps
+its source. Where two stacks differ in the same state and event, the difference is one field here, and
+nowhere in tcpsim does code ask for a stack's name.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from importlib import resources
+from typing import Any, NamedTuple
+
+from tcpsim.errors import InputError
+from tcpsim.tcp.state import Holder, State, parse_state
+from tcpsim.units import parse_duration
+
+
+class Memory(NamedTuple):
+    """Bytes of kernel memory one socket pins, by who holds it (see `Holder`)."""
+
+    owned: int
+    orphan: int
+    mini: int
+    request: int
+
+    def of(self, holder: Holder) -> int:
+        """Bytes for a socket held by `holder`.
+
+        >>> Memory(4800, 4000, 256, 320).of(Holder.MINI)
+        256
+        """
+        return (self.owned, self.orphan, self.mini, self.request)[holder]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A stack profile. Times in microseconds; ``None`` in a limit means that the stack has none."""
+
+    name: str
+    # opening
+    syn_rto_us: int
+    syn_retries: int | None  # retransmissions of a SYN
+    syn_linear_timeouts: int  # Linux tcp_syn_linear_timeouts: that many more, before back-off starts
+    synack_retries: int | None
+    syn_give_up_us: int | None  # by time: BSD keepinit, the RFC's R2 for SYN
+    rto_without_handshake_sample_us: int  # RFC 6298 5.7
+    requests: bool  # embryonic connections are reduced records (request_sock, syncache)
+    syn_loss_cuts_cwnd_after: int  # more SYN or SYN-ACK retransmissions than this: IW is 1 (RFC 6298 note)
+    syn_backlog: int  # embryonic connections per listener
+    accept_overflow: str  # the final ACK of a handshake meets a full accept queue: "drop" it, or "reset"
+    # retransmission timer
+    rto_min_us: int
+    rto_max_us: int
+    rto_rule: str  # "floor": max(min, SRTT + 4 RTTVAR); "variance": SRTT + max(4 RTTVAR, min) (Linux)
+    rto_tick_us: int  # clock granularity G: RTOs are rounded up to it
+    rto_slop_us: int  # added to every RTO (FreeBSD rexmit_slop)
+    backoff: tuple[int, ...]  # multipliers per retransmission, the last one repeated; () doubles for ever
+    # giving up
+    retry_rule: str  # "count" of retransmissions, or "budget": a count turned into a time (Linux)
+    retries: int | None  # retransmissions of data and FIN of an owned socket
+    orphan_retries: int | None  # the same when no application holds the socket
+    retry_budget_base_us: int  # what a budget's terms start from (Linux TCP_RTO_MIN)
+    orphan_retries_safe: int  # what 0 orphan retries mean while RTO is below its largest value (Linux: 8)
+    user_timeout_us: int | None  # default of TCP_USER_TIMEOUT; where limits are times it is R2 (3.8.3)
+    user_timeout_rule: str  # "timer" of its own (RFC 9293 3.10.8); "checked" when another timer fires (Linux)
+    rst_on_give_up: bool  # RST when data or FIN retries run out
+    rst_on_keepalive_give_up: bool
+    rst_on_user_timeout: bool
+    # keepalive
+    keepalive_default: bool  # probes without being asked (FreeBSD always_keepalive)
+    keep_idle_us: int
+    keep_intvl_us: int
+    keep_cnt: int
+    keepalive_states: frozenset[State]  # where an owned socket probes
+    keepalive_orphans: bool  # and whether an orphan does
+    keepalive_probe_len: int  # 0, or one garbage octet (RFC 1122 4.2.3.6)
+    # zero window
+    persist_min_us: int
+    persist_max_us: int
+    persist_probe: str  # "window": an octet of data past the window; "old": SND.UNA-1 without data (Linux)
+    orphan_persist_retries: bool  # an orphan's unanswered probes count, and back-off at its end kills it
+    persist_limit: int | None  # unanswered probes of an owned socket; RFC 9293: none
+    # acknowledging
+    ack_rule: str  # "second": every second full segment or the delay; "adaptive": Linux quick-ack and ato
+    delayed_ack_us: int
+    delayed_ack_max_us: int
+    quick_acks: int  # Linux TCP_MAX_QUICKACKS
+    quickack_route: bool  # ip route ... quickack 1
+    fin_ack_now: bool  # the ACK of a FIN is not delayed
+    # closing
+    rst_on_unread_close: bool  # RFC 2525 2.17
+    rst_on_data_after_close: bool  # RFC 9293 3.6.1, MAY-1
+    fin_wait_2_us: int | None  # None: no limit
+    fin_wait_2_on_fin_acked: str  # armed when our FIN is acked: "never", "cannot-receive", "always"
+    fin_wait_2_on_close: bool  # armed when close() finds the socket in FIN-WAIT-2
+    fin_wait_2_idle_check_us: int | None  # 4.4BSD: at expiry, wait on by this much unless idle long enough
+    fin_wait_2_rto_floor: bool  # at least 3.5 RTO (Linux tcp_fin_time)
+    fin_wait_2_two_stages: bool  # above TIME-WAIT's length: first the excess, then the excess again (Linux)
+    fin_wait_2_rst: bool  # RST at expiry
+    linger2_max_us: int | None  # cap of TCP_LINGER2; None: the option does not exist
+    time_wait_us: int
+    rfc1337: bool  # a RST does not kill TIME-WAIT
+    time_wait_restart_on_ack: bool  # an in-window bare ACK restarts it (Linux)
+    time_wait_reuse: bool  # a new SYN beyond RCV.NXT, or with a newer timestamp, reopens
+    mini_sockets: bool  # orphaned FIN-WAIT-2 and TIME-WAIT shrink to a reduced record
+    linger_reads_eagain: bool  # close() whose linger time runs out returns EWOULDBLOCK (4.4BSD), else 0
+    # defence
+    rfc5961: bool  # challenge ACKs for RST, SYN and old ACKs
+    ack_rate_limit_us: int  # at most one pure answer to unacceptable segments per this time and socket
+    unsent_ack_answered: bool  # in ESTABLISHED too, an ACK of what was never sent draws an ACK (3.10.7.4)
+    window_overrun: str  # octets past the window: "trim" them, or take them "if-empty" (Linux 6.17 on)
+    rst_flushes_reader: bool  # a RST throws away what the application has not read yet
+    reset_close_wait_error: str  # errno in CLOSE-WAIT; elsewhere ECONNRESET
+    rst_has_ack: bool  # an abort's RST carries ACK
+    # windows, segments, options
+    mss: int  # offered, IPv4 over an MTU of 1500
+    default_mss: int  # without the option (RFC 9293 MUST-15)
+    rcv_space: int  # receive window a socket starts with
+    rcv_space_mss_multiple: bool  # the first window offered is a multiple of the MSS (Linux)
+    rcvbuf_factor: int  # window octets per octet of SO_RCVBUF
+    snd_space: int  # send buffer
+    window_scaling: bool
+    wscale: int
+    timestamps: bool
+    sack: bool
+    dsack: bool
+    layout_syn: tuple[str, ...]  # option order of a SYN with everything on; absent options fall out
+    layout_pads: str  # how the gaps are padded: "linux", "before" each option, "after" all
+    nagle: str  # "rfc": anything outstanding; "minshall": a small segment outstanding (Linux); "off"
+    push_rule: str  # "write": end of each write; "queue": the write queue's chunks as Linux coalesces them
+    retransmit_collapse: bool  # a resent segment swallows small ones queued behind it
+    # congestion and loss recovery
+    initial_window: int  # segments
+    dupthresh: int
+    loss_probe: bool  # TLP
+    rack: bool
+    burst_segments: int  # segments sent as one, PSH on the last (Linux TSO autosizing at its floor)
+    # memory
+    memory: Memory
+    nofile: int  # RLIMIT_NOFILE, soft
+    max_orphans: int | None
+    max_mini: int | None  # Linux tcp_max_tw_buckets
+    ephemeral_ports: int
+
+    def with_knobs(self, knobs: dict[str, Any]) -> Stack:
+        """This profile with knobs turned, under a field's name or the stack's own (``tcp_fin_timeout``).
+
+        Values are what the profile's file would hold (``"60s"``, ``"never"``), a sysctl's bare number
+        (seconds, unless the knob's unit says otherwise), or the field's own type.
+
+        Raises:
+            InputError: an unknown knob, or a value that the field cannot take.
+        """
+        own = knob_names(self.name.partition("+")[0])
+        changes: dict[str, Any] = {}
+        for key, value in knobs.items():
+            knob = own.get(key)
+            field = knob.field if knob else key
+            if field not in _TYPES or field == "name":
+                raise InputError(
+                    f"knob {key}", "no such knob", f"{', '.join(sorted(own))}, or a field of Stack"
+                )
+            changes[field] = _convert(f"knob {key}", field, _in_unit(value, knob.unit if knob else ""))
+        return replace(self, **changes)
+
+
+class Knob(NamedTuple):
+    """Where a profile's value comes from: its field, the stack's own name and unit for it, its source."""
+
+    field: str
+    own_name: str
+    unit: str
+    source: str
+    verified: bool
+
+
+_TYPES: dict[str, str] = {f.name: str(f.type) for f in fields(Stack)}
+_SECTIONS = ("base",)
+
+
+def names() -> tuple[str, ...]:
+    """The profiles there are, sorted."""
+    folder = resources.files("tcpsim.tcp") / "stacks"
+    return tuple(sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")))
+
+
+@cache
+def stack(name: str) -> Stack:
+    """The profile called `name`.
+
+    Raises:
+        InputError: there is no such profile.
+    """
+    table = _resolved(name)
+    values = {
+        field: _convert(f"stacks/{name}.toml {field}", field, entry["value"])
+        for field, entry in table.items()
+    }
+    missing = [field for field in _TYPES if field not in values and field != "name"]
+    if missing:
+        raise InputError(
+            f"stacks/{name}.toml", f"no value for {', '.join(missing)}", "a value for every field"
+        )
+    return Stack(name=name, **values)
+
+
+@cache
+def knobs(name: str) -> tuple[Knob, ...]:
+    """The sources behind a profile, one `Knob` per field, in the order of the fields."""
+    table = _resolved(name)
+    return tuple(
+        Knob(
+            field,
+            table[field].get("knob", ""),
+            table[field].get("unit", ""),
+            table[field]["source"],
+            table[field].get("verified", True),
+        )
+        for field in _TYPES
+        if field != "name"
+    )
+
+
+@cache
+def knob_names(name: str) -> dict[str, Knob]:
+    """The stack's own names of its knobs."""
+    return {knob.own_name: knob for knob in knobs(name) if knob.own_name}
+
+
+def _resolved(name: str) -> dict[str, dict[str, Any]]:
+    """The profile's file laid over its base."""
+    if name not in names():
+        raise InputError("stack", name, f"one of {', '.join(names())}")
+    text = (resources.files("tcpsim.tcp") / "stacks" / f"{name}.toml").read_text(encoding="utf-8")
+    table = tomllib.loads(text)
+    base = table.pop("base", None)
+    for field, entry in table.items():
+        if field not in _TYPES:
+            raise InputError(f"stacks/{name}.toml {field}", "no such field", "a field of Stack")
+        if "value" not in entry or not entry.get("source"):
+            raise InputError(f"stacks/{name}.toml {field}", "no value or no source", "both")
+    return {**_resolved(base), **table} if base else table
+
+
+def _in_unit(value: Any, unit: str) -> Any:
+    """A sysctl's bare number as what the profile's file would hold."""
+    if unit and isinstance(value, int | str) and str(value).isdigit():
+        return f"{value}{unit}"
+    return value
+
+
+def _convert(where: str, field: str, value: Any) -> Any:
+    """`value` as written in a file or on a command line, as the type of `field`."""
+    kind = _TYPES[field]
+    if field == "memory" and isinstance(value, dict):
+        return Memory(**value)
+    if field == "keepalive_states" and not isinstance(value, frozenset):
+        return frozenset(parse_state(word) for word in value)
+    if kind.startswith("tuple") and not isinstance(value, tuple):
+        return tuple(value)
+    if value in ("none", "never") and "None" in kind:
+        return None
+    if kind.startswith("bool") and not isinstance(value, bool):
+        if str(value) not in ("0", "1", "true", "false"):
+            raise InputError(where, repr(value), "0, 1, true or false")
+        return str(value) in ("1", "true")
+    if kind.startswith("int") and isinstance(value, str):
+        if field.endswith("_us"):
+            return parse_duration(value, where)
+        if not value.lstrip("-").isdigit():
+            raise InputError(where, repr(value), "a whole number")
+        return int(value)
+    return value

@@ -1,0 +1,85 @@
+"""One step of one connection: a TCB goes in, a new TCB and what it did come out.
+
+Owns: the frame that every step has (copy, act, settle the timers) and the only place where a state is
+written. Refuses to know: what the act is; arrives, calls and expired are the acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tcpsim.tcp import timers
+from tcpsim.tcp.event import Fact, Note
+from tcpsim.tcp.lifecycle import follow
+from tcpsim.tcp.segment import Segment
+from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.state import State
+from tcpsim.tcp.tcb import Tcb
+
+
+class Step:
+    """The workbench of one step: the TCB being changed, and what comes out of the change.
+
+    `restart` and `reorder_us` tell `timers.wanted` what happened: that the retransmission slot saw
+    progress or a new transmission, and that loss detection wants to look again after so long.
+    """
+
+    __slots__ = ("id", "notes", "now", "out", "reorder_us", "restart", "s", "t")
+
+    def __init__(self, tcb: Tcb, now: int, stack: Stack, socket: int = 0) -> None:
+        self.t = tcb
+        self.s = stack
+        self.now = now
+        self.id = socket
+        self.out: list[Segment] = []
+        self.notes: list[Note] = []
+        self.restart = False
+        self.reorder_us: int | None = None
+
+    def fact(self, fact: Fact) -> None:
+        """Follow the lifecycle's row for `fact`: the one place where a connection's state is written."""
+        t = self.t
+        row = follow(t.state, fact)
+        old = t.state
+        t.state = row.next_state
+        self.notes.append(Note(self.id, "state", old, t.state, str(t.holder(self.s)), row.rule))
+
+    def end(self, fact: Fact, cause: str, error: str | None) -> None:
+        """The connection is over: `fact` closes it, `cause` is for people, `error` for the program."""
+        t = self.t
+        self.notes.append(Note(self.id, "cause", t.state, t.state, str(t.holder(self.s)), cause))
+        self.fact(fact)
+        t.closed_by = cause
+        if error is not None and not t.orphaned:
+            t.so_error = error
+        self.bury()
+
+    def bury(self) -> None:
+        """Forget everything that a CLOSED connection has no use for; what was received stays readable."""
+        t = self.t
+        t.sent = t.unsent = ()
+        t.snd_una = t.snd_nxt = t.write_seq
+        t.ooo = t.sack_order = ()
+        t.ack_pending = 0
+
+    def drop(self, why: str) -> None:
+        """A segment was ignored."""
+        t = self.t
+        self.notes.append(Note(self.id, "drop", t.state, t.state, str(t.holder(self.s)), why))
+
+    def fired(self, what: str) -> None:
+        """A timer fired."""
+        t = self.t
+        self.notes.append(Note(self.id, "timer", t.state, t.state, str(t.holder(self.s)), what))
+
+
+def run(tcb: Tcb, now: int, stack: Stack, socket: int, act: Callable[..., Any], *arguments: Any) -> Step:
+    """Do `act(step, *arguments)` on a copy of `tcb` and settle its timers; the result is in the Step."""
+    step = Step(tcb.copy(), now, stack, socket)
+    act(step, *arguments)
+    if step.t.state != State.CLOSED:
+        timers.settle(step)
+    else:
+        timers.stop_all(step.t)
+    return step

@@ -1,0 +1,208 @@
+"""Which timers a connection wants, by level, and when they fire.
+
+Owns: the rule that declares each timer's deadline from the TCB. No other module arms or stops one:
+after every step `settle` starts what is wanted and missing, stops what is not wanted, and restarts what
+saw progress. Refuses to know: what happens when one fires (expired).
+
+A leak of the kind this project is about is usually a timer that somebody forgot to arm on one path.
+Levels cannot be forgotten. Where a stack arms on an event, not a level (4.4BSD arms its FIN-WAIT-2
+timer only when the ACK of the FIN finds the socket unable to receive, never on a later close), the
+step records that event in the TCB and the level here reads it, so that the stack's mistake is data.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tcpsim.tcp.event import Timer
+from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.state import State
+from tcpsim.tcp.tcb import ACK_TIMER, DISORDER, Tcb
+
+if TYPE_CHECKING:
+    from tcpsim.tcp.step import Step
+
+# Step.restart: what the retransmission slot saw. PROGRESS: new data was acknowledged. SENT: new data
+# went out. RETRY: a timeout resent something, or a probe was sent, so count again from now.
+PROGRESS, SENT, RETRY = 1, 2, 3
+
+_PROBE_SLACK_US = 2_000  # Linux TCP_TIMEOUT_MIN_US: added to a probe's 2 SRTT and to a reordering wait
+_NEVER = 1 << 62
+
+
+def next_time(t: Tcb) -> int | None:
+    """The earliest deadline of `t`, or None when nothing will ever happen by itself."""
+    at = _NEVER
+    for deadline in (t.slot_at_us, t.delack_at_us, t.keep_at_us, t.user_at_us, t.wait_at_us):
+        if deadline is not None and deadline < at:
+            at = deadline
+    return None if at == _NEVER else at
+
+
+def stop_all(t: Tcb) -> None:
+    """A closed connection has no timers."""
+    t.slot = t.wait = None
+    t.slot_at_us = t.delack_at_us = t.keep_at_us = t.user_at_us = t.wait_at_us = None
+
+
+def settle(step: Step) -> None:
+    """Bring the running timers to what the TCB wants."""
+    t, s = step.t, step.s
+    if t.sent or t.write_seq != t.snd_nxt:
+        _settle_slot(step)
+    elif t.slot is not None:
+        t.slot = t.slot_at_us = None
+    if t.delack_at_us is not None and not t.ack_pending & ACK_TIMER:
+        t.delack_at_us = None
+    if keeps_alive(t, s):
+        if t.keep_at_us is None:
+            t.keep_at_us = step.now + keep_idle_us(t, s)
+    elif t.keep_at_us is not None:
+        t.keep_at_us = None
+    if s.user_timeout_rule == "timer":
+        _settle_user_timeout(step)
+    if t.state >= State.FIN_WAIT_2 or t.wait is not None:
+        _settle_wait(step)
+
+
+# The retransmission slot
+
+
+def _settle_slot(step: Step) -> None:
+    """One of retransmission, loss probe, reordering wait and persist; never two."""
+    t, now = step.t, step.now
+    if not t.sent:
+        if t.slot is not Timer.PERSIST or step.restart:
+            t.slot, t.slot_at_us = Timer.PERSIST, now + persist_us(t, step.s, now)
+        return
+    if step.reorder_us is not None:
+        t.slot, t.slot_at_us = Timer.REORDERING, now + step.reorder_us + _PROBE_SLACK_US
+    elif step.restart == RETRY:
+        t.slot, t.slot_at_us = Timer.RETRANSMISSION, now + clamped_rto_us(t, step.s, now)
+    elif step.restart:
+        probe_at = _loss_probe_at(step)
+        if probe_at is not None:
+            t.slot, t.slot_at_us = Timer.LOSS_PROBE, probe_at
+        elif step.restart == PROGRESS or t.slot is not Timer.RETRANSMISSION:
+            _start_retransmission(t, now)
+    elif t.slot is None or t.slot is Timer.PERSIST:
+        _start_retransmission(t, now)
+
+
+def _start_retransmission(t: Tcb, now: int) -> None:
+    """RFC 6298 5.1 and 5.3; where a probe or a reordering wait ran, the time it took counts."""
+    at = now + t.rto_us
+    if t.slot in (Timer.LOSS_PROBE, Timer.REORDERING):
+        at = max(t.sent[0].sent_us + t.rto_us, now + 1)
+    t.slot, t.slot_at_us = Timer.RETRANSMISSION, at
+
+
+def _loss_probe_at(step: Step) -> int | None:
+    """RFC 8985 7.2 as Linux has it (tcp_schedule_loss_probe): PTO, never later than the RTO."""
+    t, s, now = step.t, step.s, step.now
+    if not s.loss_probe or not t.sack_on or t.ca_state >= DISORDER or t.state < State.ESTABLISHED:
+        return None
+    if t.srtt8:
+        pto = (t.srtt8 >> 2) + (s.rto_min_us if len(t.sent) == 1 else _PROBE_SLACK_US)
+    else:
+        pto = s.syn_rto_us
+    rto_in = t.rto_us if step.restart == PROGRESS else t.sent[0].sent_us + t.rto_us - now
+    return now + (min(pto, rto_in) if rto_in > 0 else pto)
+
+
+def clamped_rto_us(t: Tcb, s: Stack, now: int) -> int:
+    """RTO, cut so that it does not overshoot a user timeout that only other timers check."""
+    limit = user_timeout_us(t, s)
+    if limit is None or s.user_timeout_rule != "checked" or t.retrans_since_us is None:
+        return t.rto_us
+    return max(min(t.rto_us, t.retrans_since_us + limit - now), 1)
+
+
+def persist_us(t: Tcb, s: Stack, now: int) -> int:
+    """Time to the next zero-window probe (RFC 9293 3.8.6.1): the RTO, doubling."""
+    base = max(t.rto_us, s.persist_min_us)
+    # Linux bounds the shift too, so that a small RTO never reaches the largest wait
+    shift = min(t.backoff, (s.persist_max_us // s.persist_min_us).bit_length())
+    wait = min(base << shift, s.persist_max_us)
+    limit = user_timeout_us(t, s)
+    if limit is not None and s.user_timeout_rule == "checked" and t.probes_since_us is not None:
+        wait = max(min(wait, t.probes_since_us + limit - now), s.rto_tick_us)
+    return wait
+
+
+# Keepalive
+
+
+def keeps_alive(t: Tcb, s: Stack) -> bool:
+    """Whether this socket probes an idle peer in its present state."""
+    return (
+        (t.options.keepalive or s.keepalive_default)
+        and t.state in s.keepalive_states
+        and not t.mini
+        and (s.keepalive_orphans or not t.orphaned)
+    )
+
+
+def keep_idle_us(t: Tcb, s: Stack) -> int:
+    """Idle time before the first probe."""
+    return s.keep_idle_us if t.options.keep_idle_us is None else t.options.keep_idle_us
+
+
+# User timeout
+
+
+def user_timeout_us(t: Tcb, s: Stack) -> int | None:
+    """TCP_USER_TIMEOUT of the socket, or the stack's default; None: no limit."""
+    limit = s.user_timeout_us if t.options.user_timeout_us is None else t.options.user_timeout_us
+    return limit or None
+
+
+def _settle_user_timeout(step: Step) -> None:
+    """RFC 9293 3.10.8: from the oldest octet that waits for its acknowledgement."""
+    t = step.t
+    limit = user_timeout_us(t, step.s)
+    if limit is None or t.write_seq == t.snd_una or t.mini:
+        t.user_at_us = None
+    elif t.user_at_us is None or step.restart == PROGRESS:
+        t.user_at_us = step.now + limit
+
+
+# FIN-WAIT-2 and TIME-WAIT
+
+
+def _settle_wait(step: Step) -> None:
+    t, s = step.t, step.s
+    if t.state == State.TIME_WAIT:
+        if t.wait is not Timer.TIME_WAIT:
+            t.wait, t.wait_at_us = Timer.TIME_WAIT, step.now + s.time_wait_us
+            t.mini = s.mini_sockets
+            t.last_oow_ack_us = None
+    elif t.state == State.FIN_WAIT_2 and wants_fin_wait_2(t, s):
+        if t.wait is not Timer.FIN_WAIT_2:
+            limit = fin_wait_2_us(t, s)
+            excess = limit - s.time_wait_us
+            if s.fin_wait_2_two_stages and excess > 0:
+                limit = excess  # a full socket first; expired makes the second stage of it
+            elif s.mini_sockets:
+                t.mini = True
+                t.last_oow_ack_us = None
+            t.wait, t.wait_at_us = Timer.FIN_WAIT_2, step.now + limit
+    else:
+        t.wait = t.wait_at_us = None
+
+
+def wants_fin_wait_2(t: Tcb, s: Stack) -> bool:
+    """Whether this FIN-WAIT-2 is limited: by the level (orphaned), or by the event that was recorded."""
+    if s.fin_wait_2_us is None:
+        return False
+    return t.fw2_on_fin_acked or (s.fin_wait_2_on_close and t.orphaned)
+
+
+def fin_wait_2_us(t: Tcb, s: Stack) -> int:
+    """How long FIN-WAIT-2 may last."""
+    limit = s.fin_wait_2_us or 0
+    if t.options.linger2_us and s.linger2_max_us is not None:
+        limit = min(t.options.linger2_us, s.linger2_max_us)
+    if s.fin_wait_2_rto_floor:
+        limit = max(limit, 4 * t.rto_us - t.rto_us // 2)
+    return limit

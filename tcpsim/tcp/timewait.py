@@ -1,0 +1,111 @@
+"""TIME-WAIT, and FIN-WAIT-2 as a mini-socket (RFC 9293 3.10.7.4, 3.6.1; RFC 1337; RFC 6191).
+
+Owns: how a connection that only waits reads a segment. The checks and their order are those of Linux
+(net/ipv4/tcp_minisocks.c tcp_timewait_state_process), which repeats the RFC's for a record that has no
+buffers; where the RFC asks for less, a field of the profile says so. Refuses to know: how long the wait
+is (timers) and what becomes of a SYN that takes the place (end).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tcpsim.tcp import acks, output
+from tcpsim.tcp.event import Fact
+from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
+from tcpsim.tcp.seqnum import MASK, diff, le, lt
+from tcpsim.tcp.state import State
+from tcpsim.tcp.tcb import Tcb
+
+if TYPE_CHECKING:
+    from tcpsim.tcp.step import Step
+
+
+def segment_arrives(step: Step, seg: Segment) -> None:
+    """One segment for a connection that waits."""
+    if step.t.state == State.FIN_WAIT_2:
+        _fin_wait_2(step, seg)
+    else:
+        _time_wait(step, seg)
+
+
+def reopens(t: Tcb, seg: Segment, reuse: bool) -> bool:
+    """Whether a SYN is a new connection beyond doubt: later in sequence, or by its timestamp (RFC 6191)."""
+    if not reuse or t.state != State.TIME_WAIT or seg.flags & (SYN | ACK | RST | FIN) != SYN:
+        return False
+    val = seg.options.ts_val
+    if t.ts_on and val is not None and diff(val, t.ts_recent) < 0:
+        return False
+    newer = t.ts_on and val is not None and diff(val, t.ts_recent) > 0
+    return lt(t.rcv_nxt, seg.seq) or newer
+
+
+def _stale(t: Tcb, seg: Segment) -> bool:
+    """PAWS."""
+    val = seg.options.ts_val
+    return t.ts_on and val is not None and diff(val, t.ts_recent) < 0
+
+
+def _fin_wait_2(step: Step, seg: Segment) -> None:
+    """The checks of 3.10.7.4 in short; data after close() draws a RST."""
+    t = step.t
+    end = (seg.seq + seg.seg_len) & MASK
+    edge = (t.rcv_nxt + acks.offered_window(t)) & MASK
+    outside = lt(end, t.rcv_nxt) or lt(edge, seg.seq)
+    if _stale(t, seg) or (outside and not (seg.seq == t.rcv_nxt and end == seg.seq)):
+        if not seg.flags & RST:
+            _answer(step)
+        return
+    if seg.flags & RST:
+        step.end(Fact.RESET, "reset by peer", None)
+        return
+    if seg.flags & SYN and not lt(seg.seq, t.rcv_nxt):
+        _refuse(step, seg, "SYN in FIN-WAIT-2")
+        return
+    if not seg.flags & ACK or le(end, t.rcv_nxt) or end == seg.seq:
+        step.drop("nothing new in FIN-WAIT-2")
+        return
+    if not seg.flags & FIN or end != (t.rcv_nxt + 1) & MASK:
+        _refuse(step, seg, "data after close")
+        return
+    t.rcv_nxt = end
+    t.fin_received = True
+    if t.ts_on and seg.options.ts_val is not None:
+        t.ts_recent = seg.options.ts_val
+    step.fact(Fact.PEER_FIN)
+    output.send_ack(step)
+
+
+def _time_wait(step: Step, seg: Segment) -> None:
+    """A bare segment at RCV.NXT, or anything else, which is answered and restarts the wait."""
+    t, s = step.t, step.s
+    stale = _stale(t, seg)
+    bare = seg.seg_len == 0
+    if not stale and seg.seq == t.rcv_nxt and (bare or seg.flags & RST):
+        if seg.flags & RST:
+            if s.rfc1337:
+                step.drop("RST in TIME-WAIT (RFC 1337)")
+            else:
+                step.end(Fact.RESET, "reset in TIME-WAIT", None)
+        elif s.time_wait_restart_on_ack:
+            t.wait = None
+        return
+    if seg.flags & RST:
+        step.drop("RST outside TIME-WAIT's RCV.NXT")
+        return
+    if seg.flags & ACK or stale:
+        t.wait = None
+    _answer(step)
+
+
+def _answer(step: Step) -> None:
+    """The ACK that a peer which missed it waits for."""
+    if acks.may_answer(step):
+        output.send_ack(step)
+
+
+def _refuse(step: Step, seg: Segment, why: str) -> None:
+    answer = output.rst_for(seg)
+    if answer is not None:
+        step.out.append(answer)
+    step.end(Fact.RESET, why, None)
