@@ -30,11 +30,10 @@ class Room(NamedTuple):
 TABLE = {
     "errors": Room((), (), "the one exception for bad input"),
     "units": Room(("errors",), (), "durations as people write them"),
-    "distribution": Room(("units",), (), "a time that is fixed or drawn"),
     "tcp": Room(("units",), (), "the protocol, no I/O"),
     "sockets": Room(("tcp",), (), "what a system call returns"),
-    "path": Room(("tcp", "distribution"), (), "what may happen to a segment"),
-    "app": Room(("sockets", "distribution"), (), "what programs do"),
+    "path": Room(("tcp",), (), "what may happen to a segment"),
+    "app": Room(("sockets",), (), "what programs do"),
     "pair": Room(("app", "path"), (), "two machines and a path"),
     "scenario": Room(("pair",), (), "the catalogue"),
     "host": Room(("scenario",), ("simpy",), "many pairs, one host"),
@@ -46,7 +45,7 @@ TABLE = {
     "experiments": Room(("draw",), ("numpy", "polars"), "one file, one question"),
 }
 
-COMMON = ("errors", "units", "distribution")
+COMMON = ("errors", "units")
 
 # A clock, a generator or a thread below `host` would end the rule "state and now come in, state comes out".
 PURE = ("tcp", "sockets", "path", "app", "pair", "scenario")
