@@ -21,8 +21,6 @@ from tcpsim.sockets.calls import (
     poll_names,
 )
 from tcpsim.sockets.system import Blocked, OpenFile, Phase, Returned, System, file_at, tcb_of, wait
-from tcpsim.tcp.calls import send_space
-from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import Tcb
 
@@ -39,9 +37,9 @@ def nothing_more_to_read(tcb: Tcb) -> bool:
     return tcb.fin_received or tcb.rd_shut or tcb.state in OVER
 
 
-def writable(tcb: Tcb, stack: Stack) -> bool:
+def writable(tcb: Tcb) -> bool:
     """Whether a sleeping sender is woken and poll() says POLLOUT: a third of the buffer is free."""
-    space = send_space(tcb, stack)
+    space = tcb.send_space
     return space > 0 and tcb.unacked <= 2 * space
 
 
@@ -62,7 +60,7 @@ def poll_bits(system: System, file: OpenFile) -> int:
     if tcb.state not in OPENING:
         if tcb.readable:
             bits |= POLLIN
-        if may_not_send or writable(tcb, system.end.stack):
+        if may_not_send or writable(tcb):
             bits |= POLLOUT
     if tcb.so_error is not None:
         bits |= POLLERR

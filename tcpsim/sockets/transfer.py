@@ -26,7 +26,6 @@ from tcpsim.sockets.system import (
     with_end,
 )
 from tcpsim.tcp import end as tcp
-from tcpsim.tcp.calls import send_space
 
 _EAGAIN = Reply(None, "EAGAIN")
 _EOF = Reply(0)
@@ -85,7 +84,7 @@ def send_again(system: System, blocked: Blocked, call: Send | SendAll, now: int)
     """A sleeping send() is woken when there is room enough to be worth it, or nothing to wait for."""
     tcb = tcb_of(system, system.files[blocked.files[0]])
     hopeless = tcb is None or tcb.so_error is not None or tcb.wr_shut or tcb.state in OVER
-    if tcb is not None and not hopeless and not writable(tcb, system.end.stack):
+    if tcb is not None and not hopeless and not writable(tcb):
         return Returned(system, None)
     returned, done = _give(system, blocked.files[0], call, blocked.done, now)
     if returned.reply is not None or done == blocked.done:
@@ -113,7 +112,7 @@ def _give(system: System, file_id: int, call: Send | SendAll, done: int, now: in
         if tcb.so_error is None:
             return failed(system, "EPIPE"), done
         return _error(system, file.sid), done
-    if tcb.state in OPENING or (done < call.n and not send_space(tcb, system.end.stack)):
+    if tcb.state in OPENING or (done < call.n and not tcb.send_space):
         return Returned(system, None), done
     result = tcp.send(system.end, file.sid, call.n - done, now)
     done += result.value
