@@ -27,7 +27,7 @@ from tcpsim.app.steps import (
     set_option,
     shutdown,
 )
-from tcpsim.app.waiting import ignore, pause, poll_for_eof, wait, wait_until
+from tcpsim.app.waiting import ignore, pause, poll_for_eof, wait, wait_if_any, wait_until
 
 __all__ = [
     "Behaviour",
@@ -62,5 +62,6 @@ __all__ = [
     "start",
     "vanish",
     "wait",
+    "wait_if_any",
     "wait_until",
 ]

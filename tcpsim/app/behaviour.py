@@ -28,6 +28,7 @@ from difflib import get_close_matches
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_type_hints
 
 from tcpsim.app.program import Program, Step
+from tcpsim.app.waiting import Distribution
 from tcpsim.errors import InputError
 from tcpsim.units import parse_duration, parse_probability
 
@@ -55,13 +56,21 @@ def _read_count(least: int) -> Callable[[Any, str], int]:
 
 BYTES = Kind("bytes", "an integer >= 1", _read_count(1))
 COUNT = Kind("", "an integer >= 0", _read_count(0))
+
+
+def _read_delay(value: Any, where: str) -> Any:
+    return value if isinstance(value, Distribution) else parse_duration(value, where)
+
+
 TIME = Kind("time", 'a time with a unit, such as "50ms" or "2h"', parse_duration)
+DELAY = Kind("time", 'a time with a unit, such as "50ms", or a distribution', _read_delay)
 PROBABILITY = Kind("probability", "a number from 0 to 1", parse_probability)
 
 # For annotating a behaviour's parameters; in the function they are plain numbers (a time in microseconds).
 Bytes = Annotated[int, BYTES]
 Count = Annotated[int, COUNT]
 Time = Annotated[str | int, TIME]
+Delay = Annotated[str | int | Distribution, DELAY]  # a time that may be drawn anew for each connection
 Probability = Annotated[float, PROBABILITY]
 
 

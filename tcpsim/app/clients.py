@@ -8,12 +8,12 @@ kernel can only offer to it: "the classic read return of zero" (Rick Jones, open
 
 from __future__ import annotations
 
-from tcpsim.app.behaviour import Bytes, Count, Probability, Time, client
+from tcpsim.app.behaviour import Bytes, Count, Delay, Probability, Time, client
 from tcpsim.app.flow import choose, crash, reboot, vanish
 from tcpsim.app.program import Program, Step
 from tcpsim.app.receiving import receive, receive_to_eof
 from tcpsim.app.steps import abort, close, connect, send, set_option, shutdown
-from tcpsim.app.waiting import ignore, poll_for_eof, wait, wait_until
+from tcpsim.app.waiting import ignore, poll_for_eof, wait, wait_if_any, wait_until
 
 Steps = list[Step]
 
@@ -24,26 +24,29 @@ def _seconds(duration: str | int) -> int:
 
 
 @client
-def closes_on_eof(request: Bytes = 100, delay: Time = "50ms") -> Steps:
+def closes_on_eof(request: Bytes = 100, think: Delay = "0s", delay: Delay = "50ms") -> Steps:
     """Reads to end-of-file and closes after a delay: the sound client."""
-    return [connect(), send(request), receive_to_eof(), wait(delay), close()]
+    return [connect(), *wait_if_any(think), send(request), receive_to_eof(), wait(delay), close()]
 
 
 @client
-def never_closes(request: Bytes = 100) -> Program:
+def never_closes(request: Bytes = 100, think: Delay = "0s") -> Program:
     """Reads to end-of-file and forgets the socket, on errors too: the leak."""
-    return Program([connect(), send(request), receive_to_eof(), ignore()], on_error=[ignore()])
+    steps = [connect(), *wait_if_any(think), send(request), receive_to_eof(), ignore()]
+    return Program(steps, on_error=[ignore()])
 
 
 @client
-def sometimes_forgets(request: Bytes = 100, delay: Time = "50ms", never: Probability = 0.1) -> Steps:
+def sometimes_forgets(
+    request: Bytes = 100, think: Delay = "0s", delay: Delay = "50ms", never: Probability = 0.1
+) -> Steps:
     """Closes on end-of-file after a delay, but now and then never."""
     ends = choose([(1 - never, [wait(delay), close()]), (never, [ignore()])], "never closes")
-    return [connect(), send(request), receive_to_eof(), ends]
+    return [connect(), *wait_if_any(think), send(request), receive_to_eof(), ends]
 
 
 @client
-def closes_with_next_work(request: Bytes = 100, response: Bytes = 1000, idle: Time = "10min") -> Steps:
+def closes_with_next_work(request: Bytes = 100, response: Bytes = 1000, idle: Delay = "10min") -> Steps:
     """Looks at the idle connection only when it next has work: then it finds it closed, and closes."""
     return [connect(), send(request), receive(response), wait(idle), receive_to_eof(), close()]
 
@@ -69,7 +72,7 @@ def keeps_sending(request: Bytes = 100, block: Bytes = 500, blocks: Count = 10, 
 
 @client
 def sends_once_more(
-    request: Bytes = 100, response: Bytes = 1000, after: Time = "5s", more: Bytes = 50
+    request: Bytes = 100, response: Bytes = 1000, after: Delay = "5s", more: Bytes = 50
 ) -> Program:
     """Never closes, but sends once more on the idle connection: the leak is masked by a RST."""
     steps = [connect(), send(request), receive(response), wait(after), send(more), ignore()]
@@ -94,9 +97,9 @@ def keepalive_never_closes(
 
 
 @client
-def closes_first(request: Bytes = 100, response: Bytes = 1000, delay: Time = "0s") -> Steps:
+def closes_first(request: Bytes = 100, response: Bytes = 1000, delay: Delay = "0s") -> Steps:
     """Closes as soon as it has its response, before the server does."""
-    return [connect(), send(request), receive(response), wait(delay), close()]
+    return [connect(), send(request), receive(response), *wait_if_any(delay), close()]
 
 
 @client
@@ -106,24 +109,24 @@ def closes_at(request: Bytes = 100, response: Bytes = 1000, at: Time = "300ms") 
 
 
 @client
-def aborts(request: Bytes = 100, response: Bytes = 1000, delay: Time = "0s") -> Steps:
+def aborts(request: Bytes = 100, response: Bytes = 1000, delay: Delay = "0s") -> Steps:
     """Has its response and closes with SO_LINGER {1, 0}: a RST, no TIME-WAIT."""
-    return [connect(), send(request), receive(response), wait(delay), abort()]
+    return [connect(), send(request), receive(response), *wait_if_any(delay), abort()]
 
 
 @client
-def vanishes(request: Bytes = 100, response: Bytes = 1000, after: Time = "1s") -> Steps:
+def vanishes(request: Bytes = 100, response: Bytes = 1000, after: Delay = "1s") -> Steps:
     """Loses power, or its line, some time after the response: the modem that hangs up first."""
     return [connect(), send(request), receive(response), wait(after), vanish()]
 
 
 @client
-def crashes(request: Bytes = 100, response: Bytes = 1000, after: Time = "1s") -> Steps:
+def crashes(request: Bytes = 100, response: Bytes = 1000, after: Delay = "1s") -> Steps:
     """The process dies some time after the response; the kernel closes its sockets."""
     return [connect(), send(request), receive(response), wait(after), crash()]
 
 
 @client
-def reboots(request: Bytes = 100, response: Bytes = 1000, after: Time = "1s", down: Time = "20s") -> Steps:
+def reboots(request: Bytes = 100, response: Bytes = 1000, after: Delay = "1s", down: Time = "20s") -> Steps:
     """The machine restarts, forgets everything, and answers what comes then with RST."""
     return [connect(), send(request), receive(response), wait(after), reboot(down)]

@@ -8,24 +8,27 @@ http_main.c of 1.3, MAX_SECS_TO_LINGER), as told in its page on FIN_WAIT_2.
 
 from __future__ import annotations
 
-from tcpsim.app.behaviour import Bytes, Time, server
+from tcpsim.app.behaviour import Bytes, Delay, Time, server
 from tcpsim.app.flow import fork, leave, repeat
 from tcpsim.app.program import Program, Step
 from tcpsim.app.receiving import receive, receive_to_eof
 from tcpsim.app.steps import accept, close, listen, send, shutdown
-from tcpsim.app.waiting import ignore, wait, wait_until
+from tcpsim.app.waiting import ignore, wait, wait_if_any, wait_until
 
 Steps = list[Step]
 
 
 @server
-def responds_then_closes(request: Bytes = 100, response: Bytes = 1000, delay: Time = "0s") -> Steps:
+def responds_then_closes(
+    request: Bytes = 100, think: Delay = "0s", response: Bytes = 1000, delay: Delay = "0s"
+) -> Steps:
     """Reads the request, answers, closes after a delay: HTTP without persistent connections."""
-    return [listen(), accept(), receive(request), send(response), wait(delay), close()]
+    answering = [receive(request), *wait_if_any(think), send(response)]
+    return [listen(), accept(), *answering, *wait_if_any(delay), close()]
 
 
 @server
-def closes_first(delay: Time = "300ms") -> Steps:
+def closes_first(delay: Delay = "300ms") -> Steps:
     """Closes an idle connection some time after accepting it, without a word."""
     return [listen(), accept(), wait(delay), close()]
 
@@ -57,10 +60,10 @@ def half_closes(request: Bytes = 100, response: Bytes = 1000) -> Steps:
 
 
 @server
-def closes_on_eof(request: Bytes = 100, response: Bytes = 1000, delay: Time = "0s") -> Steps:
+def closes_on_eof(request: Bytes = 100, response: Bytes = 1000, delay: Delay = "0s") -> Steps:
     """Answers, leaves the closing to the client, and closes after it."""
     answering = [receive(request), send(response), receive_to_eof()]
-    return [listen(), accept(), *answering, wait(delay), close()]
+    return [listen(), accept(), *answering, *wait_if_any(delay), close()]
 
 
 @server
@@ -71,7 +74,7 @@ def never_closes(request: Bytes = 100, response: Bytes = 1000) -> Program:
 
 
 @server
-def leaves_unread(reads: Bytes = 50, response: Bytes = 1000, delay: Time = "100ms") -> Steps:
+def leaves_unread(reads: Bytes = 50, response: Bytes = 1000, delay: Delay = "100ms") -> Steps:
     """Reads only part of what was sent, answers, and closes: with unread data close() sends a RST."""
     return [listen(), accept(), receive(reads), send(response), wait(delay), close()]
 

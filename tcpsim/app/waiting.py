@@ -121,6 +121,12 @@ def wait(duration: str | int | Distribution) -> Step:
     return _WaitDrawn(duration)
 
 
+def wait_if_any(duration: str | int | Distribution) -> list[Step]:
+    """The step wait(), or none where there is nothing to wait for: ``[*wait_if_any(think), send(1)]``."""
+    step = wait(duration)
+    return [] if step == _Wait(0) else [step]
+
+
 def wait_until(t: str | int) -> Step:
     """Sleep until `t` on the clock of the connection, which starts at 0; at once if that has passed."""
     return _WaitUntil(parse_duration(t, "wait_until"))

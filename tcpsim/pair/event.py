@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tcpsim.path import Side
 from tcpsim.sockets import Call, Reply
-from tcpsim.tcp.end import Note
+from tcpsim.tcp.event import Note
 from tcpsim.tcp.segment import Segment
 from tcpsim.tcp.state import State
 

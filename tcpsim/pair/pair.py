@@ -32,6 +32,7 @@ from tcpsim.tcp.state import Holder, State
 
 FIRST_PID = 1
 _MOST_ROUNDS = 10_000  # in one instant; a longer exchange without any delay is a mistake in the set-up
+_REBOOTED = 1 << 30  # how far a restart moves the secrets of the ISN and timestamp clocks
 
 
 class Machine(NamedTuple):
@@ -320,7 +321,9 @@ class _Instant:
         machine = self.machines[side]
         if isinstance(action, Vanish | Reboot):
             back_us = self.now_us + action.down_us if isinstance(action, Reboot) else None
-            blank = new_system(new_end(machine.system.end.stack), machine.system.nofile)
+            old = machine.system.end
+            fresh = new_end(old.stack, iss=old.iss + _REBOOTED, ts_offset=old.ts_offset + _REBOOTED)
+            blank = new_system(fresh, machine.system.nofile)
             self.machines[side] = Machine(blank, (), up=False, back_us=back_us)
             self.ready = [each for each in self.ready if each[0] != side]
             self.say(side, "vanishes" if back_us is None else "reboots")

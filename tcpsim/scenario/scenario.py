@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tcpsim.app import Program, find
-from tcpsim.app.behaviour import Behaviour, Parameter, Side, unknown
+from tcpsim.app.behaviour import DELAY, Behaviour, Parameter, Side, unknown
 from tcpsim.errors import InputError
 from tcpsim.pair import SIDES, Pair, new_pair
 from tcpsim.path import Distribution, Loss, Path, make_path, parse_distribution
@@ -160,6 +160,9 @@ def _programs(scenario: Scenario, setting: Setting) -> dict[Side, Program]:
         "client": scenario.client if setting.client is None else setting.client,
         "server": scenario.server if setting.server is None else setting.server,
     }
+    for side, chosen_one in chosen.items():
+        if not isinstance(chosen_one, str | Program):
+            raise InputError(side, repr(chosen_one), "the name of a behaviour, or a Program")
     behaviours: dict[Side, Behaviour] = {
         side: find(side, name) for side, name in chosen.items() if isinstance(name, str)
     }
@@ -178,7 +181,9 @@ def _programs(scenario: Scenario, setting: Setting) -> dict[Side, Program]:
         for each in behaviours[side].parameters:
             for key in (each.name, f"{side}.{each.name}"):  # the qualified name wins
                 if key in arguments:
-                    own[each.name] = arguments[key]
+                    value = arguments[key]
+                    drawn = each.kind is DELAY and isinstance(value, str) and "(" in value
+                    own[each.name] = parse_distribution(value, key) if drawn else value
         programs[side] = behaviours[side].program(side, **own)
     return programs
 
@@ -187,6 +192,8 @@ def _stack(scenario: Scenario, setting: Setting, side: Side) -> Stack:
     chosen = setting.stack_client if side == "client" else setting.stack_server
     if chosen is None:
         chosen = scenario.stack_client if side == "client" else scenario.stack_server
+    if not isinstance(chosen, str | Stack):
+        raise InputError(f"stack_{side}", repr(chosen), "the name of a stack, or a Stack")
     profile = stack(chosen) if isinstance(chosen, str) else chosen
     turned = {}
     for knob, value in setting.knobs.items():

@@ -32,6 +32,7 @@ from tcpsim.app import (
     start,
     vanish,
     wait,
+    wait_if_any,
     wait_until,
 )
 from tcpsim.app.program import DONE, Ask, Draw, Reboot, Running, Spawn, Until, Vanish, relative
@@ -270,6 +271,12 @@ def test_a_drawn_wait_begins_when_it_is_drawn() -> None:
     assert d.value(7) == Until(107)
     assert d.go(now_us=107) == Until(1_000_000)
     assert d.go(now_us=1_000_000) == DONE
+
+
+def test_nothing_to_wait_for_is_no_step() -> None:
+    assert wait_if_any("0s") == []
+    assert wait_if_any("1s") == [wait("1s")]
+    assert wait_if_any(Uniform(0, 9)) == [wait(Uniform(0, 9))]
 
 
 def test_loops_and_how_to_leave_them() -> None:

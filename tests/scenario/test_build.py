@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tcpsim.app import Program, close, connect
 from tcpsim.errors import InputError
-from tcpsim.path import Link, Loss, Quiet, Uniform
+from tcpsim.path import Link, Loss, Quiet, Uniform, parse_rule
+from tcpsim.path.rule import Script
 from tcpsim.scenario import Setting, build, run, scenario, scenarios
 from tcpsim.tcp.stack import stack
 
@@ -19,8 +20,10 @@ def test_parameters_are_those_of_the_behaviours_with_the_scenarios_values() -> N
     known = {name: parameter.default for name, parameter in scenario("all-fins-lost").parameters()}
     assert known == {
         "client.request": 100,
+        "client.think": "0s",
         "client.delay": "50ms",
         "server.request": 100,
+        "server.think": "0s",
         "server.response": 1000,
         "server.delay": "200ms",
     }
@@ -31,6 +34,15 @@ def test_a_plain_name_sets_both_sides_and_a_qualified_one_wins() -> None:
     programs = [machine.programs[0][1].program.describe() for machine in (pair.client, pair.server)]
     assert programs[0][3] == "wait 1s"
     assert programs[1][4] == "wait 2s"
+
+
+def test_a_pause_may_be_drawn() -> None:
+    pair = build(scenario("normal-close"), parameters={"think": "uniform(0s,1s)", "client.delay": "exp(2s)"})
+    client, server = (m.programs[0][1].program.describe() for m in (pair.client, pair.server))
+    assert (client[1], server[3]) == ("wait uniform(0s, 1s)", "wait uniform(0s, 1s)")
+    assert client[4] == "wait exp(2s)"
+    with pytest.raises(InputError, match=r"^client.closes-at.at: found 'exp\(1s\)'"):
+        build(scenario("simultaneous-close"), parameters={"client.at": "exp(1s)"})
 
 
 def test_stacks_and_knobs_by_side() -> None:
@@ -57,7 +69,8 @@ def test_the_path_is_as_asked() -> None:
     assert pair.path.to_client == (Loss(0.01, 300_000), Link(25_000, jitter))
     assert pair.path.to_server == (Loss(0.5, 300_000), Link(25_000, jitter))
     (script,) = pair.path.shared
-    assert [rule.text for rule in script.rules] == ["every server FIN", "client RST 1"]  # type: ignore[attr-defined]
+    assert isinstance(script, Script)
+    assert script.rules == (parse_rule("every server FIN"), parse_rule("client RST 1"))
 
 
 def test_another_behaviour_by_name_or_as_steps() -> None:
