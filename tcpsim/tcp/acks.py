@@ -106,10 +106,7 @@ def check(step: Step, window: int) -> bool:
 def _delay(step: Step) -> bool:
     """Set the delayed-ACK deadline, unless an earlier one is so near that the ACK goes now."""
     t, s, now = step.t, step.s, step.now
-    if s.ack_rule == "adaptive":
-        ato = _bounded_ato_us(t, s)
-    else:
-        ato = s.delayed_ack_us
+    ato = _bounded_ato_us(t, s) if s.ack_rule == "adaptive" else s.delayed_ack_us
     at = now + ato
     if t.delack_at_us is not None:
         if t.delack_at_us <= now + ato // 4:

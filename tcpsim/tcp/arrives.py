@@ -31,14 +31,16 @@ def segment_arrives(step: Step, seg: Segment) -> None:
     """One segment for this connection."""
     t = step.t
     if t.state == State.SYN_SENT:
-        opening.syn_sent(step, seg)
-        if t.state != State.ESTABLISHED or not (seg.len or seg.flags & FIN):
+        if not opening.syn_sent(step, seg):
             return
-        seg = seg._replace(seq=(seg.seq + 1) & MASK, flags=seg.flags & ~SYN)
+        seg = seg._replace(seq=(seg.seq + 1) & MASK, flags=seg.flags & ~SYN)  # its text and FIN remain
     elif t.mini or t.state == State.TIME_WAIT:
         timewait.segment_arrives(step, seg)
         return
-    elif (t.state == State.SYN_RECEIVED and _handshake(step, seg)) or _sequence(step, seg) or _reset(step, seg) or _syn(step, seg):
+    elif t.state == State.SYN_RECEIVED:
+        if _handshake(step, seg):
+            return
+    elif _sequence(step, seg) or _reset(step, seg) or _syn(step, seg):
         return
     if not seg.flags & ACK:
         step.drop("no ACK bit")
@@ -203,8 +205,6 @@ def _ack(step: Step, seg: Segment) -> bool:
         return True
     if t.state == State.SYN_RECEIVED:
         _complete_passive_open(step, seg)
-        if t.state == State.CLOSED:
-            return True
     prior_una, prior_wnd = t.snd_una, t.snd_wnd
     advanced = seg.ack != prior_una
     t.snd_una = seg.ack
@@ -230,7 +230,7 @@ def _window_heard(step: Step) -> None:
     """An ACK while the window was shut: open, and the back-off is forgotten; or shut, and wait again."""
     t = step.t
     first = min(t.unsent[0], t.snd_mss) if t.unsent else 0
-    fin = t.close_called and len(t.unsent) <= 1 and first < t.snd_mss
+    fin = int(t.close_called and len(t.unsent) <= 1 and first < t.snd_mss)
     if not lt((t.snd_una + t.snd_wnd) & MASK, (t.snd_nxt + first + fin) & MASK):
         t.backoff = 0
         t.probes_since_us = None
@@ -254,14 +254,13 @@ def _fin_acked(step: Step, seg: Segment) -> bool:
     t, s = step.t, step.s
     if t.state not in (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK):
         return False
-    entering = t.state == State.FIN_WAIT_1
-    if t.state == State.LAST_ACK:
-        t.closed_by = "closed"
+    was = t.state
     step.fact(Fact.FIN_ACKED)
-    if t.state == State.CLOSED:
+    if was == State.LAST_ACK:
+        t.closed_by = "closed"
         step.bury()
         return True
-    if not entering:
+    if was == State.CLOSING:
         return False
     arms = s.fin_wait_2_on_fin_acked
     t.fw2_on_fin_acked = (

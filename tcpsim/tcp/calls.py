@@ -42,9 +42,9 @@ def receive(step: Step, octets: int) -> int:
     t = step.t
     taken = min(octets, t.readable)
     t.readable -= taken
-    if t.state not in (State.CLOSED, State.TIME_WAIT) and not t.mini:
-        if acks.after_read(step, taken, output.possible_window(t)):
-            output.send_ack(step)
+    connected = t.state not in (State.CLOSED, State.TIME_WAIT) and not t.mini
+    if connected and acks.after_read(step, taken, output.possible_window(t)):
+        output.send_ack(step)
     return taken
 
 

@@ -23,6 +23,8 @@ from tcpsim.tcp.state import Holder, State
 from tcpsim.tcp.step import Step
 from tcpsim.tcp.tcb import SocketOptions, Tcb
 
+NO_CHOICES = SocketOptions()  # a socket on which nothing was set
+
 _REUSE_GAP = 65535 + 2  # Linux tcp_timewait_state_process: the ISN of a connection that follows another
 
 
@@ -31,7 +33,7 @@ class Listener(NamedTuple):
 
     port: int
     backlog: int
-    options: SocketOptions = SocketOptions()
+    options: SocketOptions = NO_CHOICES
     accept_queue: tuple[int, ...] = ()
     embryonic: int = 0
 
@@ -209,7 +211,7 @@ def _left_embryo(end: End, number: int, t: Tcb) -> dict[int, Listener]:
 # From the program
 
 
-def listen(end: End, port: int, backlog: int, options: SocketOptions = SocketOptions()) -> tuple[End, int]:
+def listen(end: End, port: int, backlog: int, options: SocketOptions = NO_CHOICES) -> tuple[End, int]:
     """A passive OPEN; returns the listener's number. The port must be free (`port_taken`)."""
     number = end.next_id
     listeners = {**end.listeners, number: Listener(port, backlog, options)}
@@ -225,7 +227,7 @@ def port_taken(end: End, port: int, reuseaddr: bool) -> bool:
 
 
 def connect(
-    end: End, local_port: int, remote_port: int, now: int, options: SocketOptions = SocketOptions()
+    end: End, local_port: int, remote_port: int, now: int, options: SocketOptions = NO_CHOICES
 ) -> tuple[Result, int]:
     """An active OPEN; returns what it did and the socket's number, 0 if the pair of ports is in use.
 

@@ -126,39 +126,40 @@ def agreed(step: Step) -> None:
     t.last_ack_us = step.now
 
 
-def syn_sent(step: Step, seg: Segment) -> None:
-    """A segment arrives in SYN-SENT (3.10.7.3)."""
+def syn_sent(step: Step, seg: Segment) -> bool:
+    """A segment arrives in SYN-SENT (3.10.7.3); returns whether its text or FIN remain to be read."""
     t = step.t
     if seg.flags & ACK and (le(seg.ack, t.iss) or lt(t.snd_nxt, seg.ack)):
         answer = output.rst_for(seg)
         if answer is not None:
             step.out.append(answer)
-        return
+        return False
     if seg.flags & RST:
         if seg.flags & ACK:
             step.end(Fact.RESET, "refused", "ECONNREFUSED")
-        return
+        return False
     if not seg.flags & SYN:
         step.drop("neither SYN nor RST in SYN-SENT")
-        return
+        return False
     _heard_syn(step, seg)
     if not seg.flags & ACK:
         step.fact(Fact.PEER_SYN)
         output.send_syn(step, SYN | ACK)
-        return
+        return False
     prior_una = t.snd_una
     t.snd_una = seg.ack
     recovery.acknowledged(step, seg, prior_una, False)
     step.fact(Fact.SYN_ACKED)
     agreed(step)
-    if not (seg.len or seg.flags & FIN):
-        acks.ack_sent(t, step.s)
-        if not output.push(step):
-            output.send_ack(step)
+    if seg.len or seg.flags & FIN:
+        return True
+    if not output.push(step):
+        output.send_ack(step)
+    return False
 
 
 def repeated_syn(step: Step, seg: Segment) -> bool:
-    """SYN-RECEIVED hears the same SYN again: SYN,ACK again (Linux tcp_check_req). Returns whether it was one."""
+    """SYN-RECEIVED hears the same SYN again: SYN,ACK again (Linux tcp_check_req); whether it was one."""
     t = step.t
     if seg.flags & (SYN | ACK | RST) != SYN or seg.seq != t.irs:
         return False

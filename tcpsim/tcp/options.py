@@ -15,7 +15,7 @@ _SIZE = {"mss": 4, "wscale": 3, "sackOK": 2, "TS": 10, "nop": 1, "eol": 1}
 
 # Where in a 32-bit word each option starts: the no-operations before it follow from that.
 # "linux": net/ipv4/tcp_output.c tcp_options_write; "bsd": FreeBSD netinet/tcp_output.c tcp_addoptions.
-_STARTS = {
+_STARTS: dict[str, dict[str, tuple[int, ...]]] = {
     "linux": {"mss": (0,), "sackOK": (2,), "TS": (2,), "wscale": (1,), "sack": (2,)},
     "bsd": {"mss": (0,), "sackOK": (0, 2), "TS": (2,), "wscale": (1, 3), "sack": (2,)},
 }

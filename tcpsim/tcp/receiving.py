@@ -68,7 +68,7 @@ def _take_queued(step: Step, seg: Segment) -> None:
     """What a filled gap makes contiguous."""
     t = step.t
     while t.ooo and le(t.ooo[0][0], t.rcv_nxt):
-        left, right, fin = t.ooo[0]
+        _, right, fin = t.ooo[0]
         t.ooo = t.ooo[1:]
         if lt(t.rcv_nxt, right):
             if not t.orphaned:

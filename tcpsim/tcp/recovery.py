@@ -254,7 +254,7 @@ def resend_lost(step: Step) -> None:
 
 def timed_out(step: Step) -> None:
     """RFC 6298 5.4 and RFC 5681 3.1: everything unreported is lost, resend the first, start over."""
-    t, s = step.t, step.s
+    t = step.t
     if t.sent[0].flags & SYN == 0:
         if t.ca_state <= DISORDER or (t.ca_state == LOSS and not t.retransmits):
             t.ssthresh = max(t.cwnd // 2, 2)

@@ -34,7 +34,7 @@ class Step:
         self.id = socket
         self.out: list[Segment] = []
         self.notes: list[Note] = []
-        self.restart = False
+        self.restart = 0
         self.reorder_us: int | None = None
 
     def fact(self, fact: Fact) -> None:

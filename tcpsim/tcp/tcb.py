@@ -10,6 +10,7 @@ comment where they come from. Times are absolute microseconds of the simulation'
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tcpsim.tcp.event import Timer
@@ -318,12 +319,13 @@ class Tcb:
         return len(self.sent)
 
 
-def _generate_copy() -> Any:
+def _generate_copy() -> Callable[[Tcb], Tcb]:
     """A copy written out field by field: a tenth of the time of `copy.copy`, and every step makes one."""
     lines = "".join(f"    new.{name} = old.{name}\n" for name in _INITIAL)
     scope: dict[str, Any] = {"Tcb": Tcb}
     exec(f"def copy(old):\n    new = Tcb.__new__(Tcb)\n{lines}    return new", scope)
-    return scope["copy"]
+    copy: Callable[[Tcb], Tcb] = scope["copy"]
+    return copy
 
 
 _copy = _generate_copy()
