@@ -14,11 +14,13 @@ from tcpsim.draw.clock import clock
 from tcpsim.draw.ladder import ladder
 from tcpsim.draw.story import Story
 from tcpsim.draw.telling import tell
-from tcpsim.pair import SIDES, Event, Held, Lost, Sent, Side, StateChanged
+from tcpsim.pair import SIDES, Event, Happened, Held, Lost, Sent, Side, StateChanged
 from tcpsim.path import Seeded
 from tcpsim.scenario import Ended, Scenario, Verdict, build, scenario, sockets_in_words
 from tcpsim.scenario import run as run_pair
 from tcpsim.tcp.state import Holder, State
+
+_ENDS_OF_MACHINES = ("vanishes", "reboots")
 
 
 @click.command(help="Run one connection of SCENARIO and show it as a ladder, with the verdict.")
@@ -96,7 +98,16 @@ def _held(ended: Ended, side: Side) -> tuple[Held, ...]:
 
 
 def _last_change_us(events: list[Event], side: Side) -> int | None:
-    changes = [event.t_us for event in events if isinstance(event, StateChanged) and event.side == side]
+    """When a socket of this side last changed its state, or lost the machine under it."""
+    changes = [
+        event.t_us
+        for event in events
+        if event.side == side
+        and (
+            isinstance(event, StateChanged)
+            or (isinstance(event, Happened) and event.what in _ENDS_OF_MACHINES)
+        )
+    ]
     return changes[-1] if changes else None
 
 

@@ -17,13 +17,15 @@ _D: Final = 24 * _H
 def clock(t_us: int) -> str:
     """A time of day of the run, in at most nine characters.
 
-    >>> [clock(us) for us in (0, 250, 12_500, 1_234_567, 60_200_000, 7_203_000_000, 600_000_000_000)]
-    ['0 ms', '0.25 ms', '12.5 ms', '1.235 s', '1m00.2s', '2h00m03s', '6d22h40m']
+    >>> [clock(us) for us in (0, 250, 12_500, 1_234_567, 60_200_000, 900_000_000, 7_203_000_000)]
+    ['0 ms', '0.25 ms', '12.5 ms', '1.235 s', '1m00.200s', '15m00.0s', '2h00m03s']
     """
     if t_us < _S:
         return f"{_trim(t_us, _MS, 3 if t_us < 10 * _MS else 1)} ms"
     if t_us < _MIN:
         return f"{_trim(t_us, _S, 3)} s"
+    if t_us < 10 * _MIN:
+        return f"{t_us // _MIN}m{t_us % _MIN // _MS / 1_000:06.3f}s"
     if t_us < _H:
         tenths = t_us // (_S // 10)
         return f"{tenths // 600}m{tenths % 600 // 10:02}.{tenths % 10}s"
@@ -34,16 +36,16 @@ def clock(t_us: int) -> str:
 
 
 def length(span_us: int) -> str:
-    """How long something takes, in the two largest units that say it.
+    """How long something takes, in the two largest units that say it (seconds below two minutes).
 
-    >>> [length(us) for us in (200, 20_000, 58_200_000, 112_000_000, 7_200_000_000, 604_800_000_000)]
-    ['200 us', '20 ms', '58.2 s', '1 min 52 s', '2 h', '7 days']
+    >>> [length(us) for us in (200, 20_000, 58_200_000, 130_000_000, 7_200_000_000, 604_800_000_000)]
+    ['200 us', '20 ms', '58.2 s', '2 min 10 s', '2 h', '7 days']
     """
     if span_us < _MS:
         return f"{span_us} us"
     if span_us < _S:
         return f"{_trim(span_us, _MS, 1)} ms"
-    if span_us < _MIN:
+    if span_us < 2 * _MIN:
         return f"{_trim(span_us, _S, 1)} s"
     if span_us < _H:
         return _two(span_us, _MIN, "min", _S, "s")

@@ -11,7 +11,7 @@ acknowledgement gives way to the data that it crosses. Silence of a second or mo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from textwrap import wrap
 from typing import Final, NamedTuple
@@ -72,21 +72,37 @@ def steps(story: Story) -> Iterator[Step]:
     for index, item in enumerate(story.items):
         if index in told:
             continue
-        end = arrivals.get(item.flight) if item.kind == "send" else None
-        if end is None:
-            yield Step(item)
-            continue
-        # what the hearer did meanwhile has to be told first, or its column would run backwards
-        between = [i for i in range(index + 1, end) if story.items[i].side != item.side and i not in told]
+        first = index
+        if item.kind == "state" and _brings_about(item, story.items[index + 1 : index + 2]):
+            index, item = index + 1, story.items[index + 1]
         departed.add(item.flight)
-        if any(_stands_in_the_way(story, departed, story.items[i]) for i in between):
-            yield Step(item)
-            continue
-        for i in between:
+        joined = _joined(story, index, arrivals.get(item.flight), told, departed)
+        for i in joined[:-1]:
             departed.add(story.items[i].flight)
             yield Step(story.items[i])
-        yield Step(item, story.items[end])
-        told.update(between, (end,))
+        if first != index:
+            yield Step(story.items[first])
+        yield Step(item, story.items[joined[-1]] if joined else None)
+        told.update((index, *joined))
+
+
+def _joined(story: Story, index: int, end: int | None, told: set[int], departed: set[int]) -> list[int]:
+    """The arrival that can share the row of a send, last, behind what has to be told before; or nothing.
+
+    What the hearer did before the arrival has to be told before the row, or its column would run backwards.
+    """
+    item = story.items[index]
+    if item.kind != "send" or end is None:
+        return []
+    between = [i for i in range(index + 1, end) if story.items[i].side != item.side and i not in told]
+    if any(_stands_in_the_way(story, departed, story.items[i]) for i in between):
+        return []
+    return [*between, end]
+
+
+def _brings_about(state: Item, behind: Sequence[Item]) -> bool:
+    """A change of state and the segment that tells the peer of it are one row."""
+    return [(item.kind, item.side, item.t_us) for item in behind] == [("send", state.side, state.t_us)]
 
 
 def _stands_in_the_way(story: Story, departed: set[int], item: Item) -> bool:
@@ -133,21 +149,24 @@ def _wire(flight: Flight, item: Item, arrival: Item | None) -> str:
     """The arrow from its sender (tail) to its hearer (head); dots are the half that is told elsewhere."""
     tail, line, head = "──", "─", ("◀─", "─▶")
     if flight.lost is not None:
-        head = (f"{flight.lost} X─", f"─X {flight.lost}")
+        why = flight.lost if len(flight.label) + len(flight.lost) + 8 <= _WIRE else "lost"
+        head = (f"{why} X─", f"─X {why}")
     elif item.kind == "arrive":
         tail = "··"
     elif arrival is None:
         line, head = "·", ("··", "··")
     tip = head[flight.sender == "client"]
-    room = _WIRE - len(tail) - len(tip) - 2
-    label = flight.label if len(flight.label) <= room else flight.short
-    label = f" {label:.{room}} "
-    fill = line * (_WIRE - len(tail) - len(tip) - len(label))
-    return tail + label + fill + tip if flight.sender == "client" else tip + fill + label + tail
+    label = flight.label
+    if len(label) > _WIRE - len(tail) - len(tip) - 2 and flight.lost is None:
+        tail, tip = tail[:1], tip.strip("─")[:1]
+    if len(label) > (room := _WIRE - len(tail) - len(tip) - 2):
+        label = flight.short[:room]
+    fill = line * (_WIRE - len(tail) - len(tip) - len(label) - 2)
+    return f"{tail} {label} {fill}{tip}" if flight.sender == "client" else f"{tip}{fill} {label} {tail}"
 
 
 def _lines(row: _Row) -> Iterator[str]:
-    cells = [wrap(row.said.get(side, ""), _CELL) or [""] for side in SIDES]
+    cells = [wrap(row.said.get(side, ""), _CELL - 1) or [""] for side in SIDES]
     times = [clock(row.times[side]) if side in row.times else "" for side in SIDES]
     wire = row.wire
     for client, server in zip_longest(*cells, fillvalue=""):

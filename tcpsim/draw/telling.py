@@ -10,6 +10,7 @@ is two.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from tcpsim.draw.story import Flight, Item, Kind, Side, Story, other
 from tcpsim.draw.words import Numbers, call_words, is_minor, reply_words
@@ -52,6 +53,7 @@ class _Teller:
         calls = [event for event in events if isinstance(event, Called)]
         self.crowded = {call.side for call in calls if call.pid != 1}
         self.connections = _connections(events)
+        self.reasons = _reasons(events)
 
     def take(self, index: int, event: Event) -> None:
         """One event becomes one item, or changes a flight, or is part of a line already told."""
@@ -64,10 +66,10 @@ class _Teller:
                 flight = self.claim(other(event.side), event.segment)
                 self.say(event, "arrive", "", flight)
             case StateChanged():
-                self.say(event, "state", self.state(event))
+                self.say(event, "state", self.state(event, self.reasons.get(index - 1)))
             case TimerFired():
-                self.say(event, "timer", f"timer: {event.timer}")
-            case Noted():
+                self.say(event, "timer", f"{event.timer} timer")
+            case Noted() if index not in self.reasons:
                 self.say(
                     event, "note", event.what if event.kind == "cause" else f"{event.kind}: {event.what}"
                 )
@@ -114,11 +116,13 @@ class _Teller:
         self.flights.append(Flight(sender, label, short, is_minor(segment)))
         return len(self.flights) - 1
 
-    def state(self, event: StateChanged) -> str:
-        """The new state, who pays for the socket if that is not the application, and which socket it is."""
+    def state(self, event: StateChanged, reason: str | None) -> str:
+        """The new state, who pays for the socket if not the application, why, and which socket it is."""
         text = str(event.new if event.new is not None else State.CLOSED)
         if event.holder in (str(Holder.ORPHAN), str(Holder.MINI)) and event.new is not State.CLOSED:
             text += f" ({event.holder})"
+        if reason is not None:
+            text += f" ({reason})"
         known = self.connections[event.side]
         if len(known) > 1 and event.socket in known:
             text += f" #{known.index(event.socket) + 1}"
@@ -143,6 +147,18 @@ def _answers(events: Sequence[Event]) -> tuple[dict[int, Returned], set[int]]:
                 answers[made] = event
                 answering.add(index)
     return answers, answering
+
+
+def _reasons(events: Sequence[Event]) -> dict[int, str]:
+    """Why a connection ended, where the next event is its end: told beside the state, by the note's index."""
+    return {
+        index: event.what
+        for index, (event, after) in enumerate(pairwise(events))
+        if isinstance(event, Noted)
+        and event.kind == "cause"
+        and isinstance(after, StateChanged)
+        and (event.side, event.socket, event.t_us) == (after.side, after.socket, after.t_us)
+    }
 
 
 def _connections(events: Sequence[Event]) -> dict[Side, list[int]]:

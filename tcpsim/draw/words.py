@@ -7,24 +7,29 @@ an empty one from below them "probe".
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tcpsim.draw.story import Side, other
-from tcpsim.sockets.calls import Call, Poll, Recv, Reply
-from tcpsim.tcp.segment import ACK, FIN, PSH, RST, SYN, URG, Segment, flag_letters
+from tcpsim.sockets.calls import Call, Poll, Recv, Reply, SendAll
+from tcpsim.tcp.segment import ACK, FIN, PSH, RST, SYN, URG, Segment
 
 _FLAG_WORDS = ((SYN, "SYN"), (FIN, "FIN"), (RST, "RST"), (PSH, "PSH"), (URG, "URG"), (ACK, "ACK"))
 _MODULUS = 1 << 32
 
 
 def call_words(call: Call) -> str:
-    """A call as one would write it in C, without what goes without saying.
+    """A call as one would write it in C, without the size of a buffer and other small print.
 
-    >>> call_words(Recv(4, 4096)), call_words(Poll((4, 5)))
-    ('recv(4, 4096)', 'poll(4, 5)')
+    >>> call_words(Recv(4, 65536)), call_words(Poll((4, 5))), call_words(SendAll(4, 100))
+    ('recv(4)', 'poll(4, 5)', 'send(4, 100)')
     """
-    name = type(call).__name__.lower()
+    name = "send" if isinstance(call, SendAll) else type(call).__name__.lower()
+    said: Iterable[object] = call
     if isinstance(call, Poll):
-        return f"poll({', '.join(map(str, call.fds))})"
-    return f"{name}({', '.join(str(value) for value in call)})"
+        said = call.fds
+    elif isinstance(call, Recv):
+        said = (call.fd,)
+    return f"{name}({', '.join(map(str, said))})"
 
 
 def reply_words(call: Call, reply: Reply) -> str:
@@ -64,22 +69,22 @@ class Numbers:
         carries = segment.seg_len > 0 or segment.rst
         probe = not carries and seq + 1 == beyond
         if not segment.syn and (carries or probe):
-            words.append(f"seq {seq}")
+            words.append(f"seq {seq}:{seq + segment.len}" if segment.len else f"seq {seq}")
         if segment.has_ack and not segment.syn:
             words.append(f"ack {ack}" if carries or probe else str(ack))
-        if segment.len:
-            words.append(f"len {segment.len}")
-        words += [f"sack {self._span(there, *block)}" for block in segment.options.sack]
+        for block in segment.options.sack[:1]:
+            more = f" +{len(segment.options.sack) - 1}" if len(segment.options.sack) > 1 else ""
+            words.append(f"sack {self._span(there, *block)}{more}")
         if segment.wnd == 0 and not segment.rst:
             words.append("window 0")
         if probe:
             words.append("probe")
         elif segment.seg_len and seq < beyond:
             words.append("again")
-        short = f"{flag_letters(segment.flags)} {seq}"
+        short = [*words[: words.index("ACK") + 1], str(seq)] if carries and segment.has_ack else words[:2]
         if segment.len:
-            short += f":{seq + segment.len}"
-        return " ".join(words), short + (" again" if words[-1] == "again" else "")
+            short[-1] += f":{seq + segment.len}"
+        return " ".join(words), " ".join(short) + (" again" if words[-1] == "again" else "")
 
     def _span(self, stream: tuple[Side, int, int], left: int, right: int) -> str:
         first = self._first.get(stream, 0)

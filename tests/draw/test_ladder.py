@@ -82,7 +82,7 @@ def test_loss_and_silence_are_said() -> None:
     )
     page = text.ladder(story._replace(end_us=7_260_000 * MS))
     assert "X loss" in page
-    assert "... 1 min pass ..." in page
+    assert "... 60 s pass ..." in page
     assert page.splitlines()[-1].strip() == "... 2 h pass ..."
 
 

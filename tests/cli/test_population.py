@@ -1,0 +1,103 @@
+"""`tcpsim population`: the census as table, JSON, CSV and picture; bad input before any work."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Tcpsim = Callable[..., tuple[int, str, str]]
+SMALL = ("population", "w1", "--rate", "5", "--for", "10min", "--loss", "0.01", "--seed", "7")
+
+
+def test_the_census_as_json(tcpsim: Tcpsim) -> None:
+    status, out, err = tcpsim(*SMALL, "--settle", "2min", "--json")
+    assert (status, err) == (0, "")
+    census = json.loads(out)
+    assert 2_800 < census["connections"] < 3_200
+    assert census["horizon_us"] == 720_000_000
+    held = {(row["side"], row["state"]): row for row in census["sockets"]}
+    stuck = held["client", "CLOSE-WAIT"]
+    assert 200 < stuck["count"] <= stuck["peak"] < 400, "one client in ten never closes"
+    assert stuck["bytes"] > stuck["count"] * 1_000
+    fates = {(row["side"], row["state"]): row["fate"] for row in census["leaks"]}
+    assert fates["client", "CLOSE-WAIT"] == "permanent"
+    assert census["leaked_connections"] >= stuck["count"]
+
+
+def test_one_seed_one_answer(tcpsim: Tcpsim) -> None:
+    first, second = tcpsim(*SMALL, "--json"), tcpsim(*SMALL, "--json")
+    assert first == second
+    assert tcpsim(*SMALL[:-1], "8", "--json") != first
+
+
+def test_the_census_as_table_csv_and_picture(tcpsim: Tcpsim, tmp_path: Path) -> None:
+    csv, figure = tmp_path / "census.csv", tmp_path / "census.svg"
+    status, out, err = tcpsim(*SMALL, "--csv", str(csv), "--figure", str(figure), "--every", "1min")
+    assert (status, err) == (0, "")
+    assert "CLOSE-WAIT" in out
+    lines = csv.read_text().splitlines()
+    assert lines[0] == "t_s,side,state,holder,count,bytes"
+    assert {line.split(",")[0] for line in lines[1:]} == {f"{60 * minute}.000000000" for minute in range(11)}
+    assert figure.read_bytes().startswith(b"<?xml")
+
+
+def test_limits_refuse(tcpsim: Tcpsim) -> None:
+    _, out, _ = tcpsim(*SMALL, "--limit", "client.ports=50", "--json")
+    assert json.loads(out)["refused"]["client ports"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["w1", "--rate", "-5", "--for", "1h"], "--rate: found '-5', allowed: a number above 0"),
+        (["w1", "--rate", "0", "--for", "1h"], "--rate: found '0'"),
+        (["w1", "--rate", "5", "--for", "24"], "--for: found '24', allowed: a number with a unit"),
+        (["w1", "--rate", "5", "--for", "0s"], "--for: found 0s, allowed: a time above zero"),
+        (["w1", "--for", "1h"], "Missing option '--rate'"),
+        (["w2", "--rate", "5", "--for", "1h"], "scenario: found 'w2'"),
+        (
+            ["w1", "--rate", "5", "--for", "1h", "--limit", "server.coffee=1"],
+            "--limit: found 'server.coffee=1'",
+        ),
+        (["w1", "--rate", "5", "--for", "1h", "--csv", "no/where.csv"], "--csv: found 'no/where.csv'"),
+        (["w1", "--rate", "5", "--for", "1h", "--figure", "x.csv"], "--figure: found 'x.csv'"),
+        (["w1", "--rate", "5", "--for", "1h", "--every", "0s"], "--every: found 0s"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(tcpsim: Tcpsim, arguments: list[str], complaint: str) -> None:
+    status, out, err = tcpsim("population", *arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("tcpsim: ")
+    assert complaint in err
+    assert err.count("\n") == 1
+
+
+def test_ctrl_c_is_one_line_and_leaves_no_file(tmp_path: Path) -> None:
+    csv = tmp_path / "census.csv"
+    program = Path(sysconfig.get_path("scripts")) / "tcpsim"
+    arguments = ["population", "w1", "--rate", "500", "--for", "1d", "--csv", str(csv)]
+    # the interrupt is sent from inside once the run has begun, so that nothing here waits for a clock
+    code = (
+        "import os, signal, sys\n"
+        "from tcpsim import cli\n"
+        "from tcpsim.cli import population\n"
+        "real = population.simulate\n"
+        "def simulate(plan, progress=None):\n"
+        "    signal.setitimer(signal.ITIMER_REAL, 0.2)\n"
+        "    signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))\n"
+        "    return real(plan, progress)\n"
+        "population.simulate = simulate\n"
+        "cli.main(sys.argv[1:])\n"
+    )
+    assert program.exists()
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "tcpsim: interrupted\n")
+    assert list(tmp_path.iterdir()) == []

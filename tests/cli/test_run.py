@@ -1,0 +1,143 @@
+"""`tcpsim run`: what the issue says of the leaks, through the front door; and the ladder's promises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tcpsim.draw.ladder import WIDTH
+from tcpsim.scenario import scenarios
+
+Tcpsim = Callable[..., tuple[int, str, str]]
+SECOND = 1_000_000
+
+
+@pytest.fixture
+def run(tcpsim: Tcpsim) -> Callable[..., dict[str, Any]]:
+    """`tcpsim run ... --json`, parsed."""
+
+    def call(*arguments: str) -> dict[str, Any]:
+        status, out, err = tcpsim("run", *arguments, "--json")
+        assert (status, err) == (0, "")
+        document: dict[str, Any] = json.loads(out)
+        return document
+
+    return call
+
+
+Run = Callable[..., dict[str, Any]]
+
+
+def test_close_wait_stays_and_the_orphan_goes_after_60_s(run: Run) -> None:
+    end = run("closewait-ignored-eof")
+    assert end["client"]["state"] == "CLOSE-WAIT"
+    assert end["server"]["state"] == "CLOSED"
+    assert 60 * SECOND <= end["server"]["last_change_us"] < 61 * SECOND
+    assert (end["resets"], end["verdict"]) == (0, "permanent")
+
+
+def test_without_a_fin_wait_2_limit_both_stay(run: Run) -> None:
+    end = run("closewait-ignored-eof", "--stack-server", "rfc9293")
+    assert (end["client"]["state"], end["server"]["state"]) == ("CLOSE-WAIT", "FIN-WAIT-2")
+    assert end["verdict"] == "permanent"
+    assert end["server"]["sockets"][0]["holder"] == "orphan"
+
+
+def test_the_retry_oracle(run: Run) -> None:
+    end = run(
+        "closewait-ignored-eof", "--client", "closes-on-eof", "--drop", "every server FIN", "--delay", "10ms"
+    )
+    fins = [event for event in end["events"] if event["kind"] == "sent" and "F" in event["flags"]]
+    assert len(fins) == 10
+    first = fins[0]["t_us"]
+    assert 112 * SECOND <= end["server"]["last_change_us"] - first <= 120 * SECOND
+    assert (end["client"]["state"], end["server"]["state"]) == ("ESTABLISHED", "CLOSED")
+    assert (end["verdict"], end["half_open"], end["resets"]) == ("permanent", True, 0)
+
+
+def test_a_knob_and_a_parameter_change_the_outcome(run: Run) -> None:
+    short = run("closewait-ignored-eof", "--set", "server.tcp_fin_timeout=20s")
+    assert 20 * SECOND <= short["server"]["last_change_us"] < 21 * SECOND
+    late = run("normal-close", "--with", "client.delay=7s")
+    assert late["client"]["last_change_us"] > 7 * SECOND
+
+
+def test_the_seed_decides_under_loss(run: Run) -> None:
+    again = [run("many-segments-lossy", "--seed", "3") for _ in range(2)]
+    assert again[0] == again[1]
+    assert run("many-segments-lossy", "--seed", "4")["events"] != again[0]["events"]
+
+
+def test_losses_per_direction(run: Run) -> None:
+    end = run("normal-close", "--loss-to-client", "1", "--horizon", "5min")
+    assert {event["side"] for event in end["events"] if event["kind"] == "lost"} == {"server"}
+
+
+def test_every_scenario_is_listed(tcpsim: Tcpsim) -> None:
+    _, out, _ = tcpsim("scenarios", "--json")
+    listed = json.loads(out)
+    assert [each["name"] for each in listed] == [each.name for each in scenarios()]
+    _, out, _ = tcpsim("scenarios")
+    assert all(each["name"] in out and each["title"] in out for each in listed)
+
+
+def test_every_behaviour_is_listed(tcpsim: Tcpsim) -> None:
+    _, out, _ = tcpsim("behaviours", "--json")
+    listed = json.loads(out)
+    assert {each["side"] for each in listed} == {"client", "server"}
+    _, out, _ = tcpsim("behaviours")
+    assert all(each["name"] in out for each in listed)
+    assert max(map(len, out.splitlines())) <= WIDTH
+
+
+@pytest.mark.parametrize("name", [each.name for each in scenarios()])
+def test_a_ladder_fits_its_page_and_tells_the_verdict(tcpsim: Tcpsim, name: str) -> None:
+    status, out, err = tcpsim("run", name)
+    assert (status, err) == (0, "")
+    assert max(map(len, out.splitlines())) <= WIDTH
+    for start in ("verdict", "client", "server", "wire"):
+        assert any(line.startswith(start) for line in out.splitlines()[-4:])
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png", "txt"])
+def test_a_ladder_as_a_file(tcpsim: Tcpsim, tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"ladder.{suffix}"
+    status, printed, _ = tcpsim("run", "simultaneous-close", "--out", str(out))
+    assert status == 0
+    assert out.stat().st_size > 1_000
+    assert printed.startswith("verdict")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["nothing"], "scenario: found 'nothing'"),
+        (["normal-clse"], "scenario: found 'normal-clse', allowed: normal-close"),
+        (["normal-close", "--client", "sleeps"], "client behaviour: found 'sleeps'"),
+        (["normal-close", "--stack-server", "vms"], "allowed: one of linux, rfc9293"),
+        (["normal-close", "--loss", "1.5"], "--loss: found '1.5', allowed: a number from 0 to 1"),
+        (["normal-close", "--loss", "-0.1"], "--loss: found '-0.1', allowed: a number from 0 to 1"),
+        (["normal-close", "--loss", "nan"], "--loss: found 'nan'"),
+        (["normal-close", "--delay", "10"], "--delay: found '10', allowed: a number with a unit"),
+        (["normal-close", "--horizon", "-5s"], "--horizon: found '-5s'"),
+        (["normal-close", "--loss", "0.1", "--loss-to-client", "0.2"], "--loss-to-client: found 0.2 beside"),
+        (["normal-close", "--drop", "server WIN 2"], "found 'server WIN 2'"),
+        (["normal-close", "--set", "tcp_fin_timeout"], "--set: found 'tcp_fin_timeout', allowed: NAME=VALUE"),
+        (["normal-close", "--set", "tcp_fin_tiemout=3s"], "tcp_fin_tiemout"),
+        (["normal-close", "--with", "delay=1"], "a time with a unit"),
+        (["normal-close", "--with", "dealy=1s"], "dealy"),
+        (["normal-close", "--seed", "x"], "--seed: found 'x', allowed: an integer from 0"),
+        (["normal-close", "--out", "a.jpeg"], "--out: found 'a.jpeg'"),
+        ([], "Missing argument 'SCENARIO'"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line_and_status_2(tcpsim: Tcpsim, arguments: list[str], complaint: str) -> None:
+    status, out, err = tcpsim("run", *arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("tcpsim: ")
+    assert complaint in err
+    assert err.count("\n") == 1
