@@ -287,6 +287,13 @@ def test_resuming_a_program_that_ignores_changes_nothing() -> None:
     assert portrait(call(pair, "client", Resume(), pair.now_us, Quiet())) == portrait(pair)
 
 
+def test_only_a_paused_program_is_resumed() -> None:
+    pair = at(a_pair([connect(), wait("9s"), close()]), S)
+    for side in ("client", "server"):  # one sleeps, one is blocked in recv()
+        with pytest.raises(ValueError, match=f"process 1 of the {side} does not stand at a pause"):
+            call(pair, side, Resume(), S, Quiet())  # type: ignore[arg-type]
+
+
 def test_the_outside_makes_a_process_call() -> None:
     pair = at(a_pair([connect(), ignore()], [listen(), accept(), ignore()]), S)
     story: list[Event] = []

@@ -87,33 +87,39 @@ class Running(NamedTuple):
 
     def at(self, pc: int) -> Running:
         """The same program, about to begin the step at `pc`."""
-        return Running._make((self[0], pc, 0, self[3], 0, None, None, *self[7:]))
+        program, _, _, fds, _, _, _, error, client_port, server_port = self
+        return Running(program, pc, 0, fds, 0, None, None, error, client_port, server_port)
+
+    def sleep(self, phase: int, wake_us: int | None) -> Running:
+        """The same step in another phase, asleep until `wake_us`."""
+        program, pc, _, fds, got, _, until_us, error, client_port, server_port = self
+        return Running(program, pc, phase, fds, got, wake_us, until_us, error, client_port, server_port)
 
     def phase_to(self, phase: int) -> Running:
         """The same step, one call further."""
-        return Running._make((*self[:2], phase, *self[3:5], None, *self[6:]))
-
-    def sleep(self, phase: int, wake_us: int | None) -> Running:
-        """The same step, asleep until `wake_us`."""
-        return Running._make((*self[:2], phase, *self[3:5], wake_us, *self[6:]))
+        return self.sleep(phase, None)
 
     def deadline(self, until_us: int) -> Running:
         """The same step, with a deadline of its own."""
-        return Running._make((*self[:6], until_us, *self[7:]))
+        return self._replace(until_us=until_us)
 
     def receiving(self, got: int) -> Running:
         """The same step, with so many bytes in."""
-        return Running._make((*self[:4], got, *self[5:]))
+        return self._replace(got=got)
 
     def holding(self, slot: int, fd: int) -> Running:
         """The same place, with another descriptor in a register."""
-        fds = (*self.fds[:slot], fd, *self.fds[slot + 1 :])
-        return Running._make((*self[:3], fds, *self[4:]))
+        return self._replace(fds=(*self.fds[:slot], fd, *self.fds[slot + 1 :]))
 
     @property
     def finished(self) -> bool:
         """True at the end of the steps."""
         return self.program.ops[self.pc] is END
+
+    @property
+    def paused(self) -> bool:
+        """It sleeps until the outside resumes it."""
+        return self.phase == 1 and getattr(self.program.ops[self.pc], "resumable", False)
 
     def describe(self) -> str:
         """What the program is doing, in the words of the step."""
@@ -275,7 +281,7 @@ def fail(r: Running, errno: str) -> tuple[Running, None]:
     """Leave the normal course: to the steps for an error, or to the end if they failed too."""
     program = r.program
     pc = program.error_pc if r.pc < program.error_pc else len(program.ops) - 1
-    return Running(program, pc, 0, r.fds, 0, None, None, r.error or errno, r.client_port, r.server_port), None
+    return r._replace(error=r.error or errno).at(pc), None
 
 
 def run(r: Running, reply: Reply | None, now_us: int) -> tuple[Running, Action]:

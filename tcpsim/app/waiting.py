@@ -7,7 +7,7 @@ draws a time that is not fixed (pair, chooser).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from tcpsim import sockets
 from tcpsim.app.flow import Acted, Single
@@ -72,6 +72,8 @@ class _WaitUntil(Single):
 
 @dataclass(frozen=True, slots=True)
 class _Ignore(Single):
+    resumable: ClassVar[bool] = True  # whoever resumes it finds it deaf
+
     def act(self, r: Running, slot: int, reply: Reply | None, now_us: int) -> Acted:
         return r.sleep(1, None), ASLEEP
 
@@ -81,6 +83,7 @@ class _Ignore(Single):
 
 @dataclass(frozen=True, slots=True)
 class _Pause(Single):
+    resumable: ClassVar[bool] = True
     what: str
 
     def act(self, r: Running, slot: int, reply: Reply | None, now_us: int) -> Acted:

@@ -114,9 +114,7 @@ def advance(pair: Pair, chooser: Chooser, log: Log | None = None) -> Pair:
     """
     if pair.next_us is None:
         raise ValueError("advance: the pair has no next event")
-    instant = _Instant(pair, pair.next_us, chooser, log)
-    instant.settle()
-    return instant.pair()
+    return _Instant(pair, pair.next_us, chooser, log).settle()
 
 
 def call(
@@ -125,14 +123,14 @@ def call(
     """The outside acts on one machine at `now_us`: Kill, Vanish, Reboot, Resume or Make.
 
     Raises:
-        ValueError: `now_us` is before the pair's time, or something is due before it.
+        ValueError: `now_us` is before the pair's time, or something is due before it; or the program to be
+            resumed is not paused.
     """
     if now_us < pair.now_us or (pair.next_us is not None and pair.next_us < now_us):
         raise ValueError(f"call at {now_us}: the pair is at {pair.now_us}, its next event at {pair.next_us}")
     instant = _Instant(pair, now_us, chooser, log)
-    instant.act(side, action)
-    instant.settle()
-    return instant.pair()
+    instant.act(instant.client if side == "client" else instant.server, action)
+    return instant.settle()
 
 
 def census(pair: Pair, side: Side) -> tuple[Held, ...]:
@@ -151,115 +149,136 @@ def census(pair: Pair, side: Side) -> tuple[Held, ...]:
     )
 
 
+class _Work:
+    """A machine while an instant happens to it."""
+
+    __slots__ = ("back_us", "programs", "side", "system", "up")
+
+    def __init__(self, side: Side, machine: Machine) -> None:
+        self.side = side
+        self.system, programs, self.up, self.back_us = machine
+        self.programs = dict(programs)
+
+    def machine(self) -> Machine:
+        """The machine as it is now."""
+        return Machine(self.system, tuple(self.programs.items()), self.up, self.back_us)
+
+    def wake_us(self) -> int | None:
+        """When it acts by itself next."""
+        if not self.up:
+            return self.back_us
+        earliest = kernel.next_time(self.system)
+        for running in self.programs.values():
+            wake_us = running.wake_us
+            if wake_us is not None and (earliest is None or wake_us < earliest):
+                earliest = wake_us
+        return earliest
+
+
 class _Instant:
     """A pair while one instant happens to it: the only place where its parts are replaced one by one."""
 
-    __slots__ = ("before", "chooser", "log", "machines", "now_us", "path", "ready")
+    __slots__ = ("chooser", "client", "log", "now_us", "path", "ready", "server")
 
     def __init__(self, pair: Pair, now_us: int, chooser: Chooser, log: Log | None) -> None:
-        self.before = pair
         self.now_us = now_us
         self.chooser = chooser
         self.log = log
         self.path = pair.path
-        self.machines: dict[Side, Machine] = {"client": pair.client, "server": pair.server}
-        self.ready: list[tuple[Side, int, Reply]] = []
+        self.client = _Work("client", pair.client)
+        self.server = _Work("server", pair.server)
+        self.ready: list[tuple[_Work, int, Reply]] = []  # programs whose calls have returned
 
-    def pair(self) -> Pair:
-        """The pair when the instant is over."""
-        next_us = lines.next_time(self.path)
-        for machine in self.machines.values():
-            wake_us = _wake_us(machine)
-            if wake_us is not None and (next_us is None or wake_us < next_us):
-                next_us = wake_us
-        return Pair(self.now_us, self.machines["client"], self.machines["server"], self.path, next_us)
-
-    def settle(self) -> None:
-        """Rounds of deliveries, timers and programs until nothing more is due."""
+    def settle(self) -> Pair:
+        """Rounds of deliveries, timers and programs until nothing more is due; the pair after that."""
         now_us = self.now_us
+        both = self.client, self.server
         for _ in range(_MOST_ROUNDS):
             due_us = lines.next_time(self.path)
-            quiet = True
             if due_us is not None and due_us <= now_us:
-                quiet = False
                 self.path, arrived = lines.due(self.path, now_us)
                 for side, segment in arrived:
-                    self.arrive(side, segment)
-            for side in SIDES:
-                machine = self.machines[side]
-                if not machine.up:
-                    if machine.back_us is not None and machine.back_us <= now_us:
-                        self.machines[side] = machine._replace(up=True, back_us=None)
-                        self.say(side, "is back")
-                    continue
-                due_us = kernel.next_time(machine.system)
-                if due_us is not None and due_us <= now_us:
-                    quiet = False
-                    self.take(side, kernel.expire(machine.system, now_us))
-            for side in SIDES:
-                quiet = self.programs(side) and quiet
-            if quiet:
-                return
+                    self.arrive(self.client if side == "client" else self.server, segment)
+            for work in both:
+                self.timers(work)
+            for work in both:
+                self.programs(work)
+            next_us = lines.next_time(self.path)
+            for work in both:
+                wake_us = work.wake_us()
+                if wake_us is not None and (next_us is None or wake_us < next_us):
+                    next_us = wake_us
+            if not self.ready and (next_us is None or next_us > now_us):
+                return Pair(now_us, self.client.machine(), self.server.machine(), self.path, next_us)
         raise InputError(
             "pair", f"{_MOST_ROUNDS} rounds at {now_us} us", "programs and paths that let time pass"
         )
 
-    def arrive(self, side: Side, segment: Segment) -> None:
+    def arrive(self, work: _Work, segment: Segment) -> None:
         """A segment reaches a machine, or what is left of it."""
-        machine = self.machines[side]
-        if not machine.up:
+        if not work.up:
             if self.log is not None:
-                sender = SIDES[side == "client"]
+                sender = SIDES[work.side == "client"]
                 self.log(Lost(self.now_us, sender, segment, "receiver is down"))
             return
         if self.log is not None:
-            self.log(Arrived(self.now_us, side, segment))
-        self.take(side, kernel.deliver(machine.system, segment, self.now_us))
+            self.log(Arrived(self.now_us, work.side, segment))
+        self.take(work, kernel.deliver(work.system, segment, self.now_us))
 
-    def take(self, side: Side, returned: Outcome) -> None:
+    def timers(self, work: _Work) -> None:
+        """What a machine's clock makes it do: its power is back, or timers fire."""
+        now_us = self.now_us
+        if work.up:
+            due_us = kernel.next_time(work.system)
+            if due_us is not None and due_us <= now_us:
+                self.take(work, kernel.expire(work.system, now_us))
+        elif work.back_us is not None and work.back_us <= now_us:
+            work.up, work.back_us = True, None
+            self.say(work, "is back")
+
+    def take(self, work: _Work, outcome: Outcome) -> None:
         """What a step of a kernel gave: a new kernel, segments to send, calls that are over."""
-        machine = self.machines[side]
-        self.machines[side] = Machine(returned.system, machine.programs)
+        work.system, _, segments, notes, completed = outcome
         if self.log is not None:
-            for note in returned.notes:
-                self.log(told(self.now_us, side, note))
-        for segment in returned.segments:
-            self.send(side, segment)
-        for caller, done, reply in returned.completed:
+            for note in notes:
+                self.log(told(self.now_us, work.side, note))
+        for segment in segments:
+            self.send(work, segment)
+        for caller, done, reply in completed:
             pid = caller if isinstance(caller, int) else caller.pid
-            self.ready.append((side, pid, reply))
+            self.ready.append((work, pid, reply))
             if self.log is not None:
-                self.log(Returned(self.now_us, side, pid, done, reply))
+                self.log(Returned(self.now_us, work.side, pid, done, reply))
 
-    def send(self, side: Side, segment: Segment) -> None:
+    def send(self, work: _Work, segment: Segment) -> None:
         """A machine puts a segment on the wire; this is where its fate is decided."""
-        self.path, fates = lines.send(self.path, side, segment, self.now_us, self.chooser)
+        self.path, fates = lines.send(self.path, work.side, segment, self.now_us, self.chooser)
         if self.log is None:
             return
         arrives_us = tuple(fate.due_us for fate in fates if fate.due_us is not None)
-        self.log(Sent(self.now_us, side, segment, arrives_us))
+        self.log(Sent(self.now_us, work.side, segment, arrives_us))
         for fate in fates:
             if fate.kind == "lost":
-                self.log(Lost(self.now_us, side, segment, fate.why))
+                self.log(Lost(self.now_us, work.side, segment, fate.why))
             elif fate.kind == "duplicated":
-                self.log(Duplicated(self.now_us, side, segment, fate.why))
+                self.log(Duplicated(self.now_us, work.side, segment, fate.why))
 
-    def programs(self, side: Side) -> bool:
-        """Run what may run on a machine: calls that returned, sleeps that are over. True if none may."""
-        waiting = [(pid, reply) for where, pid, reply in self.ready if where == side]
-        if waiting:
-            self.ready = [each for each in self.ready if each[0] != side]
-        todo: list[tuple[int, Reply | None]] = [*waiting]
-        for pid, running in self.machines[side].programs:
-            if running.wake_us is not None and running.wake_us <= self.now_us:
-                todo.append((pid, None))
-        for pid, reply in todo:
-            self.run(side, pid, reply)
-        return not todo
+    def programs(self, work: _Work) -> None:
+        """Run what may run on a machine: first calls that returned, then sleeps that are over."""
+        if self.ready:
+            mine = [each for each in self.ready if each[0] is work]
+            self.ready = [each for each in self.ready if each[0] is not work]
+            for _, pid, reply in mine:
+                self.run(work, pid, reply)
+        now_us = self.now_us
+        for pid, running in tuple(work.programs.items()):
+            wake_us = running.wake_us
+            if wake_us is not None and wake_us <= now_us:
+                self.run(work, pid, None)
 
-    def run(self, side: Side, pid: int, reply: Reply | None) -> None:
+    def run(self, work: _Work, pid: int, reply: Reply | None) -> None:
         """One program, until it waits: in a call, for a time, or for the outside."""
-        running = dict(self.machines[side].programs).get(pid)
+        running = work.programs.get(pid)
         if running is None:  # killed, or its machine is down, in this same instant
             return
         while True:
@@ -268,86 +287,66 @@ class _Instant:
             if kind is Until or kind is Done:
                 break
             if isinstance(action, Ask):
-                reply = Reply(self.choose(side, action))
+                reply = Reply(self.choose(work, action))
             elif isinstance(action, Draw):
                 reply = Reply(self.chooser.draw(action.distribution))
             elif isinstance(action, Vanish | Reboot):
-                self.act(side, action)
+                self.act(work, action)
                 return
             elif isinstance(action, Spawn):
-                child_pid = 1 + max(other for other, _ in self.machines[side].programs)
-                reply = self.syscall(side, pid, sockets.Fork(child_pid))
-                self.put(side, child_pid, action.child._replace(wake_us=self.now_us))
+                child_pid = 1 + max(work.programs)
+                reply = self.syscall(work, pid, sockets.Fork(child_pid))
+                work.programs[child_pid] = action.child._replace(wake_us=self.now_us)
             else:
                 assert not isinstance(action, Until | Done)
-                reply = self.syscall(side, pid, action)
+                reply = self.syscall(work, pid, action)
                 if kind is sockets.Exit:
-                    self.put(side, pid, None)
+                    del work.programs[pid]
                     return
                 if reply is None:
                     break
-        self.put(side, pid, running)
+        work.programs[pid] = running
 
-    def choose(self, side: Side, ask: Ask) -> int:
+    def choose(self, work: _Work, ask: Ask) -> int:
         """A program's finite choice; the usual course is not worth a word."""
         index = self.chooser.choose(Choice(*ask))
         if index:
-            self.say(side, f"chooses {ask.outcomes[index]}")
+            self.say(work, f"chooses {ask.outcomes[index]}")
         return index
 
-    def syscall(self, side: Side, pid: int, made: Call) -> Reply | None:
+    def syscall(self, work: _Work, pid: int, made: Call) -> Reply | None:
         """A process makes a call; None if it blocks."""
         if self.log is not None:
-            self.log(Called(self.now_us, side, pid, made))
-        returned = kernel.syscall(self.machines[side].system, pid, made, self.now_us)
-        self.take(side, returned)
-        if self.log is not None and returned.reply is not None:
-            self.log(Returned(self.now_us, side, pid, made, returned.reply))
-        return returned.reply
+            self.log(Called(self.now_us, work.side, pid, made))
+        outcome = kernel.syscall(work.system, pid, made, self.now_us)
+        self.take(work, outcome)
+        if self.log is not None and outcome.reply is not None:
+            self.log(Returned(self.now_us, work.side, pid, made, outcome.reply))
+        return outcome.reply
 
-    def put(self, side: Side, pid: int, running: Running | None) -> None:
-        """A process's program is here now; None: the process is no more."""
-        machine = self.machines[side]
-        if len(machine.programs) == 1 and machine.programs[0][0] == pid and running is not None:
-            programs: tuple[tuple[int, Running], ...] = ((pid, running),)
-        else:
-            others = dict(machine.programs)
-            others.pop(pid, None)
-            programs = tuple(sorted((others | ({} if running is None else {pid: running})).items()))
-        self.machines[side] = machine._replace(programs=programs)
-
-    def act(self, side: Side, action: Action) -> None:
+    def act(self, work: _Work, action: Action) -> None:
         """Something befalls a machine, from outside or by its own program."""
-        machine = self.machines[side]
         if isinstance(action, Vanish | Reboot):
-            back_us = self.now_us + action.down_us if isinstance(action, Reboot) else None
-            old = machine.system.end
+            old = work.system.end
             fresh = new_end(old.stack, iss=old.iss + _REBOOTED, ts_offset=old.ts_offset + _REBOOTED)
-            blank = new_system(fresh, machine.system.nofile)
-            self.machines[side] = Machine(blank, (), up=False, back_us=back_us)
-            self.ready = [each for each in self.ready if each[0] != side]
-            self.say(side, "vanishes" if back_us is None else "reboots")
+            work.system, work.programs = new_system(fresh, work.system.nofile), {}
+            work.up, work.back_us = False, None
+            if isinstance(action, Reboot):
+                work.back_us = self.now_us + action.down_us
+            self.ready = [each for each in self.ready if each[0] is not work]
+            self.say(work, "vanishes" if work.back_us is None else "reboots")
         elif isinstance(action, sockets.Kill):
-            self.say(side, f"process {action.pid} is killed")
-            self.take(side, kernel.syscall(machine.system, 0, action, self.now_us))
-            self.put(side, action.pid, None)
+            self.say(work, f"process {action.pid} is killed")
+            self.take(work, kernel.syscall(work.system, 0, action, self.now_us))
+            work.programs.pop(action.pid, None)
         elif isinstance(action, Resume):
-            self.run(side, action.pid, None)
+            if action.pid not in work.programs or not work.programs[action.pid].paused:
+                raise ValueError(f"Resume: process {action.pid} of the {work.side} does not stand at a pause")
+            self.run(work, action.pid, None)
         else:
-            self.syscall(side, action.pid, action.call)
+            self.syscall(work, action.pid, action.call)
 
-    def say(self, side: Side, what: str) -> None:
+    def say(self, work: _Work, what: str) -> None:
         """Tell the log of something that is neither a segment nor a call."""
         if self.log is not None:
-            self.log(Happened(self.now_us, side, what))
-
-
-def _wake_us(machine: Machine) -> int | None:
-    """When a machine acts by itself next."""
-    if not machine.up:
-        return machine.back_us
-    wake_us = kernel.next_time(machine.system)
-    for _, running in machine.programs:
-        if running.wake_us is not None and (wake_us is None or running.wake_us < wake_us):
-            wake_us = running.wake_us
-    return wake_us
+            self.log(Happened(self.now_us, work.side, what))
