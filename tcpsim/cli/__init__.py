@@ -60,7 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _status(arguments: Sequence[str] | None) -> int:
     try:
-        tcpsim.main(arguments, prog_name="tcpsim", standalone_mode=False)
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        with tcpsim.make_context("tcpsim", words) as context:
+            tcpsim.invoke(context)
         sys.stdout.flush()
     except InputError as error:
         return _complain(str(error))
@@ -73,8 +75,8 @@ def _status(arguments: Sequence[str] | None) -> int:
         click.echo(error.format_message())
         return 2
     except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        where = f" (see: {context.command_path} --help)" if context else ""
+        place = getattr(error, "ctx", None)
+        where = f" (see: {place.command_path} --help)" if place else ""
         return _complain(" ".join(error.format_message().split()) + where)
     except click.exceptions.Exit as ending:
         return ending.exit_code

@@ -115,9 +115,9 @@ def _gap(span_us: int) -> float:
 def _lifeline(panel: Axes, story: Story, place: _Place, side: Side) -> None:
     """A bar down the page in the colour of the state; a thin line where there is no connection."""
     changes = [
-        (y, parse_state(item.text.split()[0]))
+        (y, State.CLOSED if item.kind == "end" else parse_state(item.text.split()[0]))
         for item, y in zip(story.items, place.y, strict=True)
-        if item.side == side and item.kind == "state"
+        if item.side == side and item.kind in ("state", "end")
     ]
     x = _LIFE[side]
     panel.plot([x, x], [0, place.bottom], color=RULE, linewidth=1.2, zorder=1)
@@ -127,6 +127,8 @@ def _lifeline(panel: Axes, story: Story, place: _Place, side: Side) -> None:
             panel.add_patch(
                 Rectangle((x - _BAR / 2, top), _BAR, bottom - top, color=colour, zorder=2, linewidth=0)
             )
+            if bottom == place.bottom and story.end_us is None:
+                _beside(panel, side, bottom - 0.08, "for ever", colour=readable(colour), bold=True)
 
 
 def _arrows(panel: Axes, story: Story, place: _Place) -> None:
@@ -163,26 +165,28 @@ def _arrow(
         panel.plot([end[0]], [end[1]], marker="x", markersize=6, markeredgewidth=1.8, color=ALARM, zorder=4)
         align = "left" if side == "client" else "right"
         panel.text(end[0] + towards * 0.1, end[1], lost, fontsize=7.5, color=ALARM, ha=align, va="center")
-    panel.text(
+    # the arrows of a burst lie too close for labels along them once they are steep
+    along = slope < 0.5
+    words = panel.text(
         start[0] + towards * 0.14,
-        start[1] + slope * 0.14 - 0.015,
+        start[1] + (slope * 0.14 - 0.015 if along else 0.0),
         label,
         fontsize=7.5,
         color=colour,
         ha="left" if side == "client" else "right",
-        va="bottom",
-        rotation=-towards * degrees(atan2(slope, 1)),
+        va="bottom" if along else "center",
+        rotation=-towards * degrees(atan2(slope, 1)) if along else 0,
         rotation_mode="anchor",
         zorder=5,
-        bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.3, "alpha": 0.85},
     )
+    words.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 0.3, "alpha": 0.85})
 
 
 def _words(panel: Axes, story: Story, place: _Place) -> None:
     """What is written beside the lifelines, and the time of each moment at the edges."""
     told: dict[Side, int] = {}
     for item, y in zip(story.items, place.y, strict=True):
-        colour: Colour = QUIET if item.kind in ("timer", "note") else INK
+        colour: Colour = QUIET if item.kind in ("timer", "note", "end") else INK
         if item.kind == "state":
             colour = readable(STATE_COLOURS[parse_state(item.text.split()[0])])
         for line, text in enumerate(_wrapped(item)):

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 Side = Literal["client", "server"]
 SIDES: tuple[Side, Side] = ("client", "server")
 
-Kind = Literal["state", "send", "arrive", "timer", "call", "note"]
+Kind = Literal["state", "send", "arrive", "timer", "call", "note", "end"]
 
 
 def other(side: Side) -> Side:
@@ -30,7 +30,10 @@ class Flight(NamedTuple):
 
 
 class Item(NamedTuple):
-    """One happening on one side. `flight` indexes `Story.flights` for "send" and "arrive"."""
+    """One happening on one side. `flight` indexes `Story.flights` for "send" and "arrive".
+
+    "end" is the end of the machine: whatever state a socket had, it has none from here on.
+    """
 
     t_us: int
     side: Side

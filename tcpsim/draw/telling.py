@@ -74,7 +74,8 @@ class _Teller:
                     event, "note", event.what if event.kind == "cause" else f"{event.kind}: {event.what}"
                 )
             case Happened():
-                self.say(event, "note", event.what)
+                gone = event.what in ("vanishes", "reboots")
+                self.say(event, "end" if gone else "note", event.what)
             case Called():
                 reply = self.answers.get(index)
                 end = " ..." if reply is None else f" = {reply_words(event.call, reply.reply)}"

@@ -28,7 +28,7 @@ Tcpsim = Callable[..., tuple[int, str, str]]
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["stats"], "tcpsim: command: found 'stats', allowed: scenarios, run, population, states"),
+        (["stats"], "tcpsim: command: found 'stats', allowed: scenarios, run, population"),
         (["states", "--out", "x.gif"], "tcpsim: --out: found 'x.gif', allowed: a name that ends in .svg"),
         (
             ["states", "--out", "no/where.svg"],

@@ -128,7 +128,7 @@ def test_a_ladder_as_a_file(tcpsim: Tcpsim, tmp_path: Path, suffix: str) -> None
         (["normal-close", "--drop", "server WIN 2"], "found 'server WIN 2'"),
         (["normal-close", "--set", "tcp_fin_timeout"], "--set: found 'tcp_fin_timeout', allowed: NAME=VALUE"),
         (["normal-close", "--set", "tcp_fin_tiemout=3s"], "tcp_fin_tiemout"),
-        (["normal-close", "--with", "delay=1"], "a time with a unit"),
+        (["normal-close", "--with", "delay=1"], "a number with a unit"),
         (["normal-close", "--with", "dealy=1s"], "dealy"),
         (["normal-close", "--seed", "x"], "--seed: found 'x', allowed: an integer from 0"),
         (["normal-close", "--out", "a.jpeg"], "--out: found 'a.jpeg'"),
