@@ -21,6 +21,7 @@ from tcpsim.sockets.system import (
     after,
     failed,
     has_room,
+    options_of,
     pid_of,
     tcb_of,
     wait,
@@ -47,7 +48,7 @@ def shutdown(system: System, caller: Caller, call: Shutdown, file_id: int, now: 
     if not rd:
         return Returned(system, _OK)
     returned = after(system, tcp.close(system.end, file.sid, now), _OK)
-    fresh = file._replace(sid=None, phase=Phase.FRESH)
+    fresh = file._replace(sid=None, phase=Phase.FRESH, options=options_of(system, file))
     return returned._replace(system=with_file(returned.system, file_id, fresh))
 
 
@@ -56,7 +57,9 @@ def close(system: System, caller: Caller, call: Close, file_id: int, now: int) -
     pid = pid_of(caller)
     table = dict(system.tables[pid])
     del table[call.fd]
-    system = _drop(system._replace(tables={**system.tables, pid: table}), file_id)
+    file = system.files[file_id]
+    files = {**system.files, file_id: file._replace(refs=file.refs - 1)}
+    system = system._replace(tables={**system.tables, pid: table}, files=files)
     if not _forgotten(system, file_id):
         return Returned(system, _OK)
     linger_us = _linger_us(system, file_id)
@@ -108,11 +111,6 @@ def let_go(returned: Returned, file_id: int, now: int) -> Returned:
     return Returned(system._replace(end=end, files=files), returned.reply, segments, notes)
 
 
-def _drop(system: System, file_id: int) -> System:
-    file = system.files[file_id]
-    return with_file(system, file_id, file._replace(refs=file.refs - 1))
-
-
 def _forgotten(system: System, file_id: int) -> bool:
     """No descriptor refers to the open file and no call waits on it: a waiting call holds it too (fget())."""
     file = system.files.get(file_id)
@@ -125,9 +123,9 @@ def dup(system: System, caller: Caller, call: Dup, file_id: int, now: int) -> Re
     """dup(): one more descriptor, one more reference."""
     if not has_room(system, caller):
         return failed(system, "EMFILE")
-    system, fd = add_fd(system, caller, file_id)
     file = system.files[file_id]
-    return Returned(with_file(system, file_id, file._replace(refs=file.refs + 1)), Reply(fd))
+    system, fd = add_fd(system, caller, file_id, file._replace(refs=file.refs + 1))
+    return Returned(system, Reply(fd))
 
 
 def fork(system: System, caller: Caller, call: Fork, now: int) -> Returned:
@@ -167,7 +165,8 @@ def _end_process(system: System, pid: int, now: int) -> Returned:
     )
     gone: list[int] = [file_id for _, file_id in sorted(table.items())]
     for file_id in gone:
-        system = _drop(system, file_id)
+        file = system.files[file_id]
+        system = with_file(system, file_id, file._replace(refs=file.refs - 1))
     gone += [file_id for blocked in interrupted for file_id in blocked.files]
     returned = Returned(system, _OK)
     for file_id in gone:

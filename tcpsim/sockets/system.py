@@ -157,14 +157,15 @@ def has_room(system: System, caller: Caller) -> bool:
     return FIRST_FD + len(system.tables.get(pid_of(caller), ())) < system.nofile
 
 
-def add_fd(system: System, caller: Caller, file_id: int) -> tuple[System, int]:
-    """The lowest free descriptor of the process now refers to the open file (not counted here)."""
+def add_fd(system: System, caller: Caller, file_id: int, file: OpenFile) -> tuple[System, int]:
+    """The process's lowest free descriptor refers to `file`, whose count includes it already."""
     pid = pid_of(caller)
     table = system.tables.get(pid, {})
     fd = FIRST_FD
     while fd in table:
         fd += 1
-    return system._replace(tables={**system.tables, pid: {**table, fd: file_id}}), fd
+    tables = {**system.tables, pid: {**table, fd: file_id}}
+    return system._replace(tables=tables, files={**system.files, file_id: file}), fd
 
 
 def add_file(system: System, caller: Caller, file: OpenFile) -> tuple[System, int]:
@@ -172,7 +173,7 @@ def add_file(system: System, caller: Caller, file: OpenFile) -> tuple[System, in
     file_id = 0
     while file_id in system.files:
         file_id += 1
-    return add_fd(with_file(system, file_id, file), caller, file_id)
+    return add_fd(system, caller, file_id, file)
 
 
 def held(system: System) -> frozenset[int]:

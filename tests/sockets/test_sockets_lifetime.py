@@ -20,6 +20,7 @@ from tcpsim.sockets import (
     Send,
     SetNonblocking,
     SetSockOpt,
+    Shutdown,
     Socket,
     Thread,
     held,
@@ -204,6 +205,17 @@ def test_a_lingering_close_with_unread_data_resets_at_once() -> None:
     hosts.value(SERVER, SetSockOpt(server, "SO_LINGER", (1, 30)))
     assert hosts.call(SERVER, Close(server)) == Reply(0)
     assert hosts.flags(SERVER)[-1] == "RA"
+
+
+def test_a_lingering_close_whose_fin_is_acknowledged_already_does_not_wait() -> None:
+    hosts = Hosts()
+    client, _, _ = connected(hosts)
+    hosts.value(CLIENT, SetSockOpt(client, "SO_LINGER", (1, 30)))
+    hosts.value(CLIENT, Shutdown(client, "WR"))
+    hosts.run(100 * MS)
+    assert hosts.state(CLIENT, client) is State.FIN_WAIT_2
+    assert hosts.call(CLIENT, Close(client)) == Reply(0)
+    assert [tcb.orphaned for tcb in hosts.hosts[CLIENT].end.sockets.values()] == [True]
 
 
 def test_exit_does_not_linger_and_kill_ends_a_lingering_close() -> None:

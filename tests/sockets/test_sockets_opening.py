@@ -10,6 +10,7 @@ from tcpsim.sockets import (
     Bind,
     Close,
     Connect,
+    Dup,
     GetSockOpt,
     Listen,
     Poll,
@@ -68,6 +69,7 @@ def test_emfile_at_the_limit_for_socket_and_accept_before_eagain() -> None:
     hosts.value(SERVER, SetNonblocking(listener))
     spare = hosts.value(SERVER, Socket())
     assert hosts.errno(SERVER, Socket()) == "EMFILE"
+    assert hosts.errno(SERVER, Dup(spare)) == "EMFILE"
     assert hosts.errno(SERVER, Accept(listener)) == "EMFILE"
     hosts.value(SERVER, Close(spare))
     assert hosts.errno(SERVER, Accept(listener)) == "EAGAIN"
@@ -180,6 +182,17 @@ def test_a_nonblocking_connect_that_fails_reports_it_once() -> None:
     assert hosts.errno(CLIENT, Connect(fd, SERVER_PORT)) == "EINPROGRESS"
 
 
+def test_two_threads_in_one_connect_and_the_first_hears_why_it_failed() -> None:
+    hosts = Hosts()
+    fd = hosts.value(CLIENT, Socket())
+    first, second = Thread(1, 1), Thread(1, 2)
+    assert hosts.call(CLIENT, Connect(fd, SERVER_PORT), first) is None
+    assert hosts.call(CLIENT, Connect(fd, SERVER_PORT), second) is None
+    hosts.run(50 * MS)
+    assert hosts.answer(CLIENT, first).reply == Reply(None, "ECONNREFUSED")
+    assert hosts.answer(CLIENT, second).reply == Reply(None, "ECONNABORTED")
+
+
 def test_connect_is_cut_short_by_so_sndtimeo_and_goes_on_behind_it() -> None:
     hosts = Hosts()
     listening(hosts)
@@ -274,6 +287,7 @@ def test_the_host_chooses_ports_in_turn_and_runs_out_of_them() -> None:
             assert hosts.answer(CLIENT).reply == Reply(expected)
         else:
             assert reply.errno == expected
+    assert hosts.errno(CLIENT, Bind(fd, 0)) == "EADDRINUSE"
     ports = {tcb.local_port for tcb in hosts.hosts[CLIENT].end.sockets.values()}
     assert ports == {32_768, 32_769}
 
@@ -303,10 +317,12 @@ def test_shutdown_for_reading_ends_the_listening_and_wakes_accept() -> None:
     hosts = Hosts()
     listener = listening(hosts)
     assert hosts.call(SERVER, Accept(listener), Thread(1, 1)) is None
+    hosts.value(SERVER, SetSockOpt(listener, "TCP_NODELAY", 1))
     hosts.value(SERVER, Shutdown(listener, "WR"))
     assert not hosts.returned(SERVER, Thread(1, 1))
     hosts.value(SERVER, Shutdown(listener, "RD"))
     assert hosts.answer(SERVER, Thread(1, 1)).reply == Reply(None, "EINVAL")
+    assert hosts.value(SERVER, GetSockOpt(listener, "TCP_NODELAY")) == 1
     fd = hosts.value(CLIENT, Socket())
     hosts.call(CLIENT, Connect(fd, SERVER_PORT))
     hosts.run(100 * MS)

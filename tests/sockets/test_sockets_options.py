@@ -6,6 +6,7 @@ import pytest
 from two_hosts import CLIENT, MS, SERVER, SERVER_PORT, Hosts, S, connected
 
 from tcpsim.sockets import Accept, Bind, Connect, GetSockOpt, Listen, Recv, Reply, SetSockOpt, Socket
+from tcpsim.tcp.stack import stack
 
 IN_API_UNITS = {
     "SO_KEEPALIVE": 1,
@@ -74,6 +75,26 @@ def test_a_value_out_of_range_or_an_unknown_name(name: str, value: int | tuple[i
     assert hosts.errno(CLIENT, SetSockOpt(fd, name, value)) == errno
     if errno == "ENOPROTOOPT":
         assert hosts.errno(CLIENT, GetSockOpt(fd, name)) == errno
+
+
+def test_what_holds_where_nothing_was_set_is_the_stacks() -> None:
+    hosts = Hosts()
+    fresh = hosts.value(CLIENT, Socket())
+    profile = stack("linux")
+    expected = {
+        "TCP_KEEPIDLE": 7200,
+        "TCP_KEEPINTVL": 75,
+        "TCP_KEEPCNT": 9,
+        "TCP_LINGER2": 60,
+        "TCP_USER_TIMEOUT": 0,
+        "TCP_MAXSEG": profile.default_mss,
+        "SO_SNDBUF": profile.snd_space,
+        "SO_RCVBUF": profile.rcv_space // profile.rcvbuf_factor,
+    }
+    found = {name: hosts.value(CLIENT, GetSockOpt(fresh, name)) for name in expected}
+    assert found == expected
+    client, _, _ = connected(hosts)
+    assert hosts.value(CLIENT, GetSockOpt(client, "TCP_MAXSEG")) == 1448  # 1460 less the timestamps
 
 
 def test_linger_reads_back_as_written_in_a_script() -> None:

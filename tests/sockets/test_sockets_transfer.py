@@ -88,6 +88,7 @@ def test_recv_on_a_nonblocking_socket_and_with_a_timeout() -> None:
     hosts.value(CLIENT, SetNonblocking(client))
     assert hosts.errno(CLIENT, Recv(client, 1)) == "EAGAIN"
     assert results(hosts, CLIENT, Recv(client, 0), Recv(client, -1)) == [0, "EINVAL"]
+    assert results(hosts, CLIENT, Send(client, 0), Send(client, -1)) == [0, "EINVAL"]
 
 
 def test_11a_what_was_received_before_a_reset_is_still_read_then_the_error_once() -> None:
@@ -352,3 +353,4 @@ def test_ioctl_knows_two_requests() -> None:
     hosts.value(CLIENT, Send(client, 30))
     assert results(hosts, CLIENT, Ioctl(client, "SIOCOUTQ"), Ioctl(client, "FIONBIO")) == [30, "ENOTTY"]
     assert hosts.errno(SERVER, Ioctl(listener, "SIOCINQ")) == "EINVAL"
+    assert hosts.value(CLIENT, Ioctl(hosts.value(CLIENT, Socket()), "SIOCINQ")) == 0
