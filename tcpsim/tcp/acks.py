@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpsim.tcp.segment import PSH, Segment
+from tcpsim.tcp.segment import PSH, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, lt
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.tcb import ACK_NOW, ACK_PUSHED, ACK_PUSHED2, ACK_SCHED, ACK_TIMER, Tcb
@@ -57,6 +57,10 @@ def data_arrived(step: Step, seg: Segment) -> None:
         elif gap > t.rto_us:
             _raise_quick(t, s)  # the sender has restarted its window: let it grow
     t.last_data_us = now
+    if seg.len >= t.adv_mss - 12 and t.rcv_ssthresh + 2 * t.adv_mss <= t.rcv_space:
+        # full segments earn a larger window, and the peer is told of it soon (Linux tcp_grow_window)
+        t.rcv_ssthresh += 2 * t.adv_mss
+        t.quick |= 1
 
 
 def _measure(t: Tcb, seg: Segment) -> None:
@@ -74,8 +78,10 @@ def _measure(t: Tcb, seg: Segment) -> None:
 def data_sent(step: Step) -> None:
     """Data answered data within the delay: the conversation is interactive, so ACKs can wait for it."""
     t = step.t
-    if t.last_data_us is not None and step.now - t.last_data_us < t.ato_us:
-        t.pingpong = True
+    tick = step.s.rto_tick_us  # Linux counts both in jiffies
+    if t.last_data_us is not None:
+        gap = (step.now - t.last_data_us + tick // 2) // tick
+        t.pingpong = t.pingpong or gap < t.ato_us // tick
 
 
 def ack_sent(t: Tcb, s: Stack) -> None:
@@ -162,6 +168,11 @@ def offered_window(t: Tcb) -> int:
     """Octets from RCV.NXT to the right edge last advertised."""
     edge = (t.rcv_wup + t.rcv_wnd) & MASK
     return 0 if lt(edge, t.rcv_nxt) else (edge - t.rcv_nxt) & MASK
+
+
+def may_answer_to(step: Step, seg: Segment) -> bool:
+    """`may_answer`, but whoever sends data or FIN is in no loop of bare ACKs (tcp_oow_rate_limited)."""
+    return (seg.seg_len > 0 and not seg.flags & SYN) or may_answer(step)
 
 
 def may_answer(step: Step) -> bool:

@@ -118,7 +118,7 @@ def _paws_rejects(step: Step, seg: Segment) -> bool:
 def _duplicate_ack(step: Step, seg: Segment) -> None:
     """Answer an unacceptable segment with what is expected (3.10.7.4 first; Linux tcp_send_dupack)."""
     t, s = step.t, step.s
-    if not seg.len and not seg.flags & FIN and not acks.may_answer(step):
+    if not acks.may_answer_to(step, seg):
         return
     if seg.seg_len and lt(seg.seq, t.rcv_nxt):
         acks.enter_quickack(t, s)

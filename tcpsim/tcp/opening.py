@@ -26,8 +26,9 @@ def new_tcb(
     s: Stack, local_port: int, remote_port: int, iss: int, now: int, options: SocketOptions, ts_offset: int
 ) -> Tcb:
     """A TCB before anything was sent or heard; every field that depends on the stack is set here."""
-    space = options.rcvbuf * s.rcvbuf_factor if options.rcvbuf is not None else s.rcv_space
     mss = min(options.maxseg or s.mss, s.mss)
+    space = s.rcv_space if options.rcvbuf is None else options.rcvbuf * s.rcvbuf_percent // 100
+    window = first_window(s, s.rcv_space_first if options.rcvbuf is None else options.rcvbuf, mss)
     return Tcb(
         local_port=local_port,
         remote_port=remote_port,
@@ -39,7 +40,8 @@ def new_tcb(
         snd_sml=iss,
         snd_space=s.snd_space if options.sndbuf is None else options.sndbuf,
         rcv_space=space,
-        rcv_wnd=first_window(s, space, mss),
+        rcv_ssthresh=window,
+        rcv_wnd=window,
         rcv_wscale=_scale_for(s, options, space),
         adv_mss=mss,
         rcv_mss=min(mss, _LINUX_RCV_MSS) if s.ack_rule == "adaptive" else mss,
@@ -87,6 +89,7 @@ def passive_open(step: Step, seg: Segment) -> None:
 
 def _syn_sent(t: Tcb, now: int) -> None:
     t.snd_nxt = t.write_seq = (t.iss + 1) & MASK
+    t.retrans_since_us = now if t.state == State.SYN_SENT else None  # Linux tcp_connect
     t.sent = (Sent(t.iss, t.snd_nxt, SYN, now, 1),)
 
 
@@ -111,7 +114,8 @@ def _heard_syn(step: Step, seg: Segment) -> None:
     room = min(offer.mss or s.default_mss, t.adv_mss)
     t.snd_mss = room - 12 if t.ts_on else room  # RFC 6691: options count against it
     if seg.flags & ACK == 0 and s.rcv_space_mss_multiple:  # a passive opener knows the options by now
-        t.rcv_wnd = first_window(s, t.rcv_space, t.snd_mss)
+        first = s.rcv_space_first if t.options.rcvbuf is None else t.options.rcvbuf
+        t.rcv_wnd = t.rcv_ssthresh = first_window(s, first, t.snd_mss)
 
 
 def agreed(step: Step) -> None:

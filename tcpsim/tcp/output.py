@@ -137,7 +137,7 @@ def select_window(step: Step) -> int:
 def possible_window(t: Tcb) -> int:
     """What could be offered if nothing had been offered before."""
     queued = t.readable + sum((right - left) & MASK for left, right, _ in t.ooo)
-    free = max(t.rcv_space - queued, 0)
+    free = min(max(t.rcv_space - queued, 0), t.rcv_ssthresh)
     mss = min(t.rcv_mss, t.rcv_space) or 1
     if free < t.rcv_space // 2 and (free < t.rcv_space // 16 or free < mss):
         return 0
@@ -240,14 +240,16 @@ def _send_burst(step: Step, length: int, fin: bool) -> None:
         size = min(mss, length - offset)
         offset += size
         last = offset >= length
-        flags = PSH if size and (offset in ends or (last and length > mss and s.burst_segments > 1)) else 0
+        kept = PSH if size and offset in ends else 0
+        # a burst sent as one is pushed at its end, but a single segment of it resent is not (Linux)
+        burst_push = PSH if last and length > mss and s.burst_segments > 1 else 0
         if last and fin:
-            flags |= FIN | (PSH if size and s.push_rule == "write" else 0)
+            kept |= FIN
         seq = t.snd_nxt
-        end = (seq + size + (flags & FIN)) & MASK
+        end = (seq + size + (kept & FIN)) & MASK
         t.snd_nxt = end
-        transmit(step, flags, seq, size)
-        sent_records.append(Sent(seq, end, flags, step.now, 1))
+        transmit(step, kept | burst_push, seq, size)
+        sent_records.append(Sent(seq, end, kept, step.now, 1))
         if last:
             break
     t.sent = tuple(sent_records)

@@ -122,9 +122,10 @@ class Stack:
     # windows, segments, options
     mss: int  # offered, IPv4 over an MTU of 1500
     default_mss: int  # without the option (RFC 9293 MUST-15)
-    rcv_space: int  # receive window a socket starts with
+    rcv_space: int  # receive buffer in octets of window
+    rcv_space_first: int  # the same before any segment told how well octets use the buffer (Linux)
     rcv_space_mss_multiple: bool  # the first window offered is a multiple of the MSS (Linux)
-    rcvbuf_factor: int  # window octets per octet of SO_RCVBUF
+    rcvbuf_percent: int  # octets of window per 100 of SO_RCVBUF
     snd_space: int  # send buffer
     window_scaling: bool
     wscale: int

@@ -95,6 +95,7 @@ _INITIAL: dict[str, Any] = {
     "rcv_wup": 0,  # Linux: RCV.NXT as last advertised, so RCV.WUP + RCV.WND is the edge offered
     "rcv_wscale": 0,
     "rcv_space": 0,  # receive buffer in window octets
+    "rcv_ssthresh": 0,  # Linux: the window that is offered at most for now; grows with full segments
     "rcv_mss": 0,  # estimate of the peer's segment size
     "adv_mss": 0,
     "readable": 0,  # octets in order that the program has not taken
@@ -195,6 +196,7 @@ class Tcb:
     rcv_wup: int
     rcv_wscale: int
     rcv_space: int
+    rcv_ssthresh: int
     rcv_mss: int
     adv_mss: int
     readable: int

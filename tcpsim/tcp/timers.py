@@ -175,20 +175,25 @@ def _settle_wait(step: Step) -> None:
     if t.state == State.TIME_WAIT:
         if t.wait is not Timer.TIME_WAIT:
             t.wait, t.wait_at_us = Timer.TIME_WAIT, step.now + s.time_wait_us
-            t.mini = s.mini_sockets
-            t.last_oow_ack_us = None
+            _shrink(t, s)
     elif t.state == State.FIN_WAIT_2 and wants_fin_wait_2(t, s):
         if t.wait is not Timer.FIN_WAIT_2:
             limit = fin_wait_2_us(t, s)
             excess = limit - s.time_wait_us
             if s.fin_wait_2_two_stages and excess > 0:
                 limit = excess  # a full socket first; expired makes the second stage of it
-            elif s.mini_sockets:
-                t.mini = True
-                t.last_oow_ack_us = None
+            else:
+                _shrink(t, s)
             t.wait, t.wait_at_us = Timer.FIN_WAIT_2, step.now + limit
     else:
         t.wait = t.wait_at_us = None
+
+
+def _shrink(t: Tcb, s: Stack) -> None:
+    """Become a mini-socket, which counts its rate-limited answers anew."""
+    if s.mini_sockets and not t.mini:
+        t.mini = True
+        t.last_oow_ack_us = None
 
 
 def wants_fin_wait_2(t: Tcb, s: Stack) -> bool:

@@ -54,7 +54,7 @@ def _fin_wait_2(step: Step, seg: Segment) -> None:
     outside = lt(end, t.rcv_nxt) or lt(edge, seg.seq)
     if _stale(t, seg) or (outside and not (seg.seq == t.rcv_nxt and end == seg.seq)):
         if not seg.flags & RST:
-            _answer(step)
+            _answer(step, seg)
         return
     if seg.flags & RST:
         step.end(Fact.RESET, "reset by peer", None)
@@ -95,12 +95,12 @@ def _time_wait(step: Step, seg: Segment) -> None:
         return
     if seg.flags & ACK or stale:
         t.wait = None
-    _answer(step)
+    _answer(step, seg)
 
 
-def _answer(step: Step) -> None:
+def _answer(step: Step, seg: Segment) -> None:
     """The ACK that a peer which missed it waits for."""
-    if acks.may_answer(step):
+    if acks.may_answer_to(step, seg):
         output.send_ack(step)
 
 
