@@ -123,9 +123,10 @@ def _default(system: System, file: OpenFile, field: str) -> int:
     if field == "maxseg":
         return stack.default_mss if tcb is None else tcb.snd_mss
     if field == "rcvbuf":
-        return (stack.rcv_space if tcb is None else tcb.rcv_space) // stack.rcvbuf_factor
-    own = {"linger2_us": stack.fin_wait_2_us, "sndbuf": stack.snd_space}
-    return (own[field] if field in own else getattr(stack, field)) or 0
+        return stack.rcv_space if tcb is None else tcb.rcv_space
+    if field == "sndbuf":
+        return stack.snd_space if tcb is None else tcb.snd_space
+    return (stack.fin_wait_2_us if field == "linger2_us" else getattr(stack, field)) or 0
 
 
 def set_nonblocking(system: System, caller: Caller, call: SetNonblocking, file_id: int, now: int) -> Returned:

@@ -89,12 +89,14 @@ def test_what_holds_where_nothing_was_set_is_the_stacks() -> None:
         "TCP_USER_TIMEOUT": 0,
         "TCP_MAXSEG": profile.default_mss,
         "SO_SNDBUF": profile.snd_space,
-        "SO_RCVBUF": profile.rcv_space // profile.rcvbuf_factor,
+        "SO_RCVBUF": profile.rcv_space,
     }
     found = {name: hosts.value(CLIENT, GetSockOpt(fresh, name)) for name in expected}
     assert found == expected
     client, _, _ = connected(hosts)
     assert hosts.value(CLIENT, GetSockOpt(client, "TCP_MAXSEG")) == 1448  # 1460 less the timestamps
+    for name in ("SO_SNDBUF", "SO_RCVBUF"):
+        assert hosts.value(CLIENT, GetSockOpt(client, name)) == expected[name]
 
 
 def test_linger_reads_back_as_written_in_a_script() -> None:

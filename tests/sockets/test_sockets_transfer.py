@@ -255,6 +255,18 @@ def test_a_full_buffer_is_a_partial_count_then_eagain_and_no_pollout() -> None:
     assert hosts.value(CLIENT, Ioctl(client, "SIOCOUTQ")) == 0
 
 
+def test_pollout_and_a_sleeping_sender_wait_for_a_third_of_the_buffer() -> None:
+    hosts = Hosts()
+    client, _, _ = connected(hosts)
+    hosts.value(CLIENT, SetSockOpt(client, "SO_SNDBUF", 9_000))
+    hosts.lose = lambda sender, segment: True
+    hosts.value(CLIENT, Send(client, 6_000))
+    assert hosts.call(CLIENT, Poll((client,))) == Reply(((client, "POLLOUT"),))
+    hosts.value(CLIENT, Send(client, 1_000))
+    assert hosts.call(CLIENT, Poll((client,))) == Reply(())
+    assert hosts.value(CLIENT, Send(client, 1_000)) == 1_000  # whoever asks still gets what is free
+
+
 @pytest.mark.parametrize("kind", [Send, SendAll])
 def test_a_blocking_send_returns_when_the_buffer_took_everything(kind: type[Send] | type[SendAll]) -> None:
     hosts = Hosts()
