@@ -12,16 +12,18 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tcpsim.host.view import View
+
+_DAY_US: Final = 86_400_000_000
 
 
 class Left(NamedTuple):
     """How a connection stands at the end of a run, by numbers of views.
 
     `now` is what it holds at the horizon; `finally_` what it would hold in the end if the path lost
-    nothing more (0: nothing), or None if it would still be busy after as long again as the run was.
+    nothing more (0: nothing), or None if it would still be busy after the census's `patience_us`.
     A connection that has no next event holds `now` for ever, and `finally_` is the same.
     """
 
@@ -35,11 +37,13 @@ class Census:
     `t_us`, `before` and `after` are the changes in order of time, views by their numbers in `views`
     (0: nothing held). `left` counts the connections that hold a socket at the horizon; `refused` counts,
     by resource, what a limit turned away. `computed` and `recalled` are the steps of all lives.
+    `patience_us`: as long again as the run was, but at least a day.
     """
 
     def __init__(self, views: list[View], horizon_us: int) -> None:
         self.views = views
         self.horizon_us = horizon_us
+        self.patience_us = max(horizon_us, _DAY_US)
         self.connections = 0
         self.t_us = array("q")
         self.before = array("i")

@@ -139,7 +139,7 @@ class Governor:
             while ahead is not None:
                 ahead = self._change(one, ahead)
         if one.moment.view:
-            until_us = 2 * horizon_us - one.born_us
+            until_us = horizon_us + self.census.patience_us - one.born_us
             self.census.left[Left(one.moment.view, lives.outlook(ahead or one.moment, until_us))] += 1
 
     def _change(self, one: _Connection, ahead: Moment) -> Moment | None:

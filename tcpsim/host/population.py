@@ -126,7 +126,7 @@ class _Run:
             census.change(born_us + moment.now_us, seen.view, moment.view)
             seen = moment
         if moment.view:
-            census.left[Left(moment.view, lives.outlook(moment, until_us + census.horizon_us))] += 1
+            census.left[Left(moment.view, lives.outlook(moment, until_us + census.patience_us))] += 1
 
     def _report(self, progress: Progress) -> Generator[simpy.Event, None, None]:
         horizon_us = self.census.horizon_us

@@ -14,8 +14,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from tcpsim.app import pause
-from tcpsim.pair import Machine, Pair, Side, census
-from tcpsim.pair.pair import FIRST_PID
+from tcpsim.pair import FIRST_PID, Machine, Pair, Side, census
 from tcpsim.tcp.state import Holder, State
 
 GATE = pause("a worker is free")  # where a server's program waits for the host to let it accept

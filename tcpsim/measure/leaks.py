@@ -6,8 +6,8 @@ permanent
     A socket without a way out: its connection has no next event, or would have none after the ones now
     under way, and it is not CLOSED.
 metastable
-    There is a way out, but not within as long again as the run was, although nothing more is lost:
-    keepalive probes that a live peer answers.
+    There is a way out, but not within as long again as the run was (at least a day), although nothing
+    more is lost: keepalive probes that a live peer answers.
 occupancy
     Everything else: a connection on its way.
 descriptor

@@ -1,0 +1,131 @@
+"""What happens when a host runs out of ports, descriptors or workers."""
+
+from __future__ import annotations
+
+import pytest
+from worlds import MINUTE, run, web
+
+from tcpsim.app import accept, close, connect, ignore, listen, receive, receive_to_eof, send, wait
+from tcpsim.app.program import Program
+from tcpsim.errors import InputError
+from tcpsim.host.limits import HostLimits, Limits
+from tcpsim.host.population import Arrivals
+from tcpsim.measure.table import first_met, over_time, used
+from tcpsim.pair import Pair, new_pair
+from tcpsim.path import make_path
+from tcpsim.tcp.stack import stack
+
+LINUX = stack("linux")
+
+
+def served(*server: object, client: tuple[object, ...] = (receive_to_eof(), close())) -> Pair:
+    """A client that asks and reads to the end, and a server that does `server` once it has the request."""
+    asking = Program([connect(), send(100), *client])  # type: ignore[list-item]
+    answering = Program([listen(), accept(), receive(100), *server])  # type: ignore[list-item]
+    return new_pair(asking, answering, LINUX, LINUX, make_path(10_000))
+
+
+def one_second_each() -> Pair:
+    return served(wait("1s"), send(1_000), close())
+
+
+def test_leaked_sockets_use_up_the_ports() -> None:
+    limits = Limits(client=HostLimits(ports=10))
+    census = run(web("never-closes"), Arrivals(1, connections=50, poisson=False), limits=limits)
+    assert census.refused == {"client ports": 40}
+    assert used(census, "client", "ports")[1].max() == 10
+    assert first_met(census, "client", "ports", 10) == 9_000_000
+
+
+def test_time_wait_holds_ports_for_a_minute() -> None:
+    """30 ports and 60 s: half a connection a second, however many are asked for."""
+    limits = Limits(client=HostLimits(ports=30))
+    pair = web("closes-first", "closes-on-eof")
+    census = run(pair, Arrivals(5, for_us=20 * MINUTE, poisson=False), limits=limits)
+    made = census.connections - census.refused["client ports"]
+    assert made == pytest.approx(20 * 60 * 30 / 60, rel=0.05)
+
+
+def test_ports_are_held_against_clients_only_if_they_share_a_host() -> None:
+    census = run(web("never-closes"), Arrivals(1, connections=50), limits=Limits(HostLimits(ports=10)))
+    assert not census.refused
+
+
+def test_leaked_descriptors_stop_the_client() -> None:
+    limits = Limits(client=HostLimits(descriptors=20))
+    census = run(web("never-closes"), Arrivals(1, connections=50, poisson=False), limits=limits)
+    assert census.refused == {"client descriptors": 30}
+
+
+def test_one_worker_serves_one_connection_at_a_time() -> None:
+    census = run(
+        one_second_each(),
+        Arrivals(10, connections=8, poisson=False),
+        settle_us=2 * MINUTE,
+        limits=Limits(HostLimits(workers=1)),
+    )
+    t_us, busy = used(census, "server", "workers")
+    assert busy.max() == 1
+    assert 8_000_000 <= t_us[busy.nonzero()[0][-1] + 1] <= 8_500_000
+    assert not census.left
+
+
+@pytest.mark.parametrize("workers", [1, 3, 8, 100])
+def test_more_workers_finish_sooner(workers: int) -> None:
+    census = run(
+        one_second_each(),
+        Arrivals(100, connections=24, poisson=False),
+        settle_us=2 * MINUTE,
+        limits=Limits(HostLimits(workers=workers)),
+    )
+    t_us, busy = used(census, "server", "workers")
+    assert busy.max() == min(workers, 24)
+    rounds = -(-24 // workers)
+    assert rounds * 1_000_000 <= t_us[busy.nonzero()[0][-1] + 1] < (rounds + 1) * 1_000_000
+
+
+def test_who_waits_longest_is_served_first() -> None:
+    census = run(
+        one_second_each(),
+        Arrivals(10, connections=5, poisson=False),
+        settle_us=2 * MINUTE,
+        limits=Limits(HostLimits(workers=1)),
+    )
+    accepted = [
+        t_us for t_us, view in zip(census.t_us, census.after, strict=True) if census.views[view].work == 2
+    ]
+    assert len(accepted) >= 5
+    assert accepted == sorted(accepted)
+
+
+def test_a_server_without_descriptors_leaves_connections_in_the_accept_queue() -> None:
+    limits = Limits(HostLimits(descriptors=5))
+    server_forgets = served(send(1_000), ignore())
+    census = run(
+        server_forgets, Arrivals(1, connections=12, poisson=False), settle_us=2 * MINUTE, limits=limits
+    )
+    assert used(census, "server", "descriptors")[1].max() == 5
+    last = over_time(census, every_us=census.horizon_us)
+    held = last.filter((last["t_s"] > 0) & (last["side"] == "server"))
+    assert held["count"].sum() == 12
+    assert census.refused == {}
+
+
+def test_an_impatient_client_leaves_the_queue() -> None:
+    """Clients that give up while they wait must not keep the worker that was promised to them."""
+    impatient = served(wait("1s"), send(1_000), close(), client=(wait("300ms"), close()))
+    census = run(
+        impatient,
+        Arrivals(10, connections=20, poisson=False),
+        settle_us=5 * MINUTE,
+        limits=Limits(HostLimits(workers=1)),
+    )
+    busy = used(census, "server", "workers")[1]
+    assert busy.max() == 1
+    assert busy[-1] == 0
+
+
+def test_a_server_that_accepts_nothing_cannot_be_given_workers() -> None:
+    deaf = new_pair(Program([connect()]), Program([listen()]), LINUX, LINUX, make_path(10_000))
+    with pytest.raises(InputError, match=r"limits\.server: found a server program without accept\(\)"):
+        run(deaf, Arrivals(1, connections=1), limits=Limits(HostLimits(workers=1)))
