@@ -187,7 +187,7 @@ def _bytes(number: int) -> str:
     for power, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
         if number >= 10 * 1024**power:
             return f"{number / 1024**power:,.0f} {unit}"
-    return f"{number} B"
+    return f"{number:,} B"
 
 
 def _draw(path: Path, census: Census, every_us: int, chosen: Scenario, plan: Plan) -> None:
@@ -203,8 +203,6 @@ def _draw(path: Path, census: Census, every_us: int, chosen: Scenario, plan: Pla
     arrivals = f"{plan.arrivals.per_second:g} connections/s for {length(plan.arrivals.for_us or 0)}"
     series_of = {kind: [series[t_us] for t_us in at_us] for kind, series in counts.items()}
     save(
-        census_figure(
-            at_us, series_of, f"{chosen.name}: {chosen.title.lower()}", f"{arrivals}, seed {plan.seed}"
-        ),
+        census_figure(at_us, series_of, chosen.title, f"{chosen.name}: {arrivals}, seed {plan.seed}"),
         path,
     )

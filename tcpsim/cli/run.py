@@ -41,14 +41,25 @@ def command(
     ended = run_pair(pair, Seeded(seed), horizon_us, events.append)
     stacks = {"client": pair.client.system.end.stack.name, "server": pair.server.system.end.stack.name}
     titles = (f"client ({stacks['client']})", f"server ({stacks['server']})")
-    left_us = horizon_us if ended.verdict is Verdict.RUNNING else None
+    story = tell(events, titles, horizon_us if ended.verdict is Verdict.RUNNING else None)
+    page = f"{chosen.name}: {chosen.title}\n\n{ladder(story)}\n{verdict_text(ended, events)}"
     if out is not None:
-        _write(out, tell(events, titles, left_us), chosen, ended, events)
+        _write(out, page, story, f"{chosen.title} ({chosen.name})")
     if as_json:
         print_json(_json(chosen, seed, horizon_us, stacks, ended, events))
     else:
-        shown = "" if out is not None else ladder(tell(events, titles, left_us)) + "\n"
-        print_text(shown + verdict_text(ended, events))
+        print_text(page if out is None else verdict_text(ended, events))
+
+
+def _write(out: Path, page: str, story: Story, title: str) -> None:
+    """The page, or the picture; matplotlib is loaded only if there is something to write."""
+    from tcpsim.draw.ladder_figure import ladder_figure
+    from tcpsim.draw.sheet import save, write_whole
+
+    if out.suffix.lower() == ".txt":
+        write_whole(out, page.encode())
+    else:
+        save(ladder_figure(story, title), out)
 
 
 def verdict_text(ended: Ended, events: list[Event]) -> str:
@@ -109,16 +120,6 @@ def _last_change_us(events: list[Event], side: Side) -> int | None:
         )
     ]
     return changes[-1] if changes else None
-
-
-def _write(out: Path, story: Story, chosen: Scenario, ended: Ended, events: list[Event]) -> None:
-    from tcpsim.draw.ladder_figure import ladder_figure
-    from tcpsim.draw.sheet import save, write_whole
-
-    if out.suffix.lower() == ".txt":
-        write_whole(out, (ladder(story) + "\n" + verdict_text(ended, events)).encode())
-    else:
-        save(ladder_figure(story, f"{chosen.name}: {chosen.title.lower()}"), out)
 
 
 def _json(

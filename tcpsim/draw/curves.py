@@ -121,14 +121,16 @@ def areas(
 ) -> None:
     """Counts stacked on each other, the first at the bottom. A key naming a state gets the state's colour.
 
-    `label_ends` names each band at the middle of its right end; a band that is empty everywhere gets no name.
+    `label_ends` names each band at the middle of its right end; one too thin to see gets no name.
     """
     base = np.zeros(len(t_us))
+    total = sum((np.asarray(values, dtype=float) for values in series.values()), base)
+    seen = 0.01 * float(np.max(total, initial=0.0))
     for index, (name, values) in enumerate(series.items()):
         top = base + np.asarray(values, dtype=float)
         colour = _area_colour(name, index, colours)
         panel.fill_between(t_us, base, top, step="post", color=colour, linewidth=0, zorder=2)
-        named = name if np.any(top > base) else "_empty"
+        named = name if np.any(top - base > seen) else "_thin"
         panel.plot(
             t_us, (base + top) / 2, linestyle="none", color=colour, label=named
         )  # where the label goes

@@ -179,7 +179,7 @@ def _arrow(
         rotation_mode="anchor",
         zorder=5,
     )
-    words.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 0.3, "alpha": 0.85})
+    words.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 0.8, "alpha": 0.95})
 
 
 def _words(panel: Axes, story: Story, place: _Place) -> None:

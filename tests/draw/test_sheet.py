@@ -56,7 +56,7 @@ def test_areas_carry_the_colour_of_their_state_and_a_label() -> None:
     _, (panel,) = curves.sheet("title")
     t_us = np.arange(3) * 1_000_000
     curves.areas(panel, t_us, {"CLOSE-WAIT": [1, 2, 3], "FIN-WAIT-2": [0, 0, 0], "other": [1, 1, 1]})
-    assert [line.get_label() for line in panel.get_lines()] == ["CLOSE-WAIT", "_empty", "other"]
+    assert [line.get_label() for line in panel.get_lines()] == ["CLOSE-WAIT", "_thin", "other"]
     assert panel.get_lines()[0].get_color() == sheet.STATE_COLOURS[State.CLOSE_WAIT]
 
 
