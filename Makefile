@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv figures figures-full test verify lint format bench clean
+.PHONY: help venv figures figures-full test verify lint format bench pictures clean
 
 help:
 	@echo "make figures       run the experiments: CSV and pictures in figures/ (minutes)"
@@ -14,6 +14,7 @@ help:
 	@echo "make test          the tests (minutes)        make verify   the ones that take longer"
 	@echo "make lint          ruff and mypy --strict     make format   let ruff rewrite"
 	@echo "make bench         workload W1 beside a bare heapq loop"
+	@echo "make pictures      the ones in README.md and docs/"
 	@echo "make clean         remove .venv and caches; figures/ stays"
 
 figures: $(VENV)/run.stamp
@@ -39,6 +40,11 @@ format: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(PY) -m benchmarks
+
+# what README.md and docs/ show
+pictures: $(VENV)/run.stamp
+	$(VENV)/bin/tcpsim run closewait-ignored-eof --out docs/pictures/closewait-ignored-eof.svg
+	$(VENV)/bin/tcpsim states --out docs/pictures/states.svg
 
 venv: $(VENV)/dev.stamp
 

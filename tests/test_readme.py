@@ -56,7 +56,7 @@ def programs() -> Iterator[Example]:
     """Every python block of every page, with the text block behind it."""
     for page in PAGES:
         found = blocks(page)
-        for (line, language, content), behind in zip(found, [*found[1:], (0, "", "")], strict=True):
+        for (line, language, content), behind in zip(found, [*found[1:], (0, "", "")], strict=False):
             if language == "python":
                 yield Example(page.name, line, content, behind[2] if behind[1] == "text" else "")
 
@@ -81,7 +81,7 @@ def run(command: list[str] | str, where: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("example", commands(), ids=str)
+@pytest.mark.parametrize("example", [*commands()], ids=str)
 def test_a_command_prints_what_the_page_shows(example: Example, tmp_path: Path) -> None:
     if example.source.startswith("make "):
         assert shutil.which("make"), "the project needs make"
@@ -91,7 +91,7 @@ def test_a_command_prints_what_the_page_shows(example: Example, tmp_path: Path) 
     assert agrees(printed, example.expected), printed
 
 
-@pytest.mark.parametrize("example", programs(), ids=str)
+@pytest.mark.parametrize("example", [*programs()], ids=str)
 def test_a_program_prints_what_the_page_shows(example: Example, tmp_path: Path) -> None:
     printed = run([sys.executable, "-c", example.source], tmp_path)
     assert agrees(printed, example.expected), printed

@@ -158,12 +158,12 @@ def _table(document: dict[str, Any]) -> str:
     fates: dict[tuple[str, str, str], dict[str, int]] = {}
     for row in document["leaks"]:
         fates.setdefault(_kind(row), {})[row["fate"]] = row["count"]
-    head = ("side", "state", "holder", "held", "for ever", "peak", "bytes held")
+    head = ("side", "state", "holder", "held", "will stay", "peak", "bytes held")
     rows: list[tuple[str, ...]] = [head]
     for row in document["sockets"]:
         lasting = fates.get(_kind(row), {})
-        for_ever = lasting.get("permanent", 0) + lasting.get("metastable", 0) + lasting.get("descriptor", 0)
-        numbers = (f"{row['count']:,}", f"{for_ever:,}", f"{row['peak']:,}", _bytes(row["bytes"]))
+        staying = lasting.get("permanent", 0) + lasting.get("metastable", 0) + lasting.get("descriptor", 0)
+        numbers = (f"{row['count']:,}", f"{staying:,}", f"{row['peak']:,}", _bytes(row["bytes"]))
         rows.append((*_kind(row), *numbers))
     widths = [max(len(line[column]) for line in rows) for column in range(len(head))]
     lines = [f"{document['scenario']}: {_summary(document)}", ""]
