@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
-import layers
 import pytest
+
+from tests import layers
 
 
 def test_every_room_is_in_the_table() -> None:

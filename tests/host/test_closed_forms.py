@@ -17,7 +17,6 @@ The interval is at 99.9 %: of a thousand such tests one may fail with another se
 from __future__ import annotations
 
 import pytest
-from worlds import MINUTE, run
 
 from tcpsim.app import accept, close, connect, ignore, listen, receive_to_eof, wait
 from tcpsim.app.program import Program
@@ -27,6 +26,7 @@ from tcpsim.measure.leaks import leaks
 from tcpsim.pair import Pair, new_pair
 from tcpsim.path import Loss, make_path
 from tcpsim.tcp.stack import stack
+from tests.host.worlds import MINUTE, run
 
 N = 4_000
 

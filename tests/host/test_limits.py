@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from worlds import MINUTE, run, web
 
 from tcpsim.app import accept, close, connect, ignore, listen, receive, receive_to_eof, send, wait
 from tcpsim.app.program import Program
@@ -14,6 +13,7 @@ from tcpsim.measure.table import first_met, over_time, used
 from tcpsim.pair import Pair, new_pair
 from tcpsim.path import make_path
 from tcpsim.tcp.stack import stack
+from tests.host.worlds import MINUTE, run, web
 
 LINUX = stack("linux")
 

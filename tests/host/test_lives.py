@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from worlds import MINUTE, record, run, web
 
 from tcpsim.host.limits import HostLimits, Limits
 from tcpsim.host.lives import Lives, Luck
@@ -11,6 +10,7 @@ from tcpsim.host.population import Arrivals
 from tcpsim.host.view import view
 from tcpsim.pair import Kill, advance, call, next_time
 from tcpsim.path import Seeded, Uniform, chance
+from tests.host.worlds import MINUTE, record, run, web
 
 WORLDS = {
     "no loss": web(),

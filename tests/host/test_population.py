@@ -7,7 +7,6 @@ from itertools import pairwise
 from statistics import fmean
 
 import pytest
-from worlds import MINUTE, record, run, web
 
 from tcpsim.errors import InputError
 from tcpsim.host.population import Arrivals, Plan, simulate
@@ -15,6 +14,7 @@ from tcpsim.host.view import usage
 from tcpsim.measure.table import over_time, peaks, used
 from tcpsim.tcp.stack import stack
 from tcpsim.tcp.state import State
+from tests.host.worlds import MINUTE, record, run, web
 
 SOUND = web("closes-on-eof")
 

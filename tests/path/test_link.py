@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from wire import Tape, seg
 
 from tcpsim.errors import InputError
 from tcpsim.path import Uniform
 from tcpsim.path.link import Link, wire_bytes
 from tcpsim.tcp.segment import Options, Segment
+from tests.path.wire import Tape, seg
 
 
 def arrivals(link: Link, *sent: tuple[int, int]) -> list[int | str]:

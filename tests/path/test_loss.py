@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
-from wire import Tape, seg
 
 from tcpsim.errors import InputError
 from tcpsim.path import Chooser, Element, Seeded, chance
 from tcpsim.path.loss import Duplicate, GilbertElliott, Loss, Reorder
+from tests.path.wire import Tape, seg
 
 N = 40_000
 SIGMAS = 4.5

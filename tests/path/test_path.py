@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire import Tape, fates, other, seg
 
 from tcpsim.errors import InputError
 from tcpsim.path import SIDES, Fate, Path, Quiet, Seeded, Uniform, due, inject, make_path, next_time, send
 from tcpsim.path.element import Side
 from tcpsim.path.link import Link
 from tcpsim.path.loss import Duplicate, GilbertElliott, Loss, Reorder
+from tests.path.wire import Tape, fates, other, seg
 
 DEFAULTS = settings(derandomize=True, deadline=None)
 SENDS = st.lists(st.tuples(st.sampled_from(SIDES), st.integers(0, 5_000)), max_size=40)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from wire import Tape, seg
 
 from tcpsim.errors import InputError
 from tcpsim.path.element import Element, Side
 from tcpsim.path.rule import Rule, Script, rule_from_trace
 from tcpsim.path.script import parse_rule, script
 from tcpsim.tcp.segment import ACK, FIN, PSH, RST, SYN, Segment
+from tests.path.wire import Tape, seg
 
 Sent = tuple[Side, Segment]
 

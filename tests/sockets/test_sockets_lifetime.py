@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from two_hosts import CLIENT, CLIENT_PORT, MS, SERVER, SERVER_PORT, Hosts, S, connected
 
 from tcpsim.errors import InputError
 from tcpsim.sockets import (
@@ -27,6 +26,7 @@ from tcpsim.sockets import (
 )
 from tcpsim.tcp.segment import FIN, Segment
 from tcpsim.tcp.state import Holder, State
+from tests.sockets.two_hosts import CLIENT, CLIENT_PORT, MS, SERVER, SERVER_PORT, Hosts, S, connected
 
 
 def no_answer_to_fin(sender: str, segment: Segment) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from two_hosts import CLIENT, CLIENT_PORT, MS, SERVER, SERVER_PORT, Hosts, S, connected, listening
 
 from tcpsim.sockets import (
     Accept,
@@ -26,6 +25,17 @@ from tcpsim.sockets import (
 from tcpsim.tcp.segment import SYN
 from tcpsim.tcp.stack import stack
 from tcpsim.tcp.state import State
+from tests.sockets.two_hosts import (
+    CLIENT,
+    CLIENT_PORT,
+    MS,
+    SERVER,
+    SERVER_PORT,
+    Hosts,
+    S,
+    connected,
+    listening,
+)
 
 
 def test_connect_returns_after_one_round_trip_and_accept_half_a_round_trip_later() -> None:

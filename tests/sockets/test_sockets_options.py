@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from two_hosts import CLIENT, MS, SERVER, SERVER_PORT, Hosts, S, connected
 
 from tcpsim.sockets import Accept, Bind, Connect, GetSockOpt, Listen, Recv, Reply, SetSockOpt, Socket
 from tcpsim.tcp.stack import stack
+from tests.sockets.two_hosts import CLIENT, MS, SERVER, SERVER_PORT, Hosts, S, connected
 
 IN_API_UNITS = {
     "SO_KEEPALIVE": 1,

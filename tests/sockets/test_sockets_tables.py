@@ -6,7 +6,6 @@ from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from two_hosts import CLIENT, CLIENT_PORT, MS, SERVER, SERVER_PORT, Hosts, S, connected
 
 from tcpsim.sockets import (
     Accept,
@@ -36,6 +35,7 @@ from tcpsim.sockets import (
 )
 from tcpsim.tcp.segment import ACK, Segment
 from tcpsim.tcp.state import State
+from tests.sockets.two_hosts import CLIENT, CLIENT_PORT, MS, SERVER, SERVER_PORT, Hosts, S, connected
 
 FDS = st.integers(3, 7)
 PORTS = st.sampled_from([CLIENT_PORT, SERVER_PORT])

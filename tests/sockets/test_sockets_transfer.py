@@ -6,7 +6,6 @@ Sequences marked with a trace number are the calls and results of that trace of 
 from __future__ import annotations
 
 import pytest
-from two_hosts import CLIENT, MS, SERVER, Hosts, S, connected
 
 from tcpsim.sockets import (
     Accept,
@@ -29,6 +28,7 @@ from tcpsim.sockets import (
 from tcpsim.tcp.segment import FIN
 from tcpsim.tcp.stack import stack
 from tcpsim.tcp.state import State
+from tests.sockets.two_hosts import CLIENT, MS, SERVER, Hosts, S, connected
 
 HANGUP = "POLLIN|POLLOUT|POLLRDHUP|POLLHUP"
 FAILED = HANGUP + "|POLLERR"
