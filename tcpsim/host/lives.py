@@ -27,20 +27,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from tcpsim.app.program import relative
 from tcpsim.host.view import NOTHING, View, view
-from tcpsim.pair import Action, Pair, Side, advance, call
+from tcpsim.pair import Action, Machine, Pair, Side, advance, call
 from tcpsim.path import Choice, Chooser, Distribution, Quiet, Seeded
+from tcpsim.sockets.kernel import next_time
 
 
 class Moment:
-    """A pair at rest until its next event at `next_us` (None: never again), seen as view number `view`."""
+    """A pair at rest until its next event at `next_us` (None: nothing new will ever happen by itself).
+
+    `view` is the number of its view.
+    """
 
     __slots__ = ("acts", "next_us", "now_us", "pair", "view", "ways")
 
-    def __init__(self, pair: Pair, view: int, ways: Ways) -> None:
+    def __init__(self, pair: Pair, view: int, ways: Ways, idle: bool) -> None:
         self.pair = pair
         self.now_us = pair.now_us
-        self.next_us = pair.next_us
+        self.next_us = None if idle else pair.next_us
         self.view = view
         self.ways = ways  # one way: what the next advance begins with
         self.acts: dict[tuple[Side, Action], Ways] | None = None  # the same for acts at this very instant
@@ -63,6 +68,7 @@ class Alone:
 ALONE: Final = Alone()
 Way = Fork | Moment | Alone | None  # None: nobody has been here yet
 Ways = list[Way]
+Change = Callable[[Pair, Chooser], Pair]
 
 
 class Lives:
@@ -94,7 +100,7 @@ class Lives:
 
     def step(self, moment: Moment, chooser: Chooser) -> Moment:
         """The moment after the next event."""
-        return self._follow(moment.ways, chooser, lambda luck: advance(moment.pair, luck))
+        return self._follow(moment.ways, chooser, moment.pair, advance)
 
     def outlook(self, moment: Moment, until_us: int) -> int | None:
         """The view in which a life ends if the path loses nothing more; None: not by `until_us`."""
@@ -110,9 +116,14 @@ class Lives:
         if now_us == moment.now_us and moment.ways[0] is not ALONE:
             moment.acts = {} if moment.acts is None else moment.acts
             ways = moment.acts.setdefault((side, action), [None])
-        return self._follow(ways, chooser, lambda luck: call(moment.pair, side, action, now_us, luck))
+        pair = moment.pair
+        while pair.next_us is not None and pair.next_us < now_us:  # a clock that went on alone
+            pair = advance(pair, chooser)
+        return self._follow(
+            ways, chooser, pair, lambda before, luck: call(before, side, action, now_us, luck)
+        )
 
-    def _follow(self, ways: Ways, chooser: Chooser, compute: Callable[[Chooser], Pair]) -> Moment:
+    def _follow(self, ways: Ways, chooser: Chooser, before: Pair, change: Change) -> Moment:
         """Along the forks that the chooser's answers lead to; the end is known, or is computed and noted."""
         answers: list[int] = []
         at, way = 0, ways[0]
@@ -126,9 +137,12 @@ class Lives:
             return way
         self.computed += 1
         recorder = _Recorder(chooser, answers)
-        pair = compute(recorder)
+        pair = change(before, recorder)
         remember = way is None and self.room > 0
-        moment = self._moment(pair, remember and not recorder.drew)
+        by_chance = bool(answers or recorder.asked or recorder.drew)
+        moment = self._moment(
+            pair, remember and not recorder.drew, not by_chance and _only_time(before, pair)
+        )
         if remember:
             for choice, answer in recorder.asked:
                 fork = Fork(choice)
@@ -137,13 +151,28 @@ class Lives:
             ways[at] = ALONE if recorder.drew else moment
         return moment
 
-    def _moment(self, pair: Pair, remember: bool) -> Moment:
+    def _moment(self, pair: Pair, remember: bool, idle: bool = False) -> Moment:
         seen = view(pair)
         number = self._numbers.setdefault(seen, len(self.views))
         if number == len(self.views):
             self.views.append(seen)
         self.room -= remember
-        return Moment(pair, number, [None if remember else ALONE])
+        return Moment(pair, number, [None if remember else ALONE], idle)
+
+
+def _only_time(before: Pair, after: Pair) -> bool:
+    """Whether nothing has changed but the time, nor will: no timer of TCP, nothing in flight."""
+    if after.now_us == before.now_us or after.path.flights:
+        return False
+    for old, new in ((before.client, after.client), (before.server, after.server)):
+        same = old.system == new.system and next_time(new.system) is None and new.back_us is None
+        if not same or _programs(old, before.now_us) != _programs(new, after.now_us):
+            return False
+    return True
+
+
+def _programs(machine: Machine, now_us: int) -> list[tuple[object, ...]]:
+    return [(pid, *relative(running, now_us)) for pid, running in machine.programs]
 
 
 class Luck(Seeded):

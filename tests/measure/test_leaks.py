@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from tcpsim.app import behaviour
+from tcpsim.app import behaviour, close, connect, poll_for_eof, send, set_option
+from tcpsim.app.program import Program
 from tcpsim.host.census import Census
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.leaks import leaked_connections, leaks
 from tcpsim.pair import new_pair
 from tcpsim.path import make_path
+from tcpsim.scenario import build, scenario
 from tcpsim.tcp.stack import stack
 
 HOUR = 3_600_000_000
@@ -74,3 +76,18 @@ def test_keepalive_that_meets_a_rst_leaves_a_dead_descriptor() -> None:
     census = populate("keepalive-never-closes", 24 * HOUR)
     assert found(census) == {("client", "CLOSED", "descriptor", 7)}
     assert leaked_connections(census) == 0
+
+
+def test_polling_a_connection_that_only_one_side_believes_in_is_permanent() -> None:
+    """All FINs of the server are lost and it gives up: the client's program polls on, TCP is at rest."""
+    pair = build(scenario("all-fins-lost"), client="polls-its-socket")
+    census = simulate(Plan(((1.0, pair),), Arrivals(10, connections=7), settle_us=24 * HOUR))
+    assert found(census) == {("client", "ESTABLISHED", "permanent", 7)}
+    assert census.computed + census.recalled < 7 * 200  # not one event per poll
+
+
+def test_polling_does_not_hide_what_keepalive_will_find() -> None:
+    keeping = Program([connect(), set_option("SO_KEEPALIVE", 1), send(100), poll_for_eof("5s"), close()])
+    pair = build(scenario("all-fins-lost"), client=keeping)
+    census = simulate(Plan(((1.0, pair),), Arrivals(10, connections=2), settle_us=24 * HOUR))
+    assert found(census) == set()
