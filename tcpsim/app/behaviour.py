@@ -55,7 +55,7 @@ def _read_count(least: int) -> Callable[[Any, str], int]:
 
 
 BYTES = Kind("bytes", "an integer >= 1", _read_count(1))
-COUNT = Kind("", "an integer >= 0", _read_count(0))
+COUNT = Kind("", "an integer >= 1", _read_count(1))
 
 
 def _read_delay(value: Any, where: str) -> Any:
@@ -63,6 +63,16 @@ def _read_delay(value: Any, where: str) -> Any:
 
 
 TIME = Kind("time", 'a time with a unit, such as "50ms" or "2h"', parse_duration)
+
+
+def _read_seconds(value: Any, where: str) -> int:
+    duration_us = parse_duration(value, where)
+    if duration_us == 0 or duration_us % 1_000_000:
+        raise InputError(where, repr(value), SECONDS.allowed)
+    return duration_us
+
+
+SECONDS = Kind("time", 'a whole number of seconds above zero, such as "75s"', _read_seconds)
 DELAY = Kind("time", 'a time with a unit, such as "50ms", or a distribution', _read_delay)
 PROBABILITY = Kind("probability", "a number from 0 to 1", parse_probability)
 
@@ -70,6 +80,7 @@ PROBABILITY = Kind("probability", "a number from 0 to 1", parse_probability)
 Bytes = Annotated[int, BYTES]
 Count = Annotated[int, COUNT]
 Time = Annotated[str | int, TIME]
+Seconds = Annotated[str | int, SECONDS]  # in microseconds like every time; for options that count in seconds
 Delay = Annotated[str | int | Distribution, DELAY]  # a time that may be drawn anew for each connection
 Probability = Annotated[float, PROBABILITY]
 

@@ -8,7 +8,7 @@ kernel can only offer to it: "the classic read return of zero" (Rick Jones, open
 
 from __future__ import annotations
 
-from tcpsim.app.behaviour import Bytes, Count, Delay, Probability, Time, client
+from tcpsim.app.behaviour import Bytes, Count, Delay, Probability, Seconds, Time, client
 from tcpsim.app.flow import choose, crash, reboot, vanish
 from tcpsim.app.program import Program, Step
 from tcpsim.app.receiving import receive, receive_to_eof
@@ -16,11 +16,6 @@ from tcpsim.app.steps import abort, close, connect, send, set_option, shutdown
 from tcpsim.app.waiting import ignore, poll_for_eof, wait, wait_if_any, wait_until
 
 Steps = list[Step]
-
-
-def _seconds(duration: str | int) -> int:
-    """Socket options count in whole seconds; at least one."""
-    return max(1, int(duration) // 1_000_000)
 
 
 @client
@@ -81,14 +76,14 @@ def sends_once_more(
 
 @client
 def keepalive_never_closes(
-    request: Bytes = 100, idle: Time = "2h", interval: Time = "75s", count: Count = 9
+    request: Bytes = 100, idle: Seconds = "2h", interval: Seconds = "75s", count: Count = 9
 ) -> Program:
     """Never closes, but has set SO_KEEPALIVE: the leak is masked by a probe and the RST to it."""
     options = [
         set_option("SO_KEEPALIVE", 1),
-        set_option("TCP_KEEPIDLE", _seconds(idle)),
-        set_option("TCP_KEEPINTVL", _seconds(interval)),
-        set_option("TCP_KEEPCNT", max(1, count)),
+        set_option("TCP_KEEPIDLE", int(idle) // 1_000_000),
+        set_option("TCP_KEEPINTVL", int(interval) // 1_000_000),
+        set_option("TCP_KEEPCNT", count),
     ]
     return Program(
         [connect(), *options, send(request), receive_to_eof(), ignore()],

@@ -28,9 +28,9 @@ def responds_then_closes(
 
 
 @server
-def closes_first(delay: Delay = "300ms") -> Steps:
-    """Closes an idle connection some time after accepting it, without a word."""
-    return [listen(), accept(), wait(delay), close()]
+def closes_first(request: Bytes = 100, delay: Delay = "300ms") -> Steps:
+    """Reads the request and closes some time later, without an answer."""
+    return [listen(), accept(), receive(request), wait(delay), close()]
 
 
 @server
