@@ -104,7 +104,8 @@ def check(step: Step, window: int) -> bool:
         enough = unacked > t.rcv_mss and (t.readable == 0 or window >= t.rcv_wnd)
         now = enough or in_quickack(t, s) or bool(t.ack_pending & ACK_NOW) or bool(t.ooo)
     else:
-        now = unacked >= 2 * t.rcv_mss or bool(t.ack_pending & ACK_NOW) or bool(t.ooo)
+        second = unacked >= 2 * t.rcv_mss if s.ack_rule == "second" else t.delack_at_us is not None
+        now = second or bool(t.ack_pending & ACK_NOW) or bool(t.ooo)
         now = now or t.options.quickack is True
     return now or _delay(step)
 

@@ -34,7 +34,7 @@ def segment_arrives(step: Step, seg: Segment) -> None:
         if not opening.syn_sent(step, seg):
             return
         seg = seg._replace(seq=(seg.seq + 1) & MASK, flags=seg.flags & ~SYN)  # its text and FIN remain
-    elif t.mini or t.state == State.TIME_WAIT:
+    elif t.mini or (t.state == State.TIME_WAIT and step.s.time_wait_checks == "short"):
         timewait.segment_arrives(step, seg)
         return
     elif t.state == State.SYN_RECEIVED:
@@ -45,7 +45,12 @@ def segment_arrives(step: Step, seg: Segment) -> None:
     if not seg.flags & ACK:
         step.drop("no ACK bit")
         return
-    if _ack(step, seg) or _text(step, seg):
+    if _ack(step, seg):
+        return
+    if t.state == State.TIME_WAIT:
+        _waiting(step, seg)
+        return
+    if _text(step, seg):
         return
     output.push(step)
     if acks.check(step, output.select_window(step)):
@@ -142,7 +147,7 @@ def _reset(step: Step, seg: Segment) -> bool:
         return False
     t, s = step.t, step.s
     exact = seg.seq == t.rcv_nxt or _reset_behind_fin(step, seg)
-    if s.rfc5961 and not exact:
+    if s.challenge_rst and not exact:
         right = max((r for _, r, _ in t.ooo), key=lambda r: diff(r, t.rcv_nxt), default=None)
         if right is None or not t.sack_on or seg.seq != right:
             _challenge(step)
@@ -154,12 +159,15 @@ def _reset(step: Step, seg: Segment) -> bool:
 def _reset_behind_fin(step: Step, seg: Segment) -> bool:
     """A peer that sent FIN may reset at its FIN's number (Linux tcp_reset_check, RFC 5961 erratum)."""
     t = step.t
-    return seg.seq == (t.rcv_nxt - 1) & MASK and t.state in _PEER_CLOSED and step.s.rfc5961
+    return step.s.rst_behind_fin and seg.seq == (t.rcv_nxt - 1) & MASK and t.state in _PEER_CLOSED
 
 
 def reset(step: Step) -> None:
     """An acceptable RST: the connection is gone; what was received may stay readable (per stack)."""
     t, s = step.t, step.s
+    if t.state == State.TIME_WAIT and s.rfc1337:
+        step.drop("RST in TIME-WAIT (RFC 1337)")
+        return
     if t.state == State.SYN_RECEIVED:
         error = "ECONNREFUSED"
     elif t.state == State.CLOSE_WAIT:
@@ -177,14 +185,14 @@ def reset(step: Step) -> None:
 def _syn(step: Step, seg: Segment) -> bool:
     if not seg.flags & SYN:
         return False
-    if step.s.rfc5961:
+    if step.s.challenge_syn:
         _challenge(step)
-        return True
-    # RFC 9293 3.10.7.4 fourth, the original rule: a SYN in the window is an error of the peer
-    answer = output.rst_for(seg)
-    if answer is not None:
-        step.out.append(answer)
-    reset(step)
+    elif step.s.syn_reset_answer == "active":
+        output.send_rst(step)
+        reset(step)
+    else:  # RFC 793's rule: a SYN in the window is an error of the peer
+        _answer(step, seg)
+        reset(step)
     return True
 
 
@@ -195,7 +203,7 @@ def _ack(step: Step, seg: Segment) -> bool:
     t, s = step.t, step.s
     if lt(seg.ack, t.snd_una):
         too_old = (t.snd_una - t.max_window) & MASK
-        if s.rfc5961 and lt(seg.ack, too_old):  # RFC 5961 5.2
+        if s.challenge_ack and lt(seg.ack, too_old):  # RFC 5961 5.2
             _challenge(step)
             return True
         return False
@@ -285,16 +293,29 @@ def _text(step: Step, seg: Segment) -> bool:
         step.drop("text after the peer's FIN")
         return False
     beyond = lt(t.rcv_nxt, (seg.seq + seg.len) & MASK)
-    if seg.len and beyond and t.rd_shut and t.state in _AFTER_CLOSE and s.rst_on_data_after_close:
+    deaf = t.orphaned if s.rst_on_data_after_close == "orphan" else t.rd_shut
+    if seg.len and beyond and deaf and t.state in _AFTER_CLOSE and s.rst_on_data_after_close != "never":
         _answer_with_reset(step, seg, "data after close")
         return True
     receiving.text(step, seg)
     return t.state == State.CLOSED
 
 
+def _waiting(step: Step, seg: Segment) -> None:
+    """TIME-WAIT, fifth: only a repeated FIN can come; acknowledge it and restart the 2 MSL."""
+    if seg.flags & FIN:
+        step.t.wait = None
+    if seg.seg_len:
+        output.send_ack(step)
+
+
 def _answer_with_reset(step: Step, seg: Segment, why: str) -> None:
     """The segment is answered by a RST, and the connection is over at this end too."""
+    _answer(step, seg)
+    step.end(Fact.RESET, why, "ECONNRESET")
+
+
+def _answer(step: Step, seg: Segment) -> None:
     answer = output.rst_for(seg)
     if answer is not None:
         step.out.append(answer)
-    step.end(Fact.RESET, why, "ECONNRESET")

@@ -43,7 +43,7 @@ def receive(step: Step, octets: int) -> int:
     taken = min(octets, t.readable)
     t.readable -= taken
     connected = t.state not in (State.CLOSED, State.TIME_WAIT) and not t.mini
-    if connected and acks.after_read(step, taken, output.possible_window(t)):
+    if connected and acks.after_read(step, taken, output.possible_window(t, step.s)):
         output.send_ack(step)
     return taken
 

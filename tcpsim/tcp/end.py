@@ -144,8 +144,9 @@ def _listen_arrives(end: End, number: int, seg: Segment, now: int, iss: int) -> 
     if seg.flags & ACK:
         answer = output.rst_for(seg)
         return Result(end, (answer,) if answer else ())
-    if seg.flags & FIN or listener.full or listener.embryonic >= end.stack.syn_backlog:
-        why = "SYN with FIN" if seg.flags & FIN else "queue full"
+    refused = seg.flags & FIN and end.stack.syn_fin == "drop"
+    if refused or listener.full or listener.embryonic >= end.stack.syn_backlog:
+        why = "SYN with FIN" if refused else "queue full"
         return Result(end, (), (Note(number, "drop", State.LISTEN, State.LISTEN, str(Holder.OWNED), why),))
     child = opening.new_tcb(end.stack, seg.dst_port, seg.src_port, iss, now, listener.options, end.ts_offset)
     child.parent = number

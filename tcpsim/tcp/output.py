@@ -13,6 +13,7 @@ from tcpsim.tcp import acks, recovery
 from tcpsim.tcp.options import laid_out
 from tcpsim.tcp.segment import ACK, FIN, NO_OPTIONS, PSH, RST, SYN, Options, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
+from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import Sent, Tcb
 from tcpsim.tcp.timers import RETRY, SENT
@@ -70,13 +71,10 @@ def send_syn(step: Step, flags: int) -> None:
     """Our SYN or SYN,ACK, first or again, with the options that are offered or agreed."""
     t, s = step.t, step.s
     agreed = bool(flags & ACK)
-    options = Options(
-        mss=t.adv_mss,
-        wscale=t.rcv_wscale if (t.wscale_on if agreed else s.window_scaling) else None,
-        sack_permitted=t.sack_on if agreed else s.sack,
-    )
-    if t.ts_on if agreed else s.timestamps:
-        options = options._replace(ts_val=timestamp(t, step.now), ts_ecr=t.ts_recent if agreed else 0)
+    bare = s.syn_options_until is not None and t.handshake_resent >= s.syn_options_until and not agreed
+    options = Options(mss=t.adv_mss)
+    if not bare:
+        options = _negotiable(step, options, agreed)
     raw = min(t.rcv_wnd, 65535)  # never scaled in a SYN (RFC 7323 2.2)
     step.out.append(
         Segment(
@@ -92,6 +90,18 @@ def send_syn(step: Step, flags: int) -> None:
     )
     if agreed:
         acks.ack_sent(t, s)
+
+
+def _negotiable(step: Step, options: Options, agreed: bool) -> Options:
+    """What may be used if both SYNs carry it: offered, or agreed already."""
+    t, s = step.t, step.s
+    options = options._replace(
+        wscale=t.rcv_wscale if (t.wscale_on if agreed else s.window_scaling) else None,
+        sack_permitted=t.sack_on if agreed else s.sack,
+    )
+    if t.ts_on if agreed else s.timestamps:
+        options = options._replace(ts_val=timestamp(t, step.now), ts_ecr=t.ts_recent if agreed else 0)
+    return options
 
 
 def send_ack(step: Step) -> None:
@@ -127,14 +137,17 @@ def select_window(step: Step) -> int:
     """
     t = step.t
     offered = acks.offered_window(t)
-    window = min(possible_window(t), 65535 << t.rcv_wscale)
-    if window < offered:
-        unit = 1 << t.rcv_wscale
-        window = -(-offered // unit) * unit
-    return window
+    window = min(possible_window(t, step.s), 65535 << t.rcv_wscale)
+    return _rounded(offered, t.rcv_wscale, True) if window < offered else window
 
 
-def possible_window(t: Tcb) -> int:
+def _rounded(octets: int, wscale: int, up: bool) -> int:
+    """`octets` as a scaled window can say them."""
+    unit = 1 << wscale
+    return (octets + unit - 1 if up else octets) // unit * unit
+
+
+def possible_window(t: Tcb, s: Stack) -> int:
     """What could be offered if nothing had been offered before."""
     queued = t.readable + sum((right - left) & MASK for left, right, _ in t.ooo)
     free = min(max(t.rcv_space - queued, 0), t.rcv_ssthresh)
@@ -142,8 +155,7 @@ def possible_window(t: Tcb) -> int:
     if free < t.rcv_space // 2 and (free < t.rcv_space // 16 or free < mss):
         return 0
     if t.rcv_wscale:
-        unit = 1 << t.rcv_wscale
-        return -(-free // unit) * unit if queued == 0 else free // unit * unit
+        return _rounded(free, t.rcv_wscale, s.window_rounding == "up" and free >= t.rcv_space // 2)
     if t.rcv_wnd <= free - mss or t.rcv_wnd > free:
         return free // mss * mss if free >= mss else free
     return t.rcv_wnd
@@ -240,7 +252,8 @@ def _send_burst(step: Step, length: int, fin: bool) -> None:
         size = min(mss, length - offset)
         offset += size
         last = offset >= length
-        kept = PSH if size and offset in ends else 0
+        pushed = not t.unsent and last if s.push_rule == "buffer" else offset in ends
+        kept = PSH if size and pushed else 0
         # a burst sent as one is pushed at its end, but a single segment of it resent is not (Linux)
         burst_push = PSH if last and length > mss and s.burst_segments > 1 else 0
         if last and fin:

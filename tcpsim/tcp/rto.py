@@ -67,9 +67,10 @@ def _linux(t: Tcb, rtt_us: int, floor_us: int) -> None:
 
 def timeout(t: Tcb, s: Stack) -> int:
     """RTO from the estimate, without back-off."""
-    rto = (t.srtt8 >> 3) + t.rttvar4 + s.rto_slop_us
+    rto = (t.srtt8 >> 3) + t.rttvar4
     if s.rto_rule == "floor":
         rto = max(rto, s.rto_min_us)
+    rto += s.rto_slop_us
     if s.rto_tick_us > 1:
         rto = -(-rto // s.rto_tick_us) * s.rto_tick_us
     return min(rto, s.rto_max_us)
@@ -78,9 +79,9 @@ def timeout(t: Tcb, s: Stack) -> int:
 def backed_off(t: Tcb, s: Stack) -> int:
     """The timeout after one more retransmission (RFC 6298 5.5), or by the stack's table."""
     if s.backoff:
-        base = timeout(t, s) if t.srtt8 else s.syn_rto_us
+        base = timeout(t, s) - s.rto_slop_us if t.srtt8 else s.syn_rto_us
         step = s.backoff[min(t.backoff, len(s.backoff) - 1)]
-        return min(base * step, s.rto_max_us)
+        return min(base * step + s.rto_slop_us, s.rto_max_us)
     return min(t.rto_us << 1, s.rto_max_us)
 
 

@@ -61,6 +61,7 @@ class Stack:
     rto_rule: str  # "floor": max(min, SRTT + 4 RTTVAR); "variance": SRTT + max(4 RTTVAR, min) (Linux)
     rto_tick_us: int  # clock granularity G: RTOs are rounded up to it
     rto_slop_us: int  # added to every RTO (FreeBSD rexmit_slop)
+    syn_options_until: int | None  # SYNs sent with all options; later ones carry MSS only (FreeBSD)
     backoff: tuple[int, ...]  # multipliers per retransmission, the last one repeated; () doubles for ever
     # giving up
     retry_rule: str  # "count" of retransmissions, or "budget": a count turned into a time (Linux)
@@ -88,7 +89,7 @@ class Stack:
     orphan_persist_retries: bool  # an orphan's unanswered probes count, and back-off at its end kills it
     persist_limit: int | None  # unanswered probes of an owned socket; RFC 9293: none
     # acknowledging
-    ack_rule: str  # "second": every second full segment or the delay; "adaptive": Linux quick-ack and ato
+    ack_rule: str  # "second" full segment (RFC), "alternate": second segment (BSD), "adaptive" (Linux)
     delayed_ack_us: int
     delayed_ack_max_us: int
     quick_acks: int  # Linux TCP_MAX_QUICKACKS
@@ -96,7 +97,7 @@ class Stack:
     fin_ack_now: bool  # the ACK of a FIN is not delayed
     # closing
     rst_on_unread_close: bool  # RFC 2525 2.17
-    rst_on_data_after_close: bool  # RFC 9293 3.6.1, MAY-1
+    rst_on_data_after_close: str  # "orphan" (RFC 9293 3.6.1), "cannot-receive": SHUT_RD too (Linux), "never"
     fin_wait_2_us: int | None  # None: no limit
     fin_wait_2_on_fin_acked: str  # armed when our FIN is acked: "never", "cannot-receive", "always"
     fin_wait_2_on_close: bool  # armed when close() finds the socket in FIN-WAIT-2
@@ -107,12 +108,17 @@ class Stack:
     linger2_max_us: int | None  # cap of TCP_LINGER2; None: the option does not exist
     time_wait_us: int
     rfc1337: bool  # a RST does not kill TIME-WAIT
-    time_wait_restart_on_ack: bool  # an in-window bare ACK restarts it (Linux)
+    time_wait_checks: str  # "full": as in every state (RFC); "short": BSD's; a mini-socket has Linux's
     time_wait_reuse: bool  # a new SYN beyond RCV.NXT, or with a newer timestamp, reopens
     mini_sockets: bool  # orphaned FIN-WAIT-2 and TIME-WAIT shrink to a reduced record
     linger_reads_eagain: bool  # close() whose linger time runs out returns EWOULDBLOCK (4.4BSD), else 0
     # defence
-    rfc5961: bool  # challenge ACKs for RST, SYN and old ACKs
+    challenge_rst: bool  # RFC 5961 3.2: a RST has to hit RCV.NXT; else any in the window resets
+    challenge_syn: bool  # RFC 5961 4.2: a SYN is challenged; else one in the window resets
+    challenge_ack: bool  # RFC 5961 5.2: an ACK far in the past is challenged
+    rst_behind_fin: bool  # a RST one below RCV.NXT resets when the peer's FIN was received (Linux)
+    syn_reset_answer: str  # where a SYN resets: "segment": RST at SEG.ACK; "active": RST at SND.NXT (BSD)
+    syn_fin: str  # a SYN with FIN at a listener: "drop", or "accept" the SYN
     ack_rate_limit_us: int  # at most one pure answer to unacceptable segments per this time and socket
     unsent_ack_answered: bool  # in ESTABLISHED too, an ACK of what was never sent draws an ACK (3.10.7.4)
     window_overrun: str  # octets past the window: "trim" them, or take them "if-empty" (Linux 6.17 on)
@@ -125,6 +131,7 @@ class Stack:
     rcv_space: int  # receive buffer in octets of window
     rcv_space_first: int  # the same before any segment told how well octets use the buffer (Linux)
     rcv_space_mss_multiple: bool  # the first window offered is a multiple of the MSS (Linux)
+    window_rounding: str  # a scaled window is rounded "up" (Linux) or "down" to the unit
     rcvbuf_percent: int  # octets of window per 100 of SO_RCVBUF
     snd_space: int  # send buffer
     window_scaling: bool
@@ -135,7 +142,7 @@ class Stack:
     layout_syn: tuple[str, ...]  # option order of a SYN with everything on; absent options fall out
     layout_pads: str  # how the gaps are padded: "linux", "before" each option, "after" all
     nagle: str  # "rfc": anything outstanding; "minshall": a small segment outstanding (Linux); "off"
-    push_rule: str  # "write": end of each write; "queue": the write queue's chunks as Linux coalesces them
+    push_rule: str  # "write": end of each; "buffer": when nothing is left (BSD); "queue": Linux's chunks
     retransmit_collapse: bool  # a resent segment swallows small ones queued behind it
     # congestion and loss recovery
     initial_window: int  # segments
@@ -269,9 +276,9 @@ def _convert(where: str, field: str, value: Any) -> Any:
     if value in ("none", "never") and "None" in kind:
         return None
     if kind.startswith("bool") and not isinstance(value, bool):
-        if str(value) not in ("0", "1", "true", "false"):
-            raise InputError(where, repr(value), "0, 1, true or false")
-        return str(value) in ("1", "true")
+        if not (str(value).isdigit() or value in ("true", "false")):
+            raise InputError(where, repr(value), "true, false, 0 or (a sysctl that is a level) another number")
+        return str(value) not in ("0", "false")
     if kind.startswith("int") and isinstance(value, str):
         if field.endswith("_us"):
             return parse_duration(value, where)

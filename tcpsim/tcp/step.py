@@ -63,6 +63,11 @@ class Step:
         t.ooo = t.sack_order = ()
         t.ack_pending = 0
 
+    def reheld(self) -> None:
+        """Settling has made a mini-socket of it: the log says so where it tells of the state."""
+        holder = str(self.t.holder(self.s))
+        self.notes = [n._replace(holder=holder) if n.new is self.t.state else n for n in self.notes]
+
     def drop(self, why: str) -> None:
         """A segment was ignored."""
         t = self.t
@@ -78,8 +83,11 @@ def run(tcb: Tcb, now: int, stack: Stack, socket: int, act: Callable[..., Any], 
     """Do `act(step, *arguments)` on a copy of `tcb` and settle its timers; the result is in the Step."""
     step = Step(tcb.copy(), now, stack, socket)
     act(step, *arguments)
-    if step.t.state != State.CLOSED:
-        timers.settle(step)
-    else:
-        timers.stop_all(step.t)
+    t = step.t
+    if t.state == State.CLOSED:
+        timers.stop_all(t)
+        return step
+    timers.settle(step)
+    if t.mini and not tcb.mini:
+        step.reheld()
     return step

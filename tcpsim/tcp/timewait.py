@@ -1,9 +1,9 @@
 """TIME-WAIT, and FIN-WAIT-2 as a mini-socket (RFC 9293 3.10.7.4, 3.6.1; RFC 1337; RFC 6191).
 
-Owns: how a connection that only waits reads a segment. The checks and their order are those of Linux
-(net/ipv4/tcp_minisocks.c tcp_timewait_state_process), which repeats the RFC's for a record that has no
-buffers; where the RFC asks for less, a field of the profile says so. Refuses to know: how long the wait
-is (timers) and what becomes of a SYN that takes the place (end).
+Owns: how a stack that keeps a waiting connection apart reads a segment for it: Linux's mini-sockets
+(net/ipv4/tcp_minisocks.c tcp_timewait_state_process) and BSD's short check. A stack that has no such
+shortcut makes the same checks as in every state (arrives). Refuses to know: how long the wait is
+(timers) and what becomes of a SYN that takes the place (end).
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ def segment_arrives(step: Step, seg: Segment) -> None:
     """One segment for a connection that waits."""
     if step.t.state == State.FIN_WAIT_2:
         _fin_wait_2(step, seg)
+    elif step.t.mini:
+        _time_wait_mini(step, seg)
     else:
-        _time_wait(step, seg)
+        _time_wait_checked(step, seg)
 
 
 def reopens(t: Tcb, seg: Segment, reuse: bool) -> bool:
@@ -76,19 +78,17 @@ def _fin_wait_2(step: Step, seg: Segment) -> None:
     output.send_ack(step)
 
 
-def _time_wait(step: Step, seg: Segment) -> None:
-    """A bare segment at RCV.NXT, or anything else, which is answered and restarts the wait."""
+def _time_wait_mini(step: Step, seg: Segment) -> None:
+    """Linux: a bare segment at RCV.NXT, or anything else, which is answered and restarts the wait."""
     t, s = step.t, step.s
     stale = _stale(t, seg)
-    bare = seg.seg_len == 0
-    if not stale and seg.seq == t.rcv_nxt and (bare or seg.flags & RST):
-        if seg.flags & RST:
-            if s.rfc1337:
-                step.drop("RST in TIME-WAIT (RFC 1337)")
-            else:
-                step.end(Fact.RESET, "reset in TIME-WAIT", None)
-        elif s.time_wait_restart_on_ack:
+    if not stale and seg.seq == t.rcv_nxt and (seg.seg_len == 0 or seg.flags & RST):
+        if not seg.flags & RST:
             t.wait = None
+        elif s.rfc1337:
+            step.drop("RST in TIME-WAIT (RFC 1337)")
+        else:
+            step.end(Fact.RESET, "reset in TIME-WAIT", None)
         return
     if seg.flags & RST:
         step.drop("RST outside TIME-WAIT's RCV.NXT")
@@ -96,6 +96,18 @@ def _time_wait(step: Step, seg: Segment) -> None:
     if seg.flags & ACK or stale:
         t.wait = None
     _answer(step, seg)
+
+
+def _time_wait_checked(step: Step, seg: Segment) -> None:
+    """BSD (FreeBSD netinet/tcp_timewait.c tcp_twcheck): a repeated FIN restarts, no RST kills."""
+    t = step.t
+    if seg.flags & RST or not seg.flags & ACK:
+        step.drop("RST or no ACK in TIME-WAIT")
+        return
+    if seg.flags & FIN and (seg.seq + seg.seg_len) & MASK == t.rcv_nxt:
+        t.wait = None
+    if seg.flags & (SYN | FIN) or seg.len or seg.seq != t.rcv_nxt or seg.ack != t.snd_nxt:
+        _answer(step, seg)
 
 
 def _answer(step: Step, seg: Segment) -> None:
