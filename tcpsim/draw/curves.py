@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from tcpsim.draw.sheet import (
@@ -32,6 +33,8 @@ from tcpsim.draw.sheet import (
 from tcpsim.tcp.state import State, parse_state
 
 __all__ = [
+    "Axes",  # so that an experiment can name what it draws on: only this room imports matplotlib
+    "Figure",
     "areas",
     "band",
     "bytes_axis",
