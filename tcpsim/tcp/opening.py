@@ -40,7 +40,7 @@ def new_tcb(
         snd_sml=iss,
         snd_space=s.snd_space if options.sndbuf is None else options.sndbuf,
         rcv_space=space,
-        rcv_ssthresh=window,
+        rcv_ssthresh=window if s.rcv_space_mss_multiple else space,
         rcv_wnd=window,
         rcv_wscale=_scale_for(s, options, space),
         adv_mss=mss,

@@ -168,11 +168,12 @@ def push(step: Step, probe: bool = False) -> bool:
     """Send what the windows and Nagle allow, FIN included; `probe`: one segment whatever cwnd says."""
     t = step.t
     sent = False
+    idle = t.snd_una == t.snd_nxt  # BSD asks once per call (tcp_output.c), the RFC before each segment
     while t.snd_nxt != t.write_seq and t.state in _SENDING:
         quota = t.cwnd - recovery.in_flight(t)
         if quota <= 0 and not (probe and not sent):
             break
-        length, fin = _burst(step, max(quota, 1))
+        length, fin = _burst(step, max(quota, 1), idle)
         if length < 0:
             break
         _send_burst(step, length, fin)
@@ -184,7 +185,7 @@ def push(step: Step, probe: bool = False) -> bool:
     return sent
 
 
-def _burst(step: Step, quota: int) -> tuple[int, bool]:
+def _burst(step: Step, quota: int, idle: bool) -> tuple[int, bool]:
     """Octets of data to send as one burst, and whether our FIN rides on it; (-1, False): nothing may go."""
     t, s = step.t, step.s
     queued = sum(t.unsent)
@@ -199,9 +200,10 @@ def _burst(step: Step, quota: int) -> tuple[int, bool]:
         chunks += 1
     last = chunks == len(t.unsent)
     fin = last and t.close_called
-    if s.nagle == "rfc":
+    if s.nagle != "minshall":
         length = min(chunk, limit, max(usable, 0))
-        if not _rfc_may_send(t, length, queued, fin):
+        idle = idle if s.nagle == "bsd" else t.snd_una == t.snd_nxt
+        if not _rfc_may_send(t, length, queued, fin, idle or t.options.nodelay):
             return -1, False
     else:
         first = min(chunk, mss)
@@ -220,22 +222,21 @@ def _burst(step: Step, quota: int) -> tuple[int, bool]:
     return length, fin
 
 
-def _rfc_may_send(t: Tcb, length: int, queued: int, fin: bool) -> bool:
+def _rfc_may_send(t: Tcb, length: int, queued: int, fin: bool, small_may: bool) -> bool:
     """RFC 9293 3.8.6.2.1 with 3.7.4 (Nagle): full segments, all there is, or half the largest window."""
     if length <= 0:
         return False
     if length >= t.snd_mss:
         return True
-    idle = t.snd_una == t.snd_nxt
-    if length == queued and (idle or t.options.nodelay or fin):
+    if length == queued and (small_may or fin):
         return True
-    return length >= t.max_window // 2 and (idle or t.options.nodelay)
+    return length >= t.max_window // 2 and small_may
 
 
 def _nagle_holds(step: Step) -> bool:
-    """Whether a small segment has to wait for an ACK (RFC 9293 3.7.4; Linux: only for a small one)."""
+    """Minshall's variant of Nagle: a small segment waits only for the ACK of another (tcp_minshall_check)."""
     t = step.t
-    if step.s.nagle == "off" or t.options.nodelay or not t.sent:
+    if t.options.nodelay or not t.sent:
         return False
     return lt(t.snd_una, t.snd_sml) and le(t.snd_sml, t.snd_nxt)
 

@@ -141,7 +141,8 @@ class Stack:
     dsack: bool
     layout_syn: tuple[str, ...]  # option order of a SYN with everything on; absent options fall out
     layout_pads: str  # how the gaps are padded: "linux", "before" each option, "after" all
-    nagle: str  # "rfc": anything outstanding; "minshall": a small segment outstanding (Linux); "off"
+    nagle: str  # what holds a small segment: "rfc": anything outstanding; "bsd": outstanding at the call;
+    # "minshall": a small segment outstanding (Linux)
     push_rule: str  # "write": end of each; "buffer": when nothing is left (BSD); "queue": Linux's chunks
     retransmit_collapse: bool  # a resent segment swallows small ones queued behind it
     # congestion and loss recovery
@@ -277,7 +278,9 @@ def _convert(where: str, field: str, value: Any) -> Any:
         return None
     if kind.startswith("bool") and not isinstance(value, bool):
         if not (str(value).isdigit() or value in ("true", "false")):
-            raise InputError(where, repr(value), "true, false, 0 or (a sysctl that is a level) another number")
+            raise InputError(
+                where, repr(value), "true, false, 0 or (a sysctl that is a level) another number"
+            )
         return str(value) not in ("0", "false")
     if kind.startswith("int") and isinstance(value, str):
         if field.endswith("_us"):
