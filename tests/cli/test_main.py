@@ -82,3 +82,10 @@ def test_a_terminal_that_knows_ascii_only_gets_ascii() -> None:
     done = run("states", env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.isascii()
+
+
+def test_a_terminal_gets_colour_unless_it_says_no() -> None:
+    terminal = {**os.environ, "FORCE_COLOR": "1", "TERM": "xterm-256color"}
+    terminal.pop("NO_COLOR", None)
+    assert "\x1b[" in run("states", env=terminal).stdout
+    assert "\x1b" not in run("states", env={**terminal, "NO_COLOR": "1"}).stdout
