@@ -122,20 +122,17 @@ def _rows(story: Story) -> list[_Row]:
         if item.kind == "state" and before and same_moment and not before.said[item.side]:
             before.said[item.side] = item.text
             continue
+        wire = _wire(story.flights[item.flight], item, arrival) if item.flight >= 0 else _SILENT_WIRE
         if (
-            item.kind == "send"
-            and before
-            and same_moment
+            before
             and before is rows[-1]
             and before.last.kind == "state"
+            and _brings_about(before.last, [item])
         ):
             row = before
-            row.wire = _wire(story.flights[item.flight], item, arrival)
-            row.last = item
+            row.wire, row.last = wire, item
         else:
-            row = _Row(
-                item, _wire(story.flights[item.flight], item, arrival) if item.flight >= 0 else _SILENT_WIRE
-            )
+            row = _Row(item, wire)
             rows.append(row)
         latest[item.side] = row
         if arrival:
