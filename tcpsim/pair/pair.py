@@ -22,10 +22,11 @@ from tcpsim.app.program import Ask, Done, Draw, Program, Reboot, Running, Spawn,
 from tcpsim.errors import InputError
 from tcpsim.pair.event import Arrived, Called, Duplicated, Happened, Log, Lost, Returned, Sent, told
 from tcpsim.path import SIDES, Choice, Chooser, Path, Side
-from tcpsim.sockets import Call, Reply, kernel
+from tcpsim.sockets import Call, Caller, Reply, kernel
 from tcpsim.sockets.system import Returned as Outcome
-from tcpsim.sockets.system import System, held, new_system
+from tcpsim.sockets.system import System, held, new_system, pid_of, with_end
 from tcpsim.tcp.end import new_end
+from tcpsim.tcp.late import put_off
 from tcpsim.tcp.segment import Segment
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import Holder, State
@@ -71,13 +72,27 @@ class Resume(NamedTuple):
 
 
 class Make(NamedTuple):
-    """For `call`: process `pid`, whose program is not inside a call, makes this one."""
+    """For `call`: a process, or a thread of one, that is not inside a call makes this one."""
 
-    pid: int
+    caller: Caller
     call: Call
 
 
-Action = sockets.Kill | Vanish | Reboot | Resume | Make
+class Inject(NamedTuple):
+    """For `call`: a segment that neither end sent reaches the machine at `due_us`."""
+
+    segment: Segment
+    due_us: int
+
+
+class PutOff(NamedTuple):
+    """For `call`: what is due first on a socket comes late, at `until_us`, as kernels' timers do."""
+
+    socket: int
+    until_us: int
+
+
+Action = sockets.Kill | Vanish | Reboot | Resume | Make | Inject | PutOff
 
 
 def new_pair(
@@ -120,7 +135,7 @@ def advance(pair: Pair, chooser: Chooser, log: Log | None = None) -> Pair:
 def call(
     pair: Pair, side: Side, action: Action, now_us: int, chooser: Chooser, log: Log | None = None
 ) -> Pair:
-    """The outside acts on one machine at `now_us`: Kill, Vanish, Reboot, Resume or Make.
+    """The outside acts on one machine at `now_us`: any `Action`.
 
     Raises:
         ValueError: `now_us` is before the pair's time, or something is due before it; or the program to be
@@ -245,7 +260,7 @@ class _Instant:
         for segment in segments:
             self.send(work, segment)
         for caller, done, reply in completed:
-            pid = caller if isinstance(caller, int) else caller.pid
+            pid = pid_of(caller)
             self.ready.append((work, pid, reply))
             if self.log is not None:
                 self.log(Returned(self.now_us, work.side, pid, done, reply))
@@ -314,14 +329,14 @@ class _Instant:
             self.say(work, f"chooses {ask.outcomes[index]}")
         return index
 
-    def syscall(self, work: _Work, pid: int, made: Call) -> Reply | None:
+    def syscall(self, work: _Work, caller: Caller, made: Call) -> Reply | None:
         """A process makes a call; None if it blocks."""
         if self.log is not None:
-            self.log(Called(self.now_us, work.side, pid, made))
-        outcome = kernel.syscall(work.system, pid, made, self.now_us)
+            self.log(Called(self.now_us, work.side, pid_of(caller), made))
+        outcome = kernel.syscall(work.system, caller, made, self.now_us)
         self.take(work, outcome)
         if self.log is not None and outcome.reply is not None:
-            self.log(Returned(self.now_us, work.side, pid, made, outcome.reply))
+            self.log(Returned(self.now_us, work.side, pid_of(caller), made, outcome.reply))
         return outcome.reply
 
     def act(self, work: _Work, action: Action) -> None:
@@ -343,8 +358,12 @@ class _Instant:
             if action.pid not in work.programs or not work.programs[action.pid].paused:
                 raise ValueError(f"Resume: process {action.pid} of the {work.side} does not stand at a pause")
             self.run(work, action.pid, None)
+        elif isinstance(action, Inject):
+            self.path = lines.inject(self.path, work.side, action.segment, action.due_us)
+        elif isinstance(action, PutOff):
+            work.system = with_end(work.system, put_off(work.system.end, action.socket, action.until_us))
         else:
-            self.syscall(work, action.pid, action.call)
+            self.syscall(work, action.caller, action.call)
 
     def say(self, work: _Work, what: str) -> None:
         """Tell the log of something that is neither a segment nor a call."""
