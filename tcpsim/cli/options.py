@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from tcpsim.errors import InputError
+from tcpsim.tcp.stack import names
 from tcpsim.units import parse_duration, parse_probability, parse_rate
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -77,7 +78,7 @@ SEED = whole("--seed", 0, 2**64 - 1, default="1", show_default=True, help="Where
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/cli.md) instead of text.")
 
 _SHARED = (
-    click.option("--stack-client", metavar="STACK", help="The client's TCP: linux or rfc9293."),
+    click.option("--stack-client", metavar="STACK", help=f"The client's TCP: {', '.join(names())}."),
     click.option("--stack-server", metavar="STACK", help="The server's TCP."),
     click.option(
         "--set",
