@@ -17,6 +17,7 @@ from tcpsim.tcp.event import Fact, Timer
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
 from tcpsim.tcp.state import State
+from tcpsim.tcp.tcb import Tcb
 from tcpsim.tcp.timers import PROGRESS
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ def segment_arrives(step: Step, seg: Segment) -> None:
     if t.state == State.SYN_SENT:
         if not opening.syn_sent(step, seg):
             return
-        seg = seg._replace(seq=(seg.seq + 1) & MASK, flags=seg.flags & ~SYN)  # its text and FIN remain
     elif t.mini or (t.state == State.TIME_WAIT and step.s.time_wait_checks == "short"):
         timewait.segment_arrives(step, seg)
         return
@@ -50,6 +50,8 @@ def segment_arrives(step: Step, seg: Segment) -> None:
     if t.state == State.TIME_WAIT:
         _waiting(step, seg)
         return
+    if seg.flags & SYN:
+        seg = seg._replace(seq=(seg.seq + 1) & MASK, flags=seg.flags & ~SYN)  # its text and FIN remain
     if _text(step, seg):
         return
     output.push(step)
@@ -64,9 +66,7 @@ def _handshake(step: Step, seg: Segment) -> bool:
         return True
     if _sequence(step, seg) or _reset(step, seg):
         return True
-    if seg.flags & SYN:
-        if seg.seq == t.irs and seg.flags & ACK:
-            return False  # the peer's SYN,ACK of a simultaneous open
+    if seg.flags & SYN and not (seg.flags & ACK and seg.seq == t.irs):  # that one: a simultaneous open's
         return _syn(step, seg)
     return opening.syn_received_unacceptable(step, seg)
 
@@ -219,7 +219,7 @@ def _ack(step: Step, seg: Segment) -> bool:
     if advanced:
         t.retransmits = 0
     if lt(t.snd_wl1, seg.seq) or (t.snd_wl1 == seg.seq and le(t.snd_wl2, seg.ack)):
-        t.snd_wnd = seg.wnd << t.snd_wscale
+        t.snd_wnd = _window(t, seg)
         t.snd_wl1, t.snd_wl2 = seg.seq, seg.ack
         t.max_window = max(t.max_window, t.snd_wnd)
     t.probes_out = 0
@@ -232,6 +232,11 @@ def _ack(step: Step, seg: Segment) -> bool:
     if advanced and t.close_called and t.snd_una == t.write_seq:
         return _fin_acked(step, seg)
     return False
+
+
+def _window(t: Tcb, seg: Segment) -> int:
+    """SEG.WND in octets: scaled as agreed, but never in a segment with SYN (RFC 7323 2.2)."""
+    return seg.wnd if seg.flags & SYN else seg.wnd << t.snd_wscale
 
 
 def _window_heard(step: Step) -> None:
@@ -250,7 +255,7 @@ def _complete_passive_open(step: Step, seg: Segment) -> None:
     t = step.t
     prior_una, t.snd_una = t.snd_una, (t.iss + 1) & MASK
     recovery.acknowledged(step, seg, prior_una, False)
-    t.snd_wnd = seg.wnd << t.snd_wscale
+    t.snd_wnd = _window(t, seg)
     t.snd_wl1, t.snd_wl2 = seg.seq, seg.ack
     t.max_window = max(t.max_window, t.snd_wnd)
     step.fact(Fact.SYN_ACKED)

@@ -212,4 +212,4 @@ def _wait_over(step: Step) -> None:
         return
     if s.fin_wait_2_rst:
         output.send_rst(step)
-    step.end(Fact.FIN_WAIT_2_OVER, "FIN-WAIT-2 limit", "ETIMEDOUT" if not t.orphaned else None)
+    step.end(Fact.FIN_WAIT_2_OVER, "FIN-WAIT-2 limit", s.fin_wait_2_error)

@@ -48,7 +48,6 @@ TABLE: tuple[Row, ...] = (
     # SYN-RECEIVED
     Row("accepted", S.SYN_RECEIVED, F.SYN_ACKED, S.ESTABLISHED, "3.10.7.4 fifth"),
     Row("syn-received-close", S.SYN_RECEIVED, F.CLOSE_CALLED, S.FIN_WAIT_1, "3.10.4 CLOSE"),
-    Row("syn-received-fin", S.SYN_RECEIVED, F.PEER_FIN, S.CLOSE_WAIT, "3.10.7.4 eighth"),
     Row("syn-received-reset", S.SYN_RECEIVED, F.RESET, S.CLOSED, "3.10.7.4 second"),
     Row("syn-received-abort", S.SYN_RECEIVED, F.ABORTED, S.CLOSED, "3.10.5 ABORT"),
     Row("synack-gave-up", S.SYN_RECEIVED, F.GAVE_UP, S.CLOSED, "3.8.3 R2; 3.10.8"),
@@ -111,8 +110,8 @@ IMPOSSIBLE: dict[Fact, tuple[frozenset[State], str]] = {
     ),
     F.FIN_ACKED: (frozenset(State) - _FIN_OUT, "our FIN is outstanding in these three states only"),
     F.PEER_FIN: (
-        frozenset(State) - {S.SYN_RECEIVED, S.ESTABLISHED, S.FIN_WAIT_1, S.FIN_WAIT_2},
-        "the peer's FIN came already, or its SYN has not",
+        frozenset(State) - {S.ESTABLISHED, S.FIN_WAIT_1, S.FIN_WAIT_2},
+        "the peer's FIN came already, or the ACK before it has not (the fifth check ends SYN-RECEIVED)",
     ),
     F.RESET: (_NO_PEER_YET, "there is no connection to reset"),
     F.ABORTED: (frozenset({S.CLOSED}), "there is no connection to abort"),

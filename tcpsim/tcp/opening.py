@@ -46,6 +46,7 @@ def new_tcb(
         adv_mss=mss,
         rcv_mss=min(mss, _LINUX_RCV_MSS) if s.ack_rule == "adaptive" else mss,
         rto_us=s.syn_rto_us,
+        cwnd=s.initial_window,
         ts_offset=ts_offset,
         handshake_sent_us=now,
         last_ack_us=now,

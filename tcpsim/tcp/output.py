@@ -315,7 +315,7 @@ def resend(step: Step, index: int) -> None:
     t, s = step.t, step.s
     record = t.sent[index]
     if record.flags & SYN:
-        send_syn(step, SYN | ACK if t.state == State.SYN_RECEIVED else SYN)
+        send_syn(step, SYN if t.state == State.SYN_SENT else SYN | ACK)
         t.handshake_resent += 1
     else:
         if s.retransmit_collapse:

@@ -80,7 +80,10 @@ class Stack:
     keep_intvl_us: int
     keep_cnt: int
     keepalive_states: frozenset[State]  # where an owned socket probes
-    keepalive_orphans: bool  # and whether an orphan does
+    keepalive_orphans: bool  # and whether an orphan does, if it was asked for
+    orphan_keep_idle_us: (
+        int | None
+    )  # an orphan in FIN-WAIT-2 is probed after so long, asked for or not (HP-UX)
     keepalive_probe_len: int  # 0, or one garbage octet (RFC 1122 4.2.3.6)
     # zero window
     persist_min_us: int
@@ -105,6 +108,7 @@ class Stack:
     fin_wait_2_rto_floor: bool  # at least 3.5 RTO (Linux tcp_fin_time)
     fin_wait_2_two_stages: bool  # above TIME-WAIT's length: first the excess, then the excess again (Linux)
     fin_wait_2_rst: bool  # RST at expiry
+    fin_wait_2_error: str  # errno at expiry, where a program still holds the socket
     linger2_max_us: int | None  # cap of TCP_LINGER2; None: the option does not exist
     time_wait_us: int
     rfc1337: bool  # a RST does not kill TIME-WAIT

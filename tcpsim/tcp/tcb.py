@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tcpsim.tcp.event import Timer
-from tcpsim.tcp.segment import FIN
+from tcpsim.tcp.segment import FIN, SYN
 from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import Holder, State
@@ -306,8 +306,8 @@ class Tcb:
     def unacked(self) -> int:
         """Octets of data written and not acknowledged yet."""
         octets = ((self.write_seq - self.snd_una) & MASK) - self.close_called
-        if self.state in (State.SYN_SENT, State.SYN_RECEIVED):
-            octets -= 1  # our SYN
+        if self.sent and self.sent[0].flags & SYN:
+            octets -= 1
         return max(octets, 0)
 
     @property

@@ -135,6 +135,8 @@ def persist_us(t: Tcb, s: Stack, now: int) -> int:
 
 def keeps_alive(t: Tcb, s: Stack) -> bool:
     """Whether this socket probes an idle peer in its present state."""
+    if t.orphaned and s.orphan_keep_idle_us is not None and t.state == State.FIN_WAIT_2:
+        return True
     return (
         (t.options.keepalive or s.keepalive_default)
         and t.state in s.keepalive_states
@@ -145,6 +147,8 @@ def keeps_alive(t: Tcb, s: Stack) -> bool:
 
 def keep_idle_us(t: Tcb, s: Stack) -> int:
     """Idle time before the first probe."""
+    if t.orphaned and s.orphan_keep_idle_us is not None:
+        return s.orphan_keep_idle_us
     return s.keep_idle_us if t.options.keep_idle_us is None else t.options.keep_idle_us
 
 
