@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpsim.tcp import acks, opening, output, receiving, recovery, timewait
+from tcpsim.tcp import acks, opening, output, receiving, recovery, sending, timewait
 from tcpsim.tcp.event import Fact, Timer
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
@@ -54,7 +54,7 @@ def segment_arrives(step: Step, seg: Segment) -> None:
         seg = seg._replace(seq=(seg.seq + 1) & MASK, flags=seg.flags & ~SYN)  # its text and FIN remain
     if _text(step, seg):
         return
-    output.push(step)
+    sending.push(step)
     if acks.check(step, output.select_window(step)):
         output.send_ack(step)
 
@@ -191,7 +191,7 @@ def _syn(step: Step, seg: Segment) -> bool:
         output.send_rst(step)
         reset(step)
     else:  # RFC 793's rule: a SYN in the window is an error of the peer
-        _answer(step, seg)
+        output.refuse(step, seg)
         reset(step)
     return True
 
@@ -316,11 +316,5 @@ def _waiting(step: Step, seg: Segment) -> None:
 
 def _answer_with_reset(step: Step, seg: Segment, why: str) -> None:
     """The segment is answered by a RST, and the connection is over at this end too."""
-    _answer(step, seg)
+    output.refuse(step, seg)
     step.end(Fact.RESET, why, "ECONNRESET")
-
-
-def _answer(step: Step, seg: Segment) -> None:
-    answer = output.rst_for(seg)
-    if answer is not None:
-        step.out.append(answer)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tcpsim.tcp import acks, output
+from tcpsim.tcp import acks, output, sending
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.state import State
@@ -33,7 +33,7 @@ def send(step: Step, octets: int) -> int:
     else:
         t.unsent = (*t.unsent, taken)
     t.write_seq = (t.write_seq + taken) & MASK
-    output.push(step)
+    sending.push(step)
     return taken
 
 
@@ -64,7 +64,7 @@ def _send_fin(step: Step) -> None:
         t.close_called = True
         t.write_seq = (t.write_seq + 1) & MASK
         step.fact(Fact.CLOSE_CALLED)
-        output.push(step)
+        sending.push(step)
 
 
 def close(step: Step) -> None:
@@ -109,6 +109,6 @@ def set_options(step: Step, changes: dict[str, Any]) -> None:
     if changes.keys() & {"keepalive", "keep_idle_us"}:
         t.keep_at_us = None
     if changes.get("nodelay"):
-        output.push(step)
+        sending.push(step)
     if changes.get("quickack"):
         t.pingpong = False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpsim.tcp import acks, output, recovery, rto, timers
+from tcpsim.tcp import acks, output, recovery, rto, sending, timers
 from tcpsim.tcp.event import Fact, Timer
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import Tcb
@@ -99,7 +99,7 @@ def _loss_probe(step: Step) -> None:
     """RFC 8985 7.3: new data if there is some, else the last segment again; then the RTO counts from now."""
     t = step.t
     if t.tlp_high_seq is None and t.sent:
-        fresh = t.snd_nxt != t.write_seq and output.push(step, probe=True)
+        fresh = t.snd_nxt != t.write_seq and sending.push(step, probe=True)
         if not fresh:
             _resend_tail(step)
         t.tlp_resent = not fresh
@@ -117,7 +117,7 @@ def _resend_tail(step: Step) -> None:
     tail = len(t.sent) - 1
     while tail > 0 and t.sent[tail].sacked:
         tail -= 1
-    output.resend(step, tail)
+    sending.resend(step, tail)
 
 
 def _reordering(step: Step) -> None:
@@ -143,7 +143,7 @@ def _persist(step: Step) -> None:
     t.probes_out += 1
     t.backoff += 1
     step.restart = timers.RETRY
-    output.probe_window(step)
+    sending.probe_window(step)
 
 
 def _persist_over(step: Step) -> bool:

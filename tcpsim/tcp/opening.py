@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpsim.tcp import acks, output, recovery
+from tcpsim.tcp import acks, output, recovery, sending
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, le, lt
@@ -135,9 +135,7 @@ def syn_sent(step: Step, seg: Segment) -> bool:
     """A segment arrives in SYN-SENT (3.10.7.3); returns whether its text or FIN remain to be read."""
     t = step.t
     if seg.flags & ACK and (le(seg.ack, t.iss) or lt(t.snd_nxt, seg.ack)):
-        answer = output.rst_for(seg)
-        if answer is not None:
-            step.out.append(answer)
+        output.refuse(step, seg)
         return False
     if seg.flags & RST:
         if seg.flags & ACK:
@@ -158,7 +156,7 @@ def syn_sent(step: Step, seg: Segment) -> bool:
     agreed(step)
     if seg.len or seg.flags & FIN:
         return True
-    if not output.push(step):
+    if not sending.push(step):
         output.send_ack(step)
     return False
 
@@ -178,7 +176,5 @@ def syn_received_unacceptable(step: Step, seg: Segment) -> bool:
     t = step.t
     if not seg.flags & ACK or (lt(t.iss, seg.ack) and le(seg.ack, t.snd_nxt)):
         return False
-    answer = output.rst_for(seg)
-    if answer is not None:
-        step.out.append(answer)
+    output.refuse(step, seg)
     return True

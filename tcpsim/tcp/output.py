@@ -1,30 +1,22 @@
-"""What leaves: segments built, the send queue cut into them, windows offered (RFC 9293 3.8.6).
+"""How a segment is built, and the window it offers (RFC 9293 3.1, 3.8.6.2.2, 3.10.7.1).
 
-Owns: header and option fields of every segment a TCB sends, the segmentation loop with the sender's
-silly-window and Nagle rules, the receive window on offer, and resending one record of the queue.
-Refuses to know: which record is lost (recovery) and when an ACK is due (acks).
+Owns: header and option fields of every segment that leaves, and the receive window on offer. Refuses to
+know: what is sent when (sending) and when an ACK is due (acks).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpsim.tcp import acks, recovery
+from tcpsim.tcp import acks
 from tcpsim.tcp.options import laid_out
-from tcpsim.tcp.segment import ACK, FIN, NO_OPTIONS, PSH, RST, SYN, Options, Segment
-from tcpsim.tcp.seqnum import MASK, diff, le, lt
+from tcpsim.tcp.segment import ACK, NO_OPTIONS, RST, Options, Segment
+from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.stack import Stack
-from tcpsim.tcp.state import State
-from tcpsim.tcp.tcb import Sent, Tcb
-from tcpsim.tcp.timers import RETRY, SENT
+from tcpsim.tcp.tcb import Tcb
 
 if TYPE_CHECKING:
     from tcpsim.tcp.step import Step
-
-_SENDING = frozenset(
-    {State.ESTABLISHED, State.CLOSE_WAIT, State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK, State.FIN_WAIT_2}
-)
-
 
 # Building
 
@@ -127,6 +119,19 @@ def rst_for(seg: Segment) -> Segment | None:
     return Segment(seg.dst_port, seg.src_port, RST | ACK, 0, (seg.seq + seg.seg_len) & MASK, 0, 0)
 
 
+def probe_keepalive(step: Step) -> None:
+    """<SEQ=SND.NXT-1>, with or without one garbage octet (RFC 9293 3.8.4)."""
+    t = step.t
+    transmit(step, 0, (t.snd_nxt - 1) & MASK, step.s.keepalive_probe_len)
+
+
+def refuse(step: Step, seg: Segment) -> None:
+    """Answer `seg` as if there were no connection for it."""
+    answer = rst_for(seg)
+    if answer is not None:
+        step.out.append(answer)
+
+
 # The receive window on offer
 
 
@@ -159,183 +164,3 @@ def possible_window(t: Tcb, s: Stack) -> int:
     if t.rcv_wnd <= free - mss or t.rcv_wnd > free:
         return free // mss * mss if free >= mss else free
     return t.rcv_wnd
-
-
-# Sending what is queued
-
-
-def push(step: Step, probe: bool = False) -> bool:
-    """Send what the windows and Nagle allow, FIN included; `probe`: one segment whatever cwnd says."""
-    t = step.t
-    sent = False
-    idle = t.snd_una == t.snd_nxt  # BSD asks once per call (tcp_output.c), the RFC before each segment
-    while t.snd_nxt != t.write_seq and t.state in _SENDING:
-        quota = t.cwnd - recovery.in_flight(t)
-        if quota <= 0 and not (probe and not sent):
-            break
-        length, fin = _burst(step, max(quota, 1), idle)
-        if length < 0:
-            break
-        _send_burst(step, length, fin)
-        sent = True
-        if probe:
-            break
-    if sent and step.restart != RETRY:
-        step.restart = step.restart or SENT
-    return sent
-
-
-def _burst(step: Step, quota: int, idle: bool) -> tuple[int, bool]:
-    """Octets of data to send as one burst, and whether our FIN rides on it; (-1, False): nothing may go."""
-    t, s = step.t, step.s
-    queued = sum(t.unsent)
-    usable = diff((t.snd_una + t.snd_wnd) & MASK, t.snd_nxt)
-    mss = t.snd_mss
-    if queued == 0:
-        return (0, True) if usable >= 1 and t.close_called else (-1, False)
-    limit = min(quota, s.burst_segments) * mss
-    chunk, chunks = t.unsent[0], 1
-    while chunk < limit and chunks < len(t.unsent):  # small writes that wait are sent together
-        chunk += t.unsent[chunks]
-        chunks += 1
-    last = chunks == len(t.unsent)
-    fin = last and t.close_called
-    if s.nagle != "minshall":
-        length = min(chunk, limit, max(usable, 0))
-        idle = idle if s.nagle == "bsd" else t.snd_una == t.snd_nxt
-        if not _rfc_may_send(t, length, queued, fin, idle or t.options.nodelay):
-            return -1, False
-    else:
-        first = min(chunk, mss)
-        if first + (fin and chunk <= mss) > usable:
-            return -1, False
-        partial = chunk < mss and last and not fin
-        if partial and _nagle_holds(step):
-            return -1, False
-        length = min(chunk, limit)
-        if length > mss:
-            length = min(length, usable)
-            rest = length % mss
-            if rest and length < chunk and _nagle_holds(step):
-                length -= rest
-    fin = fin and length == queued and length < usable
-    return length, fin
-
-
-def _rfc_may_send(t: Tcb, length: int, queued: int, fin: bool, small_may: bool) -> bool:
-    """RFC 9293 3.8.6.2.1 with 3.7.4 (Nagle): full segments, all there is, or half the largest window."""
-    if length <= 0:
-        return False
-    if length >= t.snd_mss:
-        return True
-    if length == queued and (small_may or fin):
-        return True
-    return length >= t.max_window // 2 and small_may
-
-
-def _nagle_holds(step: Step) -> bool:
-    """Minshall's variant of Nagle: a small segment waits only for the ACK of another (tcp_minshall_check)."""
-    t = step.t
-    if t.options.nodelay or not t.sent:
-        return False
-    return lt(t.snd_una, t.snd_sml) and le(t.snd_sml, t.snd_nxt)
-
-
-def _send_burst(step: Step, length: int, fin: bool) -> None:
-    """Cut `length` octets into segments; PSH where a write ends, or at the end of a burst sent as one."""
-    t, s = step.t, step.s
-    mss = t.snd_mss
-    ends = _take(t, length)
-    sent_records = list(t.sent)
-    start = t.snd_nxt
-    offset = 0
-    while True:
-        size = min(mss, length - offset)
-        offset += size
-        last = offset >= length
-        pushed = not t.unsent and last if s.push_rule == "buffer" else offset in ends
-        kept = PSH if size and pushed else 0
-        # a burst sent as one is pushed at its end, but a single segment of it resent is not (Linux)
-        burst_push = PSH if last and length > mss and s.burst_segments > 1 else 0
-        if last and fin:
-            kept |= FIN
-        seq = t.snd_nxt
-        end = (seq + size + (kept & FIN)) & MASK
-        t.snd_nxt = end
-        transmit(step, kept | burst_push, seq, size)
-        sent_records.append(Sent(seq, end, kept, step.now, 1))
-        if last:
-            break
-    t.sent = tuple(sent_records)
-    if length % mss:
-        t.snd_sml = (start + length) & MASK
-    if length:
-        acks.data_sent(step)
-
-
-def _take(t: Tcb, length: int) -> frozenset[int]:
-    """Remove `length` octets from the chunks; returns the offsets at which a chunk ended."""
-    unsent = list(t.unsent)
-    ends: set[int] = set()
-    offset = 0
-    while offset < length:
-        if unsent[0] <= length - offset:
-            offset += unsent.pop(0)
-            ends.add(offset)
-        else:
-            unsent[0] -= length - offset
-            offset = length
-    t.unsent = tuple(unsent)
-    return frozenset(ends)
-
-
-def probe_window(step: Step) -> None:
-    """A zero-window probe (RFC 9293 3.8.6.1), or Linux's: an old octet's number and no data."""
-    t, s = step.t, step.s
-    usable = diff((t.snd_una + t.snd_wnd) & MASK, t.snd_nxt)
-    if t.unsent and usable > 0:
-        size = min(usable, t.snd_mss, sum(t.unsent))  # the window is open but silly: use it
-        _send_burst(step, size, False)
-    elif s.persist_probe == "old":
-        transmit(step, 0, (t.snd_una - 1) & MASK)
-    elif t.unsent:
-        _send_burst(step, 1, False)
-    else:
-        _send_burst(step, 0, True)
-
-
-def probe_keepalive(step: Step) -> None:
-    """<SEQ=SND.NXT-1>, with or without one garbage octet (RFC 9293 3.8.4)."""
-    t = step.t
-    transmit(step, 0, (t.snd_nxt - 1) & MASK, step.s.keepalive_probe_len)
-
-
-def resend(step: Step, index: int) -> None:
-    """Send record `index` of the queue again, with small ones behind it where the stack collapses them."""
-    t, s = step.t, step.s
-    record = t.sent[index]
-    if record.flags & SYN:
-        send_syn(step, SYN if t.state == State.SYN_SENT else SYN | ACK)
-        t.handshake_resent += 1
-    else:
-        if s.retransmit_collapse:
-            record = _collapse(t, index)
-        transmit(step, record.flags, record.seq, record.payload)
-    again = record._replace(sent_us=step.now, xmits=record.xmits + 1, resent=record.lost)
-    t.sent = (*t.sent[:index], again, *t.sent[index + 1 :])
-
-
-def _collapse(t: Tcb, index: int) -> Sent:
-    """Let record `index` swallow its small neighbours (Linux tcp_retrans_try_collapse)."""
-    record = t.sent[index]
-    room = t.snd_mss - record.payload
-    behind = index + 1
-    while behind < len(t.sent):
-        following = t.sent[behind]
-        if following.sacked or following.payload > room:
-            break
-        room -= following.payload
-        record = record._replace(end=following.end, flags=record.flags | following.flags)
-        behind += 1
-    t.sent = (*t.sent[:index], record, *t.sent[behind:])
-    return record

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from tcpsim.tcp import output, rto
+from tcpsim.tcp import output, rto, sending
 from tcpsim.tcp.segment import SYN, Segment
 from tcpsim.tcp.seqnum import MASK, le, lt
 from tcpsim.tcp.stack import Stack
@@ -248,7 +248,7 @@ def resend_lost(step: Step) -> None:
             if in_flight(t) >= t.cwnd:
                 return
             _note_retransmission(step)
-            output.resend(step, index)
+            sending.resend(step, index)
         index += 1
 
 
@@ -269,7 +269,7 @@ def timed_out(step: Step) -> None:
         t.tlp_high_seq = None
     _note_retransmission(step)
     t.retransmits += 1
-    output.resend(step, next((i for i, r in enumerate(t.sent) if not r.sacked), 0))
+    sending.resend(step, next((i for i, r in enumerate(t.sent) if not r.sacked), 0))
 
 
 def _sent_recently(step: Step, record: Sent) -> bool:

@@ -117,7 +117,5 @@ def _answer(step: Step, seg: Segment) -> None:
 
 
 def _refuse(step: Step, seg: Segment, why: str) -> None:
-    answer = output.rst_for(seg)
-    if answer is not None:
-        step.out.append(answer)
+    output.refuse(step, seg)
     step.end(Fact.RESET, why, None)
