@@ -23,15 +23,6 @@ if TYPE_CHECKING:
     from tcpsim.tcp.step import Step
 
 
-def in_flight(t: Tcb) -> int:
-    """Segments believed to be in the network (RFC 6675 pipe)."""
-    if t.ca_state == OPEN:
-        return len(t.sent)
-    left = sum(1 for r in t.sent if r.sacked or r.lost)
-    resent = sum(1 for r in t.sent if r.resent)
-    return len(t.sent) - left + resent - (0 if t.sack_on else min(t.dupacks, len(t.sent) - left))
-
-
 class _Heard(NamedTuple):
     """What one acknowledgement said about the queue."""
 
@@ -175,7 +166,7 @@ def _alert(step: Step, advanced: bool, duplicate: bool, heard: _Heard) -> None:
         t.ca_state = RECOVERY
         t.high_seq = t.snd_nxt
         t.ssthresh = max(t.cwnd // 2, 2)
-        t.cwnd = max(t.ssthresh, in_flight(t) + 1)
+        t.cwnd = max(t.ssthresh, t.pipe + 1)
         t.tlp_high_seq = None
     else:
         t.ca_state = DISORDER if marked else OPEN
@@ -234,7 +225,7 @@ def reordering_over(step: Step) -> None:
         t.ca_state = RECOVERY
         t.high_seq = t.snd_nxt
         t.ssthresh = max(t.cwnd // 2, 2)
-        t.cwnd = max(t.ssthresh, in_flight(t) + 1)
+        t.cwnd = max(t.ssthresh, t.pipe + 1)
     resend_lost(step)
 
 
@@ -245,7 +236,7 @@ def resend_lost(step: Step) -> None:
     while index < len(t.sent):
         record = t.sent[index]
         if record.lost and not record.resent:
-            if in_flight(t) >= t.cwnd:
+            if t.pipe >= t.cwnd:
                 return
             _note_retransmission(step)
             sending.resend(step, index)
@@ -264,7 +255,7 @@ def timed_out(step: Step) -> None:
         )
         t.ca_state = LOSS
         t.dupacks = 0
-        t.cwnd = in_flight(t) + 1
+        t.cwnd = t.pipe + 1
         t.high_seq = t.snd_nxt
         t.tlp_high_seq = None
     _note_retransmission(step)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpsim.tcp import acks, output, recovery
+from tcpsim.tcp import acks, output
 from tcpsim.tcp.segment import ACK, FIN, PSH, SYN
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
 from tcpsim.tcp.state import State
@@ -30,7 +30,7 @@ def push(step: Step, probe: bool = False) -> bool:
     sent = False
     idle = t.snd_una == t.snd_nxt  # BSD asks once per call (tcp_output.c), the RFC before each segment
     while t.snd_nxt != t.write_seq and t.state in _SENDING:
-        quota = t.cwnd - recovery.in_flight(t)
+        quota = t.cwnd - t.pipe
         if quota <= 0 and not (probe and not sent):
             break
         length, fin = _burst(step, max(quota, 1), idle)

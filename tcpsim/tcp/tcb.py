@@ -316,9 +316,14 @@ class Tcb:
         return max(self.snd_space - self.unacked, 0)
 
     @property
-    def outstanding(self) -> int:
-        """Segments in the retransmission queue."""
-        return len(self.sent)
+    def pipe(self) -> int:
+        """Segments believed to be in the network (RFC 6675); without SACK each duplicate ACK tells of one."""
+        if self.ca_state == OPEN:
+            return len(self.sent)
+        left = sum(1 for r in self.sent if r.sacked or r.lost)
+        resent = sum(1 for r in self.sent if r.resent)
+        arrived = 0 if self.sack_on else min(self.dupacks, len(self.sent) - left)
+        return len(self.sent) - left + resent - arrived
 
 
 def _generate_copy() -> Callable[[Tcb], Tcb]:
