@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv figures figures-full test verify lint format bench pictures clean
+.PHONY: help venv figures figures-full test verify lint format bench docs pictures clean
 
 help:
 	@echo "make figures       run the experiments: CSV and pictures in figures/ (minutes)"
@@ -14,6 +14,7 @@ help:
 	@echo "make test          the tests (minutes)        make verify   the ones that take longer"
 	@echo "make lint          ruff and mypy --strict     make format   let ruff rewrite"
 	@echo "make bench         workload W1 beside a bare heapq loop"
+	@echo "make docs      the pages of docs/ that are printed from data"
 	@echo "make pictures      the ones in README.md and docs/"
 	@echo "make clean         remove .venv and caches; figures/ stays"
 
@@ -40,6 +41,10 @@ format: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(PY) -m benchmarks
+
+# pages that are printed from data
+docs: $(VENV)/run.stamp
+	$(PY) -c "from pathlib import Path; from tcpsim.draw.profiles import page; Path('docs/stacks.md').write_text(page(), encoding='utf-8')"
 
 # what README.md and docs/ show
 pictures: $(VENV)/run.stamp

@@ -22,6 +22,7 @@ COMMANDS = {
     "run": "Run one connection and show it as a ladder.",
     "population": "Run many connections and count their sockets over time.",
     "behaviours": "List what clients and servers can be told to be.",
+    "stacks": "List the stack profiles, their differences, and their sources.",
     "states": "Draw the eleven-state diagram from the transition table.",
 }
 

@@ -1,0 +1,52 @@
+"""`tcpsim stacks`: the stack profiles, their differences, and where a value comes from."""
+
+from __future__ import annotations
+
+import click
+
+from tcpsim.cli.options import JSON
+from tcpsim.cli.show import print_json, print_text
+from tcpsim.draw import profiles
+from tcpsim.errors import InputError
+from tcpsim.tcp.stack import knobs, names, stack
+
+
+@click.command(help="List the stack profiles; two or more NAMEs: how they differ.")
+@click.argument("chosen", metavar="[NAME]...", nargs=-1)
+@click.option("--explain", metavar="FIELD", help="Tell where a value of the stacks named comes from.")
+@JSON
+def command(chosen: tuple[str, ...], explain: str | None, as_json: bool) -> None:
+    """The table of all stacks when none is named."""
+    for name in chosen:
+        stack(name)
+    if explain is not None and not chosen:
+        raise InputError("--explain", "no stack", f"tcpsim stacks NAME --explain {explain}")
+    if as_json:
+        print_json([_record(name, explain) for name in chosen or names()])
+    elif explain is not None:
+        print_text("\n".join(profiles.story(name, explain) for name in chosen))
+    elif len(chosen) > 1:
+        print_text(profiles.differences(chosen))
+    elif chosen:
+        print_text("".join(profiles.story(chosen[0], knob.field) for knob in knobs(chosen[0])))
+    else:
+        print_text(profiles.overview())
+
+
+def _record(name: str, explain: str | None) -> dict[str, object]:
+    """A stack and its values, each with its source."""
+    profile = stack(name)
+    wanted = profiles.matching(name, explain) if explain is not None else knobs(name)
+    return {
+        "name": name,
+        "values": [
+            {
+                "field": knob.field,
+                "value": profiles.spelled(knob.field, getattr(profile, knob.field)),
+                "own_name": knob.own_name or None,
+                "source": knob.source,
+                "verified": knob.verified,
+            }
+            for knob in wanted
+        ],
+    }
