@@ -31,7 +31,7 @@ _LIFE: Final[dict[Side, float]] = {"client": 3.0, "server": 6.6}
 _BAR: Final = 0.07
 _TOP, _BOTTOM = 0.78, 0.2
 _LETTERS: Final = 30  # that fit beside a lifeline
-_MOST_ITEMS: Final = 2_000
+_TALLEST: Final = 400.0  # a PNG of 160 dots per inch has at most 2**16 rows
 
 
 class _Place(NamedTuple):
@@ -48,11 +48,11 @@ def ladder_figure(story: Story, title: str = "") -> Figure:
     Raises:
         InputError: more happenings than a picture can show.
     """
-    if len(story.items) > _MOST_ITEMS:
-        allowed = f"at most {_MOST_ITEMS:,} in a picture; a .txt file takes them all"
-        raise InputError("ladder", f"{len(story.items):,} happenings", allowed)
     place = _place(story)
     height = place.bottom + _TOP + _BOTTOM
+    if height > _TALLEST:
+        allowed = "about 1,500 in a picture; a .txt file takes them all"
+        raise InputError("ladder", f"{len(story.items):,} happenings", allowed)
     figure = blank(_WIDTH, height)
     panel = figure.add_axes((0, 0, 1, 1))
     panel.set_axis_off()

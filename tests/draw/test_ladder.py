@@ -135,5 +135,5 @@ def test_picture_is_whole_and_the_same_twice(tmp_path: Path) -> None:
 
 def test_a_picture_has_its_limits() -> None:
     story = Story(tuple(Item(t, "client", "note", "x") for t in range(3_000)), ())
-    with pytest.raises(InputError, match=r"3,000 happenings, allowed: at most 2,000"):
+    with pytest.raises(InputError, match=r"3,000 happenings, allowed: about 1,500"):
         ladder_figure(story)
