@@ -273,6 +273,19 @@ def test_a_killed_server_sends_its_fin() -> None:
     assert state(pair, "server") == ["FIN-WAIT-1"]
 
 
+def test_only_a_process_that_exists_is_killed() -> None:
+    pair = call(at(a_pair(), S), "client", Kill(1), S, Quiet())
+    with pytest.raises(ValueError, match="the client has no process 1"):
+        call(pair, "client", Kill(1), S, Quiet())
+
+
+def test_a_machine_that_nothing_happens_to_stays_the_same_object() -> None:
+    pair = at(a_pair([connect(), wait("1s"), close()], [listen(), accept(), ignore()]), 900 * MS)
+    later = advance(pair, Quiet())  # the client closes; the server hears of it 10 ms later
+    assert later.server is pair.server
+    assert later.client is not pair.client
+
+
 def test_a_paused_program_is_resumed_by_the_outside() -> None:
     server = [listen(), pause("a worker is free"), accept(), receive(100), send(1000), close()]
     pair = at(a_pair(server=server), S)

@@ -15,7 +15,7 @@ from tcpsim.app.flow import (
     repeat,
     vanish,
 )
-from tcpsim.app.program import Program, Running, Step, run, start
+from tcpsim.app.program import Program, Running, Step
 from tcpsim.app.receiving import receive, receive_to_eof
 from tcpsim.app.steps import (
     abort,
@@ -54,12 +54,10 @@ __all__ = [
     "receive",
     "receive_to_eof",
     "repeat",
-    "run",
     "send",
     "servers",
     "set_option",
     "shutdown",
-    "start",
     "vanish",
     "wait",
     "wait_if_any",

@@ -138,8 +138,8 @@ def call(
     """The outside acts on one machine at `now_us`: any `Action`.
 
     Raises:
-        ValueError: `now_us` is before the pair's time, or something is due before it; or the program to be
-            resumed is not paused.
+        ValueError: `now_us` is before the pair's time, or something is due before it; or there is no such
+            process, or none that is paused.
     """
     if now_us < pair.now_us or (pair.next_us is not None and pair.next_us < now_us):
         raise ValueError(f"call at {now_us}: the pair is at {pair.now_us}, its next event at {pair.next_us}")
@@ -167,16 +167,19 @@ def census(pair: Pair, side: Side) -> tuple[Held, ...]:
 class _Work:
     """A machine while an instant happens to it."""
 
-    __slots__ = ("back_us", "programs", "side", "system", "up")
+    __slots__ = ("back_us", "before", "programs", "side", "system", "up")
 
     def __init__(self, side: Side, machine: Machine) -> None:
         self.side = side
+        self.before = machine
         self.system, programs, self.up, self.back_us = machine
         self.programs = dict(programs)
 
     def machine(self) -> Machine:
-        """The machine as it is now."""
-        return Machine(self.system, tuple(self.programs.items()), self.up, self.back_us)
+        """The machine as it is now; the very same object if nothing happened to it."""
+        after = Machine(self.system, tuple(self.programs.items()), self.up, self.back_us)
+        untouched = self.system is self.before.system and after[1:] == self.before[1:]
+        return self.before if untouched else after
 
     def wake_us(self) -> int | None:
         """When it acts by itself next."""
@@ -351,6 +354,8 @@ class _Instant:
             self.ready = [each for each in self.ready if each[0] is not work]
             self.say(work, "vanishes" if work.back_us is None else "reboots")
         elif isinstance(action, sockets.Kill):
+            if action.pid not in work.programs:
+                raise ValueError(f"Kill: the {work.side} has no process {action.pid}")
             self.say(work, f"process {action.pid} is killed")
             self.take(work, kernel.syscall(work.system, 0, action, self.now_us))
             work.programs.pop(action.pid, None)

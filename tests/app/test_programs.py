@@ -25,17 +25,15 @@ from tcpsim.app import (
     receive,
     receive_to_eof,
     repeat,
-    run,
     send,
     set_option,
     shutdown,
-    start,
     vanish,
     wait,
     wait_if_any,
     wait_until,
 )
-from tcpsim.app.program import DONE, Ask, Draw, Reboot, Running, Spawn, Until, Vanish, relative
+from tcpsim.app.program import DONE, Ask, Draw, Reboot, Running, Spawn, Until, Vanish, relative, run, start
 from tcpsim.errors import InputError
 from tcpsim.path import Uniform
 from tcpsim.sockets import Reply
