@@ -11,8 +11,6 @@ from __future__ import annotations
 from tcpsim.tcp import timers
 from tcpsim.tcp.end import End
 
-DEADLINES = ("slot_at_us", "delack_at_us", "keep_at_us", "user_at_us", "wait_at_us")
-
 
 def put_off(end: End, socket: int, until_us: int) -> End:
     """The same end, but what is due first on `socket` is due at `until_us`.
@@ -24,7 +22,7 @@ def put_off(end: End, socket: int, until_us: int) -> End:
     if due_us is None or until_us < due_us:
         raise ValueError(f"put off to {until_us}: the socket's next deadline is {due_us}")
     t = end.sockets[socket].copy()
-    for name in DEADLINES:
+    for name in timers.DEADLINES:
         if getattr(t, name) == due_us:
             setattr(t, name, until_us)
     return End(end.stack, end.iss, end.ts_offset, {**end.sockets, socket: t}, end.listeners, end.next_id)

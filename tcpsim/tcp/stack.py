@@ -60,6 +60,7 @@ class Stack:
     rto_max_us: int
     rto_rule: str  # "floor": max(min, SRTT + 4 RTTVAR); "variance": SRTT + max(4 RTTVAR, min) (Linux)
     rto_tick_us: int  # clock granularity G: RTOs are rounded up to it
+    timer_hz: int  # a kernel's timer wheel delays every timer to its buckets; 0: timers fire on time
     rto_slop_us: int  # added to every RTO (FreeBSD rexmit_slop)
     syn_options_until: int | None  # SYNs sent with all options; later ones carry MSS only (FreeBSD)
     backoff: tuple[int, ...]  # multipliers per retransmission, the last one repeated; () doubles for ever

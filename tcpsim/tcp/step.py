@@ -88,6 +88,8 @@ def run(tcb: Tcb, now: int, stack: Stack, socket: int, act: Callable[..., Any], 
         timers.stop_all(t)
         return step
     timers.settle(step)
+    if stack.timer_hz:
+        timers.turn_wheel(tcb, t, now, stack.timer_hz)
     if t.mini and not tcb.mini:
         step.reheld()
     return step

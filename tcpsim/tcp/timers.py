@@ -30,6 +30,9 @@ _PROBE_SLACK_US = 2_000  # Linux TCP_TIMEOUT_MIN_US: added to a probe's 2 SRTT a
 _NEVER = 1 << 62
 
 
+DEADLINES = ("slot_at_us", "delack_at_us", "keep_at_us", "user_at_us", "wait_at_us")
+
+
 def next_time(t: Tcb) -> int | None:
     """The earliest deadline of `t`, or None when nothing will ever happen by itself."""
     at = _NEVER
@@ -63,6 +66,27 @@ def settle(step: Step) -> None:
         _settle_user_timeout(step)
     if t.state >= State.FIN_WAIT_2 or t.wait is not None:
         _settle_wait(step)
+
+
+def turn_wheel(before: Tcb, t: Tcb, now: int, hz: int) -> None:
+    """Delay what this step has armed to the bucket of a timer wheel (Linux kernel/time/timer.c).
+
+    A level has 64 buckets, each level's are 8 times as coarse as the one below, and a timer goes into
+    the first bucket that is not too early: up to an eighth late, never early.
+    """
+    for name in DEADLINES:
+        at = getattr(t, name)
+        if at is not None and at != getattr(before, name):
+            setattr(t, name, _bucket_us(now, at, 1_000_000 // hz))
+
+
+def _bucket_us(now: int, at: int, tick_us: int) -> int:
+    ticks = -(-at // tick_us)
+    ahead = ticks - now // tick_us
+    shift = 0
+    while ahead >= 63 << shift:
+        shift += 3
+    return ((ticks + (1 << shift) - 1) >> shift << shift) * tick_us
 
 
 # The retransmission slot
