@@ -25,6 +25,7 @@ and not remembered. The same holds once the tree is full. Times in a life count 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Final
 
 from tcpsim.app.program import relative
@@ -40,10 +41,11 @@ class Moment:
     `view` is the number of its view.
     """
 
-    __slots__ = ("acts", "next_us", "now_us", "pair", "view", "ways")
+    __slots__ = ("acts", "chance", "next_us", "now_us", "pair", "view", "ways")
 
-    def __init__(self, pair: Pair, view: int, ways: Ways, idle: bool) -> None:
+    def __init__(self, pair: Pair, chance: float, view: int, ways: Ways, idle: bool) -> None:
         self.pair = pair
+        self.chance = chance  # of a history like this one
         self.now_us = pair.now_us
         self.next_us = None if idle else pair.next_us
         self.view = view
@@ -66,24 +68,27 @@ class Alone:
 
 
 ALONE: Final = Alone()
+_FOLLOWERS: Final = 0.1  # connections expected to have a history, for it to be remembered
 Way = Fork | Moment | Alone | None  # None: nobody has been here yet
 Ways = list[Way]
+Asked = list[tuple[Choice, int]]
 Change = Callable[[Pair, Chooser], Pair]
 
 
 class Lives:
-    """All lives that begin as one of `kinds` (weight, pair), remembered up to `room` moments.
+    """All lives of `connections` that begin as one of `kinds` (weight, pair); `room` bounds the moments.
 
     `computed` and `recalled` count the steps of all walks so far; `views` lists what they looked like.
     """
 
-    def __init__(self, kinds: Sequence[tuple[float, Pair]], room: int) -> None:
+    def __init__(self, kinds: Sequence[tuple[float, Pair]], connections: int, room: int) -> None:
         self.room = room
+        self._rare = _FOLLOWERS / max(connections, 1)
         self.computed = 0
         self.recalled = 0
         self.views: list[View] = [NOTHING]
         self._numbers: dict[View, int] = {NOTHING: 0}
-        self._births = [self._moment(pair, remember=room > 0) for _, pair in kinds]
+        self._births = [self._moment(pair, weight, remember=room > 0) for weight, pair in kinds]
         names = ("pass", *(f"kind {number}" for number in range(2, len(kinds) + 1)))
         self._which = Choice("kind", names, tuple(weight for weight, _ in kinds))
 
@@ -100,7 +105,7 @@ class Lives:
 
     def step(self, moment: Moment, chooser: Chooser) -> Moment:
         """The moment after the next event."""
-        return self._follow(moment.ways, chooser, moment.pair, advance)
+        return self._follow(moment, moment.ways, chooser, moment.pair, advance)
 
     def outlook(self, moment: Moment, until_us: int) -> int | None:
         """The view in which a life ends if the path loses nothing more; None: not by `until_us`."""
@@ -120,44 +125,44 @@ class Lives:
         while pair.next_us is not None and pair.next_us < now_us:  # a clock that went on alone
             pair = advance(pair, chooser)
         return self._follow(
-            ways, chooser, pair, lambda before, luck: call(before, side, action, now_us, luck)
+            moment, ways, chooser, pair, lambda before, luck: call(before, side, action, now_us, luck)
         )
 
-    def _follow(self, ways: Ways, chooser: Chooser, before: Pair, change: Change) -> Moment:
+    def _follow(self, moment: Moment, ways: Ways, chooser: Chooser, pair: Pair, change: Change) -> Moment:
         """Along the forks that the chooser's answers lead to; the end is known, or is computed and noted."""
-        answers: list[int] = []
+        asked: Asked = []
         at, way = 0, ways[0]
         while isinstance(way, Fork):
             at = chooser.choose(way.choice)
-            answers.append(at)
+            asked.append((way.choice, at))
             ways = way.ways
             way = ways[at]
         if isinstance(way, Moment):
             self.recalled += 1
             return way
         self.computed += 1
-        recorder = _Recorder(chooser, answers)
-        pair = change(before, recorder)
-        remember = way is None and self.room > 0
-        by_chance = bool(answers or recorder.asked or recorder.drew)
-        moment = self._moment(
-            pair, remember and not recorder.drew, not by_chance and _only_time(before, pair)
-        )
-        if remember:
-            for choice, answer in recorder.asked:
+        known = len(asked)
+        recorder = _Recorder(chooser, asked)
+        after = change(pair, recorder)
+        chance = moment.chance * prod(choice.weights[answer] for choice, answer in asked)
+        note = way is None and self.room > 0 and chance >= self._rare
+        idle = not asked and not recorder.drew and _only_time(pair, after)
+        end = self._moment(after, chance, note and not recorder.drew, idle)
+        if note:
+            for choice, answer in asked[known:]:
                 fork = Fork(choice)
                 ways[at] = fork
                 ways, at = fork.ways, answer
-            ways[at] = ALONE if recorder.drew else moment
-        return moment
+            ways[at] = ALONE if recorder.drew else end
+        return end
 
-    def _moment(self, pair: Pair, remember: bool, idle: bool = False) -> Moment:
+    def _moment(self, pair: Pair, chance: float, remember: bool, idle: bool = False) -> Moment:
         seen = view(pair)
         number = self._numbers.setdefault(seen, len(self.views))
         if number == len(self.views):
             self.views.append(seen)
         self.room -= remember
-        return Moment(pair, number, [None if remember else ALONE], idle)
+        return Moment(pair, chance, number, [None if remember else ALONE], idle)
 
 
 def _only_time(before: Pair, after: Pair) -> bool:
@@ -190,21 +195,21 @@ class Luck(Seeded):
 
 
 class _Recorder:
-    """A chooser that repeats the answers given so far, then asks `chooser` and notes the questions.
+    """A chooser that repeats the answers in `asked`, then asks `chooser` and adds questions and answers.
 
-    It notes the finite ones up to the first continuous draw; what follows one is nobody else's life.
+    It adds the finite ones up to the first continuous draw; what follows one is nobody else's life.
     """
 
-    __slots__ = ("answers", "asked", "chooser", "drew")
+    __slots__ = ("asked", "chooser", "drew", "given")
 
-    def __init__(self, chooser: Chooser, answers: Sequence[int]) -> None:
-        self.answers = iter(answers)
+    def __init__(self, chooser: Chooser, asked: Asked) -> None:
+        self.given = iter([answer for _, answer in asked])
+        self.asked = asked
         self.chooser = chooser
-        self.asked: list[tuple[Choice, int]] = []
         self.drew = False
 
     def choose(self, choice: Choice) -> int:
-        given = next(self.answers, None)
+        given = next(self.given, None)
         if given is not None:
             return given
         answer = self.chooser.choose(choice)

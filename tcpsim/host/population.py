@@ -67,7 +67,7 @@ class Plan(NamedTuple):
     settle_us: int = 0
     seed: int = 1
     limits: Limits = Limits()
-    room: int = 100_000
+    room: int = 50_000
 
 
 def simulate(plan: Plan, progress: Progress | None = None) -> Census:
@@ -91,7 +91,7 @@ class _Run:
         end_us = last_us if plan.arrivals.for_us is None else plan.arrivals.for_us
         kinds = [(weight, gated(pair) if plan.limits.gate else pair) for weight, pair in plan.kinds]
         self.env = simpy.Environment()
-        self.lives = Lives(kinds, plan.room)
+        self.lives = Lives(kinds, len(self.births_us), plan.room)
         self.census = Census(self.lives.views, end_us + plan.settle_us)
         limited = plan.limits != Limits()
         self.governor = Governor(plan.limits, self.env, self.lives, self.census) if limited else None

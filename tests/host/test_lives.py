@@ -46,7 +46,7 @@ def test_the_tree_changes_no_result_under_limits() -> None:
 
 
 def test_a_walk_is_the_life_that_advance_computes() -> None:
-    lives = Lives(((1.0, WORLDS["loss"]),), room=10_000)
+    lives = Lives(((1.0, WORLDS["loss"]),), connections=1_000, room=10_000)
     for index in range(200):
         luck, moment = Luck(5, index), None
         pair, plain = WORLDS["loss"], Seeded(5, index)
@@ -66,7 +66,7 @@ def test_without_chance_there_is_one_life() -> None:
 
 
 def test_a_drawn_life_is_nobody_elses() -> None:
-    lives = Lives(((1.0, WORLDS["drawn"]),), room=10_000)
+    lives = Lives(((1.0, WORLDS["drawn"]),), connections=1_000, room=10_000)
     remembered = lives.room
     for index in range(20):
         luck = Luck(1, index)
@@ -78,7 +78,7 @@ def test_a_drawn_life_is_nobody_elses() -> None:
 
 
 def test_an_act_from_outside_is_the_act_on_the_pair() -> None:
-    lives = Lives(((1.0, WORLDS["no loss"]),), room=10_000)
+    lives = Lives(((1.0, WORLDS["no loss"]),), connections=1_000, room=10_000)
     moment = lives.begin(Luck(1, 0))
     for _ in range(4):
         moment = lives.step(moment, Luck(1, 0))
