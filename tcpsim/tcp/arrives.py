@@ -48,7 +48,8 @@ def segment_arrives(step: Step, seg: Segment) -> None:
     if _ack(step, seg):
         return
     if t.state == State.TIME_WAIT:
-        _waiting(step, seg)
+        if not step.s.mini_sockets:  # Linux tcp_rcv_state_process: what ends CLOSING has been consumed
+            _waiting(step, seg)
         return
     if seg.flags & SYN:
         seg = seg._replace(seq=(seg.seq + 1) & MASK, flags=seg.flags & ~SYN)  # its text and FIN remain
@@ -310,7 +311,6 @@ def _waiting(step: Step, seg: Segment) -> None:
     """TIME-WAIT, fifth: only a repeated FIN can come; acknowledge it and restart the 2 MSL."""
     if seg.flags & FIN:
         step.t.wait = None
-    if seg.seg_len:
         output.send_ack(step)
 
 

@@ -168,6 +168,7 @@ def repeated_syn(step: Step, seg: Segment) -> bool:
         return False
     if acks.may_answer(step):
         output.send_syn(step, SYN | ACK)
+        t.handshake_resent += 1
     return True
 
 

@@ -53,10 +53,9 @@ def _fin_wait_2(step: Step, seg: Segment) -> None:
     t = step.t
     end = (seg.seq + seg.seg_len) & MASK
     edge = (t.rcv_nxt + acks.offered_window(t)) & MASK
-    outside = lt(end, t.rcv_nxt) or lt(edge, seg.seq)
-    if _stale(t, seg) or (outside and not (seg.seq == t.rcv_nxt and end == seg.seq)):
-        if not seg.flags & RST:
-            _answer(step, seg)
+    inside = seg.seq == t.rcv_nxt or (lt(t.rcv_nxt, end) and lt(seg.seq, edge)) or edge == seg.seq == end
+    if _stale(t, seg) or not inside:
+        _answer(step, seg)  # whatever it is, a RST too
         return
     if seg.flags & RST:
         step.end(Fact.RESET, "reset by peer", None)
