@@ -311,6 +311,7 @@ def _waiting(step: Step, seg: Segment) -> None:
     """TIME-WAIT, fifth: only a repeated FIN can come; acknowledge it and restart the 2 MSL."""
     if seg.flags & FIN:
         step.t.wait = None
+    if lt(seg.seq, step.t.rcv_nxt):
         output.send_ack(step)
 
 
