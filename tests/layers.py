@@ -38,7 +38,7 @@ TABLE = {
     "scenario": Room(("pair",), (), "the catalogue"),
     "host": Room(("scenario",), ("simpy",), "many pairs, one host"),
     "explore": Room(("scenario",), ("networkx", "numpy"), "every branch"),
-    "conform": Room(("scenario",), (), "judged by others"),
+    "conform": Room(("scenario",), ("msgspec",), "judged by others"),
     "measure": Room(("host", "explore", "conform"), ("numpy", "polars"), "leaks, census, sweeps"),
     "draw": Room(("measure",), ("matplotlib", "networkx", "numpy"), "ladders, diagrams, curves"),
     "cli": Room(("draw",), ("click", "rich"), "the command line"),

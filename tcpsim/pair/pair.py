@@ -24,7 +24,7 @@ from tcpsim.pair.event import Arrived, Called, Duplicated, Happened, Log, Lost, 
 from tcpsim.path import SIDES, Choice, Chooser, Path, Side
 from tcpsim.sockets import Call, Caller, Reply, kernel
 from tcpsim.sockets.system import Returned as Outcome
-from tcpsim.sockets.system import System, held, new_system, pid_of, with_end
+from tcpsim.sockets.system import System, held, new_system, oversleep, pid_of, with_end
 from tcpsim.tcp.end import new_end
 from tcpsim.tcp.late import put_off
 from tcpsim.tcp.segment import Segment
@@ -92,7 +92,14 @@ class PutOff(NamedTuple):
     until_us: int
 
 
-Action = sockets.Kill | Vanish | Reboot | Resume | Make | Inject | PutOff
+class Oversleep(NamedTuple):
+    """For `call`: the end of a waiting call's own patience comes late, at `until_us`."""
+
+    caller: Caller
+    until_us: int
+
+
+Action = sockets.Kill | Vanish | Reboot | Resume | Make | Inject | PutOff | Oversleep
 
 
 def new_pair(
@@ -367,6 +374,8 @@ class _Instant:
             self.path = lines.inject(self.path, work.side, action.segment, action.due_us)
         elif isinstance(action, PutOff):
             work.system = with_end(work.system, put_off(work.system.end, action.socket, action.until_us))
+        elif isinstance(action, Oversleep):
+            work.system = oversleep(work.system, action.caller, action.until_us)
         else:
             self.syscall(work, action.caller, action.call)
 

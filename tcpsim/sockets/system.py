@@ -127,6 +127,17 @@ def deadline(timeo_us: int, now: int) -> int | None:
     return now + timeo_us if timeo_us else None
 
 
+def oversleep(system: System, caller: Caller, until_us: int) -> System:
+    """The same host, but the call that `caller` waits in loses its patience at `until_us`, if it has any."""
+    queue = tuple(
+        blocked._replace(deadline_us=until_us)
+        if blocked.caller == caller and blocked.deadline_us is not None
+        else blocked
+        for blocked in system.blocked
+    )
+    return system._replace(blocked=queue)
+
+
 def requeue(system: System, old: Blocked, new: Blocked | None) -> System:
     """The queue with one entry brought up to date, or taken out."""
     queue = [new if blocked is old else blocked for blocked in system.blocked]

@@ -1,0 +1,1 @@
+"""Be judged by others: scripts and recordings that nobody here wrote."""

@@ -1,0 +1,43 @@
+"""What is not compared, because it differs from one run of the same kernel to the next.
+
+Owns: the form of `exempt.toml` and the questions about it. Refuses to know: how things are compared. A
+trace is exempt only if it fails without that, and only from what the table names for it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib import resources
+from typing import NamedTuple
+
+from tcpsim.conform.traces.record import Packet
+
+
+class Exempt(NamedTuple):
+    """`late_readers`: recv() calls run when the kernel's did; `acks`: only the last number counts."""
+
+    late_readers: bool = False
+    acks: bool = False
+    reason: str = ""
+
+    def compares(self, packet: Packet) -> bool:
+        """Whether a segment has to have its counterpart."""
+        return not (self.acks and packet.pure_ack)
+
+
+NOTHING = Exempt()
+
+
+@cache
+def _table() -> dict[str, Exempt]:
+    text = (resources.files("tcpsim.conform.traces") / "exempt.toml").read_text(encoding="utf-8")
+    return {
+        name: Exempt(entry.get("readers") == "late", entry.get("acks") == "last", entry["reason"])
+        for name, entry in tomllib.loads(text).items()
+    }
+
+
+def exempt_of(name: str) -> Exempt:
+    """What the trace with this id is exempt from."""
+    return _table().get(name, NOTHING)

@@ -1,0 +1,178 @@
+"""A trace's calls and injected segments, played at their times into a pair of machines without programs.
+
+Owns: when each row takes effect, which descriptor a name stands for, and the relay's segments. Refuses to
+know: TCP, system calls and the path (the pair has them), how late timers are (stage), what differs (compare).
+
+A row tells when a call began and when it returned. What it does happens in between: where the call makes
+its host send, at the time of that segment, otherwise at the beginning. The rows of a host keep their order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from tcpsim.conform.traces.calls import BACKLOG, calls_of
+from tcpsim.conform.traces.exempt import Exempt
+from tcpsim.conform.traces.record import Record
+from tcpsim.conform.traces.schema import SIDES, Row, Trace, Unsupported, us
+from tcpsim.conform.traces.setup import path_of, stack_of
+from tcpsim.conform.traces.stage import Stage
+from tcpsim.pair import Inject, Machine, Make, Pair
+from tcpsim.path import Side
+from tcpsim.path.rule import Lineage
+from tcpsim.sockets import Accept, Bind, Call, Close, Listen, SetSockOpt, Socket, Thread, new_system
+from tcpsim.tcp.end import new_end
+from tcpsim.tcp.segment import ACK, Segment, parse_flags
+
+_PID, _SERVER_PORT, _CLIENT_PORT = 1, 5_000, 40_000
+_ISS = {"client": 1_000_000, "server": 5_000_000}
+_LISTENER = "listener"
+_INJECTED = {"dir", "flags", "seq", "ack", "len", "win"}
+_RETURNS_US = 1_000  # a segment may be seen a little after the call that made it has returned
+
+
+def replay(trace: Trace, exempt: Exempt) -> Record:
+    """What tcpsim does when it is called and treated as the kernel was.
+
+    Raises:
+        Unsupported: the trace needs something that is not known here.
+    """
+    client, server = (
+        Machine(new_system(new_end(stack_of(trace, host), iss=_ISS[side])), ())
+        for host, side in SIDES.items()
+    )
+    pair = Pair(0, client, server, path_of(trace), None)
+    play = _Play(Stage(trace, exempt, pair, Lineage(_CLIENT_PORT, _SERVER_PORT)))
+    play.listen()
+    play.run(trace.rows)
+    play.stage.until(trace.end_us)
+    return play.stage.record()
+
+
+class _Play:
+    """The rows of a trace on their way into a pair."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.fds: dict[tuple[Side, str], int] = {}
+        self.threads = 0
+        self.accepted = 0
+
+    def run(self, rows: tuple[Row, ...]) -> None:
+        """Every row, each host's in their order, the hosts by time."""
+        queues = {
+            who: deque(sorted((row for row in rows if row.who == who), key=self.begins_us))
+            for who in dict.fromkeys(row.who for row in rows)
+        }
+        at_us = {who: self.begins_us(queue[0]) for who, queue in queues.items()}
+        settled: set[str] = set()
+        while queues:
+            who = min(queues, key=lambda each: at_us[each])
+            row = queues[who][0]
+            self.stage.until(at_us[who])
+            if who not in settled:
+                settled.add(who)
+                later_us = self.takes_effect_us(row, at_us[who])
+                if later_us > at_us[who]:
+                    at_us[who] = later_us
+                    continue
+            self.play(row, at_us[who])
+            settled.discard(who)
+            queues[who].popleft()
+            if queues[who]:
+                at_us[who] = max(at_us[who], self.begins_us(queues[who][0]))
+            else:
+                del queues[who]
+
+    def begins_us(self, row: Row) -> int:
+        """The earliest time at which a row takes effect.
+
+        A bind() row sets options before it binds; a reader that is exempt runs when it ran.
+        """
+        late = row.call == "recv" and row.waited and self.stage.exempt.late_readers and row.took_data
+        return row.end_us if row.end_us is not None and (row.call == "bind" or late) else row.t_us
+
+    def takes_effect_us(self, row: Row, now_us: int) -> int:
+        """`now_us`, or when the segment was seen that the call makes its host send."""
+        if row.who == "relay" or row.end_us is None:
+            return now_us
+        fd = self.fds.get((row.who, row.sock))
+        expected = self.stage.expected(row.who, now_us)
+        if fd is None or expected is None or not now_us < expected.t_us <= row.end_us + _RETURNS_US:
+            return now_us
+        make = Make(Thread(_PID, -1), calls_of(row, fd)[-1])
+        return expected.t_us if self.stage.sends(row.who, make, now_us) else now_us
+
+    def play(self, row: Row, now_us: int) -> None:
+        """One row of `app`."""
+        if row.who == "relay":
+            self.inject(row)
+            return
+        self.name_accepted()
+        fd = self.descriptor(row.who, row, now_us)
+        if fd is None:
+            return  # the connection was never accepted here: the missing answer tells
+        *before, last = calls_of(row, fd)
+        for made in before:
+            self.make(row.who, made, now_us)
+        self.make(row.who, last, now_us, row)
+
+    def listen(self) -> None:
+        """The server's listener is there before the trace begins."""
+        fd = self.open("server", _LISTENER, 0)
+        for made in (SetSockOpt(fd, "SO_REUSEADDR", 1), Bind(fd, _SERVER_PORT), Listen(fd, BACKLOG)):
+            self.make("server", made, 0)
+
+    def descriptor(self, side: Side, row: Row, now_us: int) -> int | None:
+        """The descriptor behind a name; a new name is a new socket, but for one that accept() returns."""
+        fd = self.fds.get((side, row.sock))
+        if row.sock == _LISTENER and row.call == "bind":  # the server was started anew
+            if fd is not None:
+                self.make(side, Close(fd), now_us)
+            return self.open(side, row.sock, now_us)
+        if fd is None and (side == "client" or row.call in ("bind", "connect")):
+            return self.open(side, row.sock, now_us)
+        return fd
+
+    def open(self, side: Side, name: str, now_us: int) -> int:
+        """A new socket under a name."""
+        before = set(self.stage.system(side).tables.get(_PID, {}))
+        self.make(side, Socket(), now_us)
+        (fd,) = set(self.stage.system(side).tables[_PID]) - before
+        self.fds[side, name] = fd
+        return fd
+
+    def make(self, side: Side, made: Call, now_us: int, row: Row | None = None) -> None:
+        """A call, by a thread of its own: in a trace several calls may wait on one socket."""
+        if row is not None:
+            self.stage.awaited[id(made)] = (made, row.place)
+        self.threads += 1
+        self.stage.act(side, Make(Thread(_PID, self.threads), made), now_us)
+
+    def name_accepted(self) -> None:
+        """Connections that were accepted have names: s, s2, s3 in the order of their accept() calls."""
+        for side, _, event in self.stage.returned:
+            if isinstance(event.call, Accept) and isinstance(event.reply.value, int):
+                self.accepted += 1
+                self.fds[side, "s" if self.accepted == 1 else f"s{self.accepted}"] = event.reply.value
+        self.stage.returned.clear()
+
+    def inject(self, row: Row) -> None:
+        """The relay sends: numbers count from the latest ISNs, and the segment arrives one delay later."""
+        given: dict[str, Any] = row.arg if isinstance(row.arg, dict) else {}
+        if row.call != "inject" or not {"dir", "flags"} <= set(given) <= _INJECTED:
+            raise Unsupported(f"app[{row.place}]: the relay's {row.call} {row.arg!r}")
+        line = self.stage.line
+        isn, peer_isn, source, target = line.client_isn, line.server_isn, line.client_port, line.server_port
+        receiver: Side = "server"
+        if given["dir"] == "B>A":
+            isn, peer_isn, source, target, receiver = peer_isn, isn, target, source, "client"
+        flags = parse_flags(str(given["flags"]))
+        if isn is None or (flags & ACK and peer_isn is None):
+            raise Unsupported(f"app[{row.place}]: an injected segment before the ISNs are known")
+        seq = (int(given.get("seq", 0)) + isn) % 2**32
+        ack = (int(given.get("ack", 0)) + (peer_isn or 0)) % 2**32 if flags & ACK else 0
+        octets, window = int(given.get("len", 0)), int(given.get("win", 64_000))
+        segment = Segment(source, target, flags, seq, ack, octets, window)
+        self.stage.act(receiver, Inject(segment, row.t_us + us(self.stage.trace.meta.delay_ms)), row.t_us)

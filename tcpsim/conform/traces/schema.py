@@ -1,0 +1,254 @@
+"""A trace file: its schema, read strictly.
+
+Owns: which fields there are and what they may hold, and the conversion of what a kernel did into a
+`Record`. Refuses to know: what a sysctl or a call means (setup, calls).
+
+Source: the description that comes with the traces (times in milliseconds, A = client, B = server). The
+fields that tell the set-up are closed: one that is unknown may ask for something that nobody does here,
+so it is UNSUPPORTED. Observations may carry more than is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from tcpsim.conform.traces.record import Answer, Life, Packet, Record, Stay
+from tcpsim.errors import InputError
+from tcpsim.path import Side
+from tcpsim.tcp.state import Holder, State, parse_state
+
+SIDES: Mapping[str, Side] = {"A": "client", "B": "server"}
+_HOLDERS = {"sock": Holder.OWNED, "orphan": Holder.ORPHAN, "minisock": Holder.MINI, "req": Holder.REQUEST}
+_FAST_MS, _SLOW_FROM_MS = 4, 2_500  # how often states are sampled at first, and until when in slow scenarios
+_CALL_US = 2_000
+_SAMPLING_US = 2_000  # a dump of the sockets takes time itself
+
+
+class Unsupported(Exception):
+    """The trace needs what the simulator lacks; the message says what."""
+
+
+class _Meta(msgspec.Struct, frozen=True):
+    delay_ms: float
+    rules: list[dict[str, Any]]
+    sysctls: dict[str, dict[str, int | str]]
+    base_sysctls: dict[str, int | str] = {}
+    route: str | None = None
+    period_ms: float = _FAST_MS
+    mtu: int = 1500
+
+
+class _App(msgspec.Struct, frozen=True):
+    t: float
+    who: Literal["A", "B", "relay"]
+    call: str
+    sock: str | None = None
+    arg: Any = None
+    t_end: float | None = None
+    ret: int | str | None = None
+    err: str | None = None
+
+
+class _Packet(msgspec.Struct, frozen=True):
+    t: float
+    dir: Literal["A>B", "B>A"]
+    flags: str | None = None
+    seq: int | None = None
+    ack: int | None = None
+    len: int = 0
+    conn: int = 0
+    drop: str | None = None
+    injected: bool = False
+    proto: int | str | None = None
+
+
+class _State(msgspec.Struct, frozen=True):
+    t: float
+    side: Literal["A", "B"]
+    id: int
+    st: str
+    kind: Literal["sock", "orphan", "req", "minisock"]
+
+
+class _Sampler(msgspec.Struct, frozen=True):
+    samples: int = 0
+    max_gap_ms: float = _FAST_MS
+
+
+class _Stats(msgspec.Struct, frozen=True):
+    sampler: _Sampler = _Sampler()
+
+
+class Row(NamedTuple):
+    """One row of `app`, by its place there: a call of a program, or something the relay did."""
+
+    place: int
+    t_us: int
+    end_us: int | None
+    who: Side | Literal["relay"]
+    sock: str
+    call: str
+    arg: Any
+    answer: Answer | None
+
+    @property
+    def short_write(self) -> int:
+        """How much of what a send() was given the kernel took, if that was not all of it; else 0."""
+        if self.call != "send" or self.answer is None or not self.answer.said.isdigit():
+            return 0
+        return int(self.answer.said) if int(self.answer.said) < int(self.arg) else 0
+
+    @property
+    def took_data(self) -> bool:
+        """Whether the call returned a number above 0."""
+        return self.answer is not None and self.answer.said.isdigit() and self.answer.said != "0"
+
+    @property
+    def waited(self) -> bool:
+        """Whether the call took longer than a call takes."""
+        return self.end_us is not None and self.end_us - self.t_us > _CALL_US
+
+
+class Trace(NamedTuple):
+    """A trace: what was set up, what programs did, what was seen, until when, how late states are."""
+
+    id: str
+    title: str
+    meta: _Meta
+    rows: tuple[Row, ...]
+    seen: Record
+    end_us: int
+    gap_us: int
+    slow_gap_us: int
+
+    def sampled_within_us(self, t_us: int) -> int:
+        """How long after a change at `t_us` the sampler may have seen it."""
+        return self.gap_us if t_us < (_SLOW_FROM_MS - _FAST_MS) * 1_000 else self.slow_gap_us
+
+
+def us(milliseconds: float) -> int:
+    """A time of the trace in microseconds."""
+    return round(milliseconds * 1_000)
+
+
+def read(content: bytes, name: str) -> Trace:
+    """The trace in a file's content; `name` is for messages.
+
+    Raises:
+        InputError: it is not a trace; names the JSON path.
+        Unsupported: it asks for something that is not known here.
+    """
+    try:
+        raw = msgspec.json.decode(content)
+    except msgspec.DecodeError as error:
+        raise InputError(name, str(error), "JSON") from None
+    if not isinstance(raw, dict):
+        raise InputError(f"{name}: $", type(raw).__name__, "an object")
+    if "series" in raw and "packets" not in raw:
+        raise Unsupported("a population, not a trace: it counts sockets and holds no segments")
+    for key in ("id", "meta", "app", "packets", "states"):
+        if key not in raw:
+            raise InputError(f"{name}: $", f"no field {key!r}", "a trace with id, meta, app, packets, states")
+    identity = _convert(raw["id"], str, name, "$.id")
+    title = _convert(raw.get("title", ""), str, name, "$.title")
+    meta = _convert(raw["meta"], _Meta, name, "$.meta", closed=True)
+    rows = tuple(_row(index, app) for index, app in _rows(raw, "app", _App, name, closed=True))
+    packets = [packet for _, packet in _rows(raw, "packets", _Packet, name)]
+    states = [state for _, state in _rows(raw, "states", _State, name)]
+    sampler = _convert(raw.get("stats", {}), _Stats, name, "$.stats").sampler
+    if any(packet.proto is not None or packet.flags is None for packet in packets):
+        raise Unsupported("packets that are not TCP (ICMP)")
+    answers = {row.place: row.answer for row in rows if row.answer is not None}
+    seen = Record(_packets(packets), _lives(states, name), answers)
+    slow = meta.period_ms > _FAST_MS
+    gap_us = us(sampler.max_gap_ms) + _SAMPLING_US
+    return Trace(
+        id=identity,
+        title=title,
+        meta=meta,
+        rows=rows,
+        seen=seen,
+        end_us=_end_us(meta, sampler, seen, rows),
+        gap_us=3 * _FAST_MS * 1_000 + _SAMPLING_US if slow else gap_us,
+        slow_gap_us=gap_us,
+    )
+
+
+def _convert(value: Any, kind: type[Any], name: str, path: str, closed: bool = False) -> Any:
+    """`value` as a struct; a message in the project's form when it is none."""
+    if closed and isinstance(value, dict):
+        for key in value:
+            if key not in kind.__struct_fields__:
+                raise Unsupported(f"{path}.{key}: a field of the set-up that is not known here")
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        what, _, inner = str(error).partition(" - at `$")
+        where = path + inner.rstrip("`")
+        wanted, _, got = what.partition(", got ")
+        wanted = wanted.removeprefix("Expected ")
+        raise InputError(f"{name}: {where}", got or "that", wanted) from None
+
+
+def _rows(
+    raw: dict[str, Any], key: str, kind: type[Any], name: str, closed: bool = False
+) -> Iterator[tuple[int, Any]]:
+    if not isinstance(raw[key], list):
+        raise InputError(f"{name}: $.{key}", type(raw[key]).__name__, "an array")
+    for index, value in enumerate(raw[key]):
+        yield index, _convert(value, kind, name, f"$.{key}[{index}]", closed)
+
+
+def _row(index: int, app: _App) -> Row:
+    who: Side | Literal["relay"] = "relay" if app.who == "relay" else SIDES[app.who]
+    end_us = None if app.t_end is None else us(app.t_end)
+    answer = None
+    if app.err is not None or app.ret is not None:
+        said = app.err if app.err is not None else str(app.ret)
+        answer = Answer(us(app.t) if end_us is None else end_us, {"none(0)": "0", "": "0"}.get(said, said))
+    return Row(index, us(app.t), end_us, who, app.sock or "", app.call, app.arg, answer)
+
+
+def _packets(packets: list[_Packet]) -> tuple[Packet, ...]:
+    """What the hosts sent; what the relay made is an input, not an observation."""
+    return tuple(
+        Packet(us(p.t), SIDES[p.dir[0]], p.flags or "-", p.seq, p.ack, p.len, p.drop is not None, p.conn)
+        for p in packets
+        if not p.injected
+    )
+
+
+def _lives(states: list[_State], name: str) -> tuple[Life, ...]:
+    """The sampled rows by socket, only those in which the state or the holder changed."""
+    stays: dict[tuple[str, int], list[Stay]] = {}
+    gone: dict[tuple[str, int], int] = {}
+    for row in states:
+        key = (row.side, row.id)
+        if row.st == "GONE":
+            gone[key] = us(row.t)
+            continue
+        try:
+            stay = Stay(us(row.t), parse_state(row.st), _HOLDERS[row.kind])
+        except ValueError as error:
+            raise InputError(f"{name}: $.states", str(error), "a TCP state, or GONE") from None
+        known = stays.setdefault(key, [])
+        if not known or known[-1][1:] != stay[1:]:
+            known.append(stay)
+    return tuple(Life(SIDES[key[0]], tuple(known), gone.get(key)) for key, known in stays.items())
+
+
+def _end_us(meta: _Meta, sampler: _Sampler, seen: Record, rows: tuple[Row, ...]) -> int:
+    """How long one looked: as long as there were samples, or things to see."""
+    samples = sampler.samples
+    if meta.period_ms > _FAST_MS:
+        fast = min(samples, _SLOW_FROM_MS // _FAST_MS)
+        sampled_us = us(fast * _FAST_MS + (samples - fast) * meta.period_ms)
+    else:
+        sampled_us = us(samples * meta.period_ms)
+    times = [packet.t_us for packet in seen.packets]
+    times += [stay.t_us for life in seen.lives for stay in life.steps() if stay.state is not State.LISTEN]
+    times += [row.end_us or row.t_us for row in rows]
+    return max([sampled_us, *times])
