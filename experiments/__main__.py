@@ -1,0 +1,67 @@
+"""`python -m experiments [NAME ...] [--full] [--workers N] [--out DIR]`: run, tabulate, draw.
+
+A run that is interrupted continues where it was: finished points are kept in build/experiments until the
+picture is drawn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from importlib import import_module
+from pathlib import Path
+from time import perf_counter
+
+import polars as pl
+
+from tcpsim.draw.sheet import save
+from tcpsim.errors import InputError
+from tcpsim.measure.results import read_table, write_table
+from tcpsim.measure.sweep import on_stderr, sweep
+
+NAMES = ("leaks_against_loss", "growth_in_a_day", "timeout_and_keepalive", "with_and_without_timeout")
+UNFINISHED = Path("build") / "experiments"
+
+
+def perform(name: str, full: bool, workers: int, out: Path) -> None:
+    """One experiment, from its points to its three files."""
+    experiment = import_module(f"experiments.{name}")
+    store = UNFINISHED / name
+    points = experiment.points(full)
+    answers = sweep(points, experiment.answer, workers, store, on_stderr(name))
+    table = pl.DataFrame([row for rows in answers for row in rows], infer_schema_length=None)
+    write_table(table, out / f"{name}.csv")
+    drawn = experiment.figure(read_table(out / f"{name}.csv"))  # it shows what the table says
+    save(drawn, out / f"{name}.svg", out / f"{name}.png")
+    shutil.rmtree(store)
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m experiments", description="Tables and figures.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: all of {', '.join(NAMES)}")
+    parser.add_argument("--full", action="store_true", help="larger samples, finer grids")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--out", type=Path, default=Path("figures"))
+    chosen = parser.parse_args()
+    try:
+        for name in chosen.names or NAMES:
+            if name not in NAMES:
+                raise InputError("experiment", repr(name), ", ".join(NAMES))
+            chosen.out.mkdir(parents=True, exist_ok=True)
+            began = perf_counter()
+            perform(name, chosen.full, chosen.workers, chosen.out)
+            print(f"{chosen.out / name}.csv .svg .png  ({perf_counter() - began:.0f} s)", flush=True)
+    except InputError as problem:
+        print(f"experiments: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("experiments: interrupted; the next run continues here", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""Does packet loss leak sockets, or do programs?
+
+Six behaviours of clients, against the loss rate, on three servers: Linux as it comes (FIN-WAIT-2 ends in
+silence after 60 s), the same with one RST at that end (as HP-UX's explicit timer does), and the same
+with impatient orphans (tcp_orphan_retries = 1). Counted is whoever still holds a socket that is not
+CLOSED, for ever or metastably, when everything else is long over.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tcpsim.draw.curves import footnote, label_ends, panel_title, percent_axis, sheet
+from tcpsim.draw.sheet import QUIET, series_colour
+from tcpsim.host.population import Arrivals, Plan, simulate
+from tcpsim.measure.interval import wilson
+from tcpsim.measure.leaks import leaked_connections
+from tcpsim.scenario import build, scenario
+
+STEM = "leaks_against_loss"
+SEED = 1
+LOSSES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
+FULL_LOSSES = tuple(percent / 100 for percent in range(31))
+
+# how a client is called in the figure: its behaviour, and the server's
+CLIENTS = {
+    "never closes": ("never-closes", "responds-then-closes"),
+    "forgets 1 in 10": ("sometimes-forgets", "responds-then-closes"),
+    "half-closes": ("half-closes", "responds-then-closes"),
+    "closes on EOF": ("closes-on-eof", "responds-then-closes"),
+    "closes first": ("closes-first", "closes-on-eof"),
+    "never, but keepalive": ("keepalive-never-closes", "responds-then-closes"),
+}
+SERVERS: dict[str, dict[str, Any]] = {
+    "Linux as it comes": {},
+    "one RST ends FIN-WAIT-2": {"fin_wait_2_rst": True},
+    "tcp_orphan_retries = 1": {"tcp_orphan_retries": 1},
+}
+
+
+class Point(NamedTuple):
+    """One population."""
+
+    servers: str
+    client: str
+    loss: float
+    connections: int
+    seed: int = SEED
+
+
+def points(full: bool) -> list[Point]:
+    """Every server with every client at every loss rate."""
+    connections, losses = (20_000, FULL_LOSSES) if full else (2_000, LOSSES)
+    return [Point(s, c, loss, connections) for s in SERVERS for c in CLIENTS for loss in losses]
+
+
+def answer(point: Point) -> list[dict[str, Any]]:
+    """How many of the connections leak."""
+    client, server = CLIENTS[point.client]
+    knobs = SERVERS[point.servers]
+    pair = build(scenario("normal-close"), client=client, server=server, loss=point.loss, knobs=knobs)
+    hours_us = 6 * 3_600_000_000  # keepalive takes two to look
+    plan = Plan(((1.0, pair),), Arrivals(50, connections=point.connections), hours_us, point.seed)
+    leaked = leaked_connections(simulate(plan))
+    low, high = wilson(leaked, point.connections)
+    counted = {"leaked": leaked, "share": leaked / point.connections, "low95": low, "high95": high}
+    return [point._asdict() | counted]
+
+
+def figure(table: pl.DataFrame) -> Figure:
+    """One panel per server, one line per client; the lowest row is "none seen"."""
+    trials = table["connections"][0]
+    floor = 0.3 / trials
+    drawn, panels = sheet(
+        "Does packet loss leak sockets, or do programs?",
+        "Connections that leave a socket behind for good, by what the client does. On Linux as it comes"
+        " programs leak, whatever the loss rate.\nLoss matters where a single RST has to arrive, and where"
+        " the closer gives up before its FIN is heard.",
+        columns=3,
+        width=13,
+        height=5.2,
+        share_y=True,
+    )
+    for panel, servers in zip(panels, SERVERS, strict=True):
+        panel.set_yscale("log")
+        panel.set_ylim(floor / 1.8, 1.6)
+        panel_title(panel, servers)
+        for index, client in enumerate(CLIENTS):
+            rows = table.filter((pl.col("servers") == servers) & (pl.col("client") == client)).sort("loss")
+            _line(panel, rows, client, series_colour(index), floor)
+        percent_axis(panel, "x", "loss of packets, each way")
+        percent_axis(panel, "y")
+        panel.set_xlim(-0.005, 0.305)
+        ticks = [10.0**power for power in range(0, -6, -1) if 10.0**power > 2 * floor]
+        panel.set_yticks(
+            [*ticks, floor], [*(f"{100 * tick:g} %" for tick in ticks), "none seen"], minor=False
+        )
+        panel.set_yticks([], minor=True)
+        label_ends(panel)
+        names = [str(line.get_label()) for line in panel.get_lines()]
+        silent = [name[1:] for name in names if name.startswith("_")]
+        panel.annotate(
+            "\n".join(silent), (1.0, floor), xycoords=("axes fraction", "data"), xytext=(5, -5),
+            textcoords="offset points", va="bottom", color=QUIET, fontsize=9, annotation_clip=False,
+        )  # fmt: skip
+    panels[0].set_ylabel("connections that leak a socket")
+    footnote(
+        drawn,
+        f"{trials:,} connections per point, six hours after the last began; bands: 95 % (Wilson). Request"
+        f" 100 B, response 1000 B, 10 ms each way; both hosts Linux 6.18 but for what is said. Seed {SEED}.",
+    )
+    return drawn
+
+
+def _line(panel: Axes, rows: pl.DataFrame, name: str, colour: str, floor: float) -> None:
+    share = rows["share"].to_numpy()
+    x, y = rows["loss"].to_numpy(), np.maximum(share, floor)
+    low, high = np.maximum(rows["low95"].to_numpy(), floor), rows["high95"].to_numpy()
+    seen = share > 0
+    panel.fill_between(
+        x, np.where(seen, low, floor), np.where(seen, high, floor), color=colour, alpha=0.18, lw=0
+    )
+    label = name if seen.any() else f"_{name}"  # matplotlib: a leading underscore means no label
+    panel.plot(x, y, color=colour, lw=1.7, marker="o", ms=3.2, label=label)

@@ -1,0 +1,140 @@
+"""Who holds what after an hour, a day, a week: FIN-WAIT-2 timeout on or off, keepalive on or off?
+
+A connection every ten minutes on average for a week, which the server closes and the client never does. The
+timeout is the server's (60 s, or none), keepalive is set by the client (after two hours of silence,
+every 75 s, nine times).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Any, NamedTuple
+
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tcpsim.draw.curves import footnote, sheet, state_colour
+from tcpsim.draw.sheet import INK, QUIET
+from tcpsim.host.population import Arrivals, Plan, simulate
+from tcpsim.measure.table import over_time
+from tcpsim.pair import SIDES
+from tcpsim.scenario import build, scenario
+
+STEM = "timeout_and_keepalive"
+SEED = 1
+LOSS = 0.01
+HOUR_US = 3_600_000_000
+AFTER = {"an hour": 1, "a day": 24, "a week": 168}  # in hours
+
+TIMEOUT = {"on": "60s", "off": "never"}
+KEEPALIVE = {"off": "never-closes", "on": "keepalive-never-closes"}
+WHAT = {
+    ("on", "off"): "The server forgets. The clients never learn of it.",
+    ("on", "on"): "The server forgets; a probe finds out, but the descriptors stay.",
+    ("off", "off"): "Both sides keep everything, in silence.",
+    ("off", "on"): "Both sides keep everything, and assure each other of it.",
+}
+
+
+class Point(NamedTuple):
+    """One of the four."""
+
+    timeout: str
+    keepalive: str
+    every_us: int
+    seed: int = SEED
+
+
+def points(full: bool) -> list[Point]:
+    """The 2 x 2."""
+    every_us = 120_000_000 if full else 600_000_000
+    return [Point(timeout, keepalive, every_us) for timeout in TIMEOUT for keepalive in KEEPALIVE]
+
+
+def answer(point: Point) -> list[dict[str, Any]]:
+    """What is held after an hour, a day and a week, by side and state."""
+    pair = build(
+        scenario("normal-close"),
+        client=KEEPALIVE[point.keepalive],
+        loss=LOSS,
+        knobs={"server.fin_wait_2_us": TIMEOUT[point.timeout]},
+    )
+    arrivals = Arrivals(1_000_000 / point.every_us, for_us=168 * HOUR_US)
+    births_us = list(arrivals.times_us(point.seed))
+    table = over_time(simulate(Plan(((1.0, pair),), arrivals, seed=point.seed)), every_us=HOUR_US)
+    rows = []
+    for after, hours in AFTER.items():
+        opened = bisect_right(births_us, hours * HOUR_US)
+        known = point._asdict() | {"after": after, "connections": opened}
+        rows += [known | row for row in table.filter(pl.col("t_s") == hours * 3600).to_dicts()]
+    return rows
+
+
+def figure(table: pl.DataFrame) -> Figure:
+    """Four panels, each with a bar per host after each time."""
+    drawn, panels = sheet(
+        "The server's FIN-WAIT-2 timeout and the client's keepalive: who holds what?",
+        "The server has closed every connection, no client has. Keepalive helps only if the other side has"
+        " forgotten the connection:\na peer in FIN-WAIT-2 without a timeout answers each probe, and so keeps"
+        " the leak alive on both sides.",
+        rows=2,
+        columns=2,
+        width=11,
+        height=8,
+        share_x=True,
+    )
+    for panel, (timeout, keepalive) in zip(panels, ((t, k) for t in TIMEOUT for k in KEEPALIVE), strict=True):
+        _bars(panel, table.filter((pl.col("timeout") == timeout) & (pl.col("keepalive") == keepalive)))
+        panel.set_title(
+            f"timeout {timeout}, keepalive {keepalive}", loc="left", pad=20, fontsize=10.5, fontweight="bold"
+        )
+        panel.text(0, 1.03, WHAT[timeout, keepalive], transform=panel.transAxes, color=QUIET, fontsize=9)
+    for panel in panels[2:]:
+        panel.set_xlabel("sockets per 100 connections opened so far")
+    footnote(
+        drawn,
+        f"A connection every {table['every_us'][0] // 60_000_000} min (Poisson); {LOSS:.0%} loss, 10 ms each"
+        " way; both hosts Linux 6.18. Beside each bar: sockets, and the kernel memory they pin.\n"
+        f"Keepalive: after 2 h, every 75 s, 9 times. Timeout: 60 s or none. Seed {SEED}.",
+    )
+    return drawn
+
+
+def _bars(panel: Axes, rows: pl.DataFrame) -> None:
+    panel.grid(axis="y", visible=False)
+    panel.spines[["left", "bottom"]].set_visible(False)
+    panel.tick_params(length=0)
+    panel.set_xlim(0, 100)
+    panel.set_xticks([0, 50, 100])
+    ticks = []
+    for group, after in enumerate(AFTER):
+        then = rows.filter(pl.col("after") == after)
+        opened = then["connections"][0]
+        panel.text(0, 3 * group - 0.72, f"after {after}, {opened:,} connections", fontsize=9, va="center")
+        for place, side in enumerate(SIDES):
+            height = 3 * group + 0.92 * place
+            ticks.append((height, side))
+            _bar(panel, height, opened, then.filter((pl.col("side") == side) & (pl.col("count") > 0)))
+    panel.set_yticks([height for height, _ in ticks], [side for _, side in ticks], color=INK)
+    panel.set_ylim(7.6, -1.1)
+
+
+def _bar(panel: Axes, height: float, opened: int, held: pl.DataFrame) -> None:
+    left = 0.0
+    for row in held.sort("state", descending=True).to_dicts():
+        share = 100 * row["count"] / opened
+        panel.barh(height, share, 0.84, left, color=state_colour(row["state"]))
+        if share > 20:
+            word = "CLOSED, the descriptor still open" if row["state"] == "CLOSED" else row["state"]
+            panel.text(left + 1.5, height, word, va="center", fontsize=8.5, color="white")
+        left += share
+    count, size = int(held["count"].sum()), int(held["bytes"].sum())
+    said = f"{count:,}, {_size(size)}" if count else "nothing"
+    panel.text(left + 1.2, height, said, va="center", fontsize=8.5, color=QUIET)
+
+
+def _size(octets: int) -> str:
+    if octets < 1024:
+        return f"{octets} B"
+    return f"{octets / 1024**2:.1f} MiB" if octets >= 1024**2 else f"{octets / 1024:.0f} KiB"

@@ -1,0 +1,98 @@
+"""Each experiment, in small: its points, its table, its figure, and that processes change nothing."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from experiments import __main__ as runner
+from tcpsim.draw.sheet import render
+from tcpsim.measure.results import read_table
+from tcpsim.measure.sweep import sweep
+
+SMALL: dict[str, dict[str, Any]] = {
+    "leaks_against_loss": {"connections": 12},
+    "growth_in_a_day": {"per_second": 0.01},
+    "timeout_and_keepalive": {"every_us": 4 * 3_600_000_000},
+    "with_and_without_timeout": {"per_second": 0.01},
+}
+
+
+def small(name: str) -> list[Any]:
+    points = import_module(f"experiments.{name}").points(False)
+    return [point._replace(**SMALL[name]) for point in points]
+
+
+def test_every_experiment_is_in_the_list() -> None:
+    files = {path.stem for path in Path(runner.__file__).parent.glob("*.py")} - {"__init__", "__main__"}
+    assert files == set(runner.NAMES) == set(SMALL)
+
+
+@pytest.mark.parametrize("name", runner.NAMES)
+def test_the_docstring_asks_one_question(name: str) -> None:
+    first = (import_module(f"experiments.{name}").__doc__ or "").partition("\n\n")[0]
+    assert first.count("?") == 1
+
+
+@pytest.mark.parametrize("name", runner.NAMES)
+def test_full_asks_more(name: str) -> None:
+    experiment = import_module(f"experiments.{name}")
+    default, full = experiment.points(False), experiment.points(True)
+    assert len(set(default)) == len(default)
+    assert len(full) >= len(default)
+    assert set(full).isdisjoint(default)
+
+
+@pytest.mark.parametrize("name", runner.NAMES)
+def test_it_tabulates_and_draws(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "UNFINISHED", tmp_path / "unfinished")
+    points = small(name)
+    monkeypatch.setattr(import_module(f"experiments.{name}"), "points", lambda full: points)
+    runner.perform(name, full=False, workers=1, out=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
+        f"{name}.csv",
+        f"{name}.png",
+        f"{name}.svg",
+    ]
+    table = read_table(tmp_path / f"{name}.csv")
+    assert len(table) > 0
+    again = render(import_module(f"experiments.{name}").figure(table), "svg")
+    assert again == (tmp_path / f"{name}.svg").read_bytes()
+    assert re.search(rb"<text|<path|<use", again)
+
+
+def test_processes_change_no_table() -> None:
+    name = "leaks_against_loss"
+    points = [point for point in small(name) if point.loss == 0.1]
+    answer = import_module(f"experiments.{name}").answer
+    alone = sweep(points, answer)
+    assert pl.DataFrame([row for rows in alone for row in rows])["leaked"].sum() > 0
+    for workers in (2, 3):
+        assert sweep(points, answer, workers=workers) == alone
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["growth"], "experiment: found 'growth', allowed: leaks_against_loss, growth_in_a_day"),
+        (["growth_in_a_day", "--workers", "0"], "workers: found 0, allowed: a whole number from 1"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    arguments: list[str],
+    complaint: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.argv", ["experiments", *arguments, "--out", str(tmp_path / "out")])
+    monkeypatch.chdir(tmp_path)
+    assert runner.main() == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert said.count("\n") == 1
