@@ -26,6 +26,7 @@ from tcpsim.sockets.system import (
     with_end,
 )
 from tcpsim.tcp import end as tcp
+from tcpsim.tcp.tcb import Tcb
 
 _EAGAIN = Reply(None, "EAGAIN")
 _EOF = Reply(0)
@@ -66,7 +67,8 @@ def _take(system: System, file_id: int, n: int, now: int) -> Returned:
 def _error(system: System, sid: int) -> Returned:
     """The pending error, which is reported once."""
     end, errno = tcp.take_error(system.end, sid)
-    return failed(with_end(system, end), errno or "EIO")
+    assert errno is not None
+    return failed(with_end(system, end), errno)
 
 
 def send(system: System, caller: Caller, call: Send | SendAll, file_id: int, now: int) -> Returned:
@@ -83,8 +85,7 @@ def send(system: System, caller: Caller, call: Send | SendAll, file_id: int, now
 def send_again(system: System, blocked: Blocked, call: Send | SendAll, now: int) -> Returned:
     """A sleeping send() is woken when there is room enough to be worth it, or nothing to wait for."""
     tcb = tcb_of(system, system.files[blocked.files[0]])
-    hopeless = tcb is None or tcb.so_error is not None or tcb.wr_shut or tcb.state in OVER
-    if tcb is not None and not hopeless and not writable(tcb):
+    if tcb is not None and _may_send(tcb) and not writable(tcb):
         return Returned(system, None)
     returned, done = _give(system, blocked.files[0], call, blocked.done, now)
     if returned.reply is not None or done == blocked.done:
@@ -97,6 +98,11 @@ def _late(call: Send | SendAll, done: int) -> Reply:
     return Reply(done) if done and isinstance(call, Send) else _EAGAIN
 
 
+def _may_send(tcb: Tcb) -> bool:
+    """Neither an error nor the end of our direction is in the way."""
+    return tcb.so_error is None and not tcb.wr_shut and tcb.state not in OVER
+
+
 def _give(system: System, file_id: int, call: Send | SendAll, done: int, now: int) -> tuple[Returned, int]:
     """One attempt to hand over the rest; also how many bytes have been handed over in all."""
     file = system.files[file_id]
@@ -105,8 +111,7 @@ def _give(system: System, file_id: int, call: Send | SendAll, done: int, now: in
         return failed(system, "EPIPE"), done
     if call.n < 0:
         return failed(system, "EINVAL"), done
-    shut = tcb.wr_shut or tcb.state in OVER
-    if tcb.so_error is not None or shut:
+    if not _may_send(tcb):
         if done and isinstance(call, Send):
             return Returned(system, Reply(done)), done  # the error waits for the next call
         if tcb.so_error is None:

@@ -302,6 +302,33 @@ def test_the_host_chooses_ports_in_turn_and_runs_out_of_them() -> None:
     assert ports == {32_768, 32_769}
 
 
+def test_ports_are_chosen_round_and_round() -> None:
+    hosts = Hosts(client=stack("linux").with_knobs({"ephemeral_ports": 3}))
+    listening(hosts)
+    chosen = []
+    for _ in range(5):
+        fd = hosts.value(CLIENT, Socket())
+        hosts.call(CLIENT, Connect(fd, SERVER_PORT))
+        hosts.run(100 * MS)
+        assert hosts.answer(CLIENT).reply == Reply(0)
+        chosen += [tcb.local_port - 32_768 for tcb in hosts.hosts[CLIENT].end.sockets.values()]
+        hosts.value(CLIENT, SetSockOpt(fd, "SO_LINGER", (1, 0)))  # gone without TIME-WAIT
+        hosts.value(CLIENT, Close(fd))
+        hosts.run(100 * MS)
+    assert chosen == [0, 1, 2, 0, 1]
+
+
+def test_one_local_port_serves_connections_to_several_remote_ports() -> None:
+    hosts = Hosts(client=stack("linux").with_knobs({"ephemeral_ports": 1}))
+    for port in (SERVER_PORT, SERVER_PORT + 1):
+        listener = hosts.value(SERVER, Socket())
+        hosts.value(SERVER, Bind(listener, port))
+        hosts.value(SERVER, Listen(listener, 1))
+        hosts.call(CLIENT, Connect(hosts.value(CLIENT, Socket()), port))
+        hosts.run(100 * MS)
+        assert hosts.answer(CLIENT).reply == Reply(0)
+
+
 def test_bind_to_port_zero_and_listen_without_bind_take_a_free_port() -> None:
     hosts = Hosts()
     first, second = hosts.value(SERVER, Socket()), hosts.value(SERVER, Socket())

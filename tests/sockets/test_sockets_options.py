@@ -18,7 +18,7 @@ IN_API_UNITS = {
     "TCP_USER_TIMEOUT": 2500,
     "TCP_LINGER2": 20,
     "SO_RCVTIMEO": 1_500_000,
-    "SO_SNDTIMEO": 1,
+    "SO_SNDTIMEO": 0,
 }
 
 

@@ -267,6 +267,34 @@ def test_pollout_and_a_sleeping_sender_wait_for_a_third_of_the_buffer() -> None:
     assert hosts.value(CLIENT, Send(client, 1_000)) == 1_000  # whoever asks still gets what is free
 
 
+def test_a_sleeping_sender_is_not_woken_for_less_than_a_third_of_the_buffer() -> None:
+    hosts = Hosts()
+    client, _, _ = connected(hosts)
+    hosts.value(CLIENT, SetSockOpt(client, "SO_SNDBUF", 9_000))
+    assert hosts.call(CLIENT, Send(client, 10_000)) is None
+    acks = iter([False])  # the server's first ACK arrives, for two segments; all others are lost
+    hosts.lose = lambda sender, segment: sender == SERVER and next(acks, True)
+    hosts.run(30 * MS)
+    (tcb,) = hosts.hosts[CLIENT].end.sockets.values()
+    assert 0 < tcb.send_space < 3_000
+    assert not hosts.returned(CLIENT)
+    hosts.lose = lambda sender, segment: False
+    hosts.run(1 * S)
+    assert hosts.answer(CLIENT).reply == Reply(10_000)
+
+
+@pytest.mark.parametrize("kind", [Send, SendAll])
+def test_shutdown_by_another_thread_wakes_a_sleeping_sender(kind: type[Send] | type[SendAll]) -> None:
+    hosts = Hosts()
+    client, _, _ = connected(hosts)
+    hosts.value(CLIENT, SetSockOpt(client, "SO_SNDBUF", 9_000))
+    hosts.lose = lambda sender, segment: True
+    assert hosts.call(CLIENT, kind(client, 10_000), Thread(1, 1)) is None
+    hosts.value(CLIENT, Shutdown(client, "WR"))
+    expected = Reply(9_000) if kind is Send else Reply(None, "EPIPE")
+    assert hosts.answer(CLIENT, Thread(1, 1)).reply == expected
+
+
 @pytest.mark.parametrize("kind", [Send, SendAll])
 def test_a_blocking_send_returns_when_the_buffer_took_everything(kind: type[Send] | type[SendAll]) -> None:
     hosts = Hosts()
