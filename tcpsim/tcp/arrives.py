@@ -208,7 +208,7 @@ def _ack(step: Step, seg: Segment) -> bool:
             _challenge(step)
             return True
         return False
-    if lt(t.snd_nxt, seg.ack):
+    if lt(t.snd_nxt, seg.ack) and not sending.probe_acked(step, seg.ack):
         if s.unsent_ack_answered or t.state != State.ESTABLISHED:
             _challenge(step)
         return True

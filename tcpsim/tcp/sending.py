@@ -158,10 +158,29 @@ def probe_window(step: Step) -> None:
         _send_burst(step, size, False)
     elif s.persist_probe == "old":
         output.transmit(step, 0, (t.snd_una - 1) & MASK)
-    elif t.unsent:
-        _send_burst(step, 1, False)
     else:
-        _send_burst(step, 0, True)
+        # SND.NXT stays in front of it (4.4BSD tcp_output): beyond the window no ACK of ours would be read
+        output.transmit(step, _probe_flags(t), t.snd_nxt, 1 if t.unsent else 0)
+
+
+def _probe_flags(t: Tcb) -> int:
+    """A probe is the next octet, or our FIN where no octet is left."""
+    if not t.unsent:
+        return FIN
+    return PSH if t.unsent[0] == 1 else 0
+
+
+def probe_acked(step: Step, ack: int) -> bool:
+    """Whether `ack` takes in what a zero-window probe carried, which counts as sent from then on."""
+    t = step.t
+    if t.probes_since_us is None or t.sent or step.s.persist_probe == "old" or ack != (t.snd_nxt + 1) & MASK:
+        return False
+    flags = _probe_flags(t)
+    if t.unsent:
+        _take(t, 1)
+    t.sent = (Sent(t.snd_nxt, ack, flags, step.now, 2),)  # sent before, so nothing to measure (Karn)
+    t.snd_nxt = ack
+    return True
 
 
 def resend(step: Step, index: int) -> None:
