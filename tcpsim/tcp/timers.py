@@ -62,7 +62,7 @@ def settle(step: Step) -> None:
             t.keep_at_us = step.now + keep_idle_us(t, s)
     elif t.keep_at_us is not None:
         t.keep_at_us = None
-    if s.user_timeout_rule == "timer":
+    if s.user_timeout_rule == "timer" or s.syn_give_up_us is not None:
         _settle_user_timeout(step)
     if t.state >= State.FIN_WAIT_2 or t.wait is not None:
         _settle_wait(step)
@@ -186,10 +186,13 @@ def user_timeout_us(t: Tcb, s: Stack) -> int | None:
 
 
 def _settle_user_timeout(step: Step) -> None:
-    """RFC 9293 3.10.8: from the oldest octet that waits for its acknowledgement."""
-    t = step.t
-    limit = user_timeout_us(t, step.s)
-    if limit is None or t.write_seq == t.snd_una or t.mini:
+    """RFC 9293 3.10.8: from the oldest octet that waits for its acknowledgement; a SYN has its own R2."""
+    t, s = step.t, step.s
+    limit = user_timeout_us(t, s) if s.user_timeout_rule == "timer" else None
+    if t.state < State.ESTABLISHED:
+        limits = [most for most in (limit, s.syn_give_up_us) if most is not None]
+        t.user_at_us = t.handshake_sent_us + min(limits) if limits else None
+    elif limit is None or t.write_seq == t.snd_una or t.mini:
         t.user_at_us = None
     elif t.user_at_us is None or step.restart == PROGRESS:
         t.user_at_us = step.now + limit
