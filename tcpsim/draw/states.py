@@ -62,7 +62,6 @@ _ROUTES: Final[dict[tuple[State, State], Route]] = {
     (_S.SYN_SENT, _S.ESTABLISHED): Route(((8.1, 6.79), (8.1, 5.6), (5.86, 5.6)), (7.0, 5.7), "center"),
     (_S.SYN_RECEIVED, _S.ESTABLISHED): Route(((2.76, 5.6), (4.14, 5.6)), (3.45, 5.7), "center"),
     (_S.SYN_RECEIVED, _S.FIN_WAIT_1): Route(((1.6, 5.29), (1.6, 4.26)), (1.52, 4.78), "right"),
-    (_S.SYN_RECEIVED, _S.CLOSE_WAIT): Route(((2.45, 5.29), (7.24, 3.87)), (5.35, 4.14), "right"),
     (_S.ESTABLISHED, _S.FIN_WAIT_1): Route(((4.5, 5.29), (2.76, 4.1)), (3.42, 4.28), "left"),
     (_S.ESTABLISHED, _S.CLOSE_WAIT): Route(((5.6, 5.29), (7.5, 4.26)), (6.65, 4.85), "left"),
     (_S.FIN_WAIT_1, _S.FIN_WAIT_2): Route(((1.9, 3.64), (1.9, 2.76)), (1.82, 3.2), "right"),

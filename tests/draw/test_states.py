@@ -62,3 +62,7 @@ def test_no_arc_runs_through_a_word() -> None:
 
 def test_picture_is_the_same_twice() -> None:
     assert render(states.states_figure(), "svg") == render(states.states_figure(), "svg")
+
+
+def test_every_route_is_an_arc_of_the_table() -> None:
+    assert set(states._ROUTES) == set(states.arcs())
