@@ -1,0 +1,165 @@
+"""The commands between backticks, as far as they concern the endpoint: sysctl, sockstat, and no-ops.
+
+Owns: taking a command line apart, the pipeline behind ``sockstat``, and which commands are known to change
+nothing (the dialect's table, each with its reason). Refuses to know: what a key does (dialect) and how
+sockets are counted (the caller gives the table of sockets).
+
+Nothing is executed on this machine. A command that is not known is UNSUPPORTED, never skipped.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from tcpsim.conform.packetdrill.dialect import Dialect, turned
+from tcpsim.conform.packetdrill.script import Place, ScriptError, Unsupported
+from tcpsim.tcp.stack import Stack
+
+_REDIRECTION = re.compile(r"(?:[12&]?>>?\s*(?:/dev/null|&[12]))|(?:\|\|\s*(?:true|:)\s*$)")
+_KEY_VALUE = re.compile(r"(?:/proc/sys/)?([A-Za-z][A-Za-z0-9_./-]*)\s*=\s*(.*)", re.DOTALL)
+_SOCKSTAT_STATES = {"SYN-RECEIVED": "SYN_RCVD"}
+
+
+class Held(NamedTuple):
+    """One socket of the endpoint, for ``sockstat``."""
+
+    state: str
+    local: str
+    foreign: str
+    local_port: int
+    remote_port: int | None
+
+
+Sockets = Callable[[], tuple[Held, ...]]
+
+
+class Done(NamedTuple):
+    """What a command left: the profile, and whether it failed, with what it said."""
+
+    stack: Stack
+    failed: bool = False
+    output: str = ""
+
+
+def run(text: str, stack: Stack, dialect: Dialect, sockets: Sockets, place: Place) -> Done:
+    """Every command of a text, in order; stops at the first that fails.
+
+    Raises:
+        ScriptError: an unknown sysctl key or value.
+        Unsupported: a command that is not known.
+    """
+    done = Done(stack)
+    for offset, line in enumerate(text.replace("\\\n", "  ").split("\n")):
+        for command in re.split(r"&&|;", line.partition("#")[0]):
+            if command.strip():
+                there = place if not offset else Place(place.line + offset, 1)
+                done = _command(command.strip(), done.stack, dialect, sockets, there)
+                if done.failed:
+                    return done
+    return done
+
+
+def _command(command: str, stack: Stack, dialect: Dialect, sockets: Sockets, place: Place) -> Done:
+    bare = _REDIRECTION.sub(" ", command).strip()
+    try:
+        words = shlex.split(bare)
+    except ValueError as error:
+        raise ScriptError(place, f"command {command!r}: {error}") from None
+    if not words:
+        return Done(stack)
+    name = words[0].rpartition("/")[2]
+    if name == "defaults.sh" and dialect.defaults:
+        return Done(stack.with_knobs(dict(dialect.defaults)))
+    if name in ("sysctl", "set_sysctls.py"):
+        for key, value in _assignments(words[1:], command, place):
+            stack = turned(stack, dialect, key, value, place)
+        return Done(stack)
+    if name == "sockstat":
+        return _pipeline(bare, stack, sockets, place)
+    if any(pattern.fullmatch(" ".join(words)) for pattern in dialect.commands):
+        return Done(stack)
+    raise Unsupported(place, f"command {command!r}")
+
+
+def _assignments(words: list[str], command: str, place: Place) -> Iterator[tuple[str, str]]:
+    """``key=value`` and ``-w key=value``; reading a key is not supported."""
+    for word in words:
+        if word.startswith("-") and "=" not in word:
+            continue
+        found = _KEY_VALUE.fullmatch(word)
+        if found is None:
+            raise Unsupported(place, f"command {command!r}: only key=value")
+        yield found[1].replace("/", "."), found[2]
+
+
+def _pipeline(command: str, stack: Stack, sockets: Sockets, place: Place) -> Done:
+    """``sockstat ... | grep ... | grep -c STATE | grep N``: fails if the last command does."""
+    first, *rest = (shlex.split(stage) for stage in command.split("|"))
+    lines = _sockstat(first[1:], sockets(), place)
+    table = "; ".join(f"{held.state} {held.local} {held.foreign}" for held in sockets()) or "no sockets"
+    found = bool(lines)
+    for stage in rest:
+        if stage and stage[0] in ("grep", "egrep", "fgrep"):
+            lines, found = _grep(stage, lines, place)
+        elif stage in (["wc", "-l"], ["wc"]):
+            lines, found = [f"{len(lines):8d}"], True
+        else:
+            raise Unsupported(place, f"command {' '.join(stage)!r} behind sockstat")
+    return Done(stack, not found, f"output {' '.join(lines)!r}; sockets: {table}")
+
+
+def _sockstat(words: list[str], sockets: tuple[Held, ...], place: Place) -> list[str]:
+    ports: set[int] | None = None
+    wanted = {"4": False, "6": False, "l": False, "c": False}
+    arguments = iter(words)
+    for word in arguments:
+        if not word.startswith("-"):
+            raise Unsupported(place, f"sockstat {word}")
+        for index, letter in enumerate(word[1:], start=2):
+            if letter in "pP":
+                value = word[index:] or next(arguments, "")
+                if letter == "p":
+                    ports = {int(port) for port in value.split(",") if port.isdigit()}
+                elif "tcp" not in value.split(","):
+                    sockets = ()
+                break
+            if letter in wanted:
+                wanted[letter] = True
+            elif letter not in "sqnLSwiUCb":
+                raise Unsupported(place, f"sockstat -{letter}")
+    if wanted["6"] and not wanted["4"]:
+        sockets = tuple(held for held in sockets if held.local.count(":") > 1)
+    lines = []
+    for held in sockets:
+        listening = held.state == "LISTEN"
+        if (wanted["l"] or wanted["c"]) and not (wanted["l"] if listening else wanted["c"]):
+            continue
+        if ports is None or {held.local_port, held.remote_port} & ports:
+            state = _SOCKSTAT_STATES.get(held.state, held.state.replace("-", "_"))
+            version = "tcp6" if held.local.count(":") > 1 else "tcp4"
+            lines.append(
+                f"root     packetdrill 4711  3 {version}   {held.local:21} {held.foreign:21} {state}"
+            )
+    return lines
+
+
+def _grep(words: list[str], lines: list[str], place: Place) -> tuple[list[str], bool]:
+    """The lines that are left (or their count, with -c), and whether there is one."""
+    flags = set("".join(word[1:] for word in words[1:] if word.startswith("-")))
+    patterns = [word for word in words[1:] if not word.startswith("-")]
+    if len(patterns) != 1 or flags - set("cvqiwFEex"):
+        raise Unsupported(place, f"command {' '.join(words)!r}")
+    pattern = re.escape(patterns[0]) if "F" in flags or words[0] == "fgrep" else patterns[0]
+    if "w" in flags:
+        pattern = rf"\b(?:{pattern})\b"
+    if "x" in flags:
+        pattern = rf"^(?:{pattern})$"
+    try:
+        compiled = re.compile(pattern, re.IGNORECASE if "i" in flags else 0)
+    except re.error as error:
+        raise ScriptError(place, f"grep pattern {patterns[0]!r}: {error}") from None
+    kept = [line for line in lines if bool(compiled.search(line)) != ("v" in flags)]
+    return ([str(len(kept))] if "c" in flags else kept), bool(kept)
