@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Generator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import simpy
 
@@ -34,8 +34,13 @@ from tcpsim.app.program import start
 from tcpsim.errors import InputError
 from tcpsim.host.census import Census, Left
 from tcpsim.host.lives import Lives, Luck, Moment
-from tcpsim.host.view import GATE, Usage, Work, usage
-from tcpsim.pair import SIDES, Pair, Resume, Side
+from tcpsim.host.view import GATE, Usage, View, Work, usage
+from tcpsim.pair import SIDES, Pair, Resume, Side, advance, call
+from tcpsim.path import Chooser, send
+from tcpsim.tcp.end import abort
+from tcpsim.tcp.state import Holder
+
+_RECLAIMED: Final = {"orphans": Holder.ORPHAN, "minis": Holder.MINI}
 
 
 class HostLimits(NamedTuple):
@@ -76,6 +81,33 @@ def gated(pair: Pair) -> Pair:
         program = Program(steps, running.program.on_error, running.program.name)
         changed.append((pid, start(program, running.client_port, running.server_port)))
     return pair._replace(server=pair.server._replace(programs=tuple(changed)))
+
+
+class Serve(NamedTuple):
+    """The act of giving a connection what it waits for: its server's program goes on to accept()."""
+
+    def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair:
+        return call(pair, "server", Resume(), now_us, chooser)
+
+
+class Reclaim(NamedTuple):
+    """The act of a kernel that takes back a socket which no program holds."""
+
+    side: Side
+    holder: Holder
+
+    def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair:
+        machine = pair.client if self.side == "client" else pair.server
+        end, path = machine.system.end, pair.path
+        number = max(n for n, tcb in end.sockets.items() if tcb.holder(end.stack) is self.holder)
+        result = abort(end, number, now_us)
+        if self.holder is Holder.ORPHAN:
+            for segment in result.segments:
+                path, _ = send(path, self.side, segment, now_us, chooser)
+        machine = machine._replace(system=machine.system._replace(end=result.end))
+        after = pair._replace(path=path, next_us=now_us)
+        after = after._replace(client=machine) if self.side == "client" else after._replace(server=machine)
+        return advance(after, chooser)  # nothing but to see when it is due next
 
 
 class _Connection:
@@ -148,7 +180,9 @@ class Governor:
         one.moment = ahead
         if before != after:
             self.census.change(int(self.env.now), before, after)
-            self._book(before, after)
+            excess = self._book(before, after)
+            if excess is not None:
+                return self.lives.act(ahead, excess, int(self.env.now) - one.born_us, one.luck)
         wanted = self.lives.views[after].work is Work.WANTED
         if wanted and not one.queued and not one.called:
             one.queued = True
@@ -159,21 +193,20 @@ class Governor:
         self._serve()
         return self._resume(one) if one.called else None
 
-    def _book(self, before: int, after: int) -> None:
-        """Charge the difference between two views to the hosts."""
+    def _book(self, before: int, after: int) -> Reclaim | None:
+        """Charge the difference between two views to the hosts; the answer to one socket too many."""
         changes = self._changes.get((before, after))
         if changes is None:
-            views = self.lives.views
-            changes = self._changes[before, after] = [
-                (resource, side, new - old)
-                for side in SIDES
-                for resource, old, new in zip(
-                    Usage._fields, usage(views[before], side), usage(views[after], side), strict=True
-                )
-                if new != old
-            ]
+            changes = self._changes[before, after] = _differences(
+                self.lives.views[before], self.lives.views[after]
+            )
         for resource, side, change in changes:
             self.used[side, resource] += change
+        for resource, side, change in changes:
+            if change > 0 and resource in _RECLAIMED and self._exceeds(side, resource):
+                self.census.refused[f"{side} {resource}"] += 1
+                return Reclaim(side, _RECLAIMED[resource])
+        return None
 
     def _serve(self) -> None:
         """Call whoever waits longest, as long as there are a worker and a descriptor to give."""
@@ -192,10 +225,23 @@ class Governor:
         moment = self.lives.walk(one.moment, one.luck, now_us)
         if self.lives.views[moment.view].work is not Work.WANTED:
             return moment
-        return self.lives.act(moment, "server", Resume(), now_us, one.luck)
+        return self.lives.act(moment, Serve(), now_us, one.luck)
+
+    def _exceeds(self, side: Side, resource: str) -> bool:
+        limit: int | None = getattr(self.limits[side], resource)
+        return limit is not None and self.used[side, resource] > limit
 
     def _full(self, side: Side, resource: str) -> bool:
         limit: int | None = getattr(self.limits[side], resource)
         if limit is None:
             return False
         return self.used[side, resource] + (self.reserved if side == "server" else 0) >= limit
+
+
+def _differences(before: View, after: View) -> list[tuple[str, Side, int]]:
+    return [
+        (resource, side, new - old)
+        for side in SIDES
+        for resource, old, new in zip(Usage._fields, usage(before, side), usage(after, side), strict=True)
+        if new != old
+    ]

@@ -24,13 +24,13 @@ and not remembered. The same holds once the tree is full. Times in a life count 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from math import prod
-from typing import Final
+from typing import Final, Protocol
 
 from tcpsim.app.program import relative
 from tcpsim.host.view import NOTHING, View, view
-from tcpsim.pair import Action, Machine, Pair, Side, advance, call
+from tcpsim.pair import Machine, Pair, advance
 from tcpsim.path import Choice, Chooser, Distribution, Quiet, Seeded
 from tcpsim.sockets.kernel import next_time
 
@@ -50,7 +50,7 @@ class Moment:
         self.next_us = None if idle else pair.next_us
         self.view = view
         self.ways = ways  # one way: what the next advance begins with
-        self.acts: dict[tuple[Side, Action], Ways] | None = None  # the same for acts at this very instant
+        self.acts: dict[Act, Ways] | None = None  # the same for acts at this very instant
 
 
 class Fork:
@@ -73,6 +73,12 @@ Way = Fork | Moment | Alone | None  # None: nobody has been here yet
 Ways = list[Way]
 Asked = list[tuple[Choice, int]]
 Change = Callable[[Pair, Chooser], Pair]
+
+
+class Act(Hashable, Protocol):
+    """What the outside does to a pair; equal acts do the same."""
+
+    def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair: ...
 
 
 class Lives:
@@ -115,18 +121,16 @@ class Lives:
             moment = self.step(moment, Quiet())
         return moment.view
 
-    def act(self, moment: Moment, side: Side, action: Action, now_us: int, chooser: Chooser) -> Moment:
+    def act(self, moment: Moment, act: Act, now_us: int, chooser: Chooser) -> Moment:
         """The moment after the outside acts at `now_us`."""
         ways: Ways = [ALONE]
         if now_us == moment.now_us and moment.ways[0] is not ALONE:
             moment.acts = {} if moment.acts is None else moment.acts
-            ways = moment.acts.setdefault((side, action), [None])
+            ways = moment.acts.setdefault(act, [None])
         pair = moment.pair
         while pair.next_us is not None and pair.next_us < now_us:  # a clock that went on alone
             pair = advance(pair, chooser)
-        return self._follow(
-            moment, ways, chooser, pair, lambda before, luck: call(before, side, action, now_us, luck)
-        )
+        return self._follow(moment, ways, chooser, pair, lambda before, luck: act(before, now_us, luck))
 
     def _follow(self, moment: Moment, ways: Ways, chooser: Chooser, pair: Pair, change: Change) -> Moment:
         """Along the forks that the chooser's answers lead to; the end is known, or is computed and noted."""

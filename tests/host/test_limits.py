@@ -9,6 +9,7 @@ from tcpsim.app.program import Program
 from tcpsim.errors import InputError
 from tcpsim.host.limits import HostLimits, Limits
 from tcpsim.host.population import Arrivals
+from tcpsim.measure.leaks import leaks
 from tcpsim.measure.table import first_met, over_time, used
 from tcpsim.pair import Pair, new_pair
 from tcpsim.path import make_path
@@ -129,3 +130,44 @@ def test_a_server_that_accepts_nothing_cannot_be_given_workers() -> None:
     deaf = new_pair(Program([connect()]), Program([listen()]), LINUX, LINUX, make_path(10_000))
     with pytest.raises(InputError, match=r"limits\.server: found a server program without accept\(\)"):
         run(deaf, Arrivals(1, connections=1), limits=Limits(HostLimits(workers=1)))
+
+
+def test_too_many_orphans_are_reset() -> None:
+    """The vanished client's FINs go unanswered; only 4 of the server's orphans may wait for them."""
+    pair = web("vanishes", "keep-alive-timeout")
+    arrivals = Arrivals(1, connections=20, poisson=False)
+    free = run(pair, arrivals, settle_us=5 * MINUTE)
+    tight = run(pair, arrivals, settle_us=5 * MINUTE, limits=Limits(HostLimits(orphans=4)))
+    assert used(free, "server", "orphans")[1].max() == 20
+    assert used(tight, "server", "orphans")[1].max() == 4
+    assert tight.refused == {"server orphans": 16}
+    assert not tight.left
+
+
+def test_an_orphan_that_is_too_many_sends_a_rst() -> None:
+    """It is heard: the client that would have stayed in CLOSE-WAIT for ever has a dead socket instead."""
+    limits = Limits(HostLimits(orphans=0))
+    census = run(
+        web("never-closes"), Arrivals(1, connections=5, poisson=False), settle_us=MINUTE, limits=limits
+    )
+    assert census.refused == {"server orphans": 5}
+    assert {row["state"] for row in leaks(census).to_dicts()} == {"CLOSED"}
+
+
+def test_time_wait_beyond_the_bucket_limit_is_destroyed() -> None:
+    limits = Limits(HostLimits(minis=30))
+    census = run(web("closes-on-eof"), Arrivals(5, for_us=3 * MINUTE, poisson=False), limits=limits)
+    assert used(census, "server", "minis")[1].max() == 30
+    made = census.connections - census.refused["server minis"]
+    assert made == pytest.approx(30 * 3, rel=0.1)  # each lasts a minute
+    assert first_met(census, "server", "minis", 30) == pytest.approx(6_000_000, abs=500_000)
+
+
+def test_a_destroyed_mini_socket_says_nothing() -> None:
+    """FIN-WAIT-2 is taken away without a segment, so the client never learns of it."""
+    limits = Limits(HostLimits(minis=0))
+    census = run(
+        web("never-closes"), Arrivals(1, connections=5, poisson=False), settle_us=MINUTE, limits=limits
+    )
+    assert census.refused == {"server minis": 5}
+    assert {(row["side"], row["state"]) for row in leaks(census).to_dicts()} == {("client", "CLOSE-WAIT")}

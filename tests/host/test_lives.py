@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 
 from tcpsim.host.limits import HostLimits, Limits
 from tcpsim.host.lives import Lives, Luck
 from tcpsim.host.population import Arrivals
 from tcpsim.host.view import view
-from tcpsim.pair import Kill, advance, call, next_time
-from tcpsim.path import Seeded, Uniform, chance
+from tcpsim.pair import Kill, Pair, advance, call, next_time
+from tcpsim.path import Chooser, Seeded, Uniform, chance
 from tests.host.worlds import MINUTE, record, run, web
 
 WORLDS = {
@@ -37,7 +39,7 @@ def test_the_tree_changes_no_result(world: str, room: int) -> None:
 
 
 def test_the_tree_changes_no_result_under_limits() -> None:
-    limits = Limits(HostLimits(workers=3), HostLimits(ports=50))
+    limits = Limits(HostLimits(workers=3, orphans=2, minis=25), HostLimits(ports=50))
     runs = [
         record(run(web(loss=0.1), Arrivals(30, connections=100), settle_us=MINUTE, room=room, limits=limits))
         for room in (0, 300, 100_000)
@@ -77,19 +79,26 @@ def test_a_drawn_life_is_nobody_elses() -> None:
     assert lives.recalled == 0
 
 
+class KillClient(NamedTuple):
+    """An operator kills the client's process."""
+
+    def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair:
+        return call(pair, "client", Kill(1), now_us, chooser)
+
+
 def test_an_act_from_outside_is_the_act_on_the_pair() -> None:
     lives = Lives(((1.0, WORLDS["no loss"]),), connections=1_000, room=10_000)
     moment = lives.begin(Luck(1, 0))
     for _ in range(4):
         moment = lives.step(moment, Luck(1, 0))
-    at_once = [lives.act(moment, "client", Kill(1), moment.now_us, Luck(1, 0)) for _ in range(2)]
+    at_once = [lives.act(moment, KillClient(), moment.now_us, Luck(1, 0)) for _ in range(2)]
     killed = call(moment.pair, "client", Kill(1), moment.now_us, Seeded(1, 0))
     assert lives.views[at_once[0].view] == view(killed) != view(moment.pair)
     assert at_once[0].next_us == killed.next_us
     assert at_once[0] is at_once[1]  # at the very instant: anyone may follow
     assert moment.next_us is not None
     later_us = (moment.now_us + moment.next_us) // 2
-    later = [lives.act(moment, "client", Kill(1), later_us, Luck(1, 0)) for _ in range(2)]
+    later = [lives.act(moment, KillClient(), later_us, Luck(1, 0)) for _ in range(2)]
     killed = call(moment.pair, "client", Kill(1), later_us, Seeded(1, 0))
     assert [(one.now_us, one.next_us) for one in later] == [(later_us, killed.next_us)] * 2
     assert later[0] is not later[1]
