@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from tcpsim.draw.curves import (
     bytes_axis,
@@ -23,7 +21,7 @@ from tcpsim.draw.curves import (
     state_colour,
     time_axis,
 )
-from tcpsim.draw.sheet import QUIET, series_colour
+from tcpsim.draw.sheet import QUIET, Axes, Figure, series_colour
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.table import over_time
 from tcpsim.pair import SIDES

@@ -12,11 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from tcpsim.draw.curves import footnote, label_ends, panel_title, percent_axis, sheet
-from tcpsim.draw.sheet import QUIET, series_colour
+from tcpsim.draw.sheet import QUIET, Axes, Figure, series_colour
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.interval import wilson
 from tcpsim.measure.leaks import leaked_connections

@@ -11,11 +11,9 @@ from bisect import bisect_right
 from typing import Any, NamedTuple
 
 import polars as pl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from tcpsim.draw.curves import footnote, sheet, state_colour
-from tcpsim.draw.sheet import INK, QUIET
+from tcpsim.draw.sheet import INK, QUIET, Axes, Figure
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.table import over_time
 from tcpsim.pair import SIDES

@@ -10,8 +10,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import polars as pl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from tcpsim.draw.curves import (
     bytes_axis,
@@ -23,7 +21,7 @@ from tcpsim.draw.curves import (
     state_colour,
     time_axis,
 )
-from tcpsim.draw.sheet import series_colour
+from tcpsim.draw.sheet import Axes, Figure, series_colour
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.table import over_time
 from tcpsim.scenario import build, scenario
