@@ -39,9 +39,22 @@ def _options(step: Step) -> Options:
         return NO_OPTIONS
     blocks: tuple[tuple[int, int], ...] = ()
     if t.sack_on and (t.ooo or t.dsack is not None):
-        blocks = _sack_blocks(t, 3 if t.ts_on else 4)
+        blocks = _sack_blocks(t, _most_blocks(t))
     val = timestamp(t, step.now) if t.ts_on else None
     return laid_out(Options(ts_val=val, ts_ecr=t.ts_recent if t.ts_on else None, sack=blocks), step.s)
+
+
+def segment_room(t: Tcb) -> int:
+    """Octets of data in a full segment, beside the options that it has to carry (RFC 9293 3.7.1)."""
+    blocks = len(t.ooo) + (t.dsack is not None)
+    if not blocks or not t.sack_on:
+        return t.snd_mss
+    return t.snd_mss - 4 - 8 * min(blocks, _most_blocks(t))
+
+
+def _most_blocks(t: Tcb) -> int:
+    """SACK blocks that 40 octets of options hold."""
+    return 3 if t.ts_on else 4
 
 
 def _sack_blocks(t: Tcb, room: int) -> tuple[tuple[int, int], ...]:

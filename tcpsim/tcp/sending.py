@@ -50,7 +50,7 @@ def _burst(step: Step, quota: int, idle: bool) -> tuple[int, bool]:
     t, s = step.t, step.s
     queued = sum(t.unsent)
     usable = diff((t.snd_una + t.snd_wnd) & MASK, t.snd_nxt)
-    mss = t.snd_mss
+    mss = output.segment_room(t)
     if queued == 0:
         return (0, True) if usable >= 1 and t.close_called else (-1, False)
     limit = min(quota, s.burst_segments) * mss
@@ -63,7 +63,7 @@ def _burst(step: Step, quota: int, idle: bool) -> tuple[int, bool]:
     if s.nagle != "minshall":
         length = min(chunk, limit, max(usable, 0))
         idle = idle if s.nagle == "bsd" else t.snd_una == t.snd_nxt
-        if not _rfc_may_send(t, length, queued, fin, idle or t.options.nodelay):
+        if length < mss and not _rfc_may_send(t, length, queued, fin, idle or t.options.nodelay):
             return -1, False
     else:
         first = min(chunk, mss)
@@ -83,11 +83,9 @@ def _burst(step: Step, quota: int, idle: bool) -> tuple[int, bool]:
 
 
 def _rfc_may_send(t: Tcb, length: int, queued: int, fin: bool, small_may: bool) -> bool:
-    """RFC 9293 3.8.6.2.1 with 3.7.4 (Nagle): full segments, all there is, or half the largest window."""
+    """RFC 9293 3.8.6.2.1 with 3.7.4 (Nagle): less than a segment may go if it is all, or half a window."""
     if length <= 0:
         return False
-    if length >= t.snd_mss:
-        return True
     if length == queued and (small_may or fin):
         return True
     return length >= t.max_window // 2 and small_may
@@ -104,7 +102,7 @@ def _nagle_holds(step: Step) -> bool:
 def _send_burst(step: Step, length: int, fin: bool) -> None:
     """Cut `length` octets into segments; PSH where a write ends, or at the end of a burst sent as one."""
     t, s = step.t, step.s
-    mss = t.snd_mss
+    mss = output.segment_room(t)
     ends = _take(t, length)
     sent_records = list(t.sent)
     start = t.snd_nxt
@@ -154,7 +152,7 @@ def probe_window(step: Step) -> None:
     t, s = step.t, step.s
     usable = diff((t.snd_una + t.snd_wnd) & MASK, t.snd_nxt)
     if t.unsent and usable > 0:
-        size = min(usable, t.snd_mss, sum(t.unsent))  # the window is open but silly: use it
+        size = min(usable, output.segment_room(t), sum(t.unsent))  # the window is open but silly: use it
         _send_burst(step, size, False)
     elif s.persist_probe == "old":
         output.transmit(step, 0, (t.snd_una - 1) & MASK)
@@ -193,15 +191,27 @@ def resend(step: Step, index: int) -> None:
     else:
         if s.retransmit_collapse:
             record = _collapse(t, index)
+        record = _cut(t, index, record)
         output.transmit(step, record.flags, record.seq, record.payload)
     again = record._replace(sent_us=step.now, xmits=record.xmits + 1, resent=record.lost)
     t.sent = (*t.sent[:index], again, *t.sent[index + 1 :])
 
 
+def _cut(t: Tcb, index: int, record: Sent) -> Sent:
+    """What of a record fits one segment now: options may have come to be beside it; the rest is one more."""
+    room = output.segment_room(t)
+    if record.payload <= room:
+        return record
+    edge = (record.seq + room) & MASK
+    head = record._replace(end=edge, flags=record.flags & ~(PSH | FIN))
+    t.sent = (*t.sent[:index], head, record._replace(seq=edge), *t.sent[index + 1 :])
+    return head
+
+
 def _collapse(t: Tcb, index: int) -> Sent:
     """Let record `index` swallow its small neighbours (Linux tcp_retrans_try_collapse)."""
     record = t.sent[index]
-    room = t.snd_mss - record.payload
+    room = output.segment_room(t) - record.payload
     behind = index + 1
     while behind < len(t.sent):
         following = t.sent[behind]

@@ -335,7 +335,7 @@ def test_probes_do_not_open_a_window_in_little_pieces() -> None:
 
 
 def test_losses_do_not_make_windows_silly() -> None:
-    """Each time the right edge moves it moves by a segment or half the buffer at least."""
+    """Each time the right edge moves there is room for a segment at least."""
     line = small_buffer(6_000)
     line.loses = data(CLIENT, *range(1, 100, 2))
     line.send(CLIENT, 30_000)
@@ -344,7 +344,7 @@ def test_losses_do_not_make_windows_silly() -> None:
         line.run(MINUTE)
         read += line.receive(SERVER, 900)
         assert line.now < 2 * HOUR
-    edges = [add(s.seg.ack, s.seg.wnd) for s in line.log(SERVER) if "S" not in s.flags]
-    moved = [diff(b, a) for a, b in itertools.pairwise(edges) if a != b]
+    acks = [sent.seg for sent in line.log(SERVER) if "S" not in sent.flags]
+    moved = [b.wnd for a, b in itertools.pairwise(acks) if add(a.ack, a.wnd) != add(b.ack, b.wnd)]
     assert len(moved) >= 10
     assert min(moved) >= 1_448
