@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tcpsim.tcp.step import Step
 
 _LINUX_RCV_MSS = 536  # first guess of the peer's segment size (tcp_initialize_rcv_mss)
+_LEAST_MSS = 48  # whatever a peer offers: 40 octets of options, and data (Linux TCP_MIN_SND_MSS)
 
 
 def new_tcb(
@@ -112,7 +113,7 @@ def _heard_syn(step: Step, seg: Segment) -> None:
     t.snd_wnd = t.max_window = seg.wnd
     t.snd_wl1 = seg.seq
     t.snd_wl2 = seg.ack if seg.flags & ACK else t.iss
-    room = min(offer.mss or s.default_mss, t.adv_mss)
+    room = max(min(offer.mss or s.default_mss, t.adv_mss), _LEAST_MSS)
     t.snd_mss = room - 12 if t.ts_on else room  # RFC 6691: options count against it
     if seg.flags & ACK == 0 and s.rcv_space_mss_multiple:  # a passive opener knows the options by now
         first = s.rcv_space_first if t.options.rcvbuf is None else t.options.rcvbuf
@@ -127,7 +128,8 @@ def agreed(step: Step) -> None:
     t.cwnd = 1 if t.handshake_resent > s.syn_loss_cuts_cwnd_after else s.initial_window
     t.backoff = t.retransmits = 0
     t.retrans_since_us = None
-    t.rcv_mss = max(min(t.rcv_mss, t.rcv_wnd // 2), 1)
+    full = t.adv_mss - 12 if t.ts_on else t.adv_mss  # of the peer's segments, timestamps beside it
+    t.rcv_mss = max(min(t.rcv_mss, full, t.rcv_wnd // 2), 1)
     t.last_ack_us = step.now
 
 
