@@ -1,9 +1,9 @@
 """What a host may run out of, and what happens then.
 
-Owns: limits, the counts that are held against them, and the consequence of each, which is the stack's:
+Owns: limits, the acts by which running out shows, and the consequence of each, which is the stack's:
 
 ===========  ==================================  ===========================================================
-resource     is used by                          when a limit is met
+resource     is used by                          when the limit is met
 ===========  ==================================  ===========================================================
 descriptors  sockets that a program holds        client: socket() fails (EMFILE), the connection is not born;
                                                  server: accept() fails (EMFILE), the connection waits in the
@@ -13,34 +13,33 @@ ports        client sockets in any state but     connect() fails (EADDRNOTAVAIL)
              hold a port too
 workers      server programs between accept()    the connection waits in the accept queue
              and the end of their work
+backlog      connections in the accept queue     one more fits (Linux); then SYNs are dropped, and the final
+                                                 ACK of a handshake is dropped, or reset if the stack does so
 orphans      full sockets without a program      RST to the peer, and the socket is gone
 minis        TIME-WAIT and orphaned FIN-WAIT-2   the mini-socket is gone without a word
 ===========  ==================================  ===========================================================
 
-Refuses to know: how TCP comes to need any of these, and what is a leak. Sources: Linux accept(2), ip(7),
-net/ipv4/tcp.c (tcp_check_oom, "too many orphaned sockets"), tcp_minisocks.c (TCPTimeWaitOverflow).
+Refuses to know: who is affected and when (governor), and what a leak is. Sources: Linux accept(2), ip(7),
+listen(2), net/ipv4/tcp.c (tcp_check_oom, "too many orphaned sockets"), tcp_minisocks.c (TCPTimeWaitOverflow).
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Generator
 from typing import Final, NamedTuple
-
-import simpy
 
 from tcpsim.app import Program, accept
 from tcpsim.app.program import start
 from tcpsim.errors import InputError
-from tcpsim.host.census import Census, Left
-from tcpsim.host.lives import Lives, Luck, Moment
-from tcpsim.host.view import GATE, Usage, View, Work, usage
-from tcpsim.pair import SIDES, Pair, Resume, Side, advance, call
+from tcpsim.host.view import GATE
+from tcpsim.pair import SIDES, Machine, Pair, Resume, Side, advance, call
 from tcpsim.path import Chooser, send
-from tcpsim.tcp.end import abort
+from tcpsim.tcp.end import End, abort
 from tcpsim.tcp.state import Holder
 
-_RECLAIMED: Final = {"orphans": Holder.ORPHAN, "minis": Holder.MINI}
+_HAS: Final[dict[Side, tuple[str, ...]]] = {
+    "client": ("descriptors", "ports", "orphans", "minis"),
+    "server": ("descriptors", "workers", "backlog", "orphans", "minis"),
+}
 
 
 class HostLimits(NamedTuple):
@@ -49,6 +48,7 @@ class HostLimits(NamedTuple):
     descriptors: int | None = None
     ports: int | None = None
     workers: int | None = None
+    backlog: int | None = None
     orphans: int | None = None
     minis: int | None = None
 
@@ -59,10 +59,69 @@ class Limits(NamedTuple):
     server: HostLimits = HostLimits()
     client: HostLimits | None = None
 
+    def of(self, side: Side) -> HostLimits:
+        """One side's limits."""
+        return self.server if side == "server" else self.client or HostLimits()
+
     @property
     def gate(self) -> bool:
         """Whether the host decides when a server may accept."""
-        return self.server.workers is not None or self.server.descriptors is not None
+        server = self.server
+        return any(limit is not None for limit in (server.workers, server.descriptors, server.backlog))
+
+    def check(self) -> None:
+        """Raises InputError for a negative limit, or one that this side's hosts do not have."""
+        for side in SIDES:
+            for resource, limit in self.of(side)._asdict().items():
+                if limit is not None and resource not in _HAS[side]:
+                    raise InputError(f"limits.{side}.{resource}", limit, f"one of {', '.join(_HAS[side])}")
+                if limit is not None and limit < 0:
+                    raise InputError(f"limits.{side}.{resource}", limit, "an integer >= 0")
+
+
+class Serve(NamedTuple):
+    """A connection gets what it waits for: its server's program goes on to accept()."""
+
+    def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair:
+        return call(pair, "server", Resume(), now_us, chooser)
+
+
+class Reclaim(NamedTuple):
+    """A kernel takes back a socket that no program holds."""
+
+    side: Side
+    holder: Holder
+
+    def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair:
+        machine, path = pair.client if self.side == "client" else pair.server, pair.path
+        end = machine.system.end
+        number = max(n for n, tcb in end.sockets.items() if tcb.holder(end.stack) is self.holder)
+        result = abort(end, number, now_us)
+        if self.holder is Holder.ORPHAN:
+            for segment in result.segments:
+                path, _ = send(path, self.side, segment, now_us, chooser)
+        return _changed(pair._replace(path=path), self.side, machine, result.end, now_us, chooser)
+
+
+class Door(NamedTuple):
+    """The accept queue that all connections share is full, or has room again: each listener learns of it."""
+
+    shut: bool
+
+    def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair:
+        end = pair.server.system.end
+        backlog = -1 if self.shut else 0  # below zero even an empty queue is full
+        listeners = {number: each._replace(backlog=backlog) for number, each in end.listeners.items()}
+        end = End(end.stack, end.iss, end.ts_offset, end.sockets, listeners, end.next_id)
+        return _changed(pair, "server", pair.server, end, now_us, chooser)
+
+
+def _changed(pair: Pair, side: Side, machine: Machine, end: End, now_us: int, chooser: Chooser) -> Pair:
+    """The pair with another end in one machine, at `now_us`; nothing is due then but to see what is next."""
+    machine = machine._replace(system=machine.system._replace(end=end))
+    pair = pair._replace(next_us=now_us)
+    pair = pair._replace(client=machine) if side == "client" else pair._replace(server=machine)
+    return advance(pair, chooser)
 
 
 def gated(pair: Pair) -> Pair:
@@ -81,167 +140,3 @@ def gated(pair: Pair) -> Pair:
         program = Program(steps, running.program.on_error, running.program.name)
         changed.append((pid, start(program, running.client_port, running.server_port)))
     return pair._replace(server=pair.server._replace(programs=tuple(changed)))
-
-
-class Serve(NamedTuple):
-    """The act of giving a connection what it waits for: its server's program goes on to accept()."""
-
-    def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair:
-        return call(pair, "server", Resume(), now_us, chooser)
-
-
-class Reclaim(NamedTuple):
-    """The act of a kernel that takes back a socket which no program holds."""
-
-    side: Side
-    holder: Holder
-
-    def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair:
-        machine = pair.client if self.side == "client" else pair.server
-        end, path = machine.system.end, pair.path
-        number = max(n for n, tcb in end.sockets.items() if tcb.holder(end.stack) is self.holder)
-        result = abort(end, number, now_us)
-        if self.holder is Holder.ORPHAN:
-            for segment in result.segments:
-                path, _ = send(path, self.side, segment, now_us, chooser)
-        machine = machine._replace(system=machine.system._replace(end=result.end))
-        after = pair._replace(path=path, next_us=now_us)
-        after = after._replace(client=machine) if self.side == "client" else after._replace(server=machine)
-        return advance(after, chooser)  # nothing but to see when it is due next
-
-
-class _Connection:
-    """One connection under limits."""
-
-    __slots__ = ("born_us", "called", "luck", "moment", "process", "queued")
-
-    def __init__(self, born_us: int, luck: Luck, moment: Moment) -> None:
-        self.born_us = born_us
-        self.luck = luck
-        self.moment = moment
-        self.queued = False  # it waits in an accept queue for a worker and a descriptor
-        self.called = False  # it has been given both
-        self.process: simpy.Process
-
-
-class Governor:
-    """The hosts of one run, as far as they can run out of something."""
-
-    def __init__(self, limits: Limits, env: simpy.Environment, lives: Lives, census: Census) -> None:
-        self.env = env
-        self.lives = lives
-        self.census = census
-        self.limits: dict[Side, HostLimits] = {
-            "client": limits.client or HostLimits(),
-            "server": limits.server,
-        }
-        self.used: Counter[tuple[Side, str]] = Counter()
-        self._changes: dict[tuple[int, int], list[tuple[str, Side, int]]] = {}
-        self.reserved = 0  # workers and descriptors promised to connections that have been called
-        self.queue: deque[_Connection] = deque()
-
-    def admit(self, luck: Luck) -> None:
-        """A client wants to connect: a connection is born, or its client's host refuses."""
-        for resource in ("descriptors", "ports"):
-            if self._full("client", resource):
-                self.census.refused[f"client {resource}"] += 1
-                return
-        connection = _Connection(int(self.env.now), luck, self.lives.begin(luck))
-        connection.process = self.env.process(self._live(connection))
-
-    def _live(self, one: _Connection) -> Generator[simpy.Event, None, None]:
-        """One connection. It looks ahead as far as it looks the same, and goes back if it is called."""
-        env, lives = self.env, self.lives
-        horizon_us = self.census.horizon_us
-        while True:
-            mark = one.luck.mark()
-            ahead: Moment | None = lives.walk(one.moment, one.luck, horizon_us - one.born_us)
-            assert ahead is not None
-            changes = ahead.view != one.moment.view
-            if not changes and not one.queued:
-                break
-            try:
-                due_us = one.born_us + ahead.now_us if changes else horizon_us
-                yield env.timeout(due_us - env.now)
-                if not changes:
-                    break
-            except simpy.Interrupt:
-                one.luck.rewind(mark)
-                ahead = self._resume(one) if one.called else one.moment
-            while ahead is not None:
-                ahead = self._change(one, ahead)
-        if one.moment.view:
-            until_us = horizon_us + self.census.patience_us - one.born_us
-            self.census.left[Left(one.moment.view, lives.outlook(ahead or one.moment, until_us))] += 1
-
-    def _change(self, one: _Connection, ahead: Moment) -> Moment | None:
-        """A connection has come to `ahead`; what that makes of it in the same instant, if anything."""
-        before, after = one.moment.view, ahead.view
-        one.moment = ahead
-        if before != after:
-            self.census.change(int(self.env.now), before, after)
-            excess = self._book(before, after)
-            if excess is not None:
-                return self.lives.act(ahead, excess, int(self.env.now) - one.born_us, one.luck)
-        wanted = self.lives.views[after].work is Work.WANTED
-        if wanted and not one.queued and not one.called:
-            one.queued = True
-            self.queue.append(one)
-        elif one.queued and not wanted:
-            one.queued = False
-            self.queue.remove(one)
-        self._serve()
-        return self._resume(one) if one.called else None
-
-    def _book(self, before: int, after: int) -> Reclaim | None:
-        """Charge the difference between two views to the hosts; the answer to one socket too many."""
-        changes = self._changes.get((before, after))
-        if changes is None:
-            changes = self._changes[before, after] = _differences(
-                self.lives.views[before], self.lives.views[after]
-            )
-        for resource, side, change in changes:
-            self.used[side, resource] += change
-        for resource, side, change in changes:
-            if change > 0 and resource in _RECLAIMED and self._exceeds(side, resource):
-                self.census.refused[f"{side} {resource}"] += 1
-                return Reclaim(side, _RECLAIMED[resource])
-        return None
-
-    def _serve(self) -> None:
-        """Call whoever waits longest, as long as there are a worker and a descriptor to give."""
-        while self.queue and not self._full("server", "workers") and not self._full("server", "descriptors"):
-            one = self.queue.popleft()
-            one.queued, one.called = False, True
-            self.reserved += 1
-            if one.process is not self.env.active_process:
-                one.process.interrupt()
-
-    def _resume(self, one: _Connection) -> Moment:
-        """A called connection goes on, unless its client has gone in the same instant."""
-        one.called = False
-        self.reserved -= 1
-        now_us = int(self.env.now) - one.born_us
-        moment = self.lives.walk(one.moment, one.luck, now_us)
-        if self.lives.views[moment.view].work is not Work.WANTED:
-            return moment
-        return self.lives.act(moment, Serve(), now_us, one.luck)
-
-    def _exceeds(self, side: Side, resource: str) -> bool:
-        limit: int | None = getattr(self.limits[side], resource)
-        return limit is not None and self.used[side, resource] > limit
-
-    def _full(self, side: Side, resource: str) -> bool:
-        limit: int | None = getattr(self.limits[side], resource)
-        if limit is None:
-            return False
-        return self.used[side, resource] + (self.reserved if side == "server" else 0) >= limit
-
-
-def _differences(before: View, after: View) -> list[tuple[str, Side, int]]:
-    return [
-        (resource, side, new - old)
-        for side in SIDES
-        for resource, old, new in zip(Usage._fields, usage(before, side), usage(after, side), strict=True)
-        if new != old
-    ]

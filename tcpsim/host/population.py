@@ -1,7 +1,7 @@
 """Many connections at once: a SimPy environment in which each one is born, lives and is counted.
 
 Owns: arrivals, the seed of each connection, and one process per live connection. Refuses to know: TCP
-(a connection is a walk through `lives`), what running out of something does (limits), and what the
+(a connection is a walk through `lives`), what running out of something does (limits, governor), and what the
 counts mean (measure).
 
 A connection's process sleeps until its hosts could tell a difference, records it, and goes on. What no
@@ -22,7 +22,8 @@ import simpy
 
 from tcpsim.errors import InputError
 from tcpsim.host.census import Census, Left
-from tcpsim.host.limits import Governor, Limits, gated
+from tcpsim.host.governor import Governor
+from tcpsim.host.limits import Limits, gated
 from tcpsim.host.lives import Lives, Luck
 from tcpsim.pair import Pair
 from tcpsim.path import Exponential, Seeded
@@ -75,7 +76,8 @@ def simulate(plan: Plan, progress: Progress | None = None) -> Census:
 
     Raises:
         InputError: no arrivals at all or without end, a rate that is not positive, weights that do not
-            add up to 1, or a limit on workers for a server that accepts nothing.
+            add up to 1, a limit that a host of that side does not have, or one on a server's accept() for
+            a program that accepts nothing.
     """
     _check(plan)
     return _Run(plan).run(progress)
@@ -145,3 +147,4 @@ def _check(plan: Plan) -> None:
     weights = [weight for weight, _ in plan.kinds]
     if not weights or min(weights) < 0 or abs(sum(weights) - 1) > 1e-9:
         raise InputError("kinds", weights, "weights from 0 to 1 that add up to 1")
+    plan.limits.check()

@@ -82,9 +82,10 @@ class Usage(NamedTuple):
 
     descriptors: int
     ports: int
+    workers: int
+    backlog: int  # connections in the accept queue
     orphans: int
     minis: int
-    workers: int
     bytes: int
 
 
@@ -94,8 +95,9 @@ def usage(seen: View, side: Side) -> Usage:
     return Usage(
         descriptors=sum(socket.fd for socket in held),
         ports=sum(socket.state is not State.CLOSED for socket in held),
+        workers=int(side == "server" and seen.work is Work.BUSY),
+        backlog=int(side == "server" and seen.work is Work.WANTED),
         orphans=sum(socket.holder is Holder.ORPHAN for socket in held),
         minis=sum(socket.holder is Holder.MINI for socket in held),
-        workers=int(side == "server" and seen.work is Work.BUSY),
         bytes=sum(socket.bytes for socket in held),
     )

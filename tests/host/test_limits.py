@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+import polars as pl
 import pytest
 
 from tcpsim.app import accept, close, connect, ignore, listen, receive, receive_to_eof, send, wait
@@ -10,7 +13,7 @@ from tcpsim.errors import InputError
 from tcpsim.host.limits import HostLimits, Limits
 from tcpsim.host.population import Arrivals
 from tcpsim.measure.leaks import leaks
-from tcpsim.measure.table import first_met, over_time, used
+from tcpsim.measure.table import first_met, over_time, peaks, used
 from tcpsim.pair import Pair, new_pair
 from tcpsim.path import make_path
 from tcpsim.tcp.stack import stack
@@ -47,9 +50,28 @@ def test_time_wait_holds_ports_for_a_minute() -> None:
     assert made == pytest.approx(20 * 60 * 30 / 60, rel=0.05)
 
 
-def test_ports_are_held_against_clients_only_if_they_share_a_host() -> None:
-    census = run(web("never-closes"), Arrivals(1, connections=50), limits=Limits(HostLimits(ports=10)))
+def test_clients_are_hosts_of_their_own_unless_they_share_one() -> None:
+    census = run(web("never-closes"), Arrivals(1, connections=50), limits=Limits(HostLimits(minis=10**6)))
     assert not census.refused
+
+
+@pytest.mark.parametrize(
+    ("limits", "complaint"),
+    [
+        (
+            Limits(HostLimits(ports=10)),
+            "limits.server.ports: found 10, allowed: one of descriptors, workers",
+        ),
+        (
+            Limits(client=HostLimits(workers=1)),
+            "limits.client.workers: found 1, allowed: one of descriptors",
+        ),
+        (Limits(HostLimits(minis=-1)), "limits.server.minis: found -1, allowed: an integer >= 0"),
+    ],
+)
+def test_a_limit_that_makes_no_sense_is_refused(limits: Limits, complaint: str) -> None:
+    with pytest.raises(InputError, match=re.escape(complaint)):
+        run(web(), Arrivals(1, connections=1), limits=limits)
 
 
 def test_leaked_descriptors_stop_the_client() -> None:
@@ -171,3 +193,34 @@ def test_a_destroyed_mini_socket_says_nothing() -> None:
     )
     assert census.refused == {"server minis": 5}
     assert {(row["side"], row["state"]) for row in leaks(census).to_dicts()} == {("client", "CLOSE-WAIT")}
+
+
+def test_a_full_accept_queue_drops_handshakes_and_lets_them_in_later() -> None:
+    """One worker, a second each: ten come in a second, and only three (backlog 2, and one) may queue."""
+    arrivals = Arrivals(10, connections=10, poisson=False)
+    census = run(
+        one_second_each(), arrivals, settle_us=10 * MINUTE, limits=Limits(HostLimits(workers=1, backlog=2))
+    )
+    assert used(census, "server", "backlog")[1].max() == 3
+    assert used(census, "server", "workers")[1].max() == 1
+    assert census.left == {}
+    free = run(one_second_each(), arrivals, settle_us=10 * MINUTE, limits=Limits(HostLimits(workers=1)))
+    assert used(free, "server", "backlog")[1].max() == 9
+    syn_sent = peaks(census).filter((pl.col("side") == "client") & (pl.col("state") == "SYN-SENT"))
+    assert syn_sent["count"].item() >= 4  # those that retransmit their SYN
+
+
+def test_a_queue_that_stays_full_ends_connections() -> None:
+    """The server's only descriptor is leaked; behind it one may queue, the others give up connecting."""
+    limits = Limits(HostLimits(descriptors=1, backlog=0))
+    census = run(
+        served(send(1_000), ignore()),
+        Arrivals(1, connections=6, poisson=False),
+        settle_us=10 * MINUTE,
+        limits=limits,
+    )
+    last = over_time(census, every_us=census.horizon_us).filter(pl.col("t_s") > 0)
+    held = {(row["side"], row["state"]): row["count"] for row in last.to_dicts() if row["count"]}
+    assert held[("server", "ESTABLISHED")] == 2
+    assert held.keys() == {("server", "ESTABLISHED"), ("client", "ESTABLISHED")}
+    assert held[("client", "ESTABLISHED")] == 2

@@ -39,7 +39,7 @@ def test_the_tree_changes_no_result(world: str, room: int) -> None:
 
 
 def test_the_tree_changes_no_result_under_limits() -> None:
-    limits = Limits(HostLimits(workers=3, orphans=2, minis=25), HostLimits(ports=50))
+    limits = Limits(HostLimits(workers=2, backlog=1, orphans=2, minis=25), HostLimits(ports=50))
     runs = [
         record(run(web(loss=0.1), Arrivals(30, connections=100), settle_us=MINUTE, room=room, limits=limits))
         for room in (0, 300, 100_000)
