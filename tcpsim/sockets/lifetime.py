@@ -74,7 +74,10 @@ def _linger_us(system: System, file_id: int) -> int:
     tcb = tcb_of(system, file)
     if tcb is None or tcb.options.linger is None or not tcb.options.linger[0]:
         return 0
-    if tcb.readable and system.end.stack.rst_on_unread_close:
+    stack = system.end.stack
+    if tcb.readable and stack.rst_on_unread_close:
+        return 0
+    if file.nonblocking and not stack.linger_blocks_nonblocking:
         return 0
     return tcb.options.linger[1]
 

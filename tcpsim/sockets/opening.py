@@ -157,7 +157,8 @@ def _pop(system: System, caller: Caller, file_id: int) -> Returned:
     if sid is None:
         return Returned(system, None)
     timeouts = listener.rcvtimeo_us, listener.sndtimeo_us
-    child = OpenFile(sid, Phase.CONNECTED, 1, None, False, SocketOptions(), *timeouts)
+    nonblocking = listener.nonblocking and end.stack.accept_inherits_nonblocking
+    child = OpenFile(sid, Phase.CONNECTED, 1, None, nonblocking, SocketOptions(), *timeouts)
     system, fd = add_file(with_end(system, end), caller, child)
     return Returned(system, Reply(fd))
 

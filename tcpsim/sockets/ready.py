@@ -21,6 +21,7 @@ from tcpsim.sockets.calls import (
     poll_names,
 )
 from tcpsim.sockets.system import Blocked, OpenFile, Phase, Returned, System, file_at, tcb_of, wait
+from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import Tcb
 
@@ -37,10 +38,12 @@ def nothing_more_to_read(tcb: Tcb) -> bool:
     return tcb.fin_received or tcb.rd_shut or tcb.state in OVER
 
 
-def writable(tcb: Tcb) -> bool:
-    """Whether a sleeping sender is woken and poll() says POLLOUT: a third of the buffer is free."""
+def writable(tcb: Tcb, stack: Stack) -> bool:
+    """Whether a sleeping sender is woken and poll() says POLLOUT: enough of the buffer is free."""
     space = tcb.send_space
-    return space > 0 and tcb.unacked <= 2 * space
+    if stack.send_lowat is None:
+        return space > 0 and tcb.unacked <= 2 * space
+    return space >= min(stack.send_lowat, tcb.snd_space)
 
 
 def poll_bits(system: System, file: OpenFile) -> int:
@@ -60,10 +63,10 @@ def poll_bits(system: System, file: OpenFile) -> int:
     if tcb.state not in OPENING:
         if tcb.readable:
             bits |= POLLIN
-        if may_not_send or writable(tcb):
+        if may_not_send or writable(tcb, system.end.stack):
             bits |= POLLOUT
     if tcb.so_error is not None:
-        bits |= POLLERR
+        bits |= POLLERR if system.end.stack.poll_err else POLLIN | POLLOUT
     return bits
 
 

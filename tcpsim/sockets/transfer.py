@@ -57,7 +57,7 @@ def _take(system: System, file_id: int, n: int, now: int) -> Returned:
     if tcb.readable and n:
         result = tcp.receive(system.end, file.sid, n, now)
         return after(system, result, Reply(result.value))
-    if n == 0 or tcb.fin_received:
+    if n == 0 or (tcb.fin_received and system.end.stack.recv_end_first):
         return Returned(system, _EOF)
     if tcb.so_error is not None:
         return _error(system, file.sid)
@@ -85,7 +85,7 @@ def send(system: System, caller: Caller, call: Send | SendAll, file_id: int, now
 def send_again(system: System, blocked: Blocked, call: Send | SendAll, now: int) -> Returned:
     """A sleeping send() is woken when there is room enough to be worth it, or nothing to wait for."""
     tcb = tcb_of(system, system.files[blocked.files[0]])
-    if tcb is not None and _may_send(tcb) and not writable(tcb):
+    if tcb is not None and _may_send(tcb) and not writable(tcb, system.end.stack):
         return Returned(system, None)
     returned, done = _give(system, blocked.files[0], call, blocked.done, now)
     if returned.reply is not None or done == blocked.done:
@@ -108,13 +108,14 @@ def _give(system: System, file_id: int, call: Send | SendAll, done: int, now: in
     file = system.files[file_id]
     tcb = tcb_of(system, file)
     if tcb is None or file.sid is None:
-        return failed(system, "EPIPE"), done
+        return failed(system, system.end.stack.send_unconnected_error), done
     if call.n < 0:
         return failed(system, "EINVAL"), done
     if not _may_send(tcb):
         if done and isinstance(call, Send):
             return Returned(system, Reply(done)), done  # the error waits for the next call
-        if tcb.so_error is None:
+        shut = tcb.wr_shut or tcb.state in OVER
+        if tcb.so_error is None or (shut and system.end.stack.send_epipe_first):
             return failed(system, "EPIPE"), done
         return _error(system, file.sid), done
     if tcb.state in OPENING or (done < call.n and not tcb.send_space):

@@ -26,7 +26,7 @@ def send(step: Step, octets: int) -> int:
     """SEND: queue as much as fits and send what may go; returns the octets taken."""
     t, s = step.t, step.s
     taken = min(octets, t.send_space)
-    if not taken or t.close_called:
+    if not taken or t.close_called or t.state == State.CLOSED:
         return 0
     if t.unsent and s.push_rule == "queue":
         t.unsent = (*t.unsent[:-1], t.unsent[-1] + taken)  # Linux adds to the chunk that still waits
@@ -71,7 +71,7 @@ def close(step: Step) -> None:
     """CLOSE: no application holds the socket any more (Linux __tcp_close; RFC 9293 3.10.4, RFC 2525 2.17)."""
     t, s = step.t, step.s
     unread, t.readable = t.readable, 0
-    if t.state == State.CLOSED:
+    if t.state == State.CLOSED or t.mini:  # the program's socket is gone already; what is left waits alone
         t.orphaned = t.rd_shut = True
         return
     linger = t.options.linger
@@ -90,6 +90,8 @@ def close(step: Step) -> None:
 def abort(step: Step) -> None:
     """ABORT: RST where the peer has a connection; where it is closing anyway, just forget (3.10.5)."""
     t = step.t
+    if t.state == State.CLOSED:
+        return
     pending = bool(t.unsent) and t.state in (State.CLOSING, State.LAST_ACK)
     _throw_away(step, "aborted", t.state in _RESETTABLE or pending)
 

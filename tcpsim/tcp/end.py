@@ -213,18 +213,10 @@ def _left_embryo(end: End, number: int, t: Tcb) -> dict[int, Listener]:
 
 
 def listen(end: End, port: int, backlog: int, options: SocketOptions = NO_CHOICES) -> tuple[End, int]:
-    """A passive OPEN; returns the listener's number. The port must be free (`port_taken`)."""
+    """A passive OPEN; returns the listener's number. Whether the port is free is the caller's business."""
     number = end.next_id
     listeners = {**end.listeners, number: Listener(port, backlog, options)}
     return End(end.stack, end.iss, end.ts_offset, end.sockets, listeners, number + 1), number
-
-
-def port_taken(end: End, port: int, reuseaddr: bool) -> bool:
-    """Whether bind() finds `port` in use: by a listener, or by a connection unless SO_REUSEADDR allows it."""
-    if any(listener.port == port for listener in end.listeners.values()):
-        return True
-    alive = (t for t in end.sockets.values() if t.local_port == port and t.state != State.CLOSED)
-    return any(t.state != State.TIME_WAIT or not reuseaddr for t in alive)
 
 
 def connect(

@@ -135,9 +135,11 @@ def agreed(step: Step) -> None:
 
 def syn_sent(step: Step, seg: Segment) -> bool:
     """A segment arrives in SYN-SENT (3.10.7.3); returns whether its text or FIN remain to be read."""
-    t = step.t
+    t, s = step.t, step.s
     if seg.flags & ACK and (le(seg.ack, t.iss) or lt(t.snd_nxt, seg.ack)):
         output.refuse(step, seg)
+        if not t.retransmits:
+            step.hurry_us = s.syn_again_after_reset_us
         return False
     if seg.flags & RST:
         if seg.flags & ACK:

@@ -48,6 +48,7 @@ class Stack:
     syn_rto_us: int
     syn_retries: int | None  # retransmissions of a SYN
     syn_linear_timeouts: int  # Linux tcp_syn_linear_timeouts: that many more, before back-off starts
+    syn_again_after_reset_us: int | None  # the peer's old connection was reset: the SYN again after so long
     synack_retries: int | None
     syn_give_up_us: int | None  # by time: BSD keepinit, the RFC's R2 for SYN
     rto_without_handshake_sample_us: int  # RFC 6298 5.7
@@ -117,6 +118,14 @@ class Stack:
     time_wait_reuse: bool  # a new SYN beyond RCV.NXT, or with a newer timestamp, reopens
     mini_sockets: bool  # orphaned FIN-WAIT-2 and TIME-WAIT shrink to a reduced record
     linger_reads_eagain: bool  # close() whose linger time runs out returns EWOULDBLOCK (4.4BSD), else 0
+    # what a system call returns
+    linger_blocks_nonblocking: bool  # close() lingers on a non-blocking socket too (Linux)
+    recv_end_first: bool  # after the peer's FIN recv() returns 0 though an error is pending (Linux SOCK_DONE)
+    send_epipe_first: bool  # once nothing can be sent: EPIPE, and the pending error is left alone (BSD)
+    send_unconnected_error: str  # errno of send() where there is no connection
+    send_lowat: int | None  # free octets that make a buffer writable; None: a third of it is free (Linux)
+    poll_err: bool  # a pending error is POLLERR; else it only makes the socket ready (BSD)
+    accept_inherits_nonblocking: bool  # O_NONBLOCK of the listener (BSD)
     # defence
     challenge_rst: bool  # RFC 5961 3.2: a RST has to hit RCV.NXT; else any in the window resets
     challenge_syn: bool  # RFC 5961 4.2: a SYN is challenged; else one in the window resets

@@ -22,10 +22,11 @@ class Step:
     """The workbench of one step: the TCB being changed, and what comes out of the change.
 
     `restart` and `reorder_us` tell `timers.wanted` what happened: that the retransmission slot saw
-    progress or a new transmission, and that loss detection wants to look again after so long.
+    progress or a new transmission, that loss detection wants to look again after `reorder_us`, or that
+    the retransmission cannot wait longer than `hurry_us`.
     """
 
-    __slots__ = ("id", "notes", "now", "out", "reorder_us", "restart", "s", "t")
+    __slots__ = ("hurry_us", "id", "notes", "now", "out", "reorder_us", "restart", "s", "t")
 
     def __init__(self, tcb: Tcb, now: int, stack: Stack, socket: int = 0) -> None:
         self.t = tcb
@@ -36,6 +37,7 @@ class Step:
         self.notes: list[Note] = []
         self.restart = 0
         self.reorder_us: int | None = None
+        self.hurry_us: int | None = None
 
     def fact(self, fact: Fact) -> None:
         """Follow the lifecycle's row for `fact`: the one place where a connection's state is written."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tcpsim.tcp.event import Timer
+from tcpsim.tcp.seqnum import MASK, lt
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import ACK_TIMER, DISORDER, Tcb
@@ -99,7 +100,9 @@ def _settle_slot(step: Step) -> None:
         if t.slot is not Timer.PERSIST or step.restart:
             t.slot, t.slot_at_us = Timer.PERSIST, now + persist_us(t, step.s, now)
         return
-    if step.reorder_us is not None:
+    if step.hurry_us is not None:
+        t.slot, t.slot_at_us = Timer.RETRANSMISSION, now + step.hurry_us
+    elif step.reorder_us is not None:
         t.slot, t.slot_at_us = Timer.REORDERING, now + step.reorder_us + _PROBE_SLACK_US
     elif step.restart == RETRY:
         t.slot, t.slot_at_us = Timer.RETRANSMISSION, now + clamped_rto_us(t, step.s, now)
@@ -194,8 +197,15 @@ def _settle_user_timeout(step: Step) -> None:
         t.user_at_us = t.handshake_sent_us + min(limits) if limits else None
     elif limit is None or t.write_seq == t.snd_una or t.mini:
         t.user_at_us = None
-    elif t.user_at_us is None or step.restart == PROGRESS:
+    elif t.user_at_us is None or step.restart == PROGRESS or _refused(step):
         t.user_at_us = step.now + limit
+
+
+def _refused(step: Step) -> bool:
+    """The peer was heard, and has taken its window back from what is outstanding (3.8.6, SHLD-17)."""
+    t = step.t
+    edge = (t.snd_una + t.snd_wnd) & MASK
+    return t.last_ack_us == step.now and bool(t.sent) and lt(edge, t.sent[0].end)
 
 
 # FIN-WAIT-2 and TIME-WAIT
