@@ -131,6 +131,13 @@ def answering_with(line: Line, wnd: int, for_us: int) -> None:
     line.run(until - line.now)
 
 
+@pytest.mark.parametrize("to", [0, 500])
+def test_data_beyond_the_right_edge_does_not_time_the_connection_out(to: int) -> None:
+    line = shrunk(to)
+    answering_with(line, to, HOUR)
+    assert line.state(CLIENT) == State.ESTABLISHED
+
+
 def test_a_window_that_shrank_to_zero_is_probed_with_back_off() -> None:
     line = shrunk(0)
     since = line.now
