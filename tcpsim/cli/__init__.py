@@ -23,6 +23,7 @@ COMMANDS = {
     "population": "Run many connections and count their sockets over time.",
     "behaviours": "List what clients and servers can be told to be.",
     "stacks": "List the stack profiles, their differences, and their sources.",
+    "conform": "Replay traces of a real kernel and compare.",
     "packetdrill": "Judge packetdrill scripts against the endpoint.",
     "states": "Draw the eleven-state diagram from the transition table.",
 }

@@ -43,7 +43,7 @@ def compare(trace: Trace, simulated: Record, exempt: Exempt) -> list[Match]:
     """Everything that happened, in the order of time, each with what is wrong with it."""
     matches = [
         *_packets(trace.seen, simulated, exempt),
-        *_answers(trace, simulated, exempt),
+        *_answers(trace, simulated),
         *_lives(trace, simulated),
     ]
     return sorted(matches, key=lambda match: match.t_us)
@@ -60,6 +60,19 @@ def _packets(observed: Record, simulated: Record, exempt: Exempt) -> Iterator[Ma
         )
         for one, two in zip_longest(seen, did):
             yield Match(side, "segment", one, two, _packet_wrong(one, two, exempt))
+        if exempt.acks:
+            yield from _last_ack(side, observed, simulated)
+
+
+def _last_ack(side: Side, observed: Record, simulated: Record) -> Iterator[Match]:
+    """However often a side acknowledges, in the end it has acknowledged the same."""
+    last = [
+        [packet for packet in record.packets if packet.sender == side and packet.ack is not None][-1:]
+        for record in (observed, simulated)
+    ]
+    for one, two in zip_longest(*last):
+        same = one is not None and two is not None and one.ack == two.ack
+        yield Match(side, "last ack", one, two, "" if same else "another last acknowledgement")
 
 
 def _packet_wrong(seen: Packet | None, did: Packet | None, exempt: Exempt) -> str:
@@ -72,7 +85,8 @@ def _packet_wrong(seen: Packet | None, did: Packet | None, exempt: Exempt) -> st
     ):
         if one != two:
             return f"{name} {one}, simulated {two}"
-    for name, number, simulated in (("seq", seen.seq, did.seq), ("ack", seen.ack, did.ack)):
+    numbers = [("seq", seen.seq, did.seq)] + ([] if exempt.acks else [("ack", seen.ack, did.ack)])
+    for name, number, simulated in numbers:
         if number is not None and not _same_number(number, simulated, seen.conn):
             return f"{name} {number}, simulated {simulated}"
     return _time_wrong(seen.t_us, did.t_us, _LATE_US)
@@ -93,7 +107,7 @@ def _time_wrong(seen_us: int, did_us: int, late_us: int) -> str:
 # Calls
 
 
-def _answers(trace: Trace, simulated: Record, exempt: Exempt) -> Iterator[Match]:
+def _answers(trace: Trace, simulated: Record) -> Iterator[Match]:
     for row in trace.rows:
         if row.who == "relay" or row.answer is None:
             continue

@@ -21,7 +21,18 @@ from tcpsim.conform.traces.stage import Stage
 from tcpsim.pair import Inject, Machine, Make, Pair
 from tcpsim.path import Side
 from tcpsim.path.rule import Lineage
-from tcpsim.sockets import Accept, Bind, Call, Close, Listen, SetSockOpt, Socket, Thread, new_system
+from tcpsim.sockets import (
+    Accept,
+    Bind,
+    Call,
+    Close,
+    Listen,
+    Recv,
+    SetSockOpt,
+    Socket,
+    Thread,
+    new_system,
+)
 from tcpsim.tcp.end import new_end
 from tcpsim.tcp.segment import ACK, Segment, parse_flags
 
@@ -90,8 +101,12 @@ class _Play:
 
         A bind() row sets options before it binds; a reader that is exempt runs when it ran.
         """
-        late = row.call == "recv" and row.waited and self.stage.exempt.late_readers and row.took_data
-        return row.end_us if row.end_us is not None and (row.call == "bind" or late) else row.t_us
+        runs_at_end = row.call == "bind" or self.reads_late(row)
+        return row.end_us if row.end_us is not None and runs_at_end else row.t_us
+
+    def reads_late(self, row: Row) -> bool:
+        """Whether a row is a reader that was woken while a burst arrived, and is exempt."""
+        return self.stage.exempt.late_readers and row.call == "recv" and row.waited and row.took_data
 
     def takes_effect_us(self, row: Row, now_us: int) -> int:
         """`now_us`, or when the segment was seen that the call makes its host send."""
@@ -114,6 +129,8 @@ class _Play:
         if fd is None:
             return  # the connection was never accepted here: the missing answer tells
         *before, last = calls_of(row, fd)
+        if self.reads_late(row) and row.answer is not None:
+            last = Recv(fd, int(row.answer.said))
         for made in before:
             self.make(row.who, made, now_us)
         self.make(row.who, last, now_us, row)

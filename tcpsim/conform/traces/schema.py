@@ -74,8 +74,8 @@ class _State(msgspec.Struct, frozen=True):
 
 
 class _Sampler(msgspec.Struct, frozen=True):
-    samples: int = 0
-    max_gap_ms: float = _FAST_MS
+    samples: int | None = None
+    max_gap_ms: float | None = None
 
 
 class _Stats(msgspec.Struct, frozen=True):
@@ -164,7 +164,7 @@ def read(content: bytes, name: str) -> Trace:
     answers = {row.place: row.answer for row in rows if row.answer is not None}
     seen = Record(_packets(packets), _lives(states, name), answers)
     slow = meta.period_ms > _FAST_MS
-    gap_us = us(sampler.max_gap_ms) + _SAMPLING_US
+    gap_us = us(sampler.max_gap_ms or meta.period_ms) + _SAMPLING_US
     return Trace(
         id=identity,
         title=title,
@@ -242,7 +242,7 @@ def _lives(states: list[_State], name: str) -> tuple[Life, ...]:
 
 def _end_us(meta: _Meta, sampler: _Sampler, seen: Record, rows: tuple[Row, ...]) -> int:
     """How long one looked: as long as there were samples, or things to see."""
-    samples = sampler.samples
+    samples = sampler.samples or 0
     if meta.period_ms > _FAST_MS:
         fast = min(samples, _SLOW_FROM_MS // _FAST_MS)
         sampled_us = us(fast * _FAST_MS + (samples - fast) * meta.period_ms)

@@ -77,7 +77,7 @@ class Stage:
         return Record(tuple(self.packets), lives, self.answers)
 
     def expected(self, side: Side, now_us: int) -> Packet | None:
-        """What the kernel of a side sends next: after as many as tcpsim sent, or by time if that may differ."""
+        """What the kernel of a side sends next: by number, or by time if the number may differ."""
         ahead = self._ahead[side]
         if self.exempt.acks:
             ahead = [packet for packet in ahead if packet.t_us >= now_us]
