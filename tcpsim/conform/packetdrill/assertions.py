@@ -53,13 +53,21 @@ def broken(text: str, lookup: Lookup, place: Place) -> tuple[str, str] | None:
         Unsupported: a name that stands for nothing, or Python beyond assertions.
     """
     try:
-        tree = ast.parse(text)
+        tree = _parsed(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ScriptError(place, f"parse error in Python: {error.args[0]}") from None
     try:
         return _run(tree.body, lookup, place)
     except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise ScriptError(place, f"error in Python: {error}") from None
+
+
+def _parsed(text: str) -> ast.Module:
+    """The tree; where the first line stands behind ``%{`` the others may be indented further than it."""
+    try:
+        return ast.parse(text)
+    except IndentationError:
+        return ast.parse("\n".join(line.strip() for line in text.split("\n")))
 
 
 def _run(body: list[ast.stmt], lookup: Lookup, place: Place) -> tuple[str, str] | None:

@@ -85,7 +85,7 @@ def told_by(text: str) -> tuple[str, str]:
     """
     bare = _COMMENT.sub(" ", text)
     best: tuple[int, str, str] | None = None
-    for name in _names():
+    for name in sorted(_names(), key=lambda name: name != DEFAULT):
         found = [match[0] for mark in _table(name).marks if (match := mark.search(bare))]
         if found and (best is None or len(found) > best[0]):
             best = len(found), name, found[0]

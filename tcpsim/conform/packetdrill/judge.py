@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tcpsim.conform.packetdrill.dialect import Dialect, dialect_of, told_by
-from tcpsim.conform.packetdrill.parser import parse
+from tcpsim.conform.packetdrill.parser import failure_of, parse
 from tcpsim.conform.packetdrill.replay import play, stage_for
 from tcpsim.conform.packetdrill.script import Place, Script, ScriptError, Unsupported
 from tcpsim.conform.packetdrill.verdict import Crossing, Failed, Judged, Verdict
@@ -69,6 +69,9 @@ def judge(
         script = parse(text, chosen.dialect.symbols, define)
     except ScriptError as error:
         outcome = Outcome(Verdict.FAIL, error.place, error.message)
+        failure = failure_of(text)
+    except Unsupported as missing:
+        outcome = Outcome(Verdict.UNSUPPORTED, missing.place, missing.what)
         failure = None
     else:
         outcome, failure = outcome_of(script, chosen), script.failure

@@ -11,10 +11,10 @@ from tcpsim.conform.packetdrill.cursor import Cursor
 from tcpsim.conform.packetdrill.script import (
     IcmpPacket,
     Option,
-    OtherPacket,
     ScriptError,
     Sequence,
     TcpPacket,
+    Unsupported,
 )
 
 _FLAGS = re.compile(r"[SFRPEWUA.]+(?![A-Za-z0-9_])|-")
@@ -37,7 +37,7 @@ _ICMP_WORD = re.compile(r"[a-z_]+|[0-9]+")
 _MODULUS = 1 << 32
 
 
-def packet(cursor: Cursor, inbound: bool) -> TcpPacket | IcmpPacket | OtherPacket:
+def packet(cursor: Cursor, inbound: bool) -> TcpPacket | IcmpPacket:
     """What stands behind ``<`` or ``>``."""
     ip: tuple[str, ...] = ()
     quoted: Sequence | None = None
@@ -48,9 +48,9 @@ def packet(cursor: Cursor, inbound: bool) -> TcpPacket | IcmpPacket | OtherPacke
             ip += _ip_info(cursor)
     if cursor.keyword("icmp") or cursor.keyword("icmpv6"):
         return _icmp(cursor, inbound, ip, quoted)
-    other = cursor.match(_OTHER)
+    other = cursor.peek(_OTHER)
     if other is not None:
-        return OtherPacket(inbound, other[1].lower())
+        raise Unsupported(cursor.place(), f"{other[1].lower()} packets")
     ports = None
     if cursor.peek(_PORTS):
         ports = (cursor.number("port", 1, 65535), _after_arrow(cursor))

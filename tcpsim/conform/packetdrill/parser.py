@@ -47,8 +47,8 @@ def parse(text: str, symbols: Collection[str] = (), define: Mapping[str, str] | 
 
     Raises:
         ScriptError: the text is no script; says where and what was expected.
+        Unsupported: a packet of another protocol.
     """
-    failure = _FAILURE.search(text)
     cursor = Cursor(conditioned(text, {*symbols, *(define or {})}), define)
     options = _options(cursor)
     setup = _commands(cursor)
@@ -60,7 +60,13 @@ def parse(text: str, symbols: Collection[str] = (), define: Mapping[str, str] | 
         raise cursor.wrong("the time of an event")
     if not events:
         raise ScriptError(cursor.place(), "parse error: the script has no event")
-    return Script(options, setup, tuple(events), cleanup, failure[1] if failure else None)
+    return Script(options, setup, tuple(events), cleanup, failure_of(text))
+
+
+def failure_of(text: str) -> str | None:
+    """The pattern of ``// Failure:``, which may also be about a text that is no script."""
+    found = _FAILURE.search(text)
+    return found[1] if found else None
 
 
 def _options(cursor: Cursor) -> tuple[Setting, ...]:

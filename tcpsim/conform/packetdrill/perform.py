@@ -7,8 +7,9 @@ to know: arguments (calls) and packets (exchange).
 from __future__ import annotations
 
 from tcpsim import sockets
+from tcpsim.conform.packetdrill.arguments import Asked, GetFlags, TcpInfo
 from tcpsim.conform.packetdrill.bench import PID
-from tcpsim.conform.packetdrill.calls import Asked, GetFlags, TcpInfo, asked
+from tcpsim.conform.packetdrill.calls import asked
 from tcpsim.conform.packetdrill.constants import NUMBERS, errno_name, errno_words
 from tcpsim.conform.packetdrill.numbers import Flow
 from tcpsim.conform.packetdrill.script import Call, Ellipsis_, Place, Unsupported

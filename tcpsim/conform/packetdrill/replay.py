@@ -23,7 +23,6 @@ from tcpsim.conform.packetdrill.script import (
     Command,
     Event,
     IcmpPacket,
-    OtherPacket,
     Place,
     Script,
     TcpPacket,
@@ -95,8 +94,6 @@ def _play(stage: Stage, event: Event) -> None:
             inject_icmp(stage, what, place)
         case IcmpPacket():
             raise Unsupported(place, "an ICMP message from the endpoint")
-        case OtherPacket(protocol=protocol):
-            raise Unsupported(place, f"{protocol} packets")
 
 
 def _command(stage: Stage, command: Command, place: Place) -> None:

@@ -91,13 +91,6 @@ class IcmpPacket(NamedTuple):
     ip: tuple[str, ...] = ()
 
 
-class OtherPacket(NamedTuple):
-    """A packet of another protocol (udp, sctp, ...)."""
-
-    inbound: bool
-    protocol: str
-
-
 class Ellipsis_(NamedTuple):
     """``...``: not checked, or whatever is needed."""
 
@@ -169,7 +162,7 @@ class Code(NamedTuple):
     text: str
 
 
-Doing = TcpPacket | IcmpPacket | OtherPacket | Call | Command | Code
+Doing = TcpPacket | IcmpPacket | Call | Command | Code
 
 
 class Event(NamedTuple):

@@ -18,7 +18,8 @@ from tcpsim.conform.packetdrill.dialect import Dialect, turned
 from tcpsim.conform.packetdrill.script import Place, ScriptError, Unsupported
 from tcpsim.tcp.stack import Stack
 
-_REDIRECTION = re.compile(r"(?:[12&]?>>?\s*(?:/dev/null|&[12]))|(?:\|\|\s*(?:true|:)\s*$)")
+_REDIRECTION = re.compile(r"[12&]?>>?\s*(?:/dev/null|&[12])")
+_OR_TRUE = re.compile(r"\|\|\s*(?:true|:)\s*$")
 _KEY_VALUE = re.compile(r"(?:/proc/sys/)?([A-Za-z][A-Za-z0-9_./-]*)\s*=\s*(.*)", re.DOTALL)
 _SOCKSTAT_STATES = {"SYN-RECEIVED": "SYN_RCVD"}
 
@@ -63,6 +64,10 @@ def run(text: str, stack: Stack, dialect: Dialect, sockets: Sockets, place: Plac
 
 
 def _command(command: str, stack: Stack, dialect: Dialect, sockets: Sockets, place: Place) -> Done:
+    if _OR_TRUE.search(command):
+        return _command(_OR_TRUE.sub("", command).strip(), stack, dialect, sockets, place)._replace(
+            failed=False
+        )
     bare = _REDIRECTION.sub(" ", command).strip()
     try:
         words = shlex.split(bare)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tcpsim import sockets
+from tcpsim.conform.packetdrill.arguments import PORT, Asked
 from tcpsim.conform.packetdrill.bench import PID, Bench
-from tcpsim.conform.packetdrill.calls import PORT, Asked
 from tcpsim.conform.packetdrill.dialect import Dialect
 from tcpsim.conform.packetdrill.numbers import Flow, Numbers, script_packet
 from tcpsim.conform.packetdrill.script import Call, Place, TcpPacket, spelt
@@ -79,15 +79,19 @@ class Stage:
 
     def injected(self, packet: TcpPacket, line: int) -> None:
         """Keep a record of what the peer sent."""
-        order = len(self.bench.sent)
+        order = 2 * len(self.bench.sent)  # behind what was sent, before what will be
         self._injected.append((self.bench.now_us, order, Crossing(self.bench.now_us, spelt(packet), line)))
 
     def crossings(self) -> tuple[Crossing, ...]:
         """Everything that crossed the wire, in order."""
         rows = list(self._injected)
+        numbers = self.numbers
+        if numbers.isn is None:  # nothing was matched yet: the first SYN is 0
+            syns = [sent.segment.seq for sent in self.bench.sent if sent.segment.syn]
+            numbers = numbers._replace(isn=syns[0] if syns else None)
         for order, sent in enumerate(self.bench.sent):
-            text = spelt(script_packet(sent.segment, self.numbers))
-            rows.append((sent.t_us, order + 1, Crossing(sent.t_us, text, sent.line)))
+            text = spelt(script_packet(sent.segment, numbers))
+            rows.append((sent.t_us, 2 * order + 1, Crossing(sent.t_us, text, sent.line)))
         return tuple(row[2] for row in sorted(rows, key=lambda row: row[:2]))
 
     def check_time(
