@@ -100,7 +100,9 @@ def heapq_loop(events: int, in_flight: int) -> float:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.w1", description="Workload W1.")
-    parser.add_argument("--n", type=int, nargs="+", default=[10_000], metavar="N", help="connections")
+    parser.add_argument(
+        "--n", type=int, nargs="+", default=[10_000, 100_000], metavar="N", help="connections"
+    )
     parser.add_argument("--loss", type=float, nargs="+", default=[0.0, 0.01, 0.1], metavar="P")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-tree", action="store_true", help="compute every life, look nothing up")

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Generator, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import simpy
 
@@ -28,6 +28,9 @@ from tcpsim.host.lives import Lives, Luck
 from tcpsim.pair import Pair
 from tcpsim.path import Exponential, Seeded
 
+_MOST_PER_SECOND: Final = (
+    10_000  # with whole microseconds between arrivals, a rate is true to 0.5 % up to here
+)
 Progress = Callable[[int, int], None]  # simulated time so far, and the horizon
 
 
@@ -140,8 +143,9 @@ class _Run:
 
 def _check(plan: Plan) -> None:
     arrivals = plan.arrivals
-    if not arrivals.per_second > 0:
-        raise InputError("rate", arrivals.per_second, "a number of connections per second above 0")
+    if not 0 < arrivals.per_second <= _MOST_PER_SECOND:
+        allowed = f"a number of connections per second above 0, up to {_MOST_PER_SECOND:,}"
+        raise InputError("rate", arrivals.per_second, allowed)
     if arrivals.connections is None and arrivals.for_us is None:
         raise InputError("arrivals", "no end", "a count of connections, or a time to go on for")
     weights = [weight for weight, _ in plan.kinds]

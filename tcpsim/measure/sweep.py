@@ -16,6 +16,7 @@ import hashlib
 import inspect
 import json
 import multiprocessing
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
@@ -77,7 +78,8 @@ def sweep(
             finish(i, function(points[i]))
     elif missing:
         # spawn: a forked child inherits the locks of threads (polars has some) that it does not have
-        own = None if executor else ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+        context = multiprocessing.get_context("spawn")
+        own = None if executor else ProcessPoolExecutor(workers, context, _leave_interrupts_to_the_parent)
         pool = executor or own
         assert pool is not None
         try:
@@ -88,6 +90,10 @@ def sweep(
             if own:
                 own.shutdown(cancel_futures=True)
     return [answers[i] for i in range(len(points))]
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def on_stderr(label: str) -> Progress:
