@@ -25,6 +25,7 @@ COMMANDS = {
     "stacks": "List the stack profiles, their differences, and their sources.",
     "conform": "Replay traces of a real kernel and compare.",
     "packetdrill": "Judge packetdrill scripts against the endpoint.",
+    "lab": "Record a scenario on two real hosts, and compare (Linux, as root).",
     "states": "Draw the eleven-state diagram from the transition table.",
 }
 

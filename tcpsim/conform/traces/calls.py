@@ -12,11 +12,15 @@ from typing import Any
 
 from tcpsim.conform.traces.schema import Row, Unsupported
 from tcpsim.sockets import (
+    POLLIN,
+    POLLOUT,
+    POLLRDHUP,
     Accept,
     Bind,
     Call,
     Close,
     Connect,
+    Dup,
     GetSockOpt,
     Listen,
     Poll,
@@ -31,6 +35,7 @@ from tcpsim.sockets import (
 
 _KEEPALIVE = {"idle": "TCP_KEEPIDLE", "intvl": "TCP_KEEPINTVL", "cnt": "TCP_KEEPCNT"}
 _SAYS_NUMBER = (Send, Recv)
+_POLL_BITS = {"POLLIN": POLLIN, "POLLOUT": POLLOUT, "POLLRDHUP": POLLRDHUP}
 BACKLOG = 16
 
 
@@ -97,7 +102,14 @@ def _set_option(row: Row, fd: int) -> tuple[Call, ...]:
 
 
 def _poll(row: Row, fd: int) -> tuple[Call, ...]:
-    return (Poll((fd,), 0 if row.arg is None else round(float(row.arg) * 1_000)),)
+    """The argument is a timeout in ms (-1: none, absent: 0), and then what one waits for, "POLLIN|POLLOUT"."""
+    words = str(0 if row.arg is None else row.arg).split()
+    timeout_us = round(float(words[0]) * 1_000)
+    names = words[1].split("|") if len(words) > 1 else []
+    if len(words) > 2 or any(name not in _POLL_BITS for name in names):
+        raise ValueError(row.arg)
+    call = Poll((fd,), None if timeout_us < 0 else timeout_us)
+    return (call._replace(events=sum(_POLL_BITS[name] for name in names)) if names else call,)
 
 
 def _shutdown(row: Row, fd: int) -> tuple[Call, ...]:
@@ -117,6 +129,7 @@ _MAKERS: dict[str, Callable[[Row, int], tuple[Any, ...]]] = {
     "recv": lambda row, fd: (Recv(fd, int(row.arg)),),
     "shutdown": _shutdown,
     "close": lambda row, fd: (Close(fd),),
+    "dup": lambda row, fd: (Dup(fd),),
     "setsockopt": _set_option,
     "getsockopt": lambda row, fd: (GetSockOpt(fd, str(row.arg)),),
     "poll": _poll,

@@ -26,6 +26,7 @@ from tcpsim.sockets import (
     Bind,
     Call,
     Close,
+    Dup,
     Listen,
     Recv,
     SetSockOpt,
@@ -169,10 +170,12 @@ class _Play:
 
     def name_accepted(self) -> None:
         """Connections that were accepted have names: s, s2, s3 in the order of their accept() calls."""
-        for side, _, event in self.stage.returned:
+        for side, place, event in self.stage.returned:
             if isinstance(event.call, Accept) and isinstance(event.reply.value, int):
                 self.accepted += 1
                 self.fds[side, "s" if self.accepted == 1 else f"s{self.accepted}"] = event.reply.value
+            elif isinstance(event.call, Dup) and isinstance(event.reply.value, int):
+                self.fds[side, str(self.stage.trace.rows[place].arg)] = event.reply.value
         self.stage.returned.clear()
 
     def inject(self, row: Row) -> None:

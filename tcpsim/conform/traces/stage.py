@@ -57,7 +57,8 @@ class Stage:
         self.trace = trace
         self.exempt = exempt
         self.pair = pair
-        self.line = line
+        self.line = line  # of the last segment
+        self._lines = {line[:2]: line}
         self.awaited: dict[int, tuple[Call, int]] = {}  # by identity of the call: the call, its row
         self.returned: list[tuple[Side, int, Returned]] = []  # answers that nobody has looked at
         self.packets: list[Packet] = []
@@ -191,10 +192,10 @@ class Stage:
             ports = (segment.src_port, segment.dst_port)
         else:
             ports = (segment.dst_port, segment.src_port)
-        if self.line[:2] != ports:
-            self.line = Lineage(*ports)
+        self.line = self._lines.get(ports) or Lineage(*ports)
         if segment.syn:
             self.line = self.line.seen(event.side, segment)
+        self._lines[ports] = self.line
         own, peer = self.line.client_isn, self.line.server_isn
         if event.side == "server":
             own, peer = peer, own

@@ -1,0 +1,12 @@
+"""The lab: a pair's two programs on two real hosts, recorded as a trace that can be replayed.
+
+    job(name, title, pair, ...) -> Job    what to record; refuses what cannot be
+    record(job) -> the trace              in real time, as root on Linux
+
+docs/lab.md says how; `tcpsim lab` is the command.
+"""
+
+from tcpsim.conform.lab.job import Job, job
+from tcpsim.conform.lab.supervisor import missing, record
+
+__all__ = ["Job", "job", "missing", "record"]

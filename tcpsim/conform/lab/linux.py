@@ -1,0 +1,115 @@
+"""What the lab asks of the kernel beside sockets: namespaces, a TUN device, sysctls, counters, priority.
+
+Owns: the numbers of Linux's interface (ioctl, unshare, setns) and their errors. Refuses to know: what is
+recorded. Linux only; needs root.
+
+A namespace has no name here. It lives as long as a process or a descriptor refers to it, and its TUN
+device as long as the descriptor that made it: the kernel itself removes both, however a recording ends.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import socket
+import struct
+from collections.abc import Mapping
+from contextlib import suppress
+
+_CLONE_NEWNET, _CLONE_NEWPID = 0x40000000, 0x20000000
+_TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
+_SIOCSIFFLAGS, _SIOCSIFADDR, _SIOCSIFNETMASK, _SIOCSIFMTU = 0x8914, 0x8916, 0x891C, 0x8922
+_IFF_UP, _IFF_RUNNING = 0x1, 0x40
+_DEVICE = b"tcpsim0"
+_COUNTERS = ("/proc/thread-self/net/snmp", "/proc/thread-self/net/netstat")
+_CONSTANTS = ("RtoAlgorithm", "RtoMin", "RtoMax", "MaxConn")  # in snmp, but they count nothing
+TUN = "/dev/net/tun"
+
+
+def _call(name: str, *arguments: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if getattr(libc, name)(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), name)
+
+
+def new_network() -> int:
+    """This thread moves to a network namespace of its own; a descriptor that refers to it."""
+    _call("unshare", _CLONE_NEWNET)
+    return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def enter_network(namespace: int) -> None:
+    """This thread moves to the namespace behind a descriptor."""
+    _call("setns", namespace, _CLONE_NEWNET)
+
+
+def fork_family() -> int:
+    """fork(); the child is the first process of a pid namespace, so that its descendants end with it."""
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    pid = -1
+    try:
+        _call("unshare", _CLONE_NEWPID)
+        pid = os.fork()
+    finally:
+        if pid != 0:
+            _call("setns", own, _CLONE_NEWPID)  # so that later children are in the old one again
+        os.close(own)
+    return pid
+
+
+def open_tun(address: str, mtu: int) -> int:
+    """A TUN device with an address and a /24 route, up, in the present namespace; its descriptor."""
+    tun = os.open(TUN, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    fcntl.ioctl(tun, _TUNSETIFF, struct.pack("16sH22x", _DEVICE, _IFF_TUN | _IFF_NO_PI))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        for request, value in ((_SIOCSIFADDR, address), (_SIOCSIFNETMASK, "255.255.255.0")):
+            packed = struct.pack("16sH2x4s16x", _DEVICE, socket.AF_INET, socket.inet_aton(value))
+            fcntl.ioctl(any_socket, request, packed)
+        fcntl.ioctl(any_socket, _SIOCSIFMTU, struct.pack("16si20x", _DEVICE, mtu))
+        flags = struct.pack("16sH22x", _DEVICE, _IFF_UP | _IFF_RUNNING)
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, flags)
+    return tun
+
+
+def set_sysctls(values: Mapping[str, int | str]) -> None:
+    """Write net.ipv4 sysctls of the present namespace."""
+    for name, value in values.items():
+        _write(f"/proc/sys/net/ipv4/{name}", value)
+
+
+def without_ipv6() -> None:
+    """No router solicitations and duplicate address detection on the line."""
+    switch = "/proc/sys/net/ipv6/conf/all/disable_ipv6"
+    if os.path.exists(switch):
+        _write(switch, 1)
+
+
+def _write(path: str, value: int | str) -> None:
+    with open(path, "w", encoding="ascii") as file:
+        file.write(str(value))
+
+
+def open_counters() -> tuple[int, ...]:
+    """The files with the counters of the present namespace; they stay its counters wherever one goes."""
+    return tuple(os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in _COUNTERS)
+
+
+def read_counters(files: tuple[int, ...]) -> dict[str, int]:
+    """Those of TCP that are not zero."""
+    found: dict[str, int] = {}
+    for file in files:
+        lines = os.pread(file, 1 << 16, 0).decode("ascii").splitlines()
+        for names, values in zip(lines[::2], lines[1::2], strict=True):
+            group, *keys = names.split()
+            if group in ("Tcp:", "TcpExt:"):
+                numbers = [int(value) for value in values.split()[1:]]
+                found |= {key: n for key, n in zip(keys, numbers, strict=True) if n and key not in _CONSTANTS}
+    return found
+
+
+def hurry(priority: int) -> None:
+    """Real-time priority for this process, where that is allowed: on a busy machine too, times are exact."""
+    with suppress(OSError):  # else the times are as good as the machine is idle
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
