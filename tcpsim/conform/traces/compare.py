@@ -14,13 +14,12 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from tcpsim.conform.traces.exempt import Exempt
-from tcpsim.conform.traces.lateness import allowed_us
+from tcpsim.conform.traces.lateness import LATE_US, allowed_us
 from tcpsim.conform.traces.record import Answer, Life, Packet, Record, Stay
 from tcpsim.conform.traces.schema import Row, Trace
 from tcpsim.path import SIDES, Side
 
 _EARLY_US = 1_000  # a call begins a little after the time that is written beside it
-_LATE_US = 5_000  # a host and the relay take their time; segments closer than this come in any order
 _ANOTHER_ISN = -(1 << 16)
 
 
@@ -89,7 +88,7 @@ def _packet_wrong(seen: Packet | None, did: Packet | None, exempt: Exempt) -> st
     for name, number, simulated in numbers:
         if number is not None and not _same_number(number, simulated, seen.conn):
             return f"{name} {number}, simulated {simulated}"
-    return _time_wrong(seen.t_us, did.t_us, _LATE_US)
+    return _time_wrong(seen.t_us, did.t_us, LATE_US)
 
 
 def _same_number(seen: int, did: int | None, conn: int) -> bool:
@@ -124,7 +123,7 @@ def _answer_wrong(row: Row, seen: Answer, did: Answer | None) -> str:
         return ""
     # what close() or poll() waits for may be the end of its own patience, a timer as late as any other
     patient = row.call in ("close", "poll") and did.t_us > row.t_us
-    late_us = allowed_us(did.t_us - row.t_us) if patient else _LATE_US
+    late_us = allowed_us(did.t_us - row.t_us) if patient else LATE_US
     return _time_wrong(seen.t_us, max(did.t_us, row.t_us), late_us)
 
 

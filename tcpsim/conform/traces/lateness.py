@@ -20,6 +20,7 @@ from tcpsim.tcp.tcb import Tcb
 from tcpsim.tcp.timers import DEADLINES
 
 _TICKS_US = 8_000
+LATE_US = 5_000  # what a host and the relay take besides; segments closer than this come in any order
 
 
 def allowed_us(interval_us: int) -> int:
@@ -83,11 +84,11 @@ def packet_time(expected: Packet | None, now_us: int, latest_us: int) -> int:
 
     What it sent next may be something else: then the timer, late in the kernel, had not fired yet, and
     whatever the kernel sent may have stopped it. If it sent nothing in time, the timer may have been
-    stopped up to the last moment.
+    stopped up to the last moment. A segment just after that is too late, and not to be met half-way.
     """
-    if expected is None or expected.t_us > latest_us:
+    if expected is None or expected.t_us > latest_us + LATE_US:
         return latest_us
-    return max(now_us, expected.t_us)
+    return now_us if expected.t_us > latest_us else max(now_us, expected.t_us)
 
 
 def state_time(lives: Iterable[Life], becomes: Stay, latest_us: int, gap_us: int) -> int:

@@ -97,9 +97,10 @@ class Row(NamedTuple):
     @property
     def short_write(self) -> int:
         """How much of what a send() was given the kernel took, if that was not all of it; else 0."""
-        if self.call != "send" or self.answer is None or not self.answer.said.isdigit():
+        if self.call != "send" or not self.took_data or self.answer is None:
             return 0
-        return int(self.answer.said) if int(self.answer.said) < int(self.arg) else 0
+        taken = int(self.answer.said)
+        return taken if isinstance(self.arg, int) and taken < self.arg else 0
 
     @property
     def took_data(self) -> bool:

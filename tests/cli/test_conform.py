@@ -1,0 +1,75 @@
+"""`tcpsim conform`: verdicts, totals, exit status, and what lies among traces and is none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conform.kernel import FOLDER, call, content
+
+Tcpsim = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A trace that passes, one that does not, one that asks for too much, and a population."""
+    fails, asks = content("traces/02a"), content("traces/02a")
+    call(fails, "A", "send", -1)["err"] = "ECONNRESET"
+    asks["meta"]["sysctls"] = {"A": {"tcp_mtu_probing": 1}}
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a.json").write_bytes((FOLDER / "traces/01a.json").read_bytes())
+    (tmp_path / "b.json").write_text(json.dumps(fails))
+    (tmp_path / "sub" / "c.json").write_text(json.dumps(asks))
+    (tmp_path / "sub" / "p00.json").write_text(json.dumps({"run": "p00", "series": {}}))
+    return tmp_path
+
+
+def test_a_trace_that_passes(tcpsim: Tcpsim) -> None:
+    status, out, err = tcpsim("conform", str(FOLDER / "traces" / "01a.json"))
+    assert (status, err) == (0, "")
+    assert out.splitlines()[-1] == "1 trace: 1 PASS, 0 FAIL, 0 UNSUPPORTED"
+
+
+def test_a_folder_with_everything(tcpsim: Tcpsim, folder: Path) -> None:
+    status, out, err = tcpsim("conform", str(folder))
+    assert status == 1
+    assert err == f"not traces, left out: 1 populations in {folder / 'sub'}\n"
+    assert out.splitlines()[-1] == "3 traces: 1 PASS, 1 FAIL, 1 UNSUPPORTED"
+    assert f"UNSUPPORTED {folder / 'sub' / 'c.json'}" in out
+    assert "sysctl tcp_mtu_probing: the profile has no such knob" in out
+    (line,) = [line for line in out.splitlines() if line.startswith("! ")]
+    assert line.split() == [
+        "!",
+        "6100.224",
+        "c",
+        "send",
+        "=",
+        "ECONNRESET",
+        "│",
+        "6100.219",
+        "c",
+        "send",
+        "=",
+        "EPIPE",
+    ]
+
+
+def test_json(tcpsim: Tcpsim, folder: Path) -> None:
+    status, out, _ = tcpsim("conform", "--json", str(folder / "b.json"), str(folder / "sub" / "p00.json"))
+    assert status == 1
+    fails, population = json.loads(out)
+    assert fails["path"] == str(folder / "b.json")
+    assert (fails["verdict"], population["verdict"]) == ("FAIL", "UNSUPPORTED")
+    assert fails["reason"] == "at 6100.219 ms, client c send: send = ECONNRESET, simulated EPIPE"
+    assert population["reason"].startswith("a population, not a trace")
+
+
+@pytest.mark.parametrize("missing", ["nowhere.json", "."])
+def test_no_traces_at_all(tcpsim: Tcpsim, tmp_path: Path, missing: str) -> None:
+    status, out, err = tcpsim("conform", str(tmp_path / missing))
+    assert (status, out) == (2, "")
+    assert err.startswith(f"tcpsim: {tmp_path / missing}: found no")
+    assert err.count("\n") == 1
