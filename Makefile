@@ -45,6 +45,7 @@ bench: $(VENV)/dev.stamp
 # pages that are printed from data
 docs: $(VENV)/run.stamp
 	$(PY) -c "from pathlib import Path; from tcpsim.draw.profiles import page; Path('docs/stacks.md').write_text(page(), encoding='utf-8')"
+	$(PY) -m tests.rfc.page
 
 # what README.md and docs/ show
 pictures: $(VENV)/run.stamp

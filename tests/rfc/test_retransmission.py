@@ -1,4 +1,4 @@
-"""Retransmission as RFC 9293 wants it: 3.8.1 (RFC 6298, Karn), 3.8.2 (RFC 5681), 3.8.3 (R1 and R2)."""
+"""Retransmission as RFC 9293 wants it: 3.8.2 (RFC 5681), 3.8.3 (R1 and R2)."""
 
 from __future__ import annotations
 
@@ -20,60 +20,6 @@ HOUR = 3600 * S
 def sent_at(line: Line, since_us: int) -> list[int]:
     """When the client sent data, in microseconds from `since_us`."""
     return [sent.t_us - since_us for sent in line.log(CLIENT, since_us) if sent.seg.len]
-
-
-# 3.8.1
-
-
-def test_rto_follows_the_equations_of_rfc_6298() -> None:
-    """SRTT and RTTVAR of four round trips, computed here with fractions; RTO is SRTT + 4 RTTVAR."""
-    fast = profile(PLAIN, rto_min_us=1)
-    line = Line(fast, fast)
-    line.open(server=SocketOptions(quickack=True))
-    srtt, rttvar = 20_000.0, 10_000.0
-    for delay_us in (25 * MS, 5 * MS, 35 * MS):
-        line.delay_us = delay_us
-        line.send(CLIENT, 100)
-        line.run(5 * S)
-        rtt = 2 * delay_us
-        rttvar = 0.75 * rttvar + 0.25 * abs(srtt - rtt)
-        srtt = 0.875 * srtt + 0.125 * rtt
-        assert abs(line.tcb(CLIENT).rto_us - (srtt + 4 * rttvar)) <= 1 * MS  # the clock's granularity
-
-
-def test_rto_is_a_second_at_least() -> None:
-    line = Line(RFC, RFC).open()
-    line.cut()
-    since = line.now
-    line.send(CLIENT, 100)
-    line.run(2 * S)
-    assert sent_at(line, since) == [0, 1 * S]
-
-
-def test_rto_doubles_up_to_a_minute() -> None:
-    line = Line(RFC, RFC).open()
-    line.cut()
-    since = line.now
-    line.send(CLIENT, 100)
-    line.run(4 * 60 * S)
-    gaps = [b - a for a, b in itertools.pairwise(sent_at(line, since))]
-    assert gaps == [gap * S for gap in (1, 2, 4, 8, 16, 32, 60, 60)]
-
-
-def test_a_retransmitted_segment_is_no_measurement() -> None:
-    """Karn: its ACK may answer either transmission; and the back-off stays until something was measured."""
-    line = Line(PLAIN, PLAIN).open(server=SocketOptions(quickack=True))
-    before = line.tcb(CLIENT)
-    line.loses = data(CLIENT, 1, 2)
-    line.send(CLIENT, 100)
-    line.run(10 * S)
-    after = line.tcb(CLIENT)
-    assert after.unacked == 0
-    assert (after.srtt8, after.rttvar4) == (before.srtt8, before.rttvar4)
-    assert after.rto_us == 4 * S
-    line.send(CLIENT, 100)
-    line.run(10 * S)
-    assert line.tcb(CLIENT).rto_us == 1 * S
 
 
 # 3.8.2

@@ -1,4 +1,4 @@
-"""What goes into a segment: PUSH (3.9.1.2), the MSS and other options (3.2, 3.7.1), Nagle (3.7.4)."""
+"""What goes into a segment: PUSH (3.9.1.2), the MSS and other options (3.2, 3.7.1)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def lengths(line: Line, side: str, since_us: int = 0) -> list[int]:
     return [sent.seg.len for sent in line.log(side, since_us) if sent.seg.len]
 
 
-def syn_from_peer(options: Options) -> Line:
+def syn_from_peer(options: Options, **knobs: int) -> Line:
     """The server of a line has answered a SYN with these options."""
-    line = Line(RFC, RFC)
+    line = Line(RFC, profile(RFC, **knobs))
     line.listen()
     line.inject(SERVER, Segment(PORTS[CLIENT], PORTS[SERVER], SYN, 7_000, 0, 0, 65_535, options))
     return line
@@ -68,31 +68,6 @@ def test_a_full_segment_is_sent_wherever_possible() -> None:
     assert lengths(line, CLIENT) == [1_000, *[1_448] * 13, 176]
 
 
-# 3.7.4: Nagle
-
-
-def test_nagle_holds_a_small_segment_while_another_is_outstanding() -> None:
-    line = Line(RFC, RFC).open()
-    line.send(CLIENT, 100)
-    line.send(CLIENT, 100)
-    assert lengths(line, CLIENT) == [100]
-
-
-def test_a_program_can_switch_nagle_off() -> None:
-    line = Line(RFC, RFC).open(client=SocketOptions(nodelay=True))
-    line.send(CLIENT, 100)
-    line.send(CLIENT, 100)
-    assert lengths(line, CLIENT) == [100, 100]
-
-
-def test_a_program_can_switch_nagle_off_later_and_what_waits_is_sent() -> None:
-    line = Line(RFC, RFC).open()
-    line.send(CLIENT, 100)
-    line.send(CLIENT, 100)
-    line.set(CLIENT, nodelay=True)
-    assert lengths(line, CLIENT) == [100, 100]
-
-
 # 3.1, 3.2, 3.7.1: options
 
 
@@ -114,17 +89,19 @@ def test_every_syn_offers_an_mss_and_nothing_else_does(maxseg: int | None) -> No
     ]
 
 
-def test_without_an_offer_536_octets_are_assumed() -> None:
-    line = syn_from_peer(Options())
+@pytest.mark.parametrize("default", [536, 1_220], ids=["IPv4", "IPv6"])
+def test_without_an_offer_the_default_is_assumed(default: int) -> None:
+    line = syn_from_peer(Options(), default_mss=default)
     line.inject(SERVER, segment_for(line, SERVER, "A"))
     line.accept()
-    line.send(SERVER, 5_000)
-    assert set(lengths(line, SERVER)) == {536}
+    line.send(SERVER, 2 * default)
+    assert RFC.default_mss == 536
+    assert lengths(line, SERVER) == [default, default]
 
 
-@pytest.mark.parametrize(("offer", "segment"), [(500, 500), (1_460, 1_460), (9_000, 1_460)])
+@pytest.mark.parametrize(("offer", "segment"), [(1, 48), (500, 500), (1_460, 1_460), (9_000, 1_460)])
 def test_the_smaller_of_both_sizes_is_sent(offer: int, segment: int) -> None:
-    """Eff.snd.MSS: what the peer can reassemble, and what our own IP layer carries."""
+    """Eff.snd.MSS: what the peer can reassemble, and what our own IP layer carries; never next to nothing."""
     line = syn_from_peer(Options(mss=offer))
     line.inject(SERVER, segment_for(line, SERVER, "A"))
     line.accept()

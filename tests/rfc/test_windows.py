@@ -149,19 +149,6 @@ def test_a_window_that_shrank_to_zero_is_probed_with_back_off() -> None:
     assert gaps[-1] <= MINUTE
 
 
-def test_a_receiver_never_takes_its_window_back() -> None:
-    """The right edge only moves right, though the program reads in odd pieces."""
-    line = small_buffer(10_000)
-    for octets in (3_000, 2_999, 1, 5_000, 700):
-        line.send(CLIENT, octets)
-        line.run(3 * S)
-        line.receive(SERVER, octets // 3)
-        line.run(3 * S)
-    edges = [add(s.seg.ack, s.seg.wnd) for s in line.log(SERVER) if "S" not in s.flags]
-    assert len(edges) > 5
-    assert all(diff(b, a) >= 0 for a, b in itertools.pairwise(edges))
-
-
 # 3.8.6.1
 
 
@@ -273,21 +260,6 @@ def test_an_ack_is_taken_though_the_window_is_zero() -> None:
 
 
 # 3.8.6.2.1: the sender
-
-
-def test_a_sender_does_not_fill_a_window_in_little_pieces() -> None:
-    """The window opens by a few octets at a time: only a full segment is worth sending."""
-    line = Line(RFC, RFC).open()
-    line.cut()
-    line.inject(CLIENT, segment_for(line, CLIENT, "A", wnd=65_535))
-    line.inject(CLIENT, segment_for(line, CLIENT, "A", wnd=0))
-    line.send(CLIENT, 20_000)
-    since = len(line.sent)
-    for wnd in range(100, 1_448, 100):
-        line.inject(CLIENT, segment_for(line, CLIENT, "A", wnd=wnd))
-    assert line.sent[since:] == []
-    line.inject(CLIENT, segment_for(line, CLIENT, "A", wnd=1_448))
-    assert [sent.seg.len for sent in line.sent[since:]] == [1_448]
 
 
 def test_half_the_largest_window_is_worth_a_segment() -> None:
