@@ -169,6 +169,7 @@ def test_every_field_is_compared(line: str, words: str) -> None:
         ("+0 `sysctl -w net.ipv4.tcp_fin_timeout=soon`", "tcp_fin_timeout"),
         ("+0 %{ assert (}%", "parse error in Python"),
         ("+0 %{ assert tcpi_state // 0 }%", "error in Python"),
+        ("+0 %{ assert 'a' * 99999999999 }%", "error in Python"),
         ("+0 < . 1:1(0) ack 1 win 5 <nop,nop,TS val 1 ecr 77>", "unable to infer live TS ecr"),
     ],
 )

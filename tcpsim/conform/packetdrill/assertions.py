@@ -121,7 +121,7 @@ def _value(node: ast.expr, lookup: Lookup, place: Place) -> Any:
         case ast.UnaryOp(op=ast.Invert(), operand=operand):
             return ~_value(operand, lookup, place)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
-            return _BINARY[type(op)](_value(left, lookup, place), _value(right, lookup, place))
+            return _BINARY[type(op)](_number(left, lookup, place), _number(right, lookup, place))
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             return _chain(left, ops, comparators, lookup, place)
         case ast.Tuple(elts=parts) | ast.List(elts=parts) | ast.Set(elts=parts):
@@ -129,6 +129,14 @@ def _value(node: ast.expr, lookup: Lookup, place: Place) -> Any:
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in _CALLS:
             return _CALLS[name](*(_value(argument, lookup, place) for argument in arguments))
     raise Unsupported(place, f"Python beyond assertions: {ast.unparse(node)[:60]}")
+
+
+def _number(node: ast.expr, lookup: Lookup, place: Place) -> int | float:
+    """An operand of arithmetic: a number, and one of a size that no field has outgrown."""
+    value = _value(node, lookup, place)
+    if not isinstance(value, int | float) or abs(value) >= 1 << 128:
+        raise TypeError(f"{ast.unparse(node)[:60]} is no number of 128 bits")
+    return value
 
 
 def _chain(

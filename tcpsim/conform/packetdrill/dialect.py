@@ -23,7 +23,7 @@ from tcpsim.tcp.stack import Stack, knob_names
 from tcpsim.tcp.state import State, parse_state
 
 DEFAULT = "linux"
-_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+_COMMENT = re.compile(r"//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 
 
 class Dialect(NamedTuple):
