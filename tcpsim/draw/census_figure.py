@@ -35,12 +35,16 @@ _ORDER: Final = (
 def census_figure(
     at_us: Sequence[int], counts: Mapping[Kind, Sequence[int]], title: str, subtitle: str = "", note: str = ""
 ) -> Figure:
-    """Sockets held at the times `at_us`, by side and state. Both panels have the same scale."""
-    figure, panels = sheet(title, subtitle, columns=2, width=10.5, height=4.6, share_y=True)
+    """Sockets held at the times `at_us`, by side and state; a panel has its own scale, and its peak is told.
+
+    One side often holds a thousand times what the other does, and both are worth seeing.
+    """
+    figure, panels = sheet(title, subtitle, columns=2, width=10.5, height=4.6, share_y=False)
     for panel, side in zip(panels, SIDES, strict=True):
         series = {str(state): counts[side, str(state)] for state in _ORDER if (side, str(state)) in counts}
         areas(panel, list(at_us), {name: np.asarray(values, dtype=float) for name, values in series.items()})
-        panel_title(panel, side)
+        totals = np.sum([np.asarray(values) for values in series.values()], axis=0) if series else [0]
+        panel_title(panel, f"{side}: at most {int(np.max(totals)):,} sockets")
         time_axis(panel, at_us[-1])
         count_axis(panel, "sockets" if side == "client" else None)
     for panel in panels:
