@@ -126,7 +126,7 @@ def _reordering(step: Step) -> None:
 
 
 def _persist(step: Step) -> None:
-    """The window is shut: ask again, and stay while the peer answers (RFC 9293 3.8.6.1, MUST-36)."""
+    """The window is shut: ask again, and stay while the peer answers (RFC 9293 3.8.6.1, MUST-37)."""
     t, s, now = step.t, step.s, step.now
     if t.sent or t.write_seq == t.snd_nxt:
         return
