@@ -102,7 +102,7 @@ def _set_option(row: Row, fd: int) -> tuple[Call, ...]:
 
 
 def _poll(row: Row, fd: int) -> tuple[Call, ...]:
-    """The argument is a timeout in ms (-1: none, absent: 0), and then what one waits for, "POLLIN|POLLOUT"."""
+    """The argument is a timeout in ms (-1: none, absent: 0), then what one waits for, "POLLIN|POLLOUT"."""
     words = str(0 if row.arg is None else row.arg).split()
     timeout_us = round(float(words[0]) * 1_000)
     names = words[1].split("|") if len(words) > 1 else []

@@ -41,3 +41,8 @@ def _table() -> dict[str, Exempt]:
 def exempt_of(name: str) -> Exempt:
     """What the trace with this id is exempt from."""
     return _table().get(name, NOTHING)
+
+
+def reasons() -> dict[str, str]:
+    """Every trace that is exempt from something, and why."""
+    return {name: exempt.reason for name, exempt in _table().items()}
