@@ -317,6 +317,20 @@ def test_a_knob_that_is_turned_holds_from_then_on() -> None:
     assert judge(rmem).verdict is Verdict.PASS, judge(rmem).reason
 
 
+@pytest.mark.parametrize(
+    ("command", "window"),
+    [("recvspace=65536", 1026), ("recvspace=32768", 524), ("always_keepalive=0", 1026)],
+)
+def test_a_buffer_of_freebsd_is_whole_segments(command: str, window: int) -> None:
+    judged = judge(
+        f"0 `sysctl -w net.inet.tcp.{command}`\n0 socket(..., SOCK_STREAM, 0) = 3\n0 bind(3, ..., ...) = 0\n"
+        "0 listen(3, 1) = 0\n0 < S 0:0(0) win 65535 <mss 1460,nop,wscale 6>\n"
+        "0 > S. 0:0(0) ack 1 <mss 1460,nop,wscale 6>\n0 < . 1:1(0) ack 1 win 65535\n"
+        f"0 accept(3, ..., ...) = 4\n0 write(4, ..., 1) = 1\n0 > P. 1:2(1) ack 1 win {window}"
+    )
+    assert judged.verdict is Verdict.PASS, judged.reason
+
+
 def test_a_script_that_has_to_fail_has_to_fail_so() -> None:
     assert judge("// Failure: expected '='\n0 close(3)").verdict is Verdict.PASS
     assert judge("// Failure: something else\n0 close(3)").verdict is Verdict.FAIL

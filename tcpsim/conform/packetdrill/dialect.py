@@ -30,6 +30,7 @@ class Dialect(NamedTuple):
     """One table; see the comments in its file."""
 
     name: str
+    family: tuple[str, ...]  # other stacks whose scripts are written so
     symbols: tuple[str, ...]  # true in #ifdef
     prefixes: tuple[str, ...]  # of sysctl keys whose rest may be a knob's own name
     marks: tuple[re.Pattern[str], ...]
@@ -49,6 +50,7 @@ def _table(name: str) -> Dialect:
     table = tomllib.loads(text)
     return Dialect(
         name=name,
+        family=tuple(table["family"]),
         symbols=tuple(table["symbols"]),
         prefixes=tuple(table["prefixes"]),
         marks=tuple(re.compile(mark) for mark in table["marks"]),
@@ -70,9 +72,14 @@ def _names() -> tuple[str, ...]:
 
 
 def dialect_of(stack_name: str) -> Dialect:
-    """The dialect that scripts for a profile are written in: ``freebsd`` for ``freebsd-older`` too."""
+    """The dialect that scripts for a profile are written in: its own, its family's, or the RFC's.
+
+    >>> [dialect_of(name).name for name in ("linux-2.2", "netbsd", "windows")]
+    ['linux', 'freebsd', 'rfc9293']
+    """
     kind = re.split(r"[-+]", stack_name)[0]
-    return _table(kind if kind in _names() else "rfc9293")
+    own = (name for name in _names() if name == kind or kind in _table(name).family)
+    return _table(next(own, "rfc9293"))
 
 
 def told_by(text: str) -> tuple[str, str]:
@@ -119,7 +126,7 @@ def turned(stack: Stack, dialect: Dialect, key: str, value: str, place: Place) -
     if len(words) != len(turns) or not all(word.isdigit() for word in words):
         raise ScriptError(place, f"sysctl {key}={value}: expected {len(turns)} whole number(s)")
     changes = {
-        field: _scaled(int(word), how)
+        field: _scaled(int(word), how, stack)
         for word, fields in zip(words, turns, strict=True)
         for field, how in fields.items()
     }
@@ -142,8 +149,13 @@ def _with(stack: Stack, changes: Mapping[str, Any], key: str, place: Place) -> S
         raise ScriptError(place, f"sysctl {key}: found {error.found}, allowed: {error.allowed}") from error
 
 
-def _scaled(number: int, how: Mapping[str, int]) -> int:
-    """A sysctl's number in the unit of a field; `shift_over`: the window scale that covers it."""
+def _scaled(number: int, how: Mapping[str, int], stack: Stack) -> int:
+    """A sysctl's number in the unit of a field.
+
+    `shift_over`: the window scale that covers it; `segments`: up to whole segments.
+    """
     if "shift_over" in how:
         return min(max(number.bit_length() - 1 - how["shift_over"], 0), 14)
+    if "segments" in how:
+        return -(-number // stack.mss) * stack.mss
     return number * how.get("times", 1) // how.get("over", 1)
