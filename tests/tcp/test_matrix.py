@@ -190,13 +190,13 @@ def made(line: Line, side: str, kind: Kind) -> Segment:
 
 
 def answered(line: Line, side: str, seg: Segment) -> str:
-    """Deliver `seg`; which of the answers came, checked field by field. Retransmissions come later."""
+    """Deliver `seg`; which of the answers came, checked field by field. A SYN sent again is none."""
     iss = line.tcb(side).iss if line.ends[side].sockets else None
     since = len(line.sent)
     line.inject(side, seg)
     at_once = len(line.sent) > since
     line.run(201 * MS)
-    answers = [sent.seg for sent in line.sent[since:]]
+    answers = [sent.seg for sent in line.sent[since:] if sent.flags != "S"]
     if not answers:
         return "-"
     (answer,) = answers

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tcpsim.tcp import end as tcp
 from tcpsim.tcp.segment import ACK, SYN, Segment
 from tcpsim.tcp.seqnum import add, diff, le, lt
 from tcpsim.tcp.state import State
@@ -182,18 +181,6 @@ def test_a_closed_listener_resets_whom_nobody_accepted(stack: str, abort: bool) 
     assert not line.ends[SERVER].listeners
     line.run(1 * S)
     assert [t.so_error for t in line.ends[CLIENT].sockets.values()] == ["ECONNRESET"] * 4
-
-
-def test_ports() -> None:
-    line = Line().open()
-    end = line.ends[SERVER]
-    assert tcp.port_taken(end, 80, True)
-    assert not tcp.port_taken(end, 81, False)
-    line.close_listener()
-    assert tcp.port_taken(line.ends[SERVER], 80, True)
-    waiting, _ = reach("TIME-WAIT", "linux")
-    assert tcp.port_taken(waiting.ends[CLIENT], 40_000, False)
-    assert not tcp.port_taken(waiting.ends[CLIENT], 40_000, True)
 
 
 def test_a_pair_of_ports_is_used_once() -> None:

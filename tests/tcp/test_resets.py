@@ -155,3 +155,14 @@ def test_a_lost_reset_is_never_sent_again(stack: str) -> None:
     line.run(7 * 24 * 3600 * S)
     assert line.state(CLIENT) == State.ESTABLISHED
     assert line.next() is None
+
+
+@BOTH
+def test_calls_on_what_is_closed_do_nothing(stack: str) -> None:
+    """3.10.2, 3.10.5: the connection does not exist; errno is the system call layer's."""
+    line = Line(stack, stack).open()
+    line.abort(CLIENT)
+    line.abort(CLIENT)
+    assert line.send(CLIENT, 10) == 0
+    assert line.tcb(CLIENT).unacked == 0
+    assert line.rules(CLIENT).count("established-abort") == 1
