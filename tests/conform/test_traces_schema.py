@@ -16,6 +16,11 @@ from tests.conform.kernel import FOLDER, content, judged
 Change = Callable[[dict[str, Any]], Any]
 
 
+def injecting(**segment: object) -> dict[str, Any]:
+    """A row in which the relay sends."""
+    return {"t": 0.1, "who": "relay", "call": "inject", "arg": segment}
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -57,6 +62,10 @@ def test_what_is_no_trace_is_told_with_its_json_path(change: Change, reason: str
         (lambda t: t["meta"].update(route="quickack"), "route option quickack: not modelled"),
         (lambda t: t["meta"].update(rules=[{"name": "x", "colour": "red"}]), "meta.rules: rule 'x'.colour"),
         (lambda t: t["app"].append({"t": 9, "who": "relay", "call": "flood"}), "the relay's flood"),
+        (lambda t: t["app"].append(injecting(dir="A>C", flags="A")), "Invalid enum value 'A>C' - at `$.dir`"),
+        (lambda t: t["app"].append(injecting(dir="A>B", flags="AX")), "'X' is none of SFRPAU"),
+        (lambda t: t["app"].append(injecting(dir="A>B", flags="A", ttl=3)), "unknown field `ttl`"),
+        (lambda t: t["app"].append(injecting(dir="A>B", flags="A")), "before the ISNs are known"),
         (lambda t: t["packets"][3].update(proto=1), "not TCP"),
     ],
 )

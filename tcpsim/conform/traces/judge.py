@@ -35,15 +35,20 @@ def judge(content: bytes, path: str) -> Verdict:
     """Judge a trace; `path` is for messages. What is no trace is UNSUPPORTED, with what is wrong with it."""
     try:
         trace = read(content, path)
-        exempt = NOTHING
+    except Unsupported as missing:
+        return Verdict(path, "UNSUPPORTED", str(missing))
+    except InputError as error:
+        return Verdict(path, "UNSUPPORTED", f"not a trace: {error}")
+    exempt = NOTHING
+    try:
         matches = compare(trace, replay(trace, exempt), exempt)
         if first_difference(matches) is not None and exempt_of(trace.id) != NOTHING:
             exempt = exempt_of(trace.id)
             matches = compare(trace, replay(trace, exempt), exempt)
     except Unsupported as missing:
-        return Verdict(path, "UNSUPPORTED", str(missing))
-    except InputError as error:
-        return Verdict(path, "UNSUPPORTED", f"not a trace: {error}")
+        return Verdict(path, "UNSUPPORTED", str(missing), trace.title)
+    except InputError as error:  # two ends that answer each other for ever without time passing
+        return Verdict(path, "FAIL", str(error), trace.title)
     place = first_difference(matches)
     if place is None:
         return Verdict(path, "PASS", exempt.reason, trace.title)

@@ -10,12 +10,11 @@ its host send, at the time of that segment, otherwise at the beginning. The rows
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
 
 from tcpsim.conform.traces.calls import BACKLOG, calls_of
 from tcpsim.conform.traces.exempt import Exempt
 from tcpsim.conform.traces.record import Record
-from tcpsim.conform.traces.schema import SIDES, Row, Trace, Unsupported, us
+from tcpsim.conform.traces.schema import SIDES, Row, Trace, Unsupported, injected, us
 from tcpsim.conform.traces.setup import path_of, stack_of
 from tcpsim.conform.traces.stage import Stage
 from tcpsim.pair import Inject, Machine, Make, Pair
@@ -35,12 +34,11 @@ from tcpsim.sockets import (
     new_system,
 )
 from tcpsim.tcp.end import new_end
-from tcpsim.tcp.segment import ACK, Segment, parse_flags
+from tcpsim.tcp.segment import ACK, Segment
 
 _PID, _SERVER_PORT, _CLIENT_PORT = 1, 5_000, 40_000
 _ISS = {"client": 1_000_000, "server": 5_000_000}
 _LISTENER = "listener"
-_INJECTED = {"dir", "flags", "seq", "ack", "len", "win"}
 _RETURNS_US = 1_000  # a segment may be seen a little after the call that made it has returned
 
 
@@ -180,19 +178,15 @@ class _Play:
 
     def inject(self, row: Row) -> None:
         """The relay sends: numbers count from the latest ISNs, and the segment arrives one delay later."""
-        given: dict[str, Any] = row.arg if isinstance(row.arg, dict) else {}
-        if row.call != "inject" or not {"dir", "flags"} <= set(given) <= _INJECTED:
-            raise Unsupported(f"app[{row.place}]: the relay's {row.call} {row.arg!r}")
+        given, flags = injected(row)
         line = self.stage.line
         isn, peer_isn, source, target = line.client_isn, line.server_isn, line.client_port, line.server_port
         receiver: Side = "server"
-        if given["dir"] == "B>A":
+        if given.dir == "B>A":
             isn, peer_isn, source, target, receiver = peer_isn, isn, target, source, "client"
-        flags = parse_flags(str(given["flags"]))
         if isn is None or (flags & ACK and peer_isn is None):
             raise Unsupported(f"app[{row.place}]: an injected segment before the ISNs are known")
-        seq = (int(given.get("seq", 0)) + isn) % 2**32
-        ack = (int(given.get("ack", 0)) + (peer_isn or 0)) % 2**32 if flags & ACK else 0
-        octets, window = int(given.get("len", 0)), int(given.get("win", 64_000))
-        segment = Segment(source, target, flags, seq, ack, octets, window)
+        seq = (given.seq + isn) % 2**32
+        ack = (given.ack + (peer_isn or 0)) % 2**32 if flags & ACK else 0
+        segment = Segment(source, target, flags, seq, ack, given.len, given.win)
         self.stage.act(receiver, Inject(segment, row.t_us + us(self.stage.trace.meta.delay_ms)), row.t_us)

@@ -18,6 +18,7 @@ import msgspec
 from tcpsim.conform.traces.record import Answer, Life, Packet, Record, Stay
 from tcpsim.errors import InputError
 from tcpsim.path import Side
+from tcpsim.tcp.segment import parse_flags
 from tcpsim.tcp.state import Holder, State, parse_state
 
 SIDES: Mapping[str, Side] = {"A": "client", "B": "server"}
@@ -50,6 +51,17 @@ class _App(msgspec.Struct, frozen=True):
     t_end: float | None = None
     ret: int | str | None = None
     err: str | None = None
+
+
+class Injected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The argument of the relay's `inject`: a segment, its numbers relative to the latest ISNs."""
+
+    dir: Literal["A>B", "B>A"]
+    flags: str
+    seq: int = 0
+    ack: int = 0
+    len: int = 0
+    win: int = 64_000
 
 
 class _Packet(msgspec.Struct, frozen=True):
@@ -192,6 +204,21 @@ def _convert(value: Any, kind: type[Any], name: str, path: str, closed: bool = F
         wanted, _, got = what.partition(", got ")
         wanted = wanted.removeprefix("Expected ")
         raise InputError(f"{name}: {where}", got or "that", wanted) from None
+
+
+def injected(row: Row) -> tuple[Injected, int]:
+    """What the relay is to send, and its flag bits.
+
+    Raises:
+        Unsupported: the relay does something else.
+    """
+    try:
+        if row.call != "inject":
+            raise ValueError("only inject is known")
+        what = msgspec.convert(row.arg, Injected)
+        return what, parse_flags(what.flags)
+    except ValueError as error:  # msgspec's errors are ones too
+        raise Unsupported(f"app[{row.place}]: the relay's {row.call} {row.arg!r}: {error}") from None
 
 
 def _rows(

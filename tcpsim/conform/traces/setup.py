@@ -76,7 +76,9 @@ def stack_of(trace: Trace, host: str) -> Stack:
             raise Unsupported(f"meta.sysctls.{hosts}: no such host")
         if host in hosts:
             given |= sysctls
-    knobs: dict[str, Any] = {"mss": trace.meta.mtu - _IPV4_AND_TCP_HEADERS} | _send_buffer(trace, host)
+    knobs: dict[str, Any] = {"mss": trace.meta.mtu - _IPV4_AND_TCP_HEADERS}
+    knobs["timer_hz"] = 0  # exact timers: how late each one was is in the trace
+    knobs |= _send_buffer(trace, host)
     for name, value in given.items():
         knobs |= _knob(name, str(value))
     try:
