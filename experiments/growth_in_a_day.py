@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from experiments import memory_words
 from tcpsim.draw.curves import (
     bytes_axis,
     footnote,
@@ -75,10 +76,11 @@ def figure(table: pl.DataFrame) -> Figure:
         width=13,
         height=8.6,
     )
+    most = int(table["count"].to_numpy().max())
     for column, client in enumerate(CLIENTS):
         rows = table.filter(pl.col("client") == client)
         for row, side in enumerate(SIDES):
-            _sockets(panels[3 * row + column], rows.filter(pl.col("side") == side))
+            _sockets(panels[3 * row + column], rows.filter(pl.col("side") == side), most)
         _memory(panels[6 + column], rows, table)
         panel_title(panels[column], client)
     for row, label in enumerate(("sockets on the clients' host", "sockets on the server", "kernel memory")):
@@ -103,10 +105,11 @@ def figure(table: pl.DataFrame) -> Figure:
     return drawn
 
 
-def _sockets(panel: Axes, rows: pl.DataFrame) -> None:
+def _sockets(panel: Axes, rows: pl.DataFrame, most: int) -> None:
     panel.set_yscale("log")
-    panel.set_ylim(1, 300_000)
-    panel.set_yticks([10**power for power in range(6)], [f"{10**power:,}" for power in range(6)])
+    panel.set_ylim(1, 3 * max(most, PORTS))
+    ticks = [10**power for power in range(len(str(3 * most)))]
+    panel.set_yticks(ticks, [f"{tick:,}" for tick in ticks])
     panel.set_yticks([], minor=True)
     by_state = rows.group_by("state", "t_s").agg(pl.col("count").sum()).sort("t_s")
     for (state,), series in by_state.partition_by("state", as_dict=True).items():
@@ -133,14 +136,7 @@ def _memory(panel: Axes, rows: pl.DataFrame, table: pl.DataFrame) -> None:
             series["bytes"].to_numpy(),
             color=series_colour(index),
             lw=2,
-            label=f"{side} {_size(last)}",
+            label=f"{side} {memory_words(last)}",
         )
     bytes_axis(panel)
     panel.set_ylim(bottom=-0.06 * top)  # room for labels at the foot
-
-
-def _size(octets: int) -> str:
-    for unit, size in (("MiB", 1024**2), ("KiB", 1024)):
-        if octets >= size:
-            return f"{octets / size:.3g} {unit}"
-    return f"{octets} B"

@@ -53,7 +53,7 @@ class Point(NamedTuple):
 
 def points(full: bool) -> list[Point]:
     """Every server with every client at every loss rate."""
-    connections, losses = (20_000, FULL_LOSSES) if full else (2_000, LOSSES)
+    connections, losses = (10_000, FULL_LOSSES) if full else (2_000, LOSSES)
     return [Point(s, c, loss, connections) for s in SERVERS for c in CLIENTS for loss in losses]
 
 

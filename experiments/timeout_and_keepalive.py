@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from experiments import memory_words
 from tcpsim.draw.curves import footnote, sheet, state_colour
 from tcpsim.draw.sheet import INK, QUIET, Axes, Figure
 from tcpsim.host.population import Arrivals, Plan, simulate
@@ -128,11 +129,5 @@ def _bar(panel: Axes, height: float, opened: int, held: pl.DataFrame) -> None:
             panel.text(left + 1.5, height, word, va="center", fontsize=8.5, color="white")
         left += share
     count, size = int(held["count"].sum()), int(held["bytes"].sum())
-    said = f"{count:,}, {_size(size)}" if count else "nothing"
+    said = f"{count:,}, {memory_words(size)}" if count else "nothing"
     panel.text(left + 1.2, height, said, va="center", fontsize=8.5, color=QUIET)
-
-
-def _size(octets: int) -> str:
-    if octets < 1024:
-        return f"{octets} B"
-    return f"{octets / 1024**2:.1f} MiB" if octets >= 1024**2 else f"{octets / 1024:.0f} KiB"

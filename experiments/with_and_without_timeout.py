@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from experiments import memory_words
 from tcpsim.draw.curves import (
     bytes_axis,
     count_axis,
@@ -111,12 +112,11 @@ def _memory(panel: Axes, table: pl.DataFrame) -> None:
     held = table.filter(pl.col("side") == "server").group_by("server_stack", "t_s").agg(pl.col("bytes").sum())
     for index, name in enumerate(STACKS):
         series = held.filter(pl.col("server_stack") == name).sort("t_s")
-        size = series["bytes"][-1]
         panel.plot(
             series["t_s"].to_numpy() * 1_000_000,
             series["bytes"].to_numpy(),
             color=series_colour(index),
             lw=2,
-            label=f"{name} {size / 1024**2:.1f} MiB" if size > 1024**2 else f"{name} {size / 1024:.0f} KiB",
+            label=f"{name} {memory_words(series['bytes'][-1])}",
         )
     bytes_axis(panel)
