@@ -43,10 +43,13 @@ _SWITCHES = {
     "SO_REUSEADDR": "reuseaddr",
     "TCP_NODELAY": "nodelay",
     "TCP_QUICKACK": "quickack",
+    "TCP_NOOPT": "noopt",
 }
 _NUMBERS = {
     "TCP_KEEPIDLE": _Option("keep_idle_us", _SECOND_US, 1, 32_767),
     "TCP_KEEPINTVL": _Option("keep_intvl_us", _SECOND_US, 1, 32_767),
+    "TCP_KEEPINIT": _Option("keep_init_us", _SECOND_US, 1, 32_767),
+    "TCP_DEFER_ACCEPT": _Option("defer_accept_us", _SECOND_US),
     "TCP_KEEPCNT": _Option("keep_cnt", 1, 1, 127),
     "TCP_USER_TIMEOUT": _Option("user_timeout_us", _MILLISECOND_US),
     "TCP_LINGER2": _Option("linger2_us", _SECOND_US, -(2**31)),
@@ -54,6 +57,7 @@ _NUMBERS = {
     "SO_RCVBUF": _Option("rcvbuf"),
     "SO_SNDBUF": _Option("sndbuf"),
 }
+_OF_STACK = {"linger2_us": "fin_wait_2_us", "keep_init_us": "syn_give_up_us"}
 _TIMEOUTS: dict[str, Callable[[OpenFile, int], OpenFile]] = {
     "SO_RCVTIMEO": lambda file, us: file._replace(rcvtimeo_us=us),
     "SO_SNDTIMEO": lambda file, us: file._replace(sndtimeo_us=us),
@@ -114,6 +118,8 @@ def get_option(system: System, caller: Caller, call: GetSockOpt, file_id: int, n
     value = getattr(options, option.field)
     if value is None:
         value = _default(system, file, option.field)
+    elif option.field in ("rcvbuf", "sndbuf") and system.end.stack.sockbuf_doubled:
+        value *= 2
     return Returned(system, Reply(value // option.unit))
 
 
@@ -126,7 +132,7 @@ def _default(system: System, file: OpenFile, field: str) -> int:
         return stack.rcv_space if tcb is None else tcb.rcv_space
     if field == "sndbuf":
         return stack.snd_space if tcb is None else tcb.snd_space
-    return (stack.fin_wait_2_us if field == "linger2_us" else getattr(stack, field)) or 0
+    return getattr(stack, _OF_STACK.get(field, field)) or 0
 
 
 def set_nonblocking(system: System, caller: Caller, call: SetNonblocking, file_id: int, now: int) -> Returned:

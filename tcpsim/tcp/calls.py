@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tcpsim.tcp import acks, output, sending
+from tcpsim.tcp import acks, opening, output, sending
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.state import State
@@ -107,7 +107,7 @@ def set_options(step: Step, changes: dict[str, Any]) -> None:
     t = step.t
     t.options = t.options._replace(**changes)
     if changes.get("sndbuf") is not None:
-        t.snd_space = changes["sndbuf"]
+        t.snd_space = opening.send_space(step.s, t.options)
     if changes.keys() & {"keepalive", "keep_idle_us"}:
         t.keep_at_us = None
     if changes.get("nodelay"):

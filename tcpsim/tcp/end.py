@@ -112,7 +112,10 @@ def deliver(end: End, seg: Segment, now: int) -> Result:
         t = end.sockets[number]
         if timewait.reopens(t, seg, end.stack.time_wait_reuse) and _listener_on(end, seg.dst_port):
             return _reopen(end, number, seg, now)
-        if t.parent and t.state == State.SYN_RECEIVED and _overflows(end, t, seg):
+        completes = t.parent and t.state == State.SYN_RECEIVED and seg.flags & (ACK | SYN | RST) == ACK
+        if completes and opening.defers(t, seg):
+            return _acted(end, number, now, opening.defer)
+        if completes and _overflows(end, t):
             if end.stack.accept_overflow == "drop":
                 note = Note(number, "drop", t.state, t.state, str(Holder.REQUEST), "accept queue full")
                 return Result(end, (), (note,))
@@ -125,11 +128,10 @@ def deliver(end: End, seg: Segment, now: int) -> Result:
     return _listen_arrives(end, listener, seg, now, _isn(end, now))
 
 
-def _overflows(end: End, t: Tcb, seg: Segment) -> bool:
-    """Whether this segment would complete a handshake that the accept queue has no room for."""
+def _overflows(end: End, t: Tcb) -> bool:
+    """Whether the accept queue has no room for this child."""
     listener = end.listeners.get(t.parent)
-    completes = seg.flags & (ACK | SYN | RST) == ACK
-    return listener is not None and listener.full and completes
+    return listener is not None and listener.full
 
 
 def _listener_on(end: End, port: int) -> int | None:
@@ -148,9 +150,9 @@ def _listen_arrives(end: End, number: int, seg: Segment, now: int, iss: int) -> 
     if refused or listener.full or listener.embryonic >= end.stack.syn_backlog:
         why = "SYN with FIN" if refused else "queue full"
         return Result(end, (), (Note(number, "drop", State.LISTEN, State.LISTEN, str(Holder.OWNED), why),))
-    child = opening.new_tcb(end.stack, seg.dst_port, seg.src_port, iss, now, listener.options, end.ts_offset)
-    child.parent = number
-    child.accepted = False
+    child = opening.new_tcb(
+        end.stack, seg.dst_port, seg.src_port, iss, now, listener.options, end.ts_offset, number
+    )
     done = step.run(child, now, end.stack, end.next_id, opening.passive_open, seg)
     sockets = {**end.sockets, end.next_id: done.t}
     listeners = {**end.listeners, number: listener._replace(embryonic=listener.embryonic + 1)}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpsim.tcp import acks, output, recovery, rto, sending, timers
+from tcpsim.tcp import acks, opening, output, recovery, rto, sending, timers
 from tcpsim.tcp.event import Fact, Timer
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import Tcb
@@ -57,7 +57,10 @@ def _retransmission(step: Step) -> None:
         give_up(step, "retransmission limit", s.rst_on_give_up)
         return
     step.restart = timers.RETRY
-    recovery.timed_out(step)
+    if t.deferred and t.retransmits < opening.deferrals(t.options) - 1:
+        t.retransmits += 1  # nothing to repeat: the peer has answered (Linux syn_ack_recalc)
+    else:
+        recovery.timed_out(step)
     if t.state == State.SYN_SENT and t.retransmits <= s.syn_linear_timeouts:
         return  # these come at even distances (Linux tcp_syn_linear_timeouts)
     t.backoff += 1
@@ -74,6 +77,8 @@ def _out_of_retries(step: Step) -> bool:
             return True
         if t.state == State.SYN_SENT:
             return s.syn_retries is not None and t.retransmits >= s.syn_retries + s.syn_linear_timeouts
+        if t.deferred and t.retransmits < opening.deferrals(t.options):
+            return False
         return s.synack_retries is not None and t.retransmits >= s.synack_retries
     if checked is not None:
         return waited is not None and waited >= checked

@@ -24,22 +24,35 @@ _LEAST_MSS = 48  # whatever a peer offers: 40 octets of options, and data (Linux
 
 
 def new_tcb(
-    s: Stack, local_port: int, remote_port: int, iss: int, now: int, options: SocketOptions, ts_offset: int
+    s: Stack,
+    local_port: int,
+    remote_port: int,
+    iss: int,
+    now: int,
+    options: SocketOptions,
+    ts_offset: int,
+    parent: int = 0,
 ) -> Tcb:
-    """A TCB before anything was sent or heard; every field that depends on the stack is set here."""
+    """A TCB before anything was sent or heard; every field that depends on the stack is set here.
+
+    With a `parent` it is a listener's child: in LISTEN for the moment, and not accepted.
+    """
     mss = min(options.maxseg or s.mss, s.mss)
     space = s.rcv_space if options.rcvbuf is None else options.rcvbuf * s.rcvbuf_percent // 100
     window = first_window(s, s.rcv_space_first if options.rcvbuf is None else options.rcvbuf, mss)
     return Tcb(
         local_port=local_port,
         remote_port=remote_port,
+        state=State.LISTEN if parent else State.CLOSED,
+        parent=parent,
+        accepted=not parent,
         options=options,
         iss=iss,
         snd_una=iss,
         snd_nxt=iss,
         write_seq=iss,
         snd_sml=iss,
-        snd_space=s.snd_space if options.sndbuf is None else options.sndbuf,
+        snd_space=send_space(s, options),
         rcv_space=space,
         rcv_ssthresh=window if s.rcv_space_mss_multiple else space,
         rcv_wnd=window,
@@ -54,6 +67,11 @@ def new_tcb(
     )
 
 
+def send_space(s: Stack, options: SocketOptions) -> int:
+    """Octets of the send buffer."""
+    return s.snd_space if options.sndbuf is None else options.sndbuf * s.sndbuf_percent // 100
+
+
 def first_window(s: Stack, space: int, mss: int) -> int:
     """The window of a SYN: the buffer, or as many whole segments as fit it (Linux)."""
     window = min(space, 65535)
@@ -66,7 +84,7 @@ def _scale_for(s: Stack, options: SocketOptions, space: int) -> int:
     """The shift offered: the profile's, or the smallest that covers a buffer set by hand."""
     if not s.window_scaling:
         return 0
-    if options.rcvbuf is None:
+    if options.rcvbuf is None or not s.wscale_follows_rcvbuf:
         return s.wscale
     return max((space >> 16).bit_length(), 0)
 
@@ -82,7 +100,6 @@ def active_open(step: Step) -> None:
 def passive_open(step: Step, seg: Segment) -> None:
     """A SYN at a listener: a child in SYN-RECEIVED, and SYN,ACK."""
     t = step.t
-    t.state = State.LISTEN
     step.fact(Fact.PEER_SYN)
     _heard_syn(step, seg)
     output.send_syn(step, SYN | ACK)
@@ -117,12 +134,14 @@ def _heard_syn(step: Step, seg: Segment) -> None:
     t.snd_mss = room - 12 if t.ts_on else room  # RFC 6691: options count against it
     if seg.flags & ACK == 0 and s.rcv_space_mss_multiple:  # a passive opener knows the options by now
         first = s.rcv_space_first if t.options.rcvbuf is None else t.options.rcvbuf
-        t.rcv_wnd = t.rcv_ssthresh = first_window(s, first, t.snd_mss)
+        t.rcv_wnd = t.rcv_ssthresh = first_window(s, first, t.adv_mss - 12 if t.ts_on else t.adv_mss)
 
 
 def agreed(step: Step) -> None:
     """The handshake is complete: start the transfer (Linux tcp_init_transfer; RFC 5681 3.1, RFC 6298 5.7)."""
     t, s = step.t, step.s
+    if s.buffers_hold_whole_segments:
+        _round_buffers(t)
     if not t.srtt8:
         t.rto_us = s.rto_without_handshake_sample_us
     t.cwnd = 1 if t.handshake_resent > s.syn_loss_cuts_cwnd_after else s.initial_window
@@ -131,6 +150,39 @@ def agreed(step: Step) -> None:
     full = t.adv_mss - 12 if t.ts_on else t.adv_mss  # of the peer's segments, timestamps beside it
     t.rcv_mss = max(min(t.rcv_mss, full, t.rcv_wnd // 2), 1)
     t.last_ack_us = step.now
+
+
+def _round_buffers(t: Tcb) -> None:
+    """Both buffers grow to whole segments (FreeBSD tcp_input.c tcp_mss)."""
+    mss = t.snd_mss + 12 if t.ts_on else t.snd_mss
+    t.rcv_space = t.rcv_ssthresh = -(-t.rcv_space // mss) * mss
+    t.snd_space = -(-t.snd_space // mss) * mss
+    options = t.options
+    t.options = options._replace(
+        rcvbuf=None if options.rcvbuf is None else t.rcv_space,
+        sndbuf=None if options.sndbuf is None else t.snd_space,
+    )
+
+
+def deferrals(options: SocketOptions) -> int:
+    """SYN,ACK timeouts that TCP_DEFER_ACCEPT's time spans (Linux secs_to_retrans)."""
+    count, wait_us, span_us = 0, 1_000_000, 0
+    while span_us < options.defer_accept_us:
+        count += 1
+        span_us += wait_us
+        wait_us *= 2
+    return count
+
+
+def defers(t: Tcb, seg: Segment) -> bool:
+    """Whether a bare ACK leaves the handshake waiting for data (Linux tcp_check_req)."""
+    return not seg.seg_len and seg.ack == t.snd_nxt and t.retransmits < deferrals(t.options)
+
+
+def defer(step: Step) -> None:
+    """The ACK has come; only data will wake the listener."""
+    step.t.deferred = True
+    step.drop("accept is deferred until data")
 
 
 def syn_sent(step: Step, seg: Segment) -> bool:

@@ -77,8 +77,8 @@ def send_syn(step: Step, flags: int) -> None:
     t, s = step.t, step.s
     agreed = bool(flags & ACK)
     bare = s.syn_options_until is not None and t.handshake_resent >= s.syn_options_until and not agreed
-    options = Options(mss=t.adv_mss)
-    if not bare:
+    options = NO_OPTIONS if t.options.noopt else Options(mss=t.adv_mss)
+    if not bare and not t.options.noopt:
         options = _negotiable(step, options, agreed)
     raw = min(t.rcv_wnd, 65535)  # never scaled in a SYN (RFC 7323 2.2)
     step.out.append(

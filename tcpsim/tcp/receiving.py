@@ -28,6 +28,8 @@ def text(step: Step, seg: Segment) -> None:
     end = (right + fin) & MASK
     window = acks.offered_window(t)
     bare_fin = fin and left == right == t.rcv_nxt
+    if bare_fin and not window:
+        t.ack_pending |= ACK_NOW  # there was no room for anything more (Linux tcp_data_queue)
     if le(end, t.rcv_nxt):
         _duplicate(step, left, end)
         return

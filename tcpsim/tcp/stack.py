@@ -147,6 +147,12 @@ class Stack:
     rcv_space_mss_multiple: bool  # the first window offered is a multiple of the MSS (Linux)
     window_rounding: str  # a scaled window is rounded "up" (Linux) or "down" to the unit
     rcvbuf_percent: int  # octets of window per 100 of SO_RCVBUF
+    sndbuf_percent: int  # octets of data per 100 of SO_SNDBUF
+    sockbuf_doubled: bool  # getsockopt(SO_RCVBUF, SO_SNDBUF) returns twice what was set (Linux)
+    buffers_hold_whole_segments: bool  # both are rounded up to the MSS when the connection opens (FreeBSD)
+    wscale_follows_rcvbuf: (
+        bool  # a SO_RCVBUF set by hand decides the shift (Linux); else the system's largest
+    )
     snd_space: int  # send buffer
     window_scaling: bool
     wscale: int
@@ -181,16 +187,15 @@ class Stack:
         Raises:
             InputError: an unknown knob, or a value that the field cannot take.
         """
-        own = knob_names(self.name.partition("+")[0])
+        own = knob_names(self.name)
         changes: dict[str, Any] = {}
         for key, value in knobs.items():
-            knob = own.get(key)
-            field = knob.field if knob else key
-            if field not in _TYPES or field == "name":
-                raise InputError(
-                    f"knob {key}", "no such knob", f"{', '.join(sorted(own))}, or a field of Stack"
-                )
-            changes[field] = _convert(f"knob {key}", field, _in_unit(value, knob.unit if knob else ""))
+            turned = own.get(key) or (Knob(key, "", "", "", True),)
+            for knob in turned:
+                if knob.field not in _TYPES or knob.field == "name":
+                    allowed = f"{', '.join(sorted(own))}, or a field of Stack"
+                    raise InputError(f"knob {key}", "no such knob", allowed)
+                changes[knob.field] = _convert(f"knob {key}", knob.field, _in_unit(value, knob.unit))
         return replace(self, **changes)
 
 
@@ -252,9 +257,13 @@ def knobs(name: str) -> tuple[Knob, ...]:
 
 
 @cache
-def knob_names(name: str) -> dict[str, Knob]:
-    """The stack's own names of its knobs."""
-    return {knob.own_name: knob for knob in knobs(name) if knob.own_name}
+def knob_names(name: str) -> dict[str, tuple[Knob, ...]]:
+    """The stack's own names of its knobs; one name may turn several fields."""
+    own: dict[str, tuple[Knob, ...]] = {}
+    for knob in knobs(name):
+        if knob.own_name:
+            own[knob.own_name] = (*own.get(knob.own_name, ()), knob)
+    return own
 
 
 def _resolved(name: str) -> dict[str, dict[str, Any]]:

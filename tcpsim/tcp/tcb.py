@@ -34,6 +34,9 @@ class SocketOptions(NamedTuple):
     quickack: bool | None = None
     rcvbuf: int | None = None  # bytes as given to SO_RCVBUF
     sndbuf: int | None = None
+    keep_init_us: int | None = None  # BSD TCP_KEEPINIT
+    noopt: bool = False  # BSD TCP_NOOPT: no options in a SYN
+    defer_accept_us: int = 0  # Linux TCP_DEFER_ACCEPT
     maxseg: int | None = None
     reuseaddr: bool = False
 
@@ -68,6 +71,7 @@ _INITIAL: dict[str, Any] = {
     "remote_port": 0,
     "state": State.CLOSED,
     "parent": 0,  # the listener it came from, or 0
+    "deferred": False,  # its handshake is complete but for data (Linux TCP_DEFER_ACCEPT)
     "accepted": True,  # False while it waits in the accept queue
     "orphaned": False,  # no application holds it any more
     "mini": False,  # reduced to a mini-socket
@@ -171,6 +175,7 @@ class Tcb:
     remote_port: int
     state: State
     parent: int
+    deferred: bool
     accepted: bool
     orphaned: bool
     mini: bool

@@ -193,7 +193,8 @@ def _settle_user_timeout(step: Step) -> None:
     t, s = step.t, step.s
     limit = user_timeout_us(t, s) if s.user_timeout_rule == "timer" else None
     if t.state < State.ESTABLISHED:
-        limits = [most for most in (limit, s.syn_give_up_us) if most is not None]
+        opening = s.syn_give_up_us if t.options.keep_init_us is None else t.options.keep_init_us
+        limits = [most for most in (limit, opening) if most is not None]
         t.user_at_us = t.handshake_sent_us + min(limits) if limits else None
     elif limit is None or t.write_seq == t.snd_una or t.mini:
         t.user_at_us = None

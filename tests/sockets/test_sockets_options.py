@@ -120,3 +120,18 @@ def test_keepalive_set_on_a_live_connection_finds_a_dead_peer() -> None:
     answer = hosts.answer(CLIENT)
     assert answer.reply == Reply(None, "ETIMEDOUT")
     assert 4 * S < answer.at_us - begun <= 5 * S
+
+
+@pytest.mark.parametrize(("name", "read"), [("linux", 20_000), ("rfc9293", 10_000)])
+def test_a_buffer_set_by_hand_reads_back_as_the_stack_says(name: str, read: int) -> None:
+    hosts = Hosts(client=name)
+    fd = hosts.value(CLIENT, Socket())
+    for option in ("SO_SNDBUF", "SO_RCVBUF"):
+        hosts.value(CLIENT, SetSockOpt(fd, option, 10_000))
+        assert hosts.value(CLIENT, GetSockOpt(fd, option)) == read
+
+
+def test_freebsd_buffers_grow_to_whole_segments_when_the_connection_opens() -> None:
+    hosts = Hosts(client="freebsd", server="freebsd")
+    client, _, _ = connected(hosts)
+    assert hosts.value(CLIENT, GetSockOpt(client, "SO_RCVBUF")) == 65_700  # 45 segments of 1460

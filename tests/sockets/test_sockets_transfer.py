@@ -258,7 +258,7 @@ def test_a_full_buffer_is_a_partial_count_then_eagain_and_no_pollout() -> None:
 def test_pollout_and_a_sleeping_sender_wait_for_a_third_of_the_buffer() -> None:
     hosts = Hosts()
     client, _, _ = connected(hosts)
-    hosts.value(CLIENT, SetSockOpt(client, "SO_SNDBUF", 9_000))
+    hosts.value(CLIENT, SetSockOpt(client, "SO_SNDBUF", 4_500))
     hosts.lose = lambda sender, segment: True
     hosts.value(CLIENT, Send(client, 6_000))
     assert hosts.call(CLIENT, Poll((client,))) == Reply(((client, "POLLOUT"),))
@@ -270,7 +270,7 @@ def test_pollout_and_a_sleeping_sender_wait_for_a_third_of_the_buffer() -> None:
 def test_a_sleeping_sender_is_not_woken_for_less_than_a_third_of_the_buffer() -> None:
     hosts = Hosts()
     client, _, _ = connected(hosts)
-    hosts.value(CLIENT, SetSockOpt(client, "SO_SNDBUF", 9_000))
+    hosts.value(CLIENT, SetSockOpt(client, "SO_SNDBUF", 4_500))
     assert hosts.call(CLIENT, Send(client, 10_000)) is None
     acks = iter([False])  # the server's first ACK arrives, for two segments; all others are lost
     hosts.lose = lambda sender, segment: sender == SERVER and next(acks, True)
@@ -287,7 +287,7 @@ def test_a_sleeping_sender_is_not_woken_for_less_than_a_third_of_the_buffer() ->
 def test_shutdown_by_another_thread_wakes_a_sleeping_sender(kind: type[Send] | type[SendAll]) -> None:
     hosts = Hosts()
     client, _, _ = connected(hosts)
-    hosts.value(CLIENT, SetSockOpt(client, "SO_SNDBUF", 9_000))
+    hosts.value(CLIENT, SetSockOpt(client, "SO_SNDBUF", 4_500))
     hosts.lose = lambda sender, segment: True
     assert hosts.call(CLIENT, kind(client, 10_000), Thread(1, 1)) is None
     hosts.value(CLIENT, Shutdown(client, "WR"))

@@ -137,7 +137,7 @@ def _knob(stack: Stack, dialect: Dialect, key: str, value: str, place: Place) ->
     """A key that the profile itself knows by its owner's name."""
     for prefix in dialect.prefixes:
         own = key.removeprefix(prefix)
-        if own != key and own in knob_names(stack.name.partition("+")[0]):
+        if own != key and own in knob_names(stack.name):
             return _with(stack, {own: value.strip()}, key, place)
     raise ScriptError(place, f"unknown sysctl key {key!r} for the stack {stack.name}")
 
