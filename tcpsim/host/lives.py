@@ -19,7 +19,12 @@ speed of a run and nothing else.
 
 Some lives are nobody else's. After a continuous draw (jitter, a drawn pause) or an act from outside at
 a time of its own (a worker becomes free), hardly anyone will follow: such a life is computed directly
-and not remembered. The same holds once the tree is full. Times in a life count from its birth.
+and not remembered. The same holds for a history so rare that not even a tenth of a connection is expected
+to have it, and once the tree is full. Times in a life count from its birth.
+
+A life comes to rest when nothing is due any more, and also where only a clock goes on: a program that
+polls a dead connection every few seconds, while TCP has no timer and nothing is in flight, will find the
+same for ever.
 """
 
 from __future__ import annotations
@@ -50,7 +55,7 @@ class Moment:
         self.next_us = None if idle else pair.next_us
         self.view = view
         self.ways = ways  # one way: what the next advance begins with
-        self.acts: dict[Act, Ways] | None = None  # the same for acts at this very instant
+        self.acts: dict[tuple[type[Act], Act], Ways] | None = None  # the same for acts at this instant
 
 
 class Fork:
@@ -126,7 +131,7 @@ class Lives:
         ways: Ways = [ALONE]
         if now_us == moment.now_us and moment.ways[0] is not ALONE:
             moment.acts = {} if moment.acts is None else moment.acts
-            ways = moment.acts.setdefault(act, [None])
+            ways = moment.acts.setdefault((type(act), act), [None])
         pair = moment.pair
         while pair.next_us is not None and pair.next_us < now_us:  # a clock that went on alone
             pair = advance(pair, chooser)
