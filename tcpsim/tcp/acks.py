@@ -171,6 +171,12 @@ def offered_window(t: Tcb) -> int:
     return 0 if lt(edge, t.rcv_nxt) else (edge - t.rcv_nxt) & MASK
 
 
+def acceptable_window(t: Tcb, s: Stack) -> int:
+    """Octets from RCV.NXT that may arrive: what was offered, or, where it is more, what there is room for."""
+    offered = offered_window(t)
+    return max(offered, t.rcv_space - t.readable) if s.window_checked == "room" else offered
+
+
 def may_answer_to(step: Step, seg: Segment) -> bool:
     """`may_answer`, but whoever sends data or FIN is in no loop of bare ACKs (tcp_oow_rate_limited)."""
     return (seg.seg_len > 0 and not seg.flags & SYN) or may_answer(step)

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpsim.tcp import acks, opening, output, receiving, recovery, sending, timewait
+from tcpsim.tcp import acks, embryo, opening, output, receiving, recovery, sending, timewait
 from tcpsim.tcp.event import Fact, Timer
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
 from tcpsim.tcp.state import State
-from tcpsim.tcp.tcb import Tcb
+from tcpsim.tcp.tcb import ACK_NOW, ACK_SCHED, Tcb
 from tcpsim.tcp.timers import PROGRESS
 
 if TYPE_CHECKING:
@@ -62,14 +62,16 @@ def segment_arrives(step: Step, seg: Segment) -> None:
 
 def _handshake(step: Step, seg: Segment) -> bool:
     """What is special about SYN-RECEIVED before the common checks."""
-    t = step.t
-    if opening.repeated_syn(step, seg):
+    t, s = step.t, step.s
+    if t.parent and s.embryo_checks != "full":
+        return embryo.segment_arrives(step, seg) or _sequence(step, seg)
+    if embryo.repeated_syn(step, seg):
         return True
     if _sequence(step, seg) or _reset(step, seg):
         return True
     if seg.flags & SYN and not (seg.flags & ACK and seg.seq == t.irs):  # that one: a simultaneous open's
-        return _syn(step, seg)
-    return opening.syn_received_unacceptable(step, seg)
+        return embryo.back_to_listen(step) if t.parent else _syn(step, seg)
+    return embryo.unacceptable(step, seg)
 
 
 # First: sequence number, with PAWS before it
@@ -80,12 +82,15 @@ def _sequence(step: Step, seg: Segment) -> bool:
     if t.ts_on and _paws_rejects(step, seg):
         if seg.flags & SYN and not seg.flags & RST:
             _challenge(step)
-        elif not seg.flags & RST:
+        elif not seg.flags & RST and (seg.len or s.paws_answers_empty):
             _duplicate_ack(step, seg)
         return not seg.flags & RST or _out_of_window(step, seg)
+    if s.rst_on_data_after_close == "anywhere" and not seg.flags & (RST | SYN) and _after_close(step, seg):
+        return True
     end = (seg.seq + seg.seg_len) & MASK
-    edge = (t.rcv_nxt + acks.offered_window(t)) & MASK
-    unacceptable = lt(end, t.rcv_wup) or lt(edge, seg.seq)
+    edge = _right_edge(step)
+    left = lt(end, t.rcv_wup)
+    unacceptable = left or lt(edge, seg.seq) or _on_edge(step, seg)
     if not unacceptable and lt(edge, end) and s.window_overrun == "if-empty":
         unacceptable = t.readable > 0 and lt(edge, (end - (seg.flags & FIN)) & MASK)
     if not unacceptable:
@@ -97,16 +102,29 @@ def _sequence(step: Step, seg: Segment) -> bool:
         return not _reset_behind_fin(step, seg)
     if seg.flags & SYN:
         _challenge(step)
+    elif left and seg.flags & ACK and s.reads_old_acks:
+        t.ack_pending |= ACK_SCHED | ACK_NOW  # its text is a repetition, as will be found
+        return False
     else:
         _duplicate_ack(step, seg)
     return True
 
 
+def _right_edge(step: Step) -> int:
+    return (step.t.rcv_nxt + acks.acceptable_window(step.t, step.s)) & MASK
+
+
+def _on_edge(step: Step, seg: Segment) -> bool:
+    """A segment that begins where the window ends: outside by Table 6, but for a closed window's ACK."""
+    rule = step.s.right_edge
+    if rule == "inside" or seg.seq != _right_edge(step) or seg.seq == step.t.rcv_nxt:
+        return False
+    return rule == "outside" or bool(seg.flags & RST)
+
+
 def _out_of_window(step: Step, seg: Segment) -> bool:
     """Whether a RST that PAWS would reject is not even in the window."""
-    t = step.t
-    edge = (t.rcv_nxt + acks.offered_window(t)) & MASK
-    return lt(seg.seq, t.rcv_nxt) or lt(edge, seg.seq)
+    return lt(seg.seq, step.t.rcv_nxt) or lt(_right_edge(step), seg.seq)
 
 
 def _paws_rejects(step: Step, seg: Segment) -> bool:
@@ -147,7 +165,7 @@ def _reset(step: Step, seg: Segment) -> bool:
     if not seg.flags & RST:
         return False
     t, s = step.t, step.s
-    exact = seg.seq == t.rcv_nxt or _reset_behind_fin(step, seg)
+    exact = seg.seq == (t.rcv_wup if s.rst_at_last_ack else t.rcv_nxt) or _reset_behind_fin(step, seg)
     if s.challenge_rst and not exact:
         right = max((r for _, r, _ in t.ooo), key=lambda r: diff(r, t.rcv_nxt), default=None)
         if right is None or not t.sack_on or seg.seq != right:
@@ -203,8 +221,7 @@ def _syn(step: Step, seg: Segment) -> bool:
 def _ack(step: Step, seg: Segment) -> bool:
     t, s = step.t, step.s
     if lt(seg.ack, t.snd_una):
-        too_old = (t.snd_una - t.max_window) & MASK
-        if s.challenge_ack and lt(seg.ack, too_old):  # RFC 5961 5.2
+        if s.challenge_ack and lt(seg.ack, _least_ack(step)):  # RFC 5961 5.2
             _challenge(step)
             return True
         return False
@@ -233,6 +250,16 @@ def _ack(step: Step, seg: Segment) -> bool:
     if advanced and t.close_called and t.snd_una == t.write_seq:
         return _fin_acked(step, seg)
     return False
+
+
+def _least_ack(step: Step) -> int:
+    """The oldest ACK that is no attack: a window back, and where the stack remembers, what it has sent."""
+    t, rule = step.t, step.s.least_ack
+    if rule == "window":
+        return (t.snd_una - t.max_window) & MASK
+    # Linux counts the octets acknowledged, where an active opener's SYN is one
+    first = t.iss if rule == "acknowledged" and not t.parent else (t.iss + 1) & MASK
+    return (t.snd_una - min(t.max_window, diff(t.snd_una, first))) & MASK
 
 
 def _window(t: Tcb, seg: Segment) -> int:
@@ -292,19 +319,27 @@ def _fin_acked(step: Step, seg: Segment) -> bool:
 
 
 def _text(step: Step, seg: Segment) -> bool:
-    t, s = step.t, step.s
+    t = step.t
     if not seg.len and not seg.flags & FIN:
         return False
     if t.state in _PEER_CLOSED and not lt(seg.seq, t.rcv_nxt):
         step.drop("text after the peer's FIN")
         return False
-    beyond = lt(t.rcv_nxt, (seg.seq + seg.len) & MASK)
-    deaf = t.orphaned if s.rst_on_data_after_close == "orphan" else t.rd_shut
-    if seg.len and beyond and deaf and t.state in _AFTER_CLOSE and s.rst_on_data_after_close != "never":
-        _answer_with_reset(step, seg, "data after close")
+    if _after_close(step, seg):
         return True
     receiving.text(step, seg)
     return t.state == State.CLOSED
+
+
+def _after_close(step: Step, seg: Segment) -> bool:
+    """New octets for a program that is gone are answered with a RST, where the stack does that."""
+    t, rule = step.t, step.s.rst_on_data_after_close
+    deaf = t.rd_shut if rule == "cannot-receive" else t.orphaned and rule != "never"
+    new = seg.len and lt(t.rcv_nxt, (seg.seq + seg.len) & MASK)
+    if not deaf or not new or t.state not in _AFTER_CLOSE:
+        return False
+    _answer_with_reset(step, seg, "data after close")
+    return True
 
 
 def _waiting(step: Step, seg: Segment) -> None:

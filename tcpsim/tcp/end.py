@@ -110,8 +110,10 @@ def deliver(end: End, seg: Segment, now: int) -> Result:
     number = end.find(seg.dst_port, seg.src_port)
     if number is not None:
         t = end.sockets[number]
-        if timewait.reopens(t, seg, end.stack.time_wait_reuse) and _listener_on(end, seg.dst_port):
-            return _reopen(end, number, seg, now)
+        if timewait.reopens(t, seg, end.stack.time_wait_reuse):
+            heard = _listener_on(end, seg.dst_port)
+            if heard is not None or end.stack.time_wait_yields == "always":
+                return _reopen(end, number, heard, seg, now)
         completes = t.parent and t.state == State.SYN_RECEIVED and seg.flags & (ACK | SYN | RST) == ACK
         if completes and opening.defers(t, seg):
             return _acted(end, number, now, opening.defer)
@@ -160,13 +162,14 @@ def _listen_arrives(end: End, number: int, seg: Segment, now: int, iss: int) -> 
     return Result(grown, tuple(done.out), tuple(done.notes))
 
 
-def _reopen(end: End, number: int, seg: Segment, now: int) -> Result:
+def _reopen(end: End, number: int, listener: int | None, seg: Segment, now: int) -> Result:
     """TIME-WAIT gives way to a new SYN (3.6.1); the new ISN lies beyond the old sequence."""
     iss = (end.sockets[number].snd_nxt + _REUSE_GAP) & MASK
     gone = _acted(end, number, now, lambda done: done.end(Fact.SUPERSEDED, "a new connection", None))
-    listener = _listener_on(gone.end, seg.dst_port)
-    assert listener is not None
-    opened = _listen_arrives(gone.end, listener, seg, now, iss)
+    if listener is None:
+        opened = deliver(gone.end, seg, now)
+    else:
+        opened = _listen_arrives(gone.end, listener, seg, now, iss)
     return opened._replace(notes=gone.notes + opened.notes)
 
 

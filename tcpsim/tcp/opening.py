@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpsim.tcp import acks, output, recovery, sending
+from tcpsim.tcp import output, recovery, sending
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, le, lt
@@ -215,23 +215,3 @@ def syn_sent(step: Step, seg: Segment) -> bool:
     if not sending.push(step):
         output.send_ack(step)
     return False
-
-
-def repeated_syn(step: Step, seg: Segment) -> bool:
-    """SYN-RECEIVED hears the same SYN again: SYN,ACK again (Linux tcp_check_req); whether it was one."""
-    t = step.t
-    if seg.flags & (SYN | ACK | RST) != SYN or seg.seq != t.irs:
-        return False
-    if acks.may_answer(step):
-        output.send_syn(step, SYN | ACK)
-        t.handshake_resent += 1
-    return True
-
-
-def syn_received_unacceptable(step: Step, seg: Segment) -> bool:
-    """SYN-RECEIVED: an ACK of something else draws a RST (3.10.7.4 fifth). Returns whether it did."""
-    t = step.t
-    if not seg.flags & ACK or (lt(t.iss, seg.ack) and le(seg.ack, t.snd_nxt)):
-        return False
-    output.refuse(step, seg)
-    return True

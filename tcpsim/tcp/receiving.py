@@ -26,7 +26,7 @@ def text(step: Step, seg: Segment) -> None:
     fin = bool(seg.flags & FIN)
     left, right = seg.seq, (seg.seq + seg.len) & MASK
     end = (right + fin) & MASK
-    window = acks.offered_window(t)
+    window = acks.acceptable_window(t, step.s)
     bare_fin = fin and left == right == t.rcv_nxt
     if bare_fin and not window:
         t.ack_pending |= ACK_NOW  # there was no room for anything more (Linux tcp_data_queue)

@@ -55,6 +55,7 @@ class Stack:
     requests: bool  # embryonic connections are reduced records (request_sock, syncache)
     syn_loss_cuts_cwnd_after: int  # more SYN or SYN-ACK retransmissions than this: IW is 1 (RFC 6298 note)
     syn_backlog: int  # embryonic connections per listener
+    embryo_checks: str  # SYN-RECEIVED: "full" (RFC), "request" (Linux), "syncache" (FreeBSD)
     accept_overflow: str  # the final ACK of a handshake meets a full accept queue: "drop" it, or "reset"
     # retransmission timer
     rto_min_us: int
@@ -102,7 +103,8 @@ class Stack:
     fin_ack_now: bool  # the ACK of a FIN is not delayed
     # closing
     rst_on_unread_close: bool  # RFC 2525 2.17
-    rst_on_data_after_close: str  # "orphan" (RFC 9293 3.6.1), "cannot-receive": SHUT_RD too (Linux), "never"
+    rst_on_data_after_close: str  # "orphan" (RFC 9293 3.6.1), "cannot-receive": SHUT_RD too (Linux), "never",
+    # "anywhere": an orphan's, outside the window and without ACK too (FreeBSD)
     fin_wait_2_us: int | None  # None: no limit
     fin_wait_2_on_fin_acked: str  # armed when our FIN is acked: "never", "cannot-receive", "always"
     fin_wait_2_on_close: bool  # armed when close() finds the socket in FIN-WAIT-2
@@ -116,6 +118,7 @@ class Stack:
     rfc1337: bool  # a RST does not kill TIME-WAIT
     time_wait_checks: str  # "full": as in every state (RFC); "short": BSD's; a mini-socket has Linux's
     time_wait_reuse: bool  # a new SYN beyond RCV.NXT, or with a newer timestamp, reopens
+    time_wait_yields: str  # to such a SYN: where somebody "listens", or "always" (FreeBSD)
     mini_sockets: bool  # orphaned FIN-WAIT-2 and TIME-WAIT shrink to a reduced record
     linger_reads_eagain: bool  # close() whose linger time runs out returns EWOULDBLOCK (4.4BSD), else 0
     # what a system call returns
@@ -130,11 +133,18 @@ class Stack:
     challenge_rst: bool  # RFC 5961 3.2: a RST has to hit RCV.NXT; else any in the window resets
     challenge_syn: bool  # RFC 5961 4.2: a SYN is challenged; else one in the window resets
     challenge_ack: bool  # RFC 5961 5.2: an ACK far in the past is challenged
+    least_ack: str  # read by challenge_ack: a "window" back (RFC); nothing but "octets" sent (FreeBSD),
+    # or what was "acknowledged" (Linux)
+    rst_at_last_ack: bool  # the exact number of a RST is the last ACK sent, not RCV.NXT (FreeBSD)
     rst_behind_fin: bool  # a RST one below RCV.NXT resets when the peer's FIN was received (Linux)
     syn_reset_answer: str  # where a SYN resets: "segment": RST at SEG.ACK; "active": RST at SND.NXT (BSD)
     syn_fin: str  # a SYN with FIN at a listener: "drop", or "accept" the SYN
     ack_rate_limit_us: int  # at most one pure answer to unacceptable segments per this time and socket
     unsent_ack_answered: bool  # in ESTABLISHED too, an ACK of what was never sent draws an ACK (3.10.7.4)
+    reads_old_acks: bool  # the ACK field of a segment left of the window counts (BSD)
+    paws_answers_empty: bool  # PAWS answers a segment without data too (RFC 7323 5.3)
+    window_checked: str  # segments have to fit what was "offered", or there is "room" for (FreeBSD)
+    right_edge: str  # what begins there is "outside" (RFC), "inside" (Linux), or "no-rst": outside if a RST
     window_overrun: str  # octets past the window: "trim" them, or take them "if-empty" (Linux 6.17 on)
     rst_flushes_reader: bool  # a RST throws away what the application has not read yet
     reset_close_wait_error: str  # errno in CLOSE-WAIT; elsewhere ECONNRESET

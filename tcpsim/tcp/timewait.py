@@ -33,7 +33,7 @@ def segment_arrives(step: Step, seg: Segment) -> None:
 
 def reopens(t: Tcb, seg: Segment, reuse: bool) -> bool:
     """Whether a SYN is a new connection beyond doubt: later in sequence, or by its timestamp (RFC 6191)."""
-    if not reuse or t.state != State.TIME_WAIT or seg.flags & (SYN | ACK | RST | FIN) != SYN:
+    if not reuse or t.state != State.TIME_WAIT or seg.flags & (SYN | ACK | RST) != SYN:
         return False
     val = seg.options.ts_val
     if t.ts_on and val is not None and diff(val, t.ts_recent) < 0:
@@ -105,7 +105,7 @@ def _time_wait_checked(step: Step, seg: Segment) -> None:
         return
     if seg.flags & FIN and (seg.seq + seg.seg_len) & MASK == t.rcv_nxt:
         t.wait = None
-    if seg.flags & (SYN | FIN) or seg.len or seg.seq != t.rcv_nxt or seg.ack != t.snd_nxt:
+    if seg.flags != ACK or seg.len or seg.seq != t.rcv_nxt or seg.ack != t.snd_nxt:
         _answer(step, seg)
 
 

@@ -142,15 +142,6 @@ SOURCES = {
     "no-flags": "3.10.7.1: ACK off; 3.10.7.2 fourth; 3.10.7.3 fifth; 3.10.7.4 fifth: drop",
 }
 
-SYNS = ("syn", "syn-ack", "syn-fin")
-
-# Cells where tcpsim does not do what the column says: an embryonic connection takes a second SYN, and on
-# Linux a RST that is not exact, as a synchronised one does.
-KNOWN = {
-    **{(kind, "SYN-RECEIVED", s): "challenged" for kind in SYNS for s in ("rfc9293", "linux")},
-    ("rst-in-window", "SYN-RECEIVED", "linux"): "challenged",
-}
-
 
 class Cell(NamedTuple):
     kind: str
@@ -213,17 +204,7 @@ def answered(line: Line, side: str, seg: Segment) -> str:
     return "A" if at_once else "a"
 
 
-def parameters() -> list[object]:
-    marked = []
-    for cell in cells():
-        reason = KNOWN.get((cell.kind, cell.way, cell.stack))
-        marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
-        name = f"rcv-{cell.kind}-{cell.way}-{cell.stack}"
-        marked.append(pytest.param(cell, id=name, marks=marks))
-    return marked
-
-
-@pytest.mark.parametrize("cell", parameters())
+@pytest.mark.parametrize("cell", cells(), ids=lambda cell: f"rcv-{cell.kind}-{cell.way}-{cell.stack}")
 def test_segment_arrives(cell: Cell) -> None:
     line, side = reach(cell.way, cell.stack)
     answer = answered(line, side, made(line, side, KINDS[cell.kind]))

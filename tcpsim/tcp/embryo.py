@@ -1,0 +1,144 @@
+"""SYN-RECEIVED: an embryonic connection of a listener (RFC 9293 3.10.7.4, where it differs from the rest).
+
+Owns: how a stack that keeps a reduced record until the handshake is over reads a segment for it: Linux's
+requests (net/ipv4/tcp_minisocks.c tcp_check_req) and FreeBSD's syncache (netinet/tcp_syncache.c). Where
+a child is a full TCB, the rules of SYN-RECEIVED that the other states do not have. Refuses to know: the
+checks that all synchronised states share (arrives).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tcpsim.tcp import acks, output, timers
+from tcpsim.tcp.event import Fact
+from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
+from tcpsim.tcp.seqnum import MASK, diff, le, lt
+
+if TYPE_CHECKING:
+    from tcpsim.tcp.step import Step
+
+
+def segment_arrives(step: Step, seg: Segment) -> bool:
+    """One segment for a reduced record; True if it is disposed of, False if it makes a connection of it."""
+    return _request(step, seg) if step.s.embryo_checks == "request" else _syncache(step, seg)
+
+
+# A full TCB
+
+
+def repeated_syn(step: Step, seg: Segment) -> bool:
+    """The same SYN again: SYN,ACK again; whether it was one."""
+    t = step.t
+    if seg.flags & (SYN | ACK | RST) != SYN or seg.seq != t.irs:
+        return False
+    if acks.may_answer(step):
+        output.send_syn(step, SYN | ACK)
+        t.handshake_resent += 1
+    return True
+
+
+def unacceptable(step: Step, seg: Segment) -> bool:
+    """An ACK of something else draws a RST (3.10.7.4 fifth). Returns whether it did."""
+    t = step.t
+    if not seg.flags & ACK or (lt(t.iss, seg.ack) and le(seg.ack, t.snd_nxt)):
+        return False
+    output.refuse(step, seg)
+    return True
+
+
+def back_to_listen(step: Step) -> bool:
+    """A passive open ends: the listener, who never heard of the child, is all that remains."""
+    step.end(Fact.RESET, "back to LISTEN", None)
+    return True
+
+
+# Linux
+
+
+def _request(step: Step, seg: Segment) -> bool:
+    t = step.t
+    stale = _stale(step, seg)
+    if not stale and repeated_syn(step, seg):
+        return True
+    if seg.flags & ACK and seg.ack != (t.iss + 1) & MASK:
+        output.refuse(step, seg)  # the listener's answer
+        return True
+    if stale or not _in_window(step, seg):
+        if not seg.flags & RST and acks.may_answer_to(step, seg):
+            output.send_ack(step)
+        return True
+    syn = seg.flags & SYN and seg.seq != t.irs
+    if seg.flags & RST or syn:
+        if syn and not seg.flags & RST:
+            output.refuse(step, seg)
+        return back_to_listen(step)
+    if not seg.flags & ACK:
+        step.drop("no ACK bit")
+        return True
+    return False
+
+
+def _stale(step: Step, seg: Segment) -> bool:
+    """PAWS."""
+    t, val = step.t, seg.options.ts_val
+    return t.ts_on and val is not None and diff(val, t.ts_recent) < 0
+
+
+def _in_window(step: Step, seg: Segment) -> bool:
+    """Linux tcp_in_window."""
+    t = step.t
+    end = (seg.seq + seg.seg_len) & MASK
+    edge = (t.rcv_nxt + acks.offered_window(t)) & MASK
+    if seg.seq == t.rcv_nxt or (lt(t.rcv_nxt, end) and lt(seg.seq, edge)):
+        return True
+    return seg.seq == edge == end
+
+
+# FreeBSD
+
+
+def _syncache(step: Step, seg: Segment) -> bool:
+    t, s = step.t, step.s
+    if seg.flags & RST:
+        _syncache_reset(step, seg)
+    elif not seg.flags & (SYN | ACK):
+        step.drop("neither SYN nor ACK")
+    elif seg.flags & SYN and seg.flags & ACK:  # syncache_badack, and the listener refuses it
+        output.refuse(step, seg)
+        back_to_listen(step)
+    elif seg.flags & SYN:
+        if seg.flags & FIN and s.syn_fin == "drop":
+            step.drop("SYN with FIN")
+        else:
+            _another_syn(step, seg)
+    elif _stale(step, seg):
+        step.drop("PAWS")
+    elif seg.ack != (t.iss + 1) & MASK or not 0 < diff(seg.seq, t.irs) <= t.rcv_wnd:
+        output.refuse(step, seg)
+    else:
+        return False
+    return True
+
+
+def _syncache_reset(step: Step, seg: Segment) -> None:
+    """syncache_chkrst: RFC 5961 3.2."""
+    t = step.t
+    if not (seg.seq == t.rcv_nxt or 0 < diff(seg.seq, t.rcv_nxt) < t.rcv_wnd):
+        step.drop("RST outside the window")
+    elif seg.seq == t.rcv_nxt or not step.s.challenge_rst:
+        back_to_listen(step)
+    else:
+        output.send_ack(step)
+
+
+def _another_syn(step: Step, seg: Segment) -> None:
+    """syncache_add finds the entry: whatever the SYN's number, SYN,ACK again, its timer from the start."""
+    t = step.t
+    if t.ts_on:
+        t.ts_on = seg.options.ts_val is not None
+        t.ts_recent = seg.options.ts_val or t.ts_recent
+    output.send_syn(step, SYN | ACK)
+    t.retransmits = t.backoff = 0
+    t.rto_us = step.s.syn_rto_us
+    step.restart = timers.RETRY
