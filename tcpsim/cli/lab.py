@@ -13,7 +13,7 @@ import click
 
 from tcpsim.cli.options import SEED, duration, output, setting, setting_options
 from tcpsim.cli.show import print_text
-from tcpsim.conform.lab import Job, job, record
+from tcpsim.conform.lab import Job, job, record, small
 from tcpsim.conform.lab.situations import find, names
 from tcpsim.conform.traces import judge
 from tcpsim.draw.clock import clock
@@ -47,11 +47,14 @@ def command() -> None:
 
 @command.command("record", help="Record SCENARIO in real time and write the trace to a file.")
 @_recording_options
+@click.option("--small", "is_small", is_flag=True, help="Keep only what a replay needs and compares.")
 @output("--out", ".json", required=True, help="The trace.")
-def record_command(name: str, seed: int, horizon: int | None, out: Path, **changes: Any) -> None:
+def record_command(
+    name: str, seed: int, horizon: int | None, is_small: bool, out: Path, **changes: Any
+) -> None:
     """One recording, one file."""
     trace = _record(_job(name, seed, horizon, changes))
-    out.write_text(_document(trace), encoding="utf-8")
+    _write(out, small(trace) if is_small else trace)
     print_text(f"{out}: {_totals(trace)}\n")
 
 
@@ -64,7 +67,7 @@ def compare_command(name: str, seed: int, horizon: int | None, out: Path | None,
     """A recording and its judge."""
     trace = _record(_job(name, seed, horizon, changes))
     if out is not None:
-        out.write_text(_document(trace), encoding="utf-8")
+        _write(out, trace)
     verdict = judge(_document(trace).encode(), name)
     if verdict.verdict == "PASS":
         print_text(f"same: {name}, {_totals(trace)}\n")
@@ -91,7 +94,7 @@ def _job(name: str, seed: int, horizon: int | None, changes: dict[str, Any]) -> 
 def _record(job: Job) -> dict[str, Any]:
     """The recording, with its progress on stderr."""
     about = format_duration(round(min(job.expected_us, job.horizon_us) / 100_000) * 100_000)
-    click.echo(f"tcpsim: recording {job.name}, at most about {about}", err=True)
+    click.echo(f"tcpsim: recording {job.name}, about {about}", err=True)
     terminal = sys.stderr.isatty()
     next_s = time.monotonic() + _EVERY_S
 
@@ -119,6 +122,14 @@ def _totals(trace: dict[str, Any]) -> str:
     lost = sum("drop" in packet for packet in trace["packets"])
     words = f"{len(trace['packets'])} segments, {lost or 'none'} lost, {len(trace['app'])} calls"
     return f"{words}, {len(trace['states'])} states seen"
+
+
+def _write(out: Path, trace: dict[str, Any]) -> None:
+    """A file, whole or not at all; loaded late, since what else writes results needs polars."""
+    from tcpsim.measure.results import whole_or_nothing
+
+    with whole_or_nothing(out) as partial:
+        partial.write_text(_document(trace), encoding="utf-8")
 
 
 def _document(trace: dict[str, Any]) -> str:

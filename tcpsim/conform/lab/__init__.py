@@ -2,11 +2,13 @@
 
     job(name, title, pair, ...) -> Job    what to record; refuses what cannot be
     record(job) -> the trace              in real time, as root on Linux
+    small(trace)                          without what nobody compares
 
 docs/lab.md says how; `tcpsim lab` is the command.
 """
 
 from tcpsim.conform.lab.job import Job, job
 from tcpsim.conform.lab.supervisor import missing, record
+from tcpsim.conform.lab.trace import small
 
-__all__ = ["Job", "job", "missing", "record"]
+__all__ = ["Job", "job", "missing", "record", "small"]

@@ -28,7 +28,7 @@ _SWITCHES: dict[str, tuple[str, dict[Any, int]]] = {
     "rack": ("tcp_recovery", {False: 0, True: 1}),
     "accept_overflow": ("tcp_abort_on_overflow", {"drop": 0, "reset": 1}),
 }
-_NO_SYSCTL = ("hz",)  # names of knobs that are no files under net.ipv4
+_NO_SYSCTL = ("hz", "quickack")  # names of knobs that are no files under net.ipv4
 
 
 class Job(NamedTuple):

@@ -1,18 +1,13 @@
 """Situations worth recording that are no scenario of the catalogue: corners in which a simulator may err.
 
-Owns: the programs on both sides of each, knobs and losses. Refuses to know: what Linux makes of them; that is
-what recordings are for. Those in tests/data/kernel/lab were made with `tcpsim lab record NAME`.
+Owns: which there are, the programs on both sides of each, knobs and losses. Refuses to know: what Linux makes
+of them; that is what recordings are for. Those in tests/data/kernel/lab were made with
+`tcpsim lab record NAME --small`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
-
 from tcpsim.app import (
-    Program,
-    Step,
     abort,
     accept,
     close,
@@ -26,15 +21,14 @@ from tcpsim.app import (
     send,
     set_option,
     shutdown,
+    vanish,
     wait,
     wait_until,
 )
 from tcpsim.app.behaviour import unknown
-from tcpsim.pair import Pair
-from tcpsim.scenario import build, scenario, scenarios
-from tcpsim.units import parse_duration
+from tcpsim.conform.lab.situation import Situation
+from tcpsim.scenario import scenarios
 
-_FRAME = "normal-close"  # the scenario whose path and stacks they use
 _KEEPALIVE = [("SO_KEEPALIVE", 1), ("TCP_KEEPIDLE", 1), ("TCP_KEEPINTVL", 1), ("TCP_KEEPCNT", 2)]
 
 # One at once, two more within a round trip, each of those a process of its own
@@ -52,35 +46,6 @@ _THREE_CLIENTS = (
     ),
     *(connect(), ignore()),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """Two programs and what to see. A call that fails goes on at `client_error`, `server_error`."""
-
-    name: str
-    title: str
-    client: Sequence[Step]
-    server: Sequence[Step]
-    client_error: Sequence[Step] | None = None
-    server_error: Sequence[Step] | None = None
-    knobs: Mapping[str, str] = field(default_factory=dict)
-    drops: tuple[str, ...] = ()
-    horizon: str = "3s"
-
-    @property
-    def horizon_us(self) -> int:
-        """Until when to watch."""
-        return parse_duration(self.horizon, f"{self.name}.horizon")
-
-    def pair(self, overrides: Mapping[str, Any]) -> Pair:
-        """The pair, with fields of `tcpsim.scenario.Setting` changed or added to."""
-        changed = dict(overrides)
-        changed["knobs"] = {**self.knobs, **changed.get("knobs", {})}
-        changed["drops"] = (*self.drops, *changed.get("drops", ()))
-        changed["client"] = changed.get("client") or Program(self.client, self.client_error)
-        changed["server"] = changed.get("server") or Program(self.server, self.server_error)
-        return build(scenario(_FRAME), **changed)
 
 
 _ALL = (
@@ -221,6 +186,87 @@ _ALL = (
             receive(1),
             close(),
         ],
+    ),
+    Situation(
+        "small-writes",
+        "three small writes and a close at once: Nagle holds them back, the FIN goes with the last",
+        client=[connect(), send(100), receive_to_eof(), close()],
+        server=[
+            *(listen(), accept(), receive(100), wait_until("100ms")),
+            *(send(50), send(60), send(70), close()),
+        ],
+        knobs={"tcp_fin_timeout": "1s"},
+    ),
+    Situation(
+        "listener-closed-in-syn-received",
+        "the listener is closed before the last ACK of the handshake: a RST answers it",
+        client=[connect(), wait_until("100ms"), send(100), receive(1), close()],
+        server=[listen(), wait_until("20ms"), close("listener"), ignore()],
+    ),
+    Situation(
+        "abort-in-fin-wait-2",
+        "a half-closed socket with an owner is aborted: a RST in FIN-WAIT-2",
+        client=[connect(), send(100), shutdown("WR"), wait_until("400ms"), abort()],
+        server=[listen(), accept(), receive_to_eof(), wait_until("600ms"), send(10), close()],
+    ),
+    Situation(
+        "abort-in-time-wait",
+        "both half-close, and the one in TIME-WAIT that still has a descriptor aborts",
+        client=[
+            connect(),
+            wait_until("200ms"),
+            shutdown("WR"),
+            receive_to_eof(),
+            wait_until("600ms"),
+            abort(),
+        ],
+        server=[listen(), accept(), receive_to_eof(), shutdown("WR"), wait_until("800ms"), close()],
+    ),
+    Situation(
+        "window-update-lost",
+        "the reader makes room, its window update is lost: a zero-window probe finds out",
+        client=[
+            connect(options=(("SO_RCVBUF", 4_096),)),
+            *(send(100), wait_until("200ms"), receive_to_eof(), close()),
+        ],
+        server=[listen(), accept(), receive(100), send(8_000), close()],
+        knobs={"tcp_fin_timeout": "1s"},
+        drops=("client ACK after 190ms before 215ms",),
+    ),
+    Situation(
+        "reads-late-after-reset",
+        "data, then a RST while the reader sleeps: what was in order is read first",
+        client=[connect(), send(100), wait_until("400ms"), receive(200), receive_to_eof(), close()],
+        server=[listen(), accept(), receive(100), send(200), wait_until("200ms"), abort()],
+    ),
+    Situation(
+        "sends-after-own-shutdown",
+        "send() after the own SHUT_WR: EPIPE, and the connection goes on",
+        client=[connect(), send(100), shutdown("WR"), send(10)],
+        client_error=[receive_to_eof(), close()],
+        server=[listen(), accept(), receive_to_eof(), wait_until("200ms"), send(20), close()],
+    ),
+    Situation(
+        "patient-reader",
+        "recv() with SO_RCVTIMEO gives up: EAGAIN, and the socket is closed with data on its way",
+        client=[connect(options=(("SO_RCVTIMEO", 200_000),)), send(100), receive(200)],
+        server=[
+            listen(),
+            accept(),
+            receive(100),
+            wait_until("230ms"),
+            send(200),
+            wait_until("500ms"),
+            close(),
+        ],
+    ),
+    Situation(
+        "half-closer-vanishes",
+        "a half-closed client vanishes; the server's data and FIN are given up",
+        client=[connect(), send(100), shutdown("WR"), wait_until("200ms"), vanish()],
+        server=[listen(), accept(), receive_to_eof(), wait_until("300ms"), send(500), close()],
+        knobs={"tcp_orphan_retries": "3"},
+        horizon="6s",
     ),
     Situation(
         "data-into-orphan",

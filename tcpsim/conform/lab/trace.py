@@ -72,12 +72,34 @@ def trace_of(
     }
 
 
+_COMPARED = {
+    "packets": ("t", "dir", "conn", "flags", "seq", "ack", "len", "drop", "proto"),
+    "states": ("t", "side", "id", "st", "kind"),
+    "stats": ("sampler",),
+}
+
+
+def small(trace: dict[str, Any]) -> dict[str, Any]:
+    """A trace with nothing but what a replay needs and a judge compares."""
+    kept = {key: trace[key] for key in ("id", "title", "meta", "app", "notes")}
+    kept["stats"] = {key: trace["stats"][key] for key in _COMPARED["stats"]}
+    for rows in ("packets", "states"):
+        kept[rows] = [{key: row[key] for key in _COMPARED[rows] if key in row} for row in trace[rows]]
+    known: dict[tuple[str, int], tuple[str, str]] = {}
+    changes = []
+    for row in kept["states"]:
+        if known.get((row["side"], row["id"])) != (row["st"], row["kind"]):
+            known[row["side"], row["id"]] = row["st"], row["kind"]
+            changes.append(row)
+    return kept | {"states": changes}
+
+
 def rows_of(told: Iterable[Told]) -> list[dict[str, Any]]:
     """The rows of `app` in the order of time, each socket under its name.
 
-    >>> rows = [Told(2.0, "A", "7.1", "connect", "10.9.0.2:5000"), Told(1.0, "A", "7.1", "bind", 40000)]
-    >>> [(row["sock"], row["call"]) for row in rows_of(rows)]
-    [('c', 'bind'), ('c', 'connect')]
+    >>> rows = [Told(2.0, "A", "7.1", "bind", 40000), Told(1.0, "A", None, "socket", made="7.1")]
+    >>> rows_of(rows)
+    [{'t': 2.0, 'who': 'A', 'sock': 'c', 'call': 'bind', 'arg': 40000}]
     """
     ordered = sorted(told, key=lambda row: row.t)
     names = _names(ordered)
