@@ -186,8 +186,8 @@ def resend(step: Step, index: int) -> None:
     t, s = step.t, step.s
     record = t.sent[index]
     if record.flags & SYN:
-        output.send_syn(step, SYN if t.state == State.SYN_SENT else SYN | ACK)
         t.handshake_resent += 1
+        output.send_syn(step, SYN if t.state == State.SYN_SENT else SYN | ACK)
     else:
         if s.retransmit_collapse:
             record = _collapse(t, index)
