@@ -4,7 +4,7 @@ Owns: the steps, the programs made of them, and the named behaviours. Refuses to
 when the clock moves, and who answers a choice.
 """
 
-from tcpsim.app import clients, servers
+from tcpsim.app import clients, servers, several
 from tcpsim.app.behaviour import Behaviour, behaviours, find, make
 from tcpsim.app.flow import (
     choose,
@@ -57,6 +57,7 @@ __all__ = [
     "send",
     "servers",
     "set_option",
+    "several",
     "shutdown",
     "vanish",
     "wait",

@@ -14,6 +14,7 @@ from tcpsim.app.program import Program, Step
 from tcpsim.app.receiving import receive, receive_to_eof
 from tcpsim.app.steps import abort, close, connect, send, set_option, shutdown
 from tcpsim.app.waiting import ignore, poll_for_eof, wait, wait_if_any, wait_until
+from tcpsim.units import parse_duration
 
 Steps = list[Step]
 
@@ -125,3 +126,35 @@ def crashes(request: Bytes = 100, response: Bytes = 1000, after: Delay = "1s") -
 def reboots(request: Bytes = 100, response: Bytes = 1000, after: Delay = "1s", down: Time = "20s") -> Steps:
     """The machine restarts, forgets everything, and answers what comes then with RST."""
     return [connect(), send(request), receive(response), wait(after), reboot(down)]
+
+
+@client
+def leaks_until_killed(request: Bytes = 100, lives: Delay = "10min") -> Steps:
+    """Reads to end-of-file and forgets the socket; later its process is killed, which closes it."""
+    return [connect(), send(request), receive_to_eof(), wait(lives), crash()]
+
+
+@client
+def loses_its_reference(timeout: Time = "500ms", request: Bytes = 100) -> Program:
+    """Gives up waiting for connect() and forgets the socket, whose kernel goes on connecting."""
+    patience = (("SO_SNDTIMEO", parse_duration(timeout)),)
+    steps = [connect(options=patience), send(request), receive_to_eof(), close()]
+    return Program(steps, on_error=[ignore()])
+
+
+@client
+def stops_reading(request: Bytes = 100) -> Steps:
+    """Asks for something and never reads it: its receive buffer fills, its window closes."""
+    return [connect(), send(request), ignore()]
+
+
+@client
+def posts(request: Bytes = 200, body: Bytes = 4000, busy: Delay = "200ms") -> Steps:
+    """Sends a request with a body, is busy for a moment, and only then reads the response."""
+    return [connect(), send(request), send(body), wait(busy), receive_to_eof(), close()]
+
+
+@client
+def pipelines(request: Bytes = 100, requests: Count = 3, busy: Delay = "200ms") -> Steps:
+    """Sends several requests at once, is busy for a moment, and only then reads the responses."""
+    return [connect(), *[send(request)] * requests, wait(busy), receive_to_eof(), close()]

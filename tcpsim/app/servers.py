@@ -8,11 +8,11 @@ http_main.c of 1.3, MAX_SECS_TO_LINGER), as told in its page on FIN_WAIT_2.
 
 from __future__ import annotations
 
-from tcpsim.app.behaviour import Bytes, Delay, Time, server
+from tcpsim.app.behaviour import Bytes, Count, Delay, Seconds, Time, server
 from tcpsim.app.flow import fork, leave, repeat
 from tcpsim.app.program import Program, Step
 from tcpsim.app.receiving import receive, receive_to_eof
-from tcpsim.app.steps import accept, close, listen, send, shutdown
+from tcpsim.app.steps import accept, close, listen, send, set_option, shutdown
 from tcpsim.app.waiting import ignore, wait, wait_if_any, wait_until
 
 Steps = list[Step]
@@ -83,3 +83,45 @@ def leaves_unread(reads: Bytes = 50, response: Bytes = 1000, delay: Delay = "100
 def child_holds_on(request: Bytes = 100, response: Bytes = 1000) -> Steps:
     """Closes after the response, but a child inherited the descriptor, so nothing is sent."""
     return [listen(), accept(), fork([ignore()]), receive(request), send(response), close()]
+
+
+@server
+def greets(greeting: Bytes = 108, request: Bytes = 100, timeout: Time = "1min") -> Steps:
+    """Speaks first, as a database does, and closes if no request comes in time."""
+    waiting = receive(request, within=timeout, late=[], eof=[])
+    return [listen(), accept(), send(greeting), waiting, close()]
+
+
+@server
+def errs_in_the_middle(
+    request: Bytes = 100, response: Bytes = 1000, error: Bytes = 300, delay: Delay = "100ms"
+) -> Steps:
+    """Answers the first request, refuses the second, and closes whatever else was asked."""
+    good, bad = [receive(request), send(response)], [receive(request), send(error)]
+    return [listen(), accept(), *good, *bad, wait(delay), close()]
+
+
+@server
+def lingers(request: Bytes = 100, response: Bytes = 1000, linger: Seconds = "30s") -> Steps:
+    """Answers and closes with SO_LINGER: close() waits until the response is acknowledged, or so long."""
+    option = set_option("SO_LINGER", (1, int(linger) // 1_000_000))
+    return [listen(), accept(), option, receive(request), send(response), close()]
+
+
+@server
+def keepalive_half_closes(
+    request: Bytes = 100,
+    response: Bytes = 1000,
+    idle: Seconds = "2h",
+    interval: Seconds = "75s",
+    count: Count = 9,
+) -> Steps:
+    """Half-closes and waits for the client's FIN without a limit, but has set SO_KEEPALIVE."""
+    options = [
+        set_option("SO_KEEPALIVE", 1),
+        set_option("TCP_KEEPIDLE", int(idle) // 1_000_000),
+        set_option("TCP_KEEPINTVL", int(interval) // 1_000_000),
+        set_option("TCP_KEEPCNT", count),
+    ]
+    answering = [receive(request), send(response), shutdown("WR"), receive_to_eof()]
+    return [listen(), accept(), *options, *answering, close()]
