@@ -67,6 +67,8 @@ def _handshake(step: Step, seg: Segment) -> bool:
         return embryo.segment_arrives(step, seg) or _sequence(step, seg)
     if embryo.repeated_syn(step, seg):
         return True
+    if s.embryo_checks == "syncache":
+        return embryo.refuses_first(step, seg) or _sequence(step, seg) or _reset(step, seg)
     if _sequence(step, seg) or _reset(step, seg):
         return True
     if seg.flags & SYN and not (seg.flags & ACK and seg.seq == t.irs):  # that one: a simultaneous open's
@@ -155,7 +157,7 @@ def _duplicate_ack(step: Step, seg: Segment) -> None:
 def _challenge(step: Step) -> None:
     """RFC 5961 7: a challenge ACK, within the limit."""
     if acks.may_answer(step):
-        output.send_ack(step)
+        output.send_challenge(step)
 
 
 # Second: RST
@@ -226,8 +228,8 @@ def _ack(step: Step, seg: Segment) -> bool:
             return True
         return False
     if lt(t.snd_nxt, seg.ack) and not sending.probe_acked(step, seg.ack):
-        if s.unsent_ack_answered or t.state != State.ESTABLISHED:
-            _challenge(step)
+        if (s.unsent_ack_answered or t.state != State.ESTABLISHED) and acks.may_answer(step):
+            output.send_ack(step)
         return True
     if t.state == State.SYN_RECEIVED:
         _complete_passive_open(step, seg)

@@ -28,13 +28,16 @@ def segment_arrives(step: Step, seg: Segment) -> bool:
 
 
 def repeated_syn(step: Step, seg: Segment) -> bool:
-    """The same SYN again: SYN,ACK again; whether it was one."""
-    t = step.t
+    """The same SYN again is not acceptable: ACK (3.10.7.4 first), or SYN,ACK again; whether it was one."""
+    t, s = step.t, step.s
     if seg.flags & (SYN | ACK | RST) != SYN or seg.seq != t.irs:
         return False
     if acks.may_answer(step):
-        output.send_syn(step, SYN | ACK)
-        t.handshake_resent += 1
+        if t.parent and s.embryo_checks == "request":
+            output.send_syn(step, SYN | ACK)
+            t.handshake_resent += 1
+        else:
+            output.send_ack(step)
     return True
 
 
@@ -44,6 +47,22 @@ def unacceptable(step: Step, seg: Segment) -> bool:
     if not seg.flags & ACK or (lt(t.iss, seg.ack) and le(seg.ack, t.snd_nxt)):
         return False
     output.refuse(step, seg)
+    return True
+
+
+def refuses_first(step: Step, seg: Segment) -> bool:
+    """FreeBSD's tcp_do_segment after a simultaneous open, where the ACK and "LAND" come first."""
+    t = step.t
+    if seg.flags & RST:
+        return False
+    if unacceptable(step, seg):
+        return True
+    if lt(seg.seq, t.irs):
+        output.refuse(step, seg)
+    elif not seg.flags & ACK and (seg.len or seg.flags & FIN):
+        output.send_ack(step)  # queued until the handshake is over; here left to the peer to repeat
+    else:
+        return False
     return True
 
 
@@ -129,7 +148,7 @@ def _syncache_reset(step: Step, seg: Segment) -> None:
     elif seg.seq == t.rcv_nxt or not step.s.challenge_rst:
         back_to_listen(step)
     else:
-        output.send_ack(step)
+        output.send_challenge(step)
 
 
 def _another_syn(step: Step, seg: Segment) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from tcpsim.tcp import acks
 from tcpsim.tcp.options import laid_out
-from tcpsim.tcp.segment import ACK, NO_OPTIONS, RST, Options, Segment
+from tcpsim.tcp.segment import ACK, FIN, NO_OPTIONS, RST, SYN, Options, Segment
 from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import Tcb
 
 if TYPE_CHECKING:
@@ -110,7 +111,18 @@ def _negotiable(step: Step, options: Options, agreed: bool) -> Options:
 
 
 def send_ack(step: Step) -> None:
-    """A bare ACK: <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>."""
+    """A bare ACK: <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>; BSD's carries our outstanding SYN or FIN again."""
+    t = step.t
+    if step.s.acks_repeat_controls and t.state == State.SYN_RECEIVED:
+        send_syn(step, SYN | ACK)
+    elif step.s.acks_repeat_controls and t.fin_sent and not t.fin_acked:
+        transmit(step, FIN, (t.snd_nxt - 1) & MASK)
+    else:
+        send_challenge(step)
+
+
+def send_challenge(step: Step) -> None:
+    """The same, and nothing beside it."""
     transmit(step, 0, step.t.snd_nxt)
 
 

@@ -100,6 +100,7 @@ class Stack:
     delayed_ack_max_us: int
     quick_acks: int  # Linux TCP_MAX_QUICKACKS
     quickack_route: bool  # ip route ... quickack 1
+    acks_repeat_controls: bool  # while our SYN (of a passive side) or FIN is outstanding (BSD tcp_output)
     fin_ack_now: bool  # the ACK of a FIN is not delayed
     # closing
     rst_on_unread_close: bool  # RFC 2525 2.17
