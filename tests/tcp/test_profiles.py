@@ -85,6 +85,9 @@ def test_how_gaps_between_options_are_padded(pads: str, layout: tuple[str, ...])
     other = Line(profile("rfc9293", layout_pads="bsd", layout_syn=["mss", "sackOK", "TS", "wscale"]))
     other.connect()
     assert other.sent[0].seg.options.layout == ("mss", "sackOK", "TS", "nop", "wscale")
+    ended = Line(profile("rfc9293", layout_pads="bsd", layout_syn=[*order[:1], "sackOK"]))
+    ended.connect()
+    assert ended.sent[0].seg.options.layout == ("mss", "sackOK", "eol", "eol")
 
 
 def test_later_syns_may_carry_less() -> None:

@@ -66,6 +66,18 @@ def test_two_duplicates_are_not_enough(stack: str) -> None:
 
 
 @BOTH
+def test_progress_forgets_duplicates(stack: str) -> None:
+    line, side = reach("ESTABLISHED", profile(stack, sack=False, initial_window=10))
+    line.send(side, 10 * MSS)
+    nothing, one = (segment_for(line, side, "A", ack=ack * MSS) for ack in (-10, -9))
+    for heard in (nothing, nothing, one, one, one):  # two duplicates, progress, two duplicates
+        line.inject(side, heard)
+    assert not resent(line, side)
+    line.inject(side, one)
+    assert segment_numbers(line, resent(line, side), MSS) == [2]
+
+
+@BOTH
 def test_a_partial_ack_resends_the_next_hole(stack: str) -> None:
     """NewReno: the second hole is filled a round trip after the first, without a timeout."""
     line = line_for(stack, 1, 4, sack=False, initial_window=10)

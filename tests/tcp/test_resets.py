@@ -166,3 +166,15 @@ def test_calls_on_what_is_closed_do_nothing(stack: str) -> None:
     assert line.send(CLIENT, 10) == 0
     assert line.tcb(CLIENT).unacked == 0
     assert line.rules(CLIENT).count("established-abort") == 1
+
+
+def test_what_nobody_will_read_does_not_fill_the_buffer() -> None:
+    """A stack that takes data after close() throws it away, and its window stays open."""
+    line = Line(profile("rfc9293", rst_on_data_after_close="never"), "rfc9293").open()
+    line.close(CLIENT)
+    line.run(1 * S)
+    for _ in range(20):
+        line.send(SERVER, 20_000)
+        line.run(5 * S)
+    assert line.tcb(SERVER).unacked == 0
+    assert line.state(CLIENT) == State.FIN_WAIT_2

@@ -58,6 +58,7 @@ def test_rfc_6298_granularity() -> None:
         ([20, 120], 236),  # SRTT 32.5, variance still below 200: 232.5, up to 4 ms ticks
         ([100], 300),
         ([200], 600),  # SRTT 200, RTTVAR 100 * 4
+        ([400, 100], 1176),  # SRTT 362.5; a falling RTT adds an eighth of 300 - 200: 812.5, sum 1175
     ],
 )
 def test_linux_estimator_by_hand(rtts_ms: list[int], rto_ms: int) -> None:
@@ -118,6 +119,26 @@ def test_back_off_by_a_table() -> None:
     first = next(sent.t_us for sent in line.log(CLIENT) if sent.seg.len)
     assert line.notes[-1].note.what == "established-gave-up"
     assert line.notes[-1].t_us - first == 511 * S
+
+
+def test_the_table_begins_anew_after_a_measurement() -> None:
+    line = Line(profile("rfc9293", backoff=BSD_TABLE), "rfc9293").open()
+    for _ in range(2):
+        line.loses = data(CLIENT, 1, 2, 3)
+        since = line.now
+        line.send(CLIENT, 100)
+        line.run(60 * S)
+        times = [sent.t_us for sent in line.log(CLIENT, since)]
+        assert [(b - a) // S for a, b in pairwise(times)] == [1, 2, 4]
+
+
+def test_a_count_begins_anew_after_progress() -> None:
+    line = Line(profile("rfc9293", retries=3), "rfc9293").open()
+    for _ in range(3):
+        line.loses = data(CLIENT, 1, 2, 3)
+        line.send(CLIENT, 100)
+        line.run(60 * S)
+    assert line.receive(SERVER) == 300
 
 
 # Budgets (Linux)
