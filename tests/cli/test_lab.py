@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,16 +19,27 @@ import pytest
 from tcpsim.conform.lab import missing, supervisor
 
 TCPSIM = Path(sysconfig.get_path("scripts")) / "tcpsim"
-LACK = missing()
 Tcpsim = Callable[..., tuple[int, str, str]]
-
-needs_a_lab = pytest.mark.skipif(LACK is not None, reason=f"the lab needs Linux, root and TUN: {LACK}")
+needs_a_lab = pytest.mark.usefixtures("machine_with_a_lab")
 
 
 def lab(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The installed program, as a user starts it."""
     command = [str(TCPSIM), "lab", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture(scope="session")
+def machine_with_a_lab(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Skips, and says why, on a machine where nothing can be recorded."""
+    lack = missing()
+    if lack is None:  # root in a container may still lack the right to make a namespace or a device
+        out = tmp_path_factory.mktemp("lab") / "tried.json"
+        said = lab("record", "normal-close", "--horizon", "1ms", "--out", str(out)).stderr
+        found = re.search(r"tcpsim: lab: found (no (?:pid )?namespace.*), allowed", said)
+        lack = found and found[1]
+    if lack is not None:
+        pytest.skip(f"the lab needs Linux, root, TUN and namespaces: {lack}")
 
 
 # What a recording needs of a machine
@@ -218,10 +230,8 @@ def _all_namespaces() -> set[str]:
 
 
 @pytest.fixture
-def recording(tmp_path: Path) -> Iterator[Interrupted]:
+def recording(tmp_path: Path, machine_with_a_lab: None) -> Iterator[Interrupted]:
     """A recording that would take a minute."""
-    if LACK is not None:
-        pytest.skip(f"the lab needs Linux, root and TUN: {LACK}")
     begun = Interrupted(tmp_path / "interrupted.json")
     yield begun
     if begun.process.poll() is None:

@@ -100,13 +100,13 @@ def _refusal(lack: str) -> InputError:
 
 def _record_and_exit(job: Job, control: socket.socket) -> NoReturn:
     """In the child: record, say so, and go."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's business
     diags: list[Diag] = []
 
     def say(message: dict[str, Any]) -> None:
         control.sendall(json.dumps(message).encode() + b"\n")
 
     try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's business
         say(_recorded(job, control, say, diags))
     except ConnectionError:
         _destroy(diags)  # nobody is left to say it to, nor to clean up
