@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tcpsim.tcp.segment import ACK, SYN
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
-from tests.tcp.two_ends import CLIENT, MS, SERVER, Line, nth
+from tests.tcp.two_ends import CLIENT, MS, SERVER, Line
 
 
 def _closed(line: Line) -> str:
@@ -130,18 +129,3 @@ def half_open(stack: Stack | str = "linux") -> Line:
     line.ends[CLIENT] = Line(stack, stack).ends[CLIENT]
     line.ids.pop(CLIENT)
     return line
-
-
-def server_silent(line: Line) -> None:
-    """From here on nothing of the server's arrives."""
-    line.loses = lambda side, seg: side == SERVER
-
-
-def final_ack_lost(line: Line) -> None:
-    """The ACK that completes the client's handshake is lost, once."""
-    line.loses = nth(CLIENT, ACK, 1)
-
-
-def syns_lost(line: Line, side: str) -> None:
-    """Every SYN or SYN,ACK of a side is lost."""
-    line.loses = nth(side, SYN)
