@@ -48,6 +48,13 @@ def closes_with_next_work(request: Bytes = 100, response: Bytes = 1000, idle: De
 
 
 @client
+def asks_again(request: Bytes = 100, response: Bytes = 1000, idle: Delay = "10min") -> Steps:
+    """Keeps the connection, and sends another request on it after a while, as a pool does; then closes."""
+    asking = [send(request), receive(response)]
+    return [connect(), *asking, wait(idle), *asking, close()]
+
+
+@client
 def polls_its_socket(request: Bytes = 100, response: Bytes = 1000, every: Time = "5s") -> Steps:
     """Keeps the connection, and looks every few seconds whether the server has closed it: the cure."""
     return [connect(), send(request), receive(response), poll_for_eof(every), close()]
@@ -140,6 +147,13 @@ def loses_its_reference(timeout: Time = "500ms", request: Bytes = 100) -> Progra
     patience = (("SO_SNDTIMEO", parse_duration(timeout)),)
     steps = [connect(options=patience), send(request), receive_to_eof(), close()]
     return Program(steps, on_error=[ignore()])
+
+
+@client
+def lost_until_killed(timeout: Time = "500ms", lives: Delay = "10min") -> Program:
+    """Gives up waiting for connect() and forgets the socket; later its process is killed."""
+    patience = (("SO_SNDTIMEO", parse_duration(timeout)),)
+    return Program([connect(options=patience), close()], on_error=[wait(lives), crash()])
 
 
 @client

@@ -116,7 +116,7 @@ def keepalive_half_closes(
     interval: Seconds = "75s",
     count: Count = 9,
 ) -> Steps:
-    """Half-closes and waits for the client's FIN without a limit, but has set SO_KEEPALIVE."""
+    """Half-closes and waits for the client's FIN with SO_KEEPALIVE set."""
     options = [
         set_option("SO_KEEPALIVE", 1),
         set_option("TCP_KEEPIDLE", int(idle) // 1_000_000),

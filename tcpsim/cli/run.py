@@ -91,7 +91,9 @@ def _side_words(ended: Ended, events: list[Event], side: Side) -> str:
         Holder.REQUEST: "a request in a listener's queue",
     }
     alive = [socket for socket in held if socket.state is not State.CLOSED]
-    details = sorted({payers[socket.holder] for socket in alive})
+    waiting = [socket for socket in alive if socket.holder is Holder.OWNED and not socket.fd]
+    details = sorted({payers[socket.holder] for socket in alive if socket not in waiting})
+    details += ["in an accept queue"] if waiting else []
     details += [f"{socket.readable:,} bytes unread" for socket in alive if socket.readable]
     details += [f"{socket.unacked:,} bytes unacknowledged" for socket in alive if socket.unacked]
     return ", ".join([words, *details])

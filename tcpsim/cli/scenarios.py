@@ -21,8 +21,9 @@ def command(as_json: bool) -> None:
         print_json([_record(each) for each in scenarios()])
         return
     themes: dict[str, list[str]] = {}
+    width = max(len(each.name) for each in scenarios())
     for each in scenarios():
-        themes.setdefault(each.theme, []).append(f"  {each.name:<24} {each.title}")
+        themes.setdefault(each.theme, []).append(f"  {each.name:<{width}}  {each.title}")
     print_text("\n\n".join("\n".join([theme, *lines]) for theme, lines in themes.items()) + "\n")
 
 
@@ -37,9 +38,13 @@ def _record(each: Scenario) -> dict[str, Any]:
         "server": each.server,
         "stack_client": each.stack_client,
         "stack_server": each.stack_server,
+        "knobs": dict(each.knobs),
         "loss": each.loss,
         "delay_us": parse_duration(each.delay),
         "drops": list(each.drops),
         "horizon_us": each.horizon_us,
+        "concerns": each.concerns,
+        "cures": list(each.cures),
+        "in_vain": list(each.in_vain),
         "parameters": [parameter_record(name, parameter) for name, parameter in each.parameters()],
     }

@@ -22,12 +22,17 @@ from tcpsim.units import parse_duration, parse_probability
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """How a run without any chance in it must end: each side's sockets in words, and RSTs on the wire."""
+    """How a run without any chance in it must end: each side's sockets in words, and RSTs on the wire.
+
+    `settled`: from when to when the last change of a state may be. `reads`: what the client's reads return.
+    """
 
     client: str
     server: str
     verdict: Verdict
     rst: bool
+    settled: tuple[str, str] | None = None
+    reads: tuple[int | str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,10 @@ class Scenario:
     """Two behaviours, two stacks, a path: one connection, and what to see in it.
 
     `arguments` are parameters of the behaviours: a plain name sets it on each side that has it,
-    "client.delay" on one side. `drops` are rules in words (see `tcpsim.path.script`).
+    "client.delay" on one side. `knobs` are fields of a stack's profile, or own names; a plain one turns
+    both stacks. `drops` are rules in words (see `tcpsim.path.script`). `cures` are fixes (see
+    `tcpsim.scenario.fixes`) that free the host which the scenario `concerns` (None: both) of its
+    connections, or let the client read where it failed; `in_vain` are some that do not.
     """
 
     name: str
@@ -62,7 +70,11 @@ class Scenario:
     delay: str = "10ms"
     stack_client: str = "linux"
     stack_server: str = "linux"
+    knobs: Mapping[str, Any] = field(default_factory=dict)
     contrasts: tuple[Contrast, ...] = ()
+    concerns: Side | None = None
+    cures: tuple[str, ...] = ()
+    in_vain: tuple[str, ...] = ()
 
     @property
     def horizon_us(self) -> int:
@@ -196,7 +208,7 @@ def _stack(scenario: Scenario, setting: Setting, side: Side) -> Stack:
         raise InputError(f"stack_{side}", repr(chosen), "the name of a stack, or a Stack")
     profile = stack(chosen) if isinstance(chosen, str) else chosen
     turned = {}
-    for knob, value in setting.knobs.items():
+    for knob, value in {**scenario.knobs, **setting.knobs}.items():
         where, dot, name = knob.partition(".")
         if dot and where not in SIDES:
             raise InputError(f"knob {knob}", where, "client.NAME, server.NAME or NAME")

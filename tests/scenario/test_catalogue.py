@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ import pytest
 from tcpsim.app import behaviours
 from tcpsim.pair import Arrived, Event, Noted, Returned, Sent, StateChanged, TimerFired
 from tcpsim.path import Seeded
-from tcpsim.scenario import Ended, Expect, Scenario, Verdict, build, run, scenario, scenarios
-from tcpsim.scenario.run import sockets_in_words
+from tcpsim.scenario import Ended, Scenario, Verdict, build, run, scenario, scenarios, surprises
+from tcpsim.scenario import play as play_scenario
 from tcpsim.tcp.segment import flag_letters
 from tcpsim.tcp.state import State
 
@@ -20,14 +21,8 @@ MS = 1_000
 
 def play(name: str, seed: int = 1, **overrides: Any) -> tuple[Ended, list[Event]]:
     """A scenario from its beginning to its end, and everything that happened."""
-    story: list[Event] = []
-    chosen = scenario(name)
-    return run(build(chosen, **overrides), Seeded(seed), chosen.horizon_us, story.append), story
-
-
-def found(ended: Ended, story: list[Event]) -> Expect:
-    rst = any(isinstance(event, Sent) and event.segment.rst for event in story)
-    return Expect(sockets_in_words(ended.client), sockets_in_words(ended.server), ended.verdict, rst)
+    played = play_scenario(scenario(name), seed, **overrides)
+    return played.ended, list(played.events)
 
 
 def sent(story: list[Event], side: str, flags: str) -> list[int]:
@@ -61,7 +56,7 @@ def returned(story: list[Event], side: str, call: str) -> list[Any]:
 
 @pytest.mark.parametrize("chosen", scenarios(), ids=lambda chosen: chosen.name)
 def test_it_ends_as_it_says(chosen: Scenario) -> None:
-    assert found(*play(chosen.name)) == chosen.expect
+    assert surprises(chosen.expect, play_scenario(chosen)) == ()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +65,29 @@ def test_it_ends_as_it_says(chosen: Scenario) -> None:
 )
 def test_its_contrasts_end_as_they_say(chosen: Scenario, index: int) -> None:
     contrast = chosen.contrasts[index]
-    assert found(*play(chosen.name, **contrast.overrides)) == contrast.expect
+    assert surprises(contrast.expect, play_scenario(chosen, **contrast.overrides)) == ()
+
+
+def test_a_surprise_is_told() -> None:
+    """An expectation that is not met, in each of its fields."""
+    wrong = replace(
+        scenario("normal-close").expect,
+        client="CLOSE-WAIT", server="FIN-WAIT-2", verdict=Verdict.PERMANENT, rst=True,
+        settled=("1s", "2s"), reads=(5,),
+    )  # fmt: skip
+    assert surprises(wrong, play_scenario(scenario("normal-close"))) == (
+        "client: gone, not CLOSE-WAIT",
+        "server: gone, not FIN-WAIT-2",
+        "verdict: clean, not permanent",
+        "a RST was sent: False, not True",
+        "the client's reads: (1000, 0), not (5,)",
+        "settled: after 60.1s, not from 1s to 2s",
+    )
+
+
+def test_there_are_at_least_thirty() -> None:
+    assert len(scenarios()) >= 30
+    assert len({each.name for each in scenarios()}) == len(scenarios())
 
 
 @pytest.mark.parametrize("chosen", scenarios(), ids=lambda chosen: chosen.name)

@@ -1,0 +1,48 @@
+"""The catalogue: every scenario that can be asked for by name.
+
+Owns: the order in which they are told, and the errors of a name that does not exist. Refuses to know: the
+stories; each theme is a module beside this one.
+"""
+
+from __future__ import annotations
+
+from tcpsim.app.behaviour import unknown
+from tcpsim.scenario.catalogue import (
+    close_wait,
+    fin_wait_2,
+    half_open,
+    lingering,
+    loads,
+    masked,
+    ordinary,
+    systems,
+)
+from tcpsim.scenario.scenario import Scenario
+
+_ALL = (
+    *ordinary.SCENARIOS,
+    *close_wait.SCENARIOS,
+    *masked.SCENARIOS,
+    *half_open.SCENARIOS,
+    *fin_wait_2.SCENARIOS,
+    *systems.SCENARIOS,
+    *lingering.SCENARIOS,
+    *loads.SCENARIOS,
+)
+_BY_NAME = {scenario.name: scenario for scenario in _ALL}
+
+
+def scenarios() -> tuple[Scenario, ...]:
+    """All of them, in the order in which they are best told."""
+    return _ALL
+
+
+def scenario(name: str) -> Scenario:
+    """The scenario of that name.
+
+    Raises:
+        InputError: there is none; the message names those that are spelt nearly so.
+    """
+    if name not in _BY_NAME:
+        raise unknown("scenario", name, list(_BY_NAME))
+    return _BY_NAME[name]

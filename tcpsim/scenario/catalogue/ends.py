@@ -1,0 +1,11 @@
+"""The words in which the catalogue says how a run must end.
+
+Owns: short names for verdicts and for hosts that hold nothing any more. Refuses to know: any scenario.
+"""
+
+from __future__ import annotations
+
+from tcpsim.scenario.run import Verdict
+
+CLEAN, PERMANENT, RUNNING = Verdict.CLEAN, Verdict.PERMANENT, Verdict.RUNNING
+GONE, ONLY_FD = "gone", "gone but for its descriptor"

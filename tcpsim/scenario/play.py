@@ -1,0 +1,82 @@
+"""A scenario played with one seed: its end, everything that happened, and whether it ended as it says.
+
+Owns: the comparison of a run with an `Expect`, in words. Refuses to know: which scenarios there are.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from tcpsim.pair import SIDES, Event, Pair, Returned, Sent, StateChanged
+from tcpsim.path import Seeded
+from tcpsim.scenario.run import Ended, run, sockets_in_words
+from tcpsim.scenario.scenario import Expect, Scenario, build
+from tcpsim.sockets import Recv
+from tcpsim.tcp.state import State
+from tcpsim.units import format_duration, parse_duration
+
+
+class Played(NamedTuple):
+    """The pair before anything happened, its end, and the events between."""
+
+    begun: Pair
+    ended: Ended
+    events: tuple[Event, ...]
+
+    @property
+    def rst(self) -> bool:
+        """Whether anyone sent a RST."""
+        return any(isinstance(event, Sent) and event.segment.rst for event in self.events)
+
+    @property
+    def settled_us(self) -> int:
+        """When a socket last changed its state."""
+        changes = (e.t_us for e in self.events if isinstance(e, StateChanged) and e.new is not e.old)
+        return max(changes, default=0)
+
+    @property
+    def reads(self) -> tuple[int | str, ...]:
+        """What the client's reads returned: counts of bytes, 0 at the end of the stream, or an errno."""
+        return tuple(
+            event.reply.errno or int(str(event.reply.value))
+            for event in self.events
+            if isinstance(event, Returned) and event.side == "client" and isinstance(event.call, Recv)
+        )
+
+
+def play(scenario: Scenario, seed: int = 1, **overrides: Any) -> Played:
+    """One run of the scenario until its horizon, with any field of `Setting` in place of its own."""
+    events: list[Event] = []
+    pair = build(scenario, **overrides)
+    ended = run(pair, Seeded(seed), scenario.horizon_us, events.append)
+    return Played(pair, ended, tuple(events))
+
+
+def cured(scenario: Scenario, played: Played) -> bool:
+    """Whether the host concerned holds no connection, and no read fails where that is the story."""
+    sides = SIDES if scenario.concerns is None else (scenario.concerns,)
+    held = [socket for side in sides for socket in getattr(played.ended, side)]
+    story_fails = any(isinstance(read, str) for read in scenario.expect.reads or ())
+    fails = any(isinstance(read, str) for read in played.reads)
+    return not (story_fails and fails) and all(socket.state is State.CLOSED for socket in held)
+
+
+def surprises(expect: Expect, played: Played) -> tuple[str, ...]:
+    """In what a run did not end as it was to; nothing if it did."""
+    ended = played.ended
+    checks: list[tuple[str, object, object]] = [
+        ("client", sockets_in_words(ended.client), expect.client),
+        ("server", sockets_in_words(ended.server), expect.server),
+        ("verdict", str(ended.verdict), str(expect.verdict)),
+        ("a RST was sent", played.rst, expect.rst),
+    ]
+    if expect.reads is not None:
+        checks.append(("the client's reads", played.reads, expect.reads))
+    told = [f"{what}: {found}, not {wanted}" for what, found, wanted in checks if found != wanted]
+    if expect.settled is not None:
+        earliest, latest = expect.settled
+        if not parse_duration(earliest) <= played.settled_us <= parse_duration(latest):
+            told.append(
+                f"settled: after {format_duration(played.settled_us)}, not from {earliest} to {latest}"
+            )
+    return tuple(told)
