@@ -206,7 +206,8 @@ def reset(step: Step) -> None:
 def _syn(step: Step, seg: Segment) -> bool:
     if not seg.flags & SYN:
         return False
-    if step.s.challenge_syn:
+    inside = not lt(seg.seq, step.t.rcv_wup) and lt(seg.seq, _right_edge(step))
+    if step.s.challenge_syn or not inside:
         _challenge(step)
     elif step.s.syn_reset_answer == "active":
         output.send_rst(step)

@@ -1,0 +1,56 @@
+"""The matrix of segments and states: it is complete, the files are the generator's, and every one passes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tcpsim.conform.packetdrill import Verdict, judge, judge_file, ladder
+from tcpsim.tcp.state import State, parse_state
+from tests.conform import matrix
+from tests.conform.matrix_cells import COLUMNS, KINDS, NO_SUCH_SEGMENT, STACKS, cells
+from tests.conform.matrix_ways import WAYS
+
+WANTED = matrix.scripts()
+OTHERS = sorted(path for path in matrix.SCRIPTS.rglob("*.pkt") if not path.name.startswith("rcv-"))
+
+
+def test_every_state_meets_every_segment_under_every_stack() -> None:
+    found = [(cell.stack, cell.kind, cell.way) for cell in cells() if cell.stack in STACKS[:3]]
+    assert sorted(found) == sorted((s, k, w) for s in STACKS[:3] for k in KINDS for w in COLUMNS)
+    assert {parse_state(way.state) for way in WAYS.values()} == set(State)
+
+
+def test_a_cell_that_cannot_exist_has_a_reason() -> None:
+    assert {cell.way for cell in cells() if cell.answer == "x"} == set(NO_SUCH_SEGMENT)
+
+
+def test_the_files_are_what_the_generator_writes() -> None:
+    files = {
+        str(path.relative_to(matrix.SCRIPTS)): path.read_text(encoding="utf-8")
+        for path in matrix.SCRIPTS.rglob("rcv-*.pkt")
+    }
+    assert files == WANTED, "python -m tests.conform.matrix --write"
+
+
+def test_the_page_is_what_the_generator_writes() -> None:
+    text = matrix.PAGE.read_text(encoding="utf-8")
+    assert matrix.page(text) == text, "python -m tests.conform.matrix --write"
+
+
+@pytest.mark.parametrize("way", COLUMNS)
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_scripts_pass(stack: str, way: str) -> None:
+    for cell in cells():
+        if (cell.stack, cell.way) == (stack, way) and cell.answer != "x":
+            judged = judge(matrix.script(cell), matrix.name(cell))
+            assert judged.stack == stack.partition("-")[0]
+            assert judged.verdict is Verdict.PASS, f"{judged.path} {judged.reason}\n{ladder(judged)}"
+
+
+@pytest.mark.parametrize("path", OTHERS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_the_other_scripts_pass(path: Path) -> None:
+    judged = judge_file(path)
+    assert judged.stack == path.parent.name.partition("-")[0]
+    assert judged.verdict is Verdict.PASS, f"{judged.place} {judged.reason}\n{ladder(judged)}"
