@@ -114,7 +114,7 @@ def _delay(step: Step) -> bool:
     """Set the delayed-ACK deadline, unless an earlier one is so near that the ACK goes now."""
     t, s, now = step.t, step.s, step.now
     ato = _bounded_ato_us(t, s) if s.ack_rule == "adaptive" else s.delayed_ack_us
-    at = now + ato
+    at = now + max(ato, 1)  # a delay of nothing still waits for the timer (a connection without data)
     if t.delack_at_us is not None:
         if t.delack_at_us <= now + ato // 4:
             return True

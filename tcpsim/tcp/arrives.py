@@ -313,7 +313,7 @@ def _fin_acked(step: Step, seg: Segment) -> bool:
         or (arms == "orphan" and t.orphaned)
     )
     if t.orphaned and (t.options.linger2_us or 0) < 0 and s.linger2_max_us is not None:
-        _answer_with_reset(step, seg, "TCP_LINGER2 below zero")
+        answer_with_reset(step, seg, "TCP_LINGER2 below zero")
         return True
     return False
 
@@ -341,7 +341,7 @@ def _after_close(step: Step, seg: Segment) -> bool:
     new = seg.len and lt(t.rcv_nxt, (seg.seq + seg.len) & MASK)
     if not deaf or not new or t.state not in _AFTER_CLOSE:
         return False
-    _answer_with_reset(step, seg, "data after close")
+    answer_with_reset(step, seg, "data after close")
     return True
 
 
@@ -353,7 +353,7 @@ def _waiting(step: Step, seg: Segment) -> None:
         output.send_ack(step)
 
 
-def _answer_with_reset(step: Step, seg: Segment, why: str) -> None:
+def answer_with_reset(step: Step, seg: Segment, why: str) -> None:
     """The segment is answered by a RST, and the connection is over at this end too."""
     output.refuse(step, seg)
     step.end(Fact.RESET, why, "ECONNRESET")

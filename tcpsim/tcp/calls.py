@@ -92,7 +92,8 @@ def abort(step: Step) -> None:
     t = step.t
     if t.state == State.CLOSED:
         return
-    pending = bool(t.unsent) and t.state in (State.CLOSING, State.LAST_ACK)
+    unsent = t.snd_nxt != t.write_seq and t.state in (State.CLOSING, State.LAST_ACK)
+    pending = unsent and step.s.rst_on_abort_of_unsent
     _throw_away(step, "aborted", t.state in _RESETTABLE or pending)
 
 

@@ -115,13 +115,15 @@ def deliver(end: End, seg: Segment, now: int) -> Result:
             if heard is not None or end.stack.time_wait_yields == "always":
                 return _reopen(end, number, heard, seg, now)
         completes = t.parent and t.state == State.SYN_RECEIVED and seg.flags & (ACK | SYN | RST) == ACK
+        if completes and t.parent not in end.listeners:
+            return _acted(end, number, now, arrives.answer_with_reset, seg, "the listener is gone")
         if completes and opening.defers(t, seg):
             return _acted(end, number, now, opening.defer)
         if completes and _overflows(end, t):
             if end.stack.accept_overflow == "drop":
                 note = Note(number, "drop", t.state, t.state, str(Holder.REQUEST), "accept queue full")
                 return Result(end, (), (note,))
-            return _acted(end, number, now, calls.abort)
+            return _acted(end, number, now, arrives.answer_with_reset, seg, "accept queue full")
         return _acted(end, number, now, arrives.segment_arrives, seg)
     listener = _listener_on(end, seg.dst_port)
     if listener is None:
@@ -179,9 +181,18 @@ def expire(end: End, now: int) -> Result:
     for number, t in end.sockets.items():
         at = timers.next_time(t)
         if at is not None and at <= now:
-            did = _acted(result.end, number, now, expired.fire)
+            did = _acted(result.end, number, now, _forget if _forsaken(end, t) else expired.fire)
             result = Result(did.end, result.segments + did.segments, result.notes + did.notes)
     return result
+
+
+def _forsaken(end: End, t: Tcb) -> bool:
+    """A record whose listener is gone; its next timer finds out (Linux reqsk_timer_handler)."""
+    return t.parent != 0 and t.state == State.SYN_RECEIVED and t.parent not in end.listeners
+
+
+def _forget(work: Step) -> None:
+    work.end(Fact.GAVE_UP, "the listener is gone", None)
 
 
 def _acted(end: End, number: int, now: int, act: Any, *arguments: Any) -> Result:
@@ -298,7 +309,10 @@ def abort(end: End, socket: int, now: int) -> Result:
 
 
 def _stop_listening(end: End, number: int, now: int, fact: Fact) -> Result:
-    """LISTEN ends: complete connections are reset, embryonic ones forgotten (Linux inet_csk_listen_stop)."""
+    """LISTEN ends: complete connections are reset (Linux inet_csk_listen_stop).
+
+    Embryonic ones that are reduced records stay until an ACK or their timer finds no listener; full TCBs go.
+    """
     row = follow(State.LISTEN, fact)
     notes = (Note(number, "state", State.LISTEN, row.next_state, str(Holder.OWNED), row.rule),)
     result = Result(end, (), notes)
@@ -310,7 +324,7 @@ def _stop_listening(end: End, number: int, now: int, fact: Fact) -> Result:
     sockets = {
         n: t
         for n, t in result.end.sockets.items()
-        if n not in gone and not (t.parent == number and not t.accepted)
+        if n not in gone and (t.parent != number or t.accepted or end.stack.requests)
     }
     listeners = {n: kept for n, kept in result.end.listeners.items() if n != number}
     return result._replace(end=result.end._with(sockets, listeners))

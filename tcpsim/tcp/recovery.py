@@ -50,7 +50,7 @@ def acknowledged(step: Step, seg: Segment, prior_una: int, duplicate: bool) -> N
         if t.ca_state == OPEN and not heard.sacked:
             _grow(t, heard.acked, in_queue)
             return
-    _alert(step, advanced, duplicate and not heard.dsack, heard)
+    _alert(step, advanced, duplicate)
     if t.ca_state == LOSS and advanced:
         _grow(t, heard.acked, t.cwnd)
     if t.ca_state >= RECOVERY:
@@ -110,7 +110,7 @@ def _is_dsack(seg: Segment) -> bool:
 def _rack_heard(t: Tcb, record: Sent, now: int) -> None:
     """RFC 8985 6.2 steps 1 and 2: the latest-sent segment that is known to have arrived."""
     rtt_us = now - record.sent_us
-    if record.xmits > 1 and rtt_us < (t.min_rtt_us or 0):
+    if record.xmits > 1 and rtt_us <= (t.min_rtt_us or 0):
         return  # ambiguous: the original may have been the one
     t.rack_rtt_us = rtt_us
     if record.sent_us > t.rack_us or (record.sent_us == t.rack_us and lt(t.rack_end, record.end)):
@@ -127,7 +127,7 @@ def _tail_probe_acked(t: Tcb, seg: Segment, advanced: bool, dsack: bool) -> None
         t.tlp_high_seq = None
         t.ssthresh = max(t.cwnd // 2, 2)
         t.cwnd = t.ssthresh
-    elif not advanced and not seg.len and not seg.options.sack:
+    elif not advanced and not seg.seg_len and not seg.options.sack:
         t.tlp_high_seq = None
 
 
@@ -144,7 +144,7 @@ def _grow(t: Tcb, acked: int, in_queue: int) -> None:
             t.cwnd += 1
 
 
-def _alert(step: Step, advanced: bool, duplicate: bool, heard: _Heard) -> None:
+def _alert(step: Step, advanced: bool, duplicate: bool) -> None:
     """Linux tcp_fastretrans_alert: from duplicates and marks to an episode, and out of it."""
     t, s = step.t, step.s
     if t.ca_state >= RECOVERY and le(t.high_seq, t.snd_una):

@@ -33,7 +33,7 @@ def push(step: Step, probe: bool = False) -> bool:
         quota = t.cwnd - t.pipe
         if quota <= 0 and not (probe and not sent):
             break
-        length, fin = _burst(step, max(quota, 1), idle)
+        length, fin = _burst(step, max(quota, 1), idle, probe)
         if length < 0:
             break
         _send_burst(step, length, fin)
@@ -45,8 +45,11 @@ def push(step: Step, probe: bool = False) -> bool:
     return sent
 
 
-def _burst(step: Step, quota: int, idle: bool) -> tuple[int, bool]:
-    """Octets of data to send as one burst, and whether our FIN rides on it; (-1, False): nothing may go."""
+def _burst(step: Step, quota: int, idle: bool, probe: bool) -> tuple[int, bool]:
+    """Octets of data to send as one burst, and whether our FIN rides on it; (-1, False): nothing may go.
+
+    A tail-loss `probe` does not wait for Nagle (Linux tcp_send_loss_probe).
+    """
     t, s = step.t, step.s
     queued = sum(t.unsent)
     usable = diff((t.snd_una + t.snd_wnd) & MASK, t.snd_nxt)
@@ -70,7 +73,7 @@ def _burst(step: Step, quota: int, idle: bool) -> tuple[int, bool]:
         if first + (fin and chunk <= mss) > usable:
             return -1, False
         partial = chunk < mss and last and not fin
-        if partial and _nagle_holds(step):
+        if partial and not probe and _nagle_holds(step):
             return -1, False
         length = min(chunk, limit)
         if length > mss:

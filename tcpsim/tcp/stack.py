@@ -104,6 +104,7 @@ class Stack:
     fin_ack_now: bool  # the ACK of a FIN is not delayed
     # closing
     rst_on_unread_close: bool  # RFC 2525 2.17
+    rst_on_abort_of_unsent: bool  # ABORT in CLOSING and LAST-ACK resets where data or FIN is unsent (Linux)
     rst_on_data_after_close: str  # "orphan" (RFC 9293 3.6.1), "cannot-receive": SHUT_RD too (Linux), "never",
     # "anywhere": an orphan's, outside the window and without ACK too (FreeBSD)
     fin_wait_2_us: int | None  # None: no limit

@@ -177,10 +177,24 @@ def test_a_closed_listener_resets_whom_nobody_accepted(stack: str, abort: bool) 
     since = line.now
     line.close_listener(abort)
     assert len(line.log(SERVER, since)) == 4  # the last SYN,ACK, and three resets
-    assert not line.ends[SERVER].sockets
+    left = [t.state for t in line.ends[SERVER].sockets.values()]
+    assert left == ([State.SYN_RECEIVED] if stack == "linux" else [])  # a record stays until its ACK comes
     assert not line.ends[SERVER].listeners
     line.run(1 * S)
+    assert not line.ends[SERVER].sockets
     assert [t.so_error for t in line.ends[CLIENT].sockets.values()] == ["ECONNRESET"] * 4
+
+
+def test_a_record_whose_listener_and_peer_are_gone_ends_with_its_timer() -> None:
+    line = crowd("linux", 5, 0)
+    line.connect(port=42_000)
+    line.run_until(lambda: line.ends[SERVER].listeners[line.listener].embryonic == 1)
+    line.cut()
+    line.close_listener(False)
+    since = line.now
+    line.run(5 * S)
+    assert not line.ends[SERVER].sockets
+    assert not line.log(SERVER, since + 1)  # no SYN,ACK for nobody (Linux reqsk_timer_handler)
 
 
 def test_a_pair_of_ports_is_used_once() -> None:
