@@ -1,0 +1,120 @@
+"""No claim lacks a scenario, a test or a verdict; those that name stacks are tried on every stack."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tcpsim.scenario import Verdict, play, scenario, scenarios
+from tcpsim.scenario.claims import VERDICTS, Claim, claims
+from tcpsim.tcp.stack import names
+from tcpsim.tcp.state import State
+from tests.scenario.page import PAGE, ROOT, node_id, page
+
+EVERY = claims()
+
+
+def claim(number: str) -> Claim:
+    return next(each for each in EVERY if each.number == number)
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run `make docs`"
+
+
+@pytest.mark.parametrize("each", EVERY, ids=lambda each: each.number)
+def test_a_claim_has_all_it_needs(each: Claim) -> None:
+    chosen = scenario(each.scenario)
+    assert each.verdict in VERDICTS
+    assert (each.verdict == "on") == bool(each.stacks)
+    assert set(each.stacks) <= set(names())
+    assert each.verdict != "refined" or each.note.endswith(".")
+    assert len(each.quote) <= 120
+    assert "|" not in each.quote
+    assert each.tests
+    assert not each.figure or (ROOT / "docs" / each.figure).exists()
+    for words in each.tests:
+        path, _, function = node_id(each, words).partition("::")
+        name, _, parameter = function.partition("[")
+        tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+        assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, function
+        known = {chosen.name, *(f"{chosen.name}-{it}" for it in (*chosen.cures, *chosen.in_vain))}
+        known |= {f"{chosen.name}-{contrast.title}" for contrast in chosen.contrasts}
+        assert not parameter or parameter.removesuffix("]") in known, function
+
+
+def test_all_of_the_two_documents_is_there() -> None:
+    """The least number of claims by document; whoever strikes one has to say so here."""
+    by = [each.number[0] for each in EVERY]
+    assert {letter: by.count(letter) for letter in "JAFB"} == {"J": 16, "A": 31, "F": 9, "B": 11}
+
+
+def test_every_scenario_shows_a_claim_but_for_those_that_only_teach_or_count() -> None:
+    shown = {each.scenario for each in EVERY}
+    assert {each.name for each in scenarios()} - shown == {
+        "simultaneous-close",
+        "time-wait-reack",
+        "many-segments-lossy",
+    }
+
+
+ROOM = {"nofile": 64}  # lwIP has too few descriptors for a server by default
+
+
+def flushes(stack: str) -> bool:
+    return 1000 not in play(scenario("post-without-authorisation"), stack_client=stack, knobs=ROOM).reads
+
+
+def resets_on_expiry(stack: str) -> bool:
+    """The stack's own timer, or ten minutes where it has none by itself."""
+    timer = {"server.fin_wait_2_us": "600s", "server.orphan_keep_idle_us": "none"}
+    knobs = timer if stack in ("hpux-11", "rfc9293") else {}
+    return play(scenario("closewait-ignored-eof"), stack_server=stack, knobs={**knobs, **ROOM}).rst
+
+
+def stays(stack: str) -> bool:
+    """Whether the server is in FIN-WAIT-2 a day after close(), or after lingering_close()."""
+    base = scenario("keepalive-timeout-buggy-client")
+    ways = ("keep-alive-timeout", "drains")
+    runs = [play(base, stack_server=stack, server=server, knobs=ROOM) for server in ways]
+    return any(held.state is State.FIN_WAIT_2 for each in runs for held in each.ended.server)
+
+
+def leaks_only_by_lingering(stack: str) -> bool:
+    base = scenario("lingering-close-4.4bsd")
+    plain, lingering = (
+        play(base, stack_server=stack, server=server, knobs=ROOM)
+        for server in ("responds-then-closes", "drains")
+    )
+    return bool(lingering.ended.server) and not plain.ended.server
+
+
+def linger_piles_up(stack: str) -> bool:
+    """With room for the whole response, so that close() is reached on every stack."""
+    room = {"server.snd_space": 100_000, **ROOM}
+    ended = play(scenario("so-linger-broken"), stack_server=stack, knobs=room).ended
+    return ended.verdict is Verdict.RUNNING and bool(ended.server and ended.server[0].unacked)
+
+
+def test_behind_so_linger_only_linux_has_a_limit() -> None:
+    assert [stack for stack in names() if not linger_piles_up(stack)] == ["linux", "linux-2.2"]
+
+
+ON_STACKS = {
+    "J9": resets_on_expiry,
+    "A3": stays,
+    "A16": leaks_only_by_lingering,
+    "F2": flushes,
+}
+
+
+@pytest.mark.parametrize("number", ON_STACKS)
+def test_on_which_stacks_it_holds(number: str) -> None:
+    assert tuple(stack for stack in names() if ON_STACKS[number](stack)) == tuple(
+        sorted(claim(number).stacks)
+    )
+
+
+def test_every_claim_about_stacks_is_tried_on_all_of_them() -> None:
+    assert {each.number for each in EVERY if each.verdict == "on"} == {*ON_STACKS}
