@@ -307,7 +307,7 @@ def _fin_acked(step: Step, seg: Segment) -> bool:
     if was == State.CLOSING:
         return False
     arms = s.fin_wait_2_on_fin_acked
-    t.fw2_on_fin_acked = (
+    t.fw2_armed = (
         arms == "always"
         or (arms == "cannot-receive" and (t.rd_shut or t.orphaned))
         or (arms == "orphan" and t.orphaned)

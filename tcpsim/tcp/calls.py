@@ -82,6 +82,8 @@ def close(step: Step) -> None:
     else:
         t.orphaned = t.rd_shut = True
         _send_fin(step)
+        if t.state == State.FIN_WAIT_2 and s.fin_wait_2_on_close:
+            t.fw2_armed = True
         if t.state == State.FIN_WAIT_2 and (t.options.linger2_us or 0) < 0 and s.linger2_max_us is not None:
             _throw_away(step, "TCP_LINGER2 below zero", True)
     t.orphaned = t.rd_shut = True

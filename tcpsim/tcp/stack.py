@@ -108,7 +108,8 @@ class Stack:
     rst_on_data_after_close: str  # "orphan" (RFC 9293 3.6.1), "cannot-receive": SHUT_RD too (Linux), "never",
     # "anywhere": an orphan's, outside the window and without ACK too (FreeBSD)
     fin_wait_2_us: int | None  # None: no limit
-    fin_wait_2_on_fin_acked: str  # armed when our FIN is acked: "never", "cannot-receive", "always"
+    fin_wait_2_on_fin_acked: str  # armed when our FIN is acked: "never", of an "orphan", of who "cannot-receive"
+    # (an orphan or after SHUT_RD), "always"
     fin_wait_2_on_close: bool  # armed when close() finds the socket in FIN-WAIT-2
     fin_wait_2_idle_check_us: int | None  # 4.4BSD: at expiry, wait on by this much unless idle long enough
     fin_wait_2_rto_floor: bool  # at least 3.5 RTO (Linux tcp_fin_time)
@@ -172,7 +173,7 @@ class Stack:
     sack: bool
     dsack: bool
     layout_syn: tuple[str, ...]  # option order of a SYN with everything on; absent options fall out
-    layout_pads: str  # how the gaps are padded: "linux", "before" each option, "after" all
+    layout_pads: str  # which word an option begins in, and what fills the gaps: as "linux" or as "bsd" does
     nagle: str  # what holds a small segment: "rfc": anything outstanding; "bsd": outstanding at the call;
     # "minshall": a small segment outstanding (Linux)
     push_rule: str  # "write": end of each; "buffer": when nothing is left (BSD); "queue": Linux's chunks

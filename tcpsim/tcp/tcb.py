@@ -159,7 +159,7 @@ _INITIAL: dict[str, Any] = {
     "user_at_us": None,
     "wait": None,  # Timer.FIN_WAIT_2 or TIME_WAIT
     "wait_at_us": None,
-    "fw2_on_fin_acked": False,  # the event that 4.4BSD arms its timer on happened (see timers)
+    "fw2_armed": False,  # an event on which the stack starts its FIN-WAIT-2 timer happened (see timers)
     # the end
     "so_error": None,  # errno for the program, taken once
     "closed_by": None,  # cause, for people
@@ -255,7 +255,7 @@ class Tcb:
     user_at_us: int | None
     wait: Timer | None
     wait_at_us: int | None
-    fw2_on_fin_acked: bool
+    fw2_armed: bool
     so_error: str | None
     closed_by: str | None
 

@@ -6,7 +6,7 @@ saw progress (`late.put_off` moves what is due, for whoever replays a kernel tha
 know: what happens when one fires (expired).
 
 A leak of the kind this project is about is usually a timer that somebody forgot to arm on one path.
-Levels cannot be forgotten. Where a stack arms on an event, not a level (4.4BSD arms its FIN-WAIT-2
+Levels cannot be forgotten. Where stacks arm on an event, not a level (4.4BSD arms its FIN-WAIT-2
 timer only when the ACK of the FIN finds the socket unable to receive, never on a later close), the
 step records that event in the TCB and the level here reads it, so that the stack's mistake is data.
 """
@@ -240,10 +240,8 @@ def _shrink(t: Tcb, s: Stack) -> None:
 
 
 def wants_fin_wait_2(t: Tcb, s: Stack) -> bool:
-    """Whether this FIN-WAIT-2 is limited: by the level (orphaned), or by the event that was recorded."""
-    if s.fin_wait_2_us is None:
-        return False
-    return t.fw2_on_fin_acked or (s.fin_wait_2_on_close and t.orphaned)
+    """Whether this FIN-WAIT-2 is limited: one of the stack's two events happened, and there is a limit."""
+    return t.fw2_armed and s.fin_wait_2_us is not None
 
 
 def fin_wait_2_us(t: Tcb, s: Stack) -> int:
