@@ -19,6 +19,8 @@ from tcpsim.errors import InputError
 
 COMMANDS = {
     "scenarios": "List the scenarios, grouped by theme.",
+    "explain": "Tell a scenario's story: its ladder, its source, and what fixes it.",
+    "compare": "Run a scenario as it is and with fixes, side by side.",
     "run": "Run one connection and show it as a ladder.",
     "population": "Run many connections and count their sockets over time.",
     "behaviours": "List what clients and servers can be told to be.",

@@ -18,7 +18,7 @@ from tcpsim.units import parse_duration
 def command(as_json: bool) -> None:
     """Themes in the order in which their first scenario is told."""
     if as_json:
-        print_json([_record(each) for each in scenarios()])
+        print_json([scenario_record(each) for each in scenarios()])
         return
     themes: dict[str, list[str]] = {}
     width = max(len(each.name) for each in scenarios())
@@ -27,7 +27,8 @@ def command(as_json: bool) -> None:
     print_text("\n\n".join("\n".join([theme, *lines]) for theme, lines in themes.items()) + "\n")
 
 
-def _record(each: Scenario) -> dict[str, Any]:
+def scenario_record(each: Scenario) -> dict[str, Any]:
+    """One of the list of docs/cli.md."""
     return {
         "name": each.name,
         "theme": each.theme,

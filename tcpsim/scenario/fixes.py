@@ -50,13 +50,13 @@ def _field(name: str, **always: Any) -> Callable[[Any], Changes]:
 _ALL = (
     Fix(
         "client-closes",
-        "client program",
+        "the client's program",
         "closes when a read returns zero",
         _behaviour("client", "closes-on-eof"),
     ),
     Fix(
         "client-checks-sockets",
-        "client program",
+        "the client's program",
         "looks every few seconds whether the server has closed, and closes too (Apache's advice)",
         lambda every: {"client": "polls-its-socket", "parameters": {"client.every": every}},
         TIME,
@@ -64,7 +64,7 @@ _ALL = (
     ),
     Fix(
         "pool-idle",
-        "client program",
+        "the client's program",
         "drops a pooled connection that has been idle for so long",
         lambda idle: {"client": "closes-first", "parameters": {"client.delay": idle}},
         TIME,
@@ -80,7 +80,7 @@ _ALL = (
     ),
     Fix(
         "fin-timeout",
-        "operator",
+        "the operator",
         "limits FIN-WAIT-2 of orphans (tcp_fin_timeout and its likes)",
         _field("fin_wait_2_us"),
         TIME,
@@ -88,13 +88,13 @@ _ALL = (
     ),
     Fix(
         "second-arm-point",
-        "kernel",
+        "the kernel",
         "arms the FIN-WAIT-2 timer on a close() in that state too, as the BSDs do since",
         _knobs(fin_wait_2_on_close=True),
     ),
     Fix(
         "fin-timeout-rst",
-        "kernel",
+        "the kernel",
         "sends a RST when the FIN-WAIT-2 timer ends a connection, as HP-UX does",
         _knobs(fin_wait_2_rst=True),
     ),
@@ -108,25 +108,25 @@ _ALL = (
     ),
     Fix(
         "no-lingering-close",
-        "server program",
+        "the server's program",
         "closes at once after the response (-DNO_LINGCLOSE)",
         _behaviour("server", "responds-then-closes"),
     ),
     Fix(
         "lingering-close",
-        "server program",
+        "the server's program",
         "half-closes and reads on, 2 s between reads, 30 s in all, before it closes",
         _behaviour("server", "drains"),
     ),
     Fix(
         "close-on-exec",
-        "server program",
+        "the server's program",
         "opens with O_CLOEXEC, so that no child holds on to the descriptor",
         _behaviour("server", "responds-then-closes"),
     ),
     Fix(
         "backlog",
-        "server program",
+        "the server's program",
         "listens with a larger backlog",
         lambda backlog: {"parameters": {"server.backlog": backlog}},
         COUNT,
@@ -134,7 +134,7 @@ _ALL = (
     ),
     Fix(
         "connect-timeout",
-        "client program",
+        "the client's program",
         "waits longer for connect() than the kernel does before it repeats a SYN",
         lambda timeout: {"parameters": {"client.timeout": timeout}},
         TIME,

@@ -28,7 +28,7 @@ Tcpsim = Callable[..., tuple[int, str, str]]
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["stats"], "tcpsim: command: found 'stats', allowed: scenarios, run, population"),
+        (["stats"], "tcpsim: command: found 'stats', allowed: scenarios, explain, compare, run"),
         (["states", "--out", "x.gif"], "tcpsim: --out: found 'x.gif', allowed: a name that ends in .svg"),
         (
             ["states", "--out", "no/where.svg"],

@@ -1,0 +1,114 @@
+"""`tcpsim explain` and `tcpsim compare`: every scenario tells its story, and fixes stand side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tcpsim.draw.ladder import WIDTH
+from tcpsim.scenario import scenarios
+from tcpsim.scenario.claims import claims
+
+Tcpsim = Callable[..., tuple[int, str, str]]
+NAMES = [each.name for each in scenarios()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_scenario_explains_itself(tcpsim: Tcpsim, name: str) -> None:
+    status, out, err = tcpsim("explain", name)
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= WIDTH
+    assert len(lines) < 120
+    story = lines[2 : lines.index("", 2)]
+    assert len(story) <= 10
+    for part in ("Look for: ", "verdict ", "client ", "server ", "Try: tcpsim "):
+        assert any(line.startswith(part) for line in lines), part
+    numbers = [each.number for each in claims() if each.scenario == name]
+    assert [
+        line.split()[0] for line in lines if line.startswith("  ") and line.split()[0] in numbers
+    ] == numbers
+
+
+def test_it_says_why_a_stack_with_a_timer_leaks(tcpsim: Tcpsim) -> None:
+    _, out, _ = tcpsim("explain", "lingering-close-4.4bsd")
+    text = " ".join(out.split())
+    assert "has a FIN-WAIT-2 timer of 600 s, but arms it in one place only" in text
+    assert "shutdown(4, WR)" in text
+    assert "FIN-WAIT-2 since 110 ms, an orphan" in text
+    assert "second-arm-point the kernel arms the FIN-WAIT-2 timer on a close()" in text
+    assert text.index("What helps") < text.index("What does not help fin-timeout=60s")
+
+
+def test_a_long_ladder_loses_its_middle(tcpsim: Tcpsim) -> None:
+    _, out, _ = tcpsim("explain", "many-segments-lossy")
+    assert "lines more: tcpsim run many-segments-lossy" in out
+
+
+def test_explain_as_json(tcpsim: Tcpsim) -> None:
+    _, out, _ = tcpsim("explain", "one-rst-stack", "--json")
+    document = json.loads(out)
+    assert document["name"] == "one-rst-stack"
+    assert {"number": "J10", "verdict": "holds"}.items() <= document["claims"][1].items()
+    assert set(document["contrasts"][0]) == {"title", "verdict", "client", "server"}
+
+
+def test_before_and_after_side_by_side(tcpsim: Tcpsim) -> None:
+    fixes = ("--fix", "client-checks-sockets", "--fix", "keepalive", "--fix", "fin-timeout=30s")
+    status, out, _ = tcpsim("compare", "keepalive-timeout-buggy-client", *fixes)
+    assert status == 0
+    assert max(map(len, out.splitlines())) <= WIDTH
+    rows = {line[:14].strip(): line[14:].split() for line in out.splitlines()}
+    assert rows["server"] == ["FIN-WAIT-2", "gone", "FIN-WAIT-2", "gone", "gone"]
+    assert rows["client"] == ["CLOSE-WAIT", "gone", "CLOSE-WAIT", "CLOSE-WAIT", "gone"]
+    assert rows["server free"] == ["no", "yes", "no", "yes", "yes"]
+
+
+@pytest.mark.parametrize("name", [each.name for each in scenarios() if each.cures or each.in_vain])
+def test_without_a_fix_it_tries_those_of_the_scenario(tcpsim: Tcpsim, name: str) -> None:
+    status, out, _ = tcpsim("compare", name, "--json")
+    assert status == 0
+    document = json.loads(out)
+    (chosen,) = (each for each in scenarios() if each.name == name)
+    tried = [each["fix"] for each in document["runs"]]
+    assert tried == ["as it is", *chosen.cures, *chosen.in_vain]
+    assert [each["cured"] for each in document["runs"]] == [each in chosen.cures for each in tried]
+    status, out, _ = tcpsim("compare", name)
+    assert max(map(len, out.splitlines())) <= WIDTH
+
+
+def test_fixes_that_exclude_each_other_are_still_compared(tcpsim: Tcpsim) -> None:
+    status, out, _ = tcpsim(
+        "compare", "lingering-close-4.4bsd", "--fix", "no-lingering-close", "--fix", "lingering-close"
+    )
+    assert status == 0
+    assert "not possible" in out
+
+
+def test_the_options_of_run_hold_for_every_column(tcpsim: Tcpsim) -> None:
+    arguments = ("keepalive-timeout-buggy-client", "--stack-server", "linux", "--set", "server.keep_cnt=3")
+    _, out, _ = tcpsim("compare", *arguments, "--fix", "keepalive=60s", "--json")
+    assert [each["server"] for each in json.loads(out)["runs"]] == ["gone", "gone"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["explain", "normal-clse"], "scenario: found 'normal-clse', allowed: normal-close"),
+        (["compare", "normal-clse"], "scenario: found 'normal-clse', allowed: normal-close"),
+        (["compare", "normal-close", "--fix", "keep-alive"], "--fix: found 'keep-alive', allowed: keepalive"),
+        (
+            ["compare", "normal-close", "--fix", "keepalive=1"],
+            "--fix.keepalive: found '1', allowed: a number with",
+        ),
+        (["compare", "normal-close"], "--fix: found none, and normal-close names none, allowed: client-"),
+        (["compare", "normal-close", "--fix", "backlog=3"], "normal-close parameter: found 'server.backlog'"),
+    ],
+)
+def test_a_mistake_is_one_line(tcpsim: Tcpsim, arguments: list[str], complaint: str) -> None:
+    status, out, err = tcpsim(*arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"tcpsim: {complaint}")
+    assert err.count("\n") == 1
