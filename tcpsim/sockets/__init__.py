@@ -32,7 +32,7 @@ from tcpsim.sockets.calls import (
     Thread,
     poll_names,
 )
-from tcpsim.sockets.kernel import deliver, expire, next_time, syscall
+from tcpsim.sockets.kernel import deliver, expire, icmp, next_time, syscall
 from tcpsim.sockets.system import Completed, Returned, System, held, new_system, socket_of
 
 __all__ = [
@@ -71,6 +71,7 @@ __all__ = [
     "deliver",
     "expire",
     "held",
+    "icmp",
     "new_system",
     "next_time",
     "poll_names",

@@ -103,6 +103,12 @@ def deliver(system: System, seg: Segment, now: int) -> Returned:
     return _settle(system, returned, now) if system.blocked else returned
 
 
+def icmp(system: System, local_port: int, remote_port: int, seq: int, message: str, now: int) -> Returned:
+    """An ICMP error about a segment of this host arrives (`tcp.icmp.MESSAGES`)."""
+    returned = after(system, tcp.icmp(system.end, local_port, remote_port, seq, message, now), None)
+    return _settle(system, returned, now) if system.blocked else returned
+
+
 def expire(system: System, now: int) -> Returned:
     """Every timer that is due fires; a call that can be answered then is not late."""
     returned = Returned(system, None)

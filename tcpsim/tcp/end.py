@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from tcpsim.tcp import arrives, calls, expired, opening, output, step, timers, timewait
+from tcpsim.tcp import icmp as icmp_error
 from tcpsim.tcp.event import Fact, Note
 from tcpsim.tcp.lifecycle import follow
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
@@ -173,6 +174,12 @@ def _reopen(end: End, number: int, listener: int | None, seg: Segment, now: int)
     else:
         opened = _listen_arrives(gone.end, listener, seg, now, iss)
     return opened._replace(notes=gone.notes + opened.notes)
+
+
+def icmp(end: End, local_port: int, remote_port: int, seq: int, message: str, now: int) -> Result:
+    """An ICMP error arrives that quotes a segment of ours; `message` is one of `icmp.MESSAGES`."""
+    number = end.find(local_port, remote_port)
+    return Result(end) if number is None else _acted(end, number, now, icmp_error.arrives, seq, message)
 
 
 def expire(end: End, now: int) -> Result:
@@ -341,9 +348,10 @@ def set_options(end: End, socket: int, now: int, **changes: Any) -> Result:
 
 def take_error(end: End, socket: int) -> tuple[End, str | None]:
     """The pending error, once."""
-    error = end.sockets[socket].so_error
+    before = end.sockets[socket]
+    error = before.so_error or (before.soft_error if end.stack.soft_error_is_told else None)
     if error is None:
         return end, None
-    t = end.sockets[socket].copy()
-    t.so_error = None
+    t = before.copy()
+    t.so_error = t.soft_error = None
     return end._with({**end.sockets, socket: t}), error

@@ -43,7 +43,7 @@ def give_up(step: Step, why: str, rst: bool) -> None:
     t = step.t
     if rst and t.state not in _HANDSHAKE:
         output.send_rst(step)
-    step.end(Fact.GAVE_UP, why, "ETIMEDOUT")
+    step.end(Fact.GAVE_UP, why, t.soft_error or "ETIMEDOUT")
 
 
 # The retransmission slot

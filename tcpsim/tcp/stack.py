@@ -152,6 +152,10 @@ class Stack:
     rst_flushes_reader: bool  # a RST throws away what the application has not read yet
     reset_close_wait_error: str  # errno in CLOSE-WAIT; elsewhere ECONNRESET
     rst_has_ack: bool  # an abort's RST carries ACK
+    icmp_hard: tuple[str, ...]  # messages that end a connection (see icmp)
+    icmp_hard_while: str  # "any" state, "opening" (Linux), "syn-sent" (FreeBSD)
+    icmp_errnos: str  # "linux" or "bsd"
+    soft_error_is_told: bool  # SO_ERROR tells of a message that ended nothing (Linux sk_err_soft)
     # windows, segments, options
     mss: int  # offered, IPv4 over an MTU of 1500
     default_mss: int  # without the option (RFC 9293 MUST-15)

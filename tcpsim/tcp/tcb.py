@@ -162,6 +162,7 @@ _INITIAL: dict[str, Any] = {
     "fw2_armed": False,  # an event on which the stack starts its FIN-WAIT-2 timer happened (see timers)
     # the end
     "so_error": None,  # errno for the program, taken once
+    "soft_error": None,  # errno of an ICMP message that ended nothing
     "closed_by": None,  # cause, for people
 }
 
@@ -257,6 +258,7 @@ class Tcb:
     wait_at_us: int | None
     fw2_armed: bool
     so_error: str | None
+    soft_error: str | None
     closed_by: str | None
 
     def __init__(self, **values: Any) -> None:

@@ -27,7 +27,7 @@ END = "<!-- end of matrix -->"
 _PROBE = 777  # an acknowledgement number of no connection
 # Before data has come, Linux's delay of a FIN's ACK is nothing (tcp_send_delayed_ack: ato 0)
 _DELAY = {"rfc9293": "+0.20", "linux": "+0.00", "freebsd": "+0.04"}
-_QUIET = "CLO LIS EST FW2 FW2o CW TW".split()  # nothing is resent there: a late answer would show
+_QUIET = ("CLO", "LIS", "EST", "FW2", "FW2o", "CW", "TW")  # nothing is resent: a late answer shows
 _LINUX_STATES = """
 ESTABLISHED SYN_SENT SYN_RECEIVED FIN_WAIT_1 FIN_WAIT_2 TIME_WAIT CLOSED CLOSE_WAIT LAST_ACK LISTEN CLOSING
 """

@@ -20,11 +20,29 @@ from tcpsim.conform.packetdrill.numbers import (
 from tcpsim.conform.packetdrill.script import IcmpPacket, Place, TcpPacket, Unsupported, When, spelt
 from tcpsim.conform.packetdrill.stage import Stage, seconds
 from tcpsim.conform.packetdrill.verdict import Failed
+from tcpsim.tcp.icmp import MESSAGES
 from tcpsim.tcp.segment import FIN, PSH, Segment
 
 REMOTE_PORT = 40_001  # of a peer that connects to the endpoint
 _PATIENCE_US = 7 * 86_400_000_000  # for a packet at any time "*": longer than any timer of a stack
 _IP_WORDS = {"noecn", "ect0", "ect1", "ect01", "ce", "tos", "ttl", "flowlabel"}
+# Of ICMPv6, by the names of what is alike
+_ICMP_NAMES = {
+    "no_route": "net_unreachable",
+    "admin_prohibited": "packet_filtered",
+    "not_neighbour": "source_route_failed",
+    "addr_unreachable": "host_unreachable",
+    "address_unreachable": "host_unreachable",
+    "ttl_exceeded": "exceeded_ttl",
+    "in_transit": "exceeded_ttl",
+    "reassembly": "exceeded_reassembly",
+}
+_ICMP_CODE_0 = {
+    "unreachable": "net_unreachable",
+    "time_exceeded": "exceeded_ttl",
+    "source_quench": "source_quench",
+    "parameter_problem": "parameter_problem",
+}
 _OPTIONS = {"mss", "wscale", "sackOK", "TS", "nop", "eol", "sack"}
 
 
@@ -43,8 +61,14 @@ def inject(stage: Stage, packet: TcpPacket, place: Place) -> None:
 
 
 def inject_icmp(stage: Stage, packet: IcmpPacket, place: Place) -> None:
-    """The network reports on a segment."""
-    raise Unsupported(place, f"icmp {packet.type} {packet.code}".rstrip() + ": the endpoint takes no ICMP")
+    """The network reports on the segment at the quoted number; without one, on the first."""
+    message = _ICMP_NAMES.get(packet.code, packet.code) or _ICMP_CODE_0.get(packet.type, "")
+    if message not in MESSAGES or packet.mtu is not None:
+        raise Unsupported(place, f"icmp {packet.type} {packet.code}: no message to a connection")
+    quoted = 0 if packet.quoted is None else packet.quoted.start or 0
+    isn = stage.numbers.isn
+    seq = stage.numbers.live_seq(quoted) if isn is not None else quoted
+    stage.bench.icmp(stage.flow.local, stage.flow.remote or 0, seq, message)
 
 
 def _speaks(packet: TcpPacket, place: Place) -> None:
