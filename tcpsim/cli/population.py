@@ -9,18 +9,19 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tcpsim.cli.chosen import chosen_scenario
 from tcpsim.cli.options import JSON, SEED, duration, output, rate, setting, setting_options
 from tcpsim.cli.show import print_json, print_text
 from tcpsim.draw.clock import length
 from tcpsim.errors import InputError
 from tcpsim.host.census import Census
-from tcpsim.host.limits import HostLimits, Limits
+from tcpsim.host.limits import HostLimits, Limits, own_limits
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.leaks import leaked_connections, leaks
 from tcpsim.measure.results import write_table
 from tcpsim.measure.table import over_time, peaks
 from tcpsim.pair import SIDES
-from tcpsim.scenario import Scenario, build, scenario
+from tcpsim.scenario import Scenario, build
 from tcpsim.units import format_duration
 
 _SAMPLES = 240  # of the census over time, unless --every says otherwise
@@ -61,19 +62,20 @@ def command(
     **changes: Any,
 ) -> None:
     """Everything that is asked for is checked before anything runs."""
-    chosen = scenario(name)
+    chosen = chosen_scenario(name)
     if for_us == 0:
         raise InputError("--for", "0s", "a time above zero")
     horizon_us = for_us + settle
     every_us = max(1, horizon_us // _SAMPLES) if every is None else every
     if every_us == 0 or horizon_us // every_us > _MOST_SAMPLES:
         raise InputError("--every", format_duration(every_us), f"at least a {_MOST_SAMPLES:,}th of the run")
+    pair = build(chosen, **setting(**changes))
     plan = Plan(
-        kinds=((1.0, build(chosen, **setting(**changes))),),
+        kinds=((1.0, pair),),
         arrivals=Arrivals(rate, for_us=for_us, poisson=not fixed),
         settle_us=settle,
         seed=seed,
-        limits=_limits(limits),
+        limits=_limits(limits, own_limits(pair.server.system.end.stack)),
     )
     census = _with_progress(plan)
     if csv is not None:
@@ -87,8 +89,8 @@ def command(
         print_text(_table(document))
 
 
-def _limits(words: tuple[str, ...]) -> Limits:
-    """`client.ports=28232` and the like; a client limit makes all clients share one host."""
+def _limits(words: tuple[str, ...], server: HostLimits) -> Limits:
+    """`client.ports=28232` and so on, over the server's own; with a client limit all clients share a host."""
     found: dict[str, dict[str, int]] = {side: {} for side in SIDES}
     for text in words:
         place, _, number = text.partition("=")
@@ -106,7 +108,7 @@ def _limits(words: tuple[str, ...]) -> Limits:
             raise InputError("--limit", f"{place} twice", "one limit for each resource of a side")
         found[side][resource] = int(number)
     client = HostLimits(**found["client"]) if found["client"] else None
-    return Limits(server=HostLimits(**found["server"]), client=client)
+    return Limits(server=server._replace(**found["server"]), client=client)
 
 
 def _with_progress(plan: Plan) -> Census:

@@ -34,6 +34,7 @@ from tcpsim.host.view import GATE
 from tcpsim.pair import SIDES, Machine, Pair, Resume, Side, advance, call
 from tcpsim.path import Chooser, send
 from tcpsim.tcp.end import End, abort
+from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import Holder
 
 _HAS: Final[dict[Side, tuple[str, ...]]] = {
@@ -51,6 +52,11 @@ class HostLimits(NamedTuple):
     backlog: int | None = None
     orphans: int | None = None
     minis: int | None = None
+
+
+def own_limits(stack: Stack) -> HostLimits:
+    """What a kernel limits by itself: the orphans and mini-sockets of its profile."""
+    return HostLimits(orphans=stack.max_orphans, minis=stack.max_mini)
 
 
 class Limits(NamedTuple):

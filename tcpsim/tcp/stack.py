@@ -108,8 +108,8 @@ class Stack:
     rst_on_data_after_close: str  # "orphan" (RFC 9293 3.6.1), "cannot-receive": SHUT_RD too (Linux), "never",
     # "anywhere": an orphan's, outside the window and without ACK too (FreeBSD)
     fin_wait_2_us: int | None  # None: no limit
-    fin_wait_2_on_fin_acked: str  # armed when our FIN is acked: "never", of an "orphan", of who "cannot-receive"
-    # (an orphan or after SHUT_RD), "always"
+    fin_wait_2_on_fin_acked: str  # armed when our FIN is acked: "never", an "orphan"'s, "always", or of who
+    # "cannot-receive": an orphan, or after SHUT_RD
     fin_wait_2_on_close: bool  # armed when close() finds the socket in FIN-WAIT-2
     fin_wait_2_idle_check_us: int | None  # 4.4BSD: at expiry, wait on by this much unless idle long enough
     fin_wait_2_rto_floor: bool  # at least 3.5 RTO (Linux tcp_fin_time)

@@ -101,3 +101,24 @@ def test_ctrl_c_is_one_line_and_leaves_no_file(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "tcpsim: interrupted\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_servers_own_limits_hold_unless_others_are_given(tcpsim: Tcpsim) -> None:
+    asked = [
+        "population",
+        "vanished-client",
+        "--rate",
+        "1/s",
+        "--for",
+        "30s",
+        "--settle",
+        "1min",
+        "--fixed",
+        "--json",
+    ]
+    few = ["--set", "server.tcp_max_orphans=4"]
+    refused = [
+        json.loads(tcpsim(*asked, *more)[1])["refused"]
+        for more in ([], few, [*few, "--limit", "server.orphans=9"])
+    ]
+    assert refused == [{}, {"server orphans": 26}, {"server orphans": 21}]

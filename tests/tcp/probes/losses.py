@@ -1,0 +1,101 @@
+"""Probes of loss recovery before the timer: the tail-loss probe, RACK, duplicates, collapsing."""
+
+from __future__ import annotations
+
+from tcpsim.tcp.segment import SYN
+from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.tcb import SocketOptions
+from tests.tcp.probes.battery import (
+    CLIENT,
+    MS,
+    Line,
+    S,
+    after,
+    alone,
+    flags_of,
+    plain,
+    probe,
+    sent_at,
+    turned,
+)
+from tests.tcp.two_ends import nth, segment_for
+
+
+@probe("linux", "loss_probe")
+def a_tail_loss_probe(s: Stack) -> None:
+    """RFC 8985 7.2, tcp_output.c tcp_schedule_loss_probe: twice the RTT plus 2 ms with two segments out."""
+    line = Line(s).open()
+    since = alone(line)
+    line.send(CLIENT, 2 * 1_448)
+    line.run(100 * MS)
+    assert sent_at(line, CLIENT, since) == [0, 0, 42 * MS]
+
+
+@probe("linux", "rack")
+def one_sack_and_a_reordering_window(s: Stack) -> None:
+    """RFC 8985 6.2: one SACK is enough: lost after a quarter of the RTT, and TCP_TIMEOUT_MIN 2 ms."""
+    line = Line(s).open()
+    since = alone(line)
+    line.send(CLIENT, 2 * 1_448)
+    line.run(20 * MS)
+    second = line.log(CLIENT, since)[1].seg.seq
+    line.inject(CLIENT, segment_for(line, CLIENT, "A", ack=-2 * 1_448, sack=((second, second + 1_448),)))
+    line.run(10 * MS)
+    assert sent_at(line, CLIENT, since) == [0, 0, 27 * MS]
+
+
+@probe("linux", "dupthresh")
+def three_duplicate_acks(s: Stack) -> None:
+    """RFC 5681 3.2: the third, not the second, resends the first segment."""
+    line = Line(plain(s)).open()
+    since = alone(line)
+    line.send(CLIENT, 8 * 1_448)
+    line.inject(CLIENT, segment_for(line, CLIENT, "A", ack=-8 * 1_448))  # another window, so no duplicate
+    answers = [line.inject(CLIENT, segment_for(line, CLIENT, "A", ack=-8 * 1_448)) for _ in range(3)]
+    assert [flags_of(answer) for answer in answers] == ["", "", "A"]
+    assert answers[2][0].seq == line.log(CLIENT, since)[0].seg.seq
+
+
+@probe("linux", "retransmit_collapse")
+def small_segments_are_resent_as_one(s: Stack) -> None:
+    """ip-sysctl.rst tcp_retrans_collapse; tcp_output.c tcp_retrans_try_collapse."""
+    line = Line(plain(s)).open(client=SocketOptions(nodelay=True))
+    since = alone(line)
+    line.send(CLIENT, 100)
+    line.send(CLIENT, 50)
+    line.run(300 * MS)
+    assert [sent.seg.len for sent in line.log(CLIENT, since)] == [100, 50, 150]
+
+
+def first_flight(s: Stack, *lost_syns: int) -> int:
+    """Segments that go at once after so many SYNs were lost."""
+    line = Line(s)
+    line.loses = nth(CLIENT, SYN, *lost_syns) if lost_syns else line.loses
+    line.open()
+    since = alone(line)
+    line.send(CLIENT, 40_000)
+    return len(line.log(CLIENT, since))
+
+
+@probe("linux", "initial_window", "syn_loss_cuts_cwnd_after")
+def the_first_flight(s: Stack) -> None:
+    """RFC 6928: ten; tcp_input.c tcp_init_transfer: one, once SYNs were resent more than once."""
+    assert [first_flight(s), first_flight(s, 1), first_flight(s, 1, 2)] == [10, 10, 1]
+
+
+@probe("rfc9293", "initial_window", "syn_loss_cuts_cwnd_after")
+def the_first_flight_of_the_rfc(s: Stack) -> None:
+    """RFC 5681 3.1: four, and one when a SYN was lost."""
+    assert [first_flight(s), first_flight(s, 1)] == [4, 1]
+
+
+@probe("linux", "rto_without_handshake_sample_us")
+def no_sample_from_the_handshake(s: Stack) -> None:
+    """RFC 6298 (5.7): a SYN was resent and nothing measured, so data waits 3 s."""
+    line = Line(turned(plain(s), timestamps=False))
+    line.loses = nth(CLIENT, SYN, 1)
+    line.open()
+    since = alone(line)
+    line.send(CLIENT, 100)
+    line.run(4 * S)
+    assert sent_at(line, CLIENT, since) == [0, *after(3_000)]

@@ -1,0 +1,239 @@
+"""Probes of the flow of data: buffers and windows, when ACKs are sent, how data is cut, SACK."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tcpsim.sockets import GetSockOpt, Reply, Socket
+from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.tcb import SocketOptions
+from tests.sockets import two_hosts
+from tests.tcp.probes.battery import CLIENT, MS, SERVER, Line, S, alone, probe, sent_at
+from tests.tcp.two_ends import data, segment_for
+
+
+def taken_unread(s: Stack, **options: Any) -> int:
+    """Octets that a client takes from a sender without end before its window is shut."""
+    line = Line(s, s).open(client=SocketOptions(**options))
+    for _ in range(30):
+        line.send(SERVER, 1 << 20)
+        line.run(100 * MS)
+    return line.receive(CLIENT)
+
+
+@probe("linux", "rcv_space")
+def an_unread_buffer(s: Stack) -> None:
+    """ip-sysctl.rst tcp_rmem 131072 by the ratio 150 of 256 is 76,800; rounding each window up to 1024 lets a
+    little more in (tcp_output.c tcp_select_window never takes back)."""
+    assert 76_800 <= taken_unread(s) <= 76_800 * 5 // 4
+
+
+@probe("linux", "rcvbuf_percent")
+def an_unread_buffer_set_by_hand(s: Stack) -> None:
+    """net/core/sock.c doubles SO_RCVBUF; 150 of 256 of 2 x 40,000 are 46,875, so 46,800 in per cent."""
+    assert 46_800 * 15 // 16 <= taken_unread(s, rcvbuf=40_000) <= 46_800
+
+
+@probe("freebsd", "rcv_space", "rcvbuf_percent", "buffers_hold_whole_segments")
+def an_unread_buffer_of_freebsd(s: Stack) -> None:
+    """net.inet.tcp.recvspace 65536 up to 45 whole segments; SO_RCVBUF counts as it is, 40,000 up to 28."""
+    assert 65_700 - 1_460 < taken_unread(s) <= 65_700
+    assert 40_880 - 1_460 < taken_unread(s, rcvbuf=40_000) <= 40_880
+
+
+def sent_into_the_void(s: Stack, **options: Any) -> int:
+    """Octets that a send buffer takes while nothing is acknowledged."""
+    line = Line(s).open(client=SocketOptions(**options))
+    alone(line)
+    return line.send(CLIENT, 1 << 20)
+
+
+@probe("linux", "snd_space")
+def a_full_send_buffer(s: Stack) -> None:
+    """46,336 octets: what the first non-blocking send() took in traces of 6.18."""
+    assert sent_into_the_void(s) == 46_336
+
+
+@probe("linux", "sndbuf_percent")
+def a_send_buffer_set_by_hand(s: Stack) -> None:
+    """net/core/sock.c __sock_set_sndbuf doubles."""
+    assert sent_into_the_void(s, sndbuf=10_000) == 20_000
+
+
+@probe("freebsd", "snd_space", "sndbuf_percent", "buffers_hold_whole_segments")
+def a_full_send_buffer_of_freebsd(s: Stack) -> None:
+    """net.inet.tcp.sendspace 32768, up to 23 whole segments (tcp_input.c tcp_mss); SO_SNDBUF as it is."""
+    assert sent_into_the_void(s) == 23 * 1_460
+    assert sent_into_the_void(s, sndbuf=10_000) == 7 * 1_460
+
+
+def window_after(s: Stack, octets: int) -> int:
+    """The raw window in the ACK of so many unread octets."""
+    line = Line(s).open()
+    line.cut()
+    line.inject(CLIENT, segment_for(line, CLIENT, "PA", length=octets))
+    line.run(S)
+    return line.log(CLIENT)[-1].seg.wnd
+
+
+@probe("linux", "window_rounding", "wscale")
+def windows_are_rounded_up(s: Stack) -> None:
+    """tcp_output.c __tcp_select_window ALIGN: 64,240 octets are 62.7 units of 1024; 63 are said."""
+    assert window_after(s, 1_100) == 63
+
+
+@probe("rfc9293", "rcv_space", "wscale", "rcv_space_first")
+def windows_of_the_rfc(s: Stack) -> None:
+    """RFC 9293 3.1: 65,535 octets are all that a window without scaling can say."""
+    assert window_after(s, 5_000) == 65_535 - 5_000
+    assert Line(s).open().log(CLIENT)[0].seg.wnd == 65_535
+    hosts = two_hosts.Hosts(client=s)
+    fresh = hosts.value(CLIENT, Socket())
+    assert hosts.call(CLIENT, GetSockOpt(fresh, "SO_RCVBUF")) == Reply(65_535)
+
+
+def ack_delays(s: Stack, count: int, length: int, every_us: int, delay_us: int = 10 * MS) -> list[int]:
+    """How long each of so many segments from the peer waits for its ACK; nobody reads them."""
+    line = Line(s, delay_us=delay_us).open()
+    alone(line)
+    delays = []
+    for _ in range(count):
+        since = line.now
+        line.inject(CLIENT, segment_for(line, CLIENT, "PA", length=length))
+        line.run(every_us)
+        times = sent_at(line, CLIENT, since)
+        delays.append(times[0] if times else -1)
+    return delays
+
+
+@probe("linux", "quick_acks", "quickack_route", "delayed_ack_us", "ack_rule")
+def quick_acks_and_then_delayed_ones(s: Stack) -> None:
+    """tcp.h TCP_MAX_QUICKACKS 16 at once, the others after TCP_DELACK_MIN 40 ms."""
+    assert ack_delays(s, 19, 100, 100 * MS) == [0] * 16 + [40 * MS] * 3
+
+
+@probe("linux", "delayed_ack_max_us")
+def the_delay_grows_to_its_maximum(s: Stack) -> None:
+    """tcp_timer.c tcp_delack_timer_handler doubles `ato`; tcp.h TCP_DELACK_MAX 200 ms. RTT 300 ms."""
+    delays = ack_delays(s, 22, 100, 400 * MS, delay_us=150 * MS)
+    assert delays == [0] * 16 + [at * MS for at in (40, 80, 160, 200, 200, 200)]
+
+
+@probe("rfc9293", "ack_rule", "delayed_ack_us")
+def every_second_full_segment(s: Stack) -> None:
+    """RFC 9293 SHLD-19: at once for the second full segment; 200 ms, whatever else there is."""
+    assert ack_delays(s, 2, 1_448, 50 * MS) == [-1, 0]
+    assert ack_delays(s, 2, 100, 50 * MS) == [-1, -1]
+    assert ack_delays(s, 3, 100, 300 * MS) == [200 * MS] * 3
+    line = Line(s).open()
+    alone(line)
+    line.inject(CLIENT, segment_for(line, CLIENT, "A", length=1_448))
+    assert line.inject(CLIENT, segment_for(line, CLIENT, "PA", length=1)) == ()
+
+
+@probe("freebsd", "ack_rule", "delayed_ack_us")
+def every_second_segment(s: Stack) -> None:
+    """tcp_input.c DELAY_ACK: not while the delayed ACK timer runs; net.inet.tcp.delacktime 40 ms."""
+    assert ack_delays(s, 2, 100, 10 * MS) == [-1, 0]
+    assert ack_delays(s, 2, 100, 100 * MS) == [40 * MS] * 2
+
+
+def writes(s: Stack, *sizes: int) -> list[tuple[str, int]]:
+    """Flags and lengths that go at once when a program makes these calls; nothing is acknowledged."""
+    line = Line(s).open()
+    since = alone(line)
+    for size in sizes:
+        line.send(CLIENT, size)
+    return [(sent.flags, sent.seg.len) for sent in line.log(CLIENT, since)]
+
+
+@probe("linux", "nagle", "push_rule")
+def only_a_small_segment_holds_a_small_one(s: Stack) -> None:
+    """tcp_output.c tcp_minshall_check."""
+    assert writes(s, 1_448, 100, 50) == [("PA", 1_448), ("PA", 100)]
+
+
+@probe("rfc9293", "nagle")
+def anything_outstanding_holds_a_small_segment(s: Stack) -> None:
+    """RFC 9293 3.7.4, though the full segment is of the same call."""
+    assert writes(s, 1_548) == [("A", 1_448)]
+
+
+@probe("freebsd", "nagle")
+def what_was_outstanding_at_the_call_holds_a_small_segment(s: Stack) -> None:
+    """tcp_output.c: idle is asked once, before the loop."""
+    assert writes(s, 1_548) == [("A", 1_448), ("PA", 100)]
+    assert writes(s, 1_448, 100) == [("PA", 1_448)]
+
+
+@probe("linux", "burst_segments")
+def two_segments_are_one_burst(s: Stack) -> None:
+    """tcp_output.c tcp_tso_autosize at its floor: PSH on each second one."""
+    assert writes(s, 6 * 1_448) == [("A", 1_448), ("PA", 1_448)] * 3
+
+
+def queued_writes(s: Stack) -> list[str]:
+    """PSH of all that is sent of two writes of three segments each behind a full congestion window."""
+    line = Line(s, "rfc9293").open()
+    since = line.now
+    line.send(CLIENT, 10 * 1_448)
+    line.send(CLIENT, 3 * 1_448)
+    line.send(CLIENT, 3 * 1_448)
+    line.run(S)
+    return [sent.flags for sent in line.log(CLIENT, since) if sent.seg.len][10:]
+
+
+@probe("linux", "push_rule")
+def writes_that_wait_become_one_chunk(s: Stack) -> None:
+    """tcp.c tcp_sendmsg_locked, tcp_push: appended to the buffer that waits, whose end alone is pushed.
+    Its size is what a reopened window is measured by (tcp_output.c tcp_ack_probe)."""
+    line = Line(s).open(client=SocketOptions(nodelay=True))
+    since = alone(line)
+    line.inject(CLIENT, segment_for(line, CLIENT, "A", wnd=0))
+    line.send(CLIENT, 100)
+    line.send(CLIENT, 2_000)
+    line.run(S)  # probes at 220 and 660 ms; the next is due after 880 ms more
+    line.inject(
+        CLIENT, segment_for(line, CLIENT, "A", wnd=1)
+    )  # 1024 octets: 100 would fit, a full segment not
+    line.run(S)
+    assert sent_at(line, CLIENT, since) == [220 * MS, 660 * MS, 1_880 * MS]
+    assert line.log(CLIENT)[-1].seg.len == 1_024
+
+
+@probe("freebsd", "push_rule")
+def the_segment_that_empties_the_buffer_is_pushed(s: Stack) -> None:
+    """tcp_output.c: PSH where the send buffer is empty behind it, not where a write ends."""
+    assert queued_writes(s) == ["A"] * 5 + ["PA"]
+
+
+@probe("rfc9293", "push_rule")
+def each_write_is_pushed(s: Stack) -> None:
+    """RFC 9293 3.9.1.2: SEND with PUSH; three writes, three pushes."""
+    line = Line(s, s).open()
+    line.send(CLIENT, 10 * 1_448)
+    line.send(CLIENT, 3 * 1_448)
+    line.send(CLIENT, 3 * 1_448)
+    line.run(S)
+    assert [sent.flags for sent in line.log(CLIENT) if sent.seg.len].count("PA") == 3
+
+
+@probe("linux", "dsack", "sack")
+def a_duplicate_is_reported(s: Stack) -> None:
+    """RFC 2883: what came twice is the first SACK block of the ACK."""
+    line = Line(s).open()
+    line.send(SERVER, 100)
+    line.run(100 * MS)
+    (ack,) = line.inject(CLIENT, segment_for(line, CLIENT, "PA", at=-100, length=100))
+    assert ack.options.sack == ((ack.ack - 100, ack.ack),)
+
+
+@probe("linux", "sack")
+def a_hole_is_reported(s: Stack) -> None:
+    """RFC 2018 section 4."""
+    line = Line(s).open()
+    line.loses = data(SERVER, 1)
+    line.send(SERVER, 2 * 1_448)
+    line.run(30 * MS)
+    ack = line.log(CLIENT)[-1].seg
+    assert ack.options.sack == ((ack.ack + 1_448, ack.ack + 2 * 1_448),)
