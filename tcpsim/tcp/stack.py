@@ -91,6 +91,7 @@ class Stack:
     # zero window
     persist_min_us: int
     persist_max_us: int
+    persist_weights: tuple[int, ...]  # of SRTT and RTTVAR in a wait that is bounded after backing off (BSD)
     persist_probe: str  # "window": an octet of data past the window; "old": SND.UNA-1 without data (Linux)
     orphan_persist_retries: bool  # an orphan's unanswered probes count, and back-off at its end kills it
     persist_limit: int | None  # unanswered probes of an owned socket; RFC 9293: none

@@ -148,6 +148,11 @@ def clamped_rto_us(t: Tcb, s: Stack, now: int) -> int:
 
 def persist_us(t: Tcb, s: Stack, now: int) -> int:
     """Time to the next zero-window probe (RFC 9293 3.8.6.1): the RTO, doubling."""
+    if s.persist_weights:
+        srtt, rttvar = s.persist_weights
+        base = srtt * (t.srtt8 >> 3) + rttvar * (t.rttvar4 >> 2)
+        step = s.backoff[min(t.backoff, len(s.backoff) - 1)] if s.backoff else 1 << t.backoff
+        return min(max(base * step + s.rto_slop_us, s.persist_min_us), s.persist_max_us)
     base = max(t.rto_us, s.persist_min_us)
     # Linux bounds the shift too, so that a small RTO never reaches the largest wait
     shift = min(t.backoff, (s.persist_max_us // s.persist_min_us).bit_length())

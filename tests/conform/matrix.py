@@ -210,7 +210,18 @@ def section() -> str:
             shown = [_shown([found[stack, kind, way] for stack in STACKS[:3]]) for way in ways]
             lines.append(f"| {kind} | " + " | ".join(shown) + " |")
         lines.append("")
+    lines += ["What is sent when time passes, and other edges:", "", *map(_other, others()), ""]
     return "\n".join([*lines, END])
+
+
+def others() -> list[Path]:
+    """The scripts that were written by hand."""
+    return sorted(path for path in SCRIPTS.rglob("*.pkt") if not path.name.startswith("rcv-"))
+
+
+def _other(path: Path) -> str:
+    told = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("// ")
+    return f"- {path.parent.name}/{path.stem}: {told}"
 
 
 def _shown(three: list[Cell]) -> str:

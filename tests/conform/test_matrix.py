@@ -13,7 +13,6 @@ from tests.conform.matrix_cells import COLUMNS, KINDS, NO_SUCH_SEGMENT, STACKS, 
 from tests.conform.matrix_ways import WAYS
 
 WANTED = matrix.scripts()
-OTHERS = sorted(path for path in matrix.SCRIPTS.rglob("*.pkt") if not path.name.startswith("rcv-"))
 
 
 def test_every_state_meets_every_segment_under_every_stack() -> None:
@@ -49,7 +48,7 @@ def test_the_scripts_pass(stack: str, way: str) -> None:
             assert judged.verdict is Verdict.PASS, f"{judged.path} {judged.reason}\n{ladder(judged)}"
 
 
-@pytest.mark.parametrize("path", OTHERS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+@pytest.mark.parametrize("path", matrix.others(), ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_the_other_scripts_pass(path: Path) -> None:
     judged = judge_file(path)
     assert judged.stack == path.parent.name.partition("-")[0]
