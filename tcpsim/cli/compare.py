@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from tcpsim.cli.chosen import chosen_scenario
 from tcpsim.cli.explain import reads_in_words
 from tcpsim.cli.options import JSON, SEED, setting, setting_options
 from tcpsim.cli.show import print_json, print_text
@@ -16,7 +17,7 @@ from tcpsim.draw.clock import clock
 from tcpsim.draw.ladder import WIDTH
 from tcpsim.errors import InputError
 from tcpsim.pair import SIDES, Sent
-from tcpsim.scenario import Played, Scenario, changes, cured, fixes, play, scenario, sockets_in_words
+from tcpsim.scenario import Played, Scenario, changes, cured, fixes, play, sockets_in_words
 
 _LABEL, _BESIDE = 14, 4  # the width of the first column; how many runs stand beside the one without a fix
 _ALL = "all of them"
@@ -47,7 +48,7 @@ def _epilog() -> str:
 @JSON
 def command(name: str, wanted: tuple[str, ...], seed: int, as_json: bool, **options: Any) -> None:
     """Every fix is read before anything runs."""
-    chosen = scenario(name)
+    chosen = chosen_scenario(name)
     base = setting(**options)
     tried = wanted or (*chosen.cures, *chosen.in_vain)
     if not tried:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tcpsim.cli.chosen import chosen_scenario
 from tcpsim.cli.options import JSON
 from tcpsim.cli.run import verdict_text
 from tcpsim.cli.scenarios import scenario_record
@@ -15,7 +16,7 @@ from tcpsim.draw.clock import clock
 from tcpsim.draw.ladder import WIDTH, ladder
 from tcpsim.draw.telling import tell
 from tcpsim.pair import Called, Event, Returned
-from tcpsim.scenario import Contrast, Played, Scenario, Verdict, fix, play, scenario
+from tcpsim.scenario import Contrast, Played, Scenario, Verdict, fix, play
 from tcpsim.scenario.claims import Claim, claims_of
 from tcpsim.sockets import Bind, Listen, SetSockOpt, Socket
 
@@ -28,35 +29,36 @@ _FIRST, _LAST = 40, 20  # lines of a long ladder that are shown
 @JSON
 def command(name: str, as_json: bool) -> None:
     """The run is the one with seed 1, as `tcpsim run` shows it."""
-    chosen = scenario(name)
+    chosen = chosen_scenario(name)
     if as_json:
         print_json(_record(chosen))
     else:
-        print_text(explanation(chosen))
+        print_text(explanation(chosen, name))
 
 
-def explanation(chosen: Scenario) -> str:
-    """The whole page."""
+def explanation(chosen: Scenario, called: str) -> str:
+    """The whole page; `called` is how the command line names the scenario."""
     played = play(chosen)
     parts = [
         f"{chosen.name}: {chosen.title}",
         *_story(chosen),
-        "\n".join(_short_ladder(chosen, played)),
+        "\n".join(_short_ladder(chosen, called, played)),
         verdict_text(played.ended, list(played.events)).rstrip(),
         *_listed("Where it comes from", [_claim_lines(claim) for claim in claims_of(chosen.name)]),
         *_listed("Changed a little", [_contrast_lines(chosen, each) for each in chosen.contrasts]),
         *_listed(_helps(chosen), [_fix_lines(words) for words in chosen.cures]),
         *_listed("What does not help", [_fix_lines(words) for words in chosen.in_vain]),
-        _invitation(chosen),
+        _invitation(chosen, called),
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def _story(chosen: Scenario) -> list[str]:
-    return ["\n".join(wrap(chosen.story, WIDTH)), "\n".join(wrap(f"Look for: {chosen.watch}.", WIDTH))]
+    look_for = f"Look for: {chosen.watch}." if chosen.watch else ""
+    return ["\n".join(wrap(text, WIDTH)) for text in (chosen.story, look_for) if text]
 
 
-def _short_ladder(chosen: Scenario, played: Played) -> list[str]:
+def _short_ladder(chosen: Scenario, called: str, played: Played) -> list[str]:
     """The ladder without the calls that prepare sockets, and without its middle if it is long."""
     stacks = (chosen.stack_client, chosen.stack_server)
     events = [event for event in played.events if not _prepares(event)]
@@ -66,7 +68,7 @@ def _short_ladder(chosen: Scenario, played: Played) -> list[str]:
     left_out = len(lines) - _FIRST - _LAST
     if left_out <= 1:
         return lines
-    gap = f"... {left_out} lines more: tcpsim run {chosen.name} ..."
+    gap = f"... {left_out} lines more: tcpsim run {called} ..."
     return [*lines[:_FIRST], gap.center(WIDTH).rstrip(), *lines[-_LAST:]]
 
 
@@ -104,10 +106,10 @@ def _helps(chosen: Scenario) -> str:
     return "What helps" + (f" (the {chosen.concerns} is rid of it)" if chosen.concerns else "")
 
 
-def _invitation(chosen: Scenario) -> str:
+def _invitation(chosen: Scenario, called: str) -> str:
     if chosen.cures or chosen.in_vain:
-        return f"Try: tcpsim compare {chosen.name}"
-    return f"Try: tcpsim run {chosen.name} --help"
+        return f"Try: tcpsim compare {called}"
+    return f"Try: tcpsim run {called} --help"
 
 
 def reads_in_words(reads: tuple[int | str, ...]) -> str:

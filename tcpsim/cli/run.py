@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tcpsim.cli.chosen import chosen_scenario
 from tcpsim.cli.options import JSON, SEED, duration, output, setting, setting_options
 from tcpsim.cli.record import event_record, held_record
 from tcpsim.cli.show import print_json, print_text
@@ -16,7 +17,7 @@ from tcpsim.draw.story import Story
 from tcpsim.draw.telling import tell
 from tcpsim.pair import SIDES, Event, Happened, Held, Lost, Sent, Side, StateChanged
 from tcpsim.path import Seeded
-from tcpsim.scenario import Ended, Scenario, Verdict, build, scenario, sockets_in_words
+from tcpsim.scenario import Ended, Played, Scenario, Verdict, build, sockets_in_words, surprises
 from tcpsim.scenario import run as run_pair
 from tcpsim.tcp.state import Holder, State
 
@@ -34,7 +35,7 @@ def command(
     name: str, seed: int, horizon: int | None, out: Path | None, as_json: bool, **changes: Any
 ) -> None:
     """Everything that is asked for is checked before anything runs."""
-    chosen = scenario(name)
+    chosen = chosen_scenario(name)
     pair = build(chosen, **setting(**changes))
     horizon_us = chosen.horizon_us if horizon is None else horizon
     events: list[Event] = []
@@ -45,10 +46,20 @@ def command(
     page = f"{chosen.name}: {chosen.title}\n\n{ladder(story)}\n{verdict_text(ended, events)}"
     if out is not None:
         _write(out, page, story, f"{chosen.title} ({chosen.name})")
+    wrong = _wrong(chosen, Played(pair, ended, tuple(events))) if name.endswith(".toml") else None
     if as_json:
-        print_json(_json(chosen, seed, horizon_us, stacks, ended, events))
+        judged = {} if wrong is None else {"surprises": list(wrong)}
+        print_json(_json(chosen, seed, horizon_us, stacks, ended, events) | judged)
     else:
-        print_text(page if out is None else verdict_text(ended, events))
+        judgement = "" if wrong is None else f"expect   {'; '.join(wrong) or 'met'}\n"
+        print_text((page if out is None else verdict_text(ended, events)) + judgement)
+    if wrong:
+        raise click.exceptions.Exit(1)
+
+
+def _wrong(chosen: Scenario, played: Played) -> tuple[str, ...] | None:
+    """In what a user's scenario did not end as its file says; None if it does not say."""
+    return None if chosen.expect is None else surprises(chosen.expect, played)
 
 
 def _write(out: Path, page: str, story: Story, title: str) -> None:

@@ -9,14 +9,18 @@ import click
 from tcpsim.cli.options import JSON
 from tcpsim.cli.record import parameter_record
 from tcpsim.cli.show import print_json, print_text
-from tcpsim.scenario import Scenario, scenarios
+from tcpsim.scenario import Scenario, as_toml, scenario, scenarios
 from tcpsim.units import parse_duration
 
 
 @click.command(help="List the scenarios, grouped by theme.")
+@click.option("--toml", "name", metavar="SCENARIO", help="Print one as a file to start from instead.")
 @JSON
-def command(as_json: bool) -> None:
+def command(name: str | None, as_json: bool) -> None:
     """Themes in the order in which their first scenario is told."""
+    if name is not None:
+        print_text(as_toml(scenario(name)))
+        return
     if as_json:
         print_json([scenario_record(each) for each in scenarios()])
         return

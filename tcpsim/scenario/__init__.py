@@ -1,6 +1,8 @@
 """The catalogue: named, documented set-ups that become pairs; fixes; one run of a pair, with its verdict."""
 
+from tcpsim.scenario.as_toml import as_toml
 from tcpsim.scenario.catalogue import scenario, scenarios
+from tcpsim.scenario.files import parse_scenario
 from tcpsim.scenario.fixes import Fix, changes, fix, fixes
 from tcpsim.scenario.play import Played, cured, play, surprises
 from tcpsim.scenario.run import Ended, Verdict, ended, run, sockets_in_words
@@ -15,12 +17,14 @@ __all__ = [
     "Scenario",
     "Setting",
     "Verdict",
+    "as_toml",
     "build",
     "changes",
     "cured",
     "ended",
     "fix",
     "fixes",
+    "parse_scenario",
     "play",
     "run",
     "scenario",

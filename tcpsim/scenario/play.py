@@ -56,7 +56,8 @@ def cured(scenario: Scenario, played: Played) -> bool:
     """Whether the host concerned holds no connection, and no read fails where that is the story."""
     sides = SIDES if scenario.concerns is None else (scenario.concerns,)
     held = [socket for side in sides for socket in getattr(played.ended, side)]
-    story_fails = any(isinstance(read, str) for read in scenario.expect.reads or ())
+    expected = scenario.expect.reads if scenario.expect else None
+    story_fails = any(isinstance(read, str) for read in expected or ())
     fails = any(isinstance(read, str) for read in played.reads)
     return not (story_fails and fails) and all(socket.state is State.CLOSED for socket in held)
 

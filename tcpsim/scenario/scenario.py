@@ -62,7 +62,7 @@ class Scenario:
     watch: str
     client: str
     server: str
-    expect: Expect
+    expect: Expect | None  # a user's file need not say
     horizon: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     drops: tuple[str, ...] = ()

@@ -141,3 +141,55 @@ def test_a_mistake_is_one_line_and_status_2(tcpsim: Tcpsim, arguments: list[str]
     assert err.startswith("tcpsim: ")
     assert complaint in err
     assert err.count("\n") == 1
+
+
+FILE = """\
+horizon = "10min"
+[client]
+behaviour = "never-closes"
+[server]
+behaviour = "responds-then-closes"
+[expect]
+client = "CLOSE-WAIT"
+server = "gone"
+verdict = "permanent"
+rst = false
+"""
+
+
+def test_a_file_is_run_and_held_to_what_it_expects(tcpsim: Tcpsim, tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text(FILE, encoding="utf-8")
+    status, out, _ = tcpsim("run", str(file))
+    assert (status, out.splitlines()[-1]) == (0, "expect   met")
+    status, out, _ = tcpsim("run", str(file), "--client", "closes-on-eof")
+    assert (status, out.splitlines()[-1]) == (
+        1, "expect   client: gone, not CLOSE-WAIT; verdict: clean, not permanent"
+    )  # fmt: skip
+    status, out, _ = tcpsim("run", str(file), "--stack-server", "rfc9293", "--json")
+    assert (status, json.loads(out)["surprises"]) == (1, ["server: FIN-WAIT-2, not gone"])
+    file.write_text(FILE.partition("[expect]")[0], encoding="utf-8")
+    status, out, _ = tcpsim("run", str(file))
+    assert (status, "expect" in out) == (0, False)
+
+
+def test_a_file_serves_every_command(tcpsim: Tcpsim, tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    status, out, _ = tcpsim("scenarios", "--toml", "lingering-close-4.4bsd")
+    assert status == 0
+    file.write_text(out, encoding="utf-8")
+    assert "second-arm-point" in tcpsim("explain", str(file))[1]
+    assert "server free   no" in tcpsim("compare", str(file))[1]
+    assert tcpsim("run", str(file))[0] == 0
+    assert tcpsim("population", str(file), "--rate", "1/s", "--for", "10s")[0] == 0
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tcpsim: Tcpsim, tmp_path: Path) -> None:
+    assert tcpsim("run", str(tmp_path / "none.toml"))[0::2] == (
+        2, f"tcpsim: {tmp_path}/none.toml: No such file or directory\n"
+    )  # fmt: skip
+    file = tmp_path / "latin.toml"
+    file.write_bytes(b"title = '\xe9'")
+    assert "found bytes that are no UTF-8" in tcpsim("run", str(file))[2]
+    file.write_text("horizon = 1", encoding="utf-8")
+    assert tcpsim("explain", str(file))[2].startswith("tcpsim: latin.toml: client: found nothing")

@@ -1,0 +1,62 @@
+"""A scenario of the catalogue as a file to start from; `files` reads it back.
+
+Owns: the spelling of values in TOML. Refuses to know: contrasts, which are a matter of the catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from tcpsim.app import find
+from tcpsim.app.behaviour import Side
+from tcpsim.pair import SIDES
+from tcpsim.scenario.scenario import Expect, Scenario
+
+
+def as_toml(scenario: Scenario) -> str:
+    """A scenario as a file to start from; its contrasts are left out."""
+    top = {key: getattr(scenario, key) for key in ("name", "theme", "title", "story", "watch", "horizon")}
+    optional = {key: getattr(scenario, key) for key in ("concerns", "cures", "in_vain")}
+    lines = _lines({**top, **{key: value for key, value in optional.items() if value}})
+    side: Side
+    for side in SIDES:
+        party = {"behaviour": getattr(scenario, side), "stack": getattr(scenario, f"stack_{side}")}
+        lines += ["", f"[{side}]", *_lines(party)]
+        own = {each.name for each in find(side, getattr(scenario, side)).parameters}
+        for title, given in (("arguments", scenario.arguments), ("knobs", scenario.knobs)):
+            chosen = _of_side(given, side)
+            if title == "arguments":
+                chosen = {key: value for key, value in chosen.items() if key in own}
+            lines += ["", f"[{side}.{title}]", *_lines(chosen)] if chosen else []
+    lines += ["", "[path]", f"loss = {scenario.loss}", *_lines({"delay": scenario.delay})]
+    lines += _lines({"drops": scenario.drops} if scenario.drops else {})
+    if scenario.expect is not None:
+        expect = {field.name: getattr(scenario.expect, field.name) for field in fields(Expect)}
+        expect["verdict"] = str(expect["verdict"])
+        lines += ["", "[expect]", *_lines({key: value for key, value in expect.items() if value is not None})]
+    return "\n".join(lines) + "\n"
+
+
+def _of_side(given: Mapping[str, Any], side: Side) -> dict[str, Any]:
+    """The values that hold on one side; a qualified name wins."""
+    plain = {key: value for key, value in given.items() if "." not in key}
+    own = {key.removeprefix(f"{side}."): value for key, value in given.items() if key.startswith(f"{side}.")}
+    return {**plain, **own}
+
+
+def _lines(table: Mapping[str, Any]) -> list[str]:
+    return [f"{key} = {_spelled(value)}" for key, value in table.items()]
+
+
+def _spelled(value: Any) -> str:
+    """A value as TOML."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(_spelled(each) for each in value)}]"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return str(value)

@@ -1,0 +1,188 @@
+"""A user's scenario, written in TOML: read strictly, every mistake told with the path of its field.
+
+Owns: the form of the file. Refuses to know: where the text comes from (cli), single values (written), and
+what a behaviour, a knob or a rule means; their own parsers read them.
+
+    horizon = "1h"                      # also: name, title, theme, story, watch, concerns, cures, in_vain
+    [client]
+    behaviour = "never-closes"
+    stack = "linux"
+    arguments = { request = 200 }       # of the behaviour
+    knobs = { tcp_fin_timeout = "30s" } # of the stack
+    [server]
+    behaviour = "responds-then-closes"
+    [path]
+    loss = "1%"
+    delay = "25ms"
+    drops = ["server FIN 2"]
+    [expect]                            # also: settled, reads
+    client = "CLOSE-WAIT"
+    server = "gone"
+    verdict = "permanent"
+    rst = false
+
+Only `horizon` and a behaviour on each side have to be there, and in `expect` the four that are shown.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import fields
+from typing import Any
+
+from tcpsim.app import find
+from tcpsim.app.behaviour import DELAY, Behaviour, Side, unknown
+from tcpsim.errors import InputError
+from tcpsim.pair import SIDES
+from tcpsim.path import parse_distribution
+from tcpsim.scenario.run import Verdict
+from tcpsim.scenario.scenario import Expect, Scenario
+from tcpsim.scenario.written import (
+    Reader,
+    Table,
+    a_fix,
+    at_field,
+    boolean,
+    count_or_errno,
+    list_of,
+    one_of,
+    probability,
+    rule,
+    scalar,
+    span,
+    text,
+    time,
+)
+from tcpsim.tcp.stack import Stack, knob_names, names, stack
+
+_KINDS = {field.name: str(field.type) for field in fields(Stack) if field.name != "name"}
+
+
+def parse_scenario(content: str, where: str, name: str) -> Scenario:
+    """The scenario of a file's content; `where` is the file's name, `name` that of a scenario without one.
+
+    Raises:
+        InputError: no TOML, an unknown or a missing key, or a value out of range; with the field's path.
+    """
+    try:
+        document = tomllib.loads(content)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(where, str(error) or "tables too deep", "TOML") from None
+    top = Table(document, f"{where}: ")
+    sides = {side: top.take(side, _party(side)) for side in SIDES}
+    arguments = {f"{side}.{key}": value for side in SIDES for key, value in sides[side][2].items()}
+    knobs = {f"{side}.{key}": value for side in SIDES for key, value in sides[side][3].items()}
+    path = top.take("path", _path, {})
+    found = Scenario(
+        name=top.take("name", text, name),
+        theme=top.take("theme", text, "yours"),
+        title=top.take("title", text, name),
+        story=top.take("story", text, ""),
+        watch=top.take("watch", text, ""),
+        client=sides["client"][0],
+        server=sides["server"][0],
+        expect=top.take("expect", _expect, None),
+        horizon=top.take("horizon", time),
+        arguments=arguments,
+        knobs=knobs,
+        stack_client=sides["client"][1],
+        stack_server=sides["server"][1],
+        concerns=top.take("concerns", one_of(*SIDES), None),
+        cures=top.take("cures", list_of(a_fix), ()),
+        in_vain=top.take("in_vain", list_of(a_fix), ()),
+        **path,
+    )
+    top.done()
+    return found
+
+
+def _party(side: Side) -> Reader[tuple[str, str, dict[str, Any], dict[str, Any]]]:
+    """A side: behaviour, stack, arguments, knobs."""
+
+    def read(value: Any, where: str) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
+        table = Table(value, where)
+        behaviour = table.take("behaviour", lambda name, at: at_field(at, lambda: find(side, text(name, at))))
+        profile = table.take("stack", one_of(*names()), "linux")
+        arguments = table.take("arguments", lambda given, at: _arguments(behaviour, given, at), {})
+        knobs = table.take("knobs", lambda given, at: _knobs(profile, given, at), {})
+        table.done()
+        return behaviour.name, profile, arguments, knobs
+
+    return read
+
+
+def _arguments(behaviour: Behaviour, value: Any, where: str) -> dict[str, Any]:
+    table = Table(value, where)
+    given = {}
+    for parameter in behaviour.parameters:
+        if parameter.name in table.left:
+            value = table.take(parameter.name, lambda one, at: one)
+            at = table.path(parameter.name)
+            if parameter.kind is DELAY and isinstance(value, str) and "(" in value:
+                parse_distribution(value, at)
+            else:
+                scalar(value, at, parameter.kind.allowed)
+                if parameter.kind.unit == "time" and not isinstance(value, str):
+                    raise InputError(at, repr(value), parameter.kind.allowed)
+                parameter.kind.read(value, at)
+            given[parameter.name] = value
+        else:
+            table.known.append(parameter.name)
+    table.done()
+    return given
+
+
+def _knobs(profile: str, value: Any, where: str) -> dict[str, Any]:
+    table = Table(value, where)
+    for knob, setting in table.left.items():
+        at = table.path(knob)
+        own = knob_names(profile).get(knob)
+        turned = [each.field for each in own] if own else [knob]
+        if turned[0] not in _KINDS:
+            raise unknown(at, knob, [*knob_names(profile), *_KINDS])
+        for field in turned:
+            _knob(field, setting, at, bool(own))
+        at_field(at, lambda knob=knob, setting=setting: stack(profile).with_knobs({knob: setting}))  # type: ignore[misc]
+    return dict(table.left)
+
+
+def _knob(field: str, value: Any, where: str, own: bool) -> None:
+    """What `Stack.with_knobs` takes for granted of a value that a program wrote."""
+    kind = _KINDS[field]
+    none = value == "none" and "None" in kind
+    if not none and field.endswith("_us") and not own and not isinstance(value, str):
+        raise InputError(where, repr(value), 'a time with a unit, such as "30s"')
+    scalar(value, where, "text, a number or a boolean")
+    if kind.startswith("str"):
+        spellings = sorted({str(getattr(stack(name), field)) for name in names()})
+        one_of(*spellings)(value, where)
+    elif not kind.startswith(("int", "bool")):
+        raise InputError(where, "a knob that is no single value", "one that is")
+    elif kind.startswith("int") and not none and isinstance(value, bool):
+        raise InputError(where, repr(value), "a number, or a time with a unit")
+
+
+def _path(value: Any, where: str) -> dict[str, Any]:
+    table = Table(value, where)
+    found = {
+        "loss": table.take("loss", probability, 0.0),
+        "delay": table.take("delay", time, "10ms"),
+        "drops": table.take("drops", list_of(rule), ()),
+    }
+    table.done()
+    return found
+
+
+def _expect(value: Any, where: str) -> Expect:
+    table = Table(value, where)
+    verdict = one_of(*(str(each) for each in Verdict))
+    found = Expect(
+        client=table.take("client", text),
+        server=table.take("server", text),
+        verdict=Verdict(table.take("verdict", verdict)),
+        rst=table.take("rst", boolean),
+        settled=table.take("settled", span, None),
+        reads=table.take("reads", list_of(count_or_errno), None),
+    )
+    table.done()
+    return found

@@ -1,0 +1,207 @@
+"""A user's scenario in TOML: what it becomes, how it comes back, and what a mistake is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tcpsim.errors import InputError
+from tcpsim.scenario import as_toml, build, changes, cured, parse_scenario, play, scenarios, surprises
+
+SMALL = """\
+horizon = "1h"
+[client]
+behaviour = "never-closes"
+[server]
+behaviour = "responds-then-closes"
+"""
+WHOLE = """\
+title = "A leak of my own"
+horizon = "2h"
+concerns = "client"
+cures = ["keepalive=10min"]
+[client]
+behaviour = "never-closes"
+arguments = { request = 200, think = "uniform(1s,2s)" }
+[server]
+behaviour = "responds-then-closes"
+stack = "linux"
+arguments = { request = 200 }
+knobs = { tcp_fin_timeout = 30, retries = 3, rto_min_us = "300ms", sack = false, fin_wait_2_us = "none" }
+[path]
+loss = "0%"
+delay = "25ms"
+drops = ["server RST 1"]
+[expect]
+client = "CLOSE-WAIT"
+server = "gone"
+verdict = "permanent"
+rst = false
+settled = ["30s", "90s"]
+reads = [1000, 0]
+"""
+
+
+def read(text: str) -> Any:
+    return parse_scenario(text, "my.toml", "my")
+
+
+def test_the_least_file_is_a_scenario() -> None:
+    found = read(SMALL)
+    assert (found.name, found.title, found.stack_server, found.expect) == ("my", "my", "linux", None)
+    assert play(found).ended.describe() == "permanent: client CLOSE-WAIT, server gone"
+
+
+def test_everything_in_a_file_arrives() -> None:
+    whole = WHOLE.replace(', fin_wait_2_us = "none"', "")
+    found = read(whole)
+    assert surprises(found.expect, play(found)) == ()
+    pair = build(found)
+    stack = pair.server.system.end.stack
+    assert (stack.fin_wait_2_us, stack.retries, stack.rto_min_us, stack.sack) == (
+        30_000_000,
+        3,
+        300_000,
+        False,
+    )
+    assert pair.client.programs[0][1].program.describe()[1] == "wait uniform(1s, 2s)"
+    assert [rule.name for rule in pair.path.shared[0].rules] == ["server RST 1"]  # type: ignore[attr-defined]
+    assert read(WHOLE).knobs["server.fin_wait_2_us"] == "none"
+
+
+def test_the_file_that_the_documentation_shows_ends_as_it_says() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+    found = read(page.partition("```toml\n")[2].partition("```")[0])
+    played = play(found)
+    assert surprises(found.expect, played) == ()
+    assert all(cured(found, play(found, **changes([fix]))) for fix in found.cures)
+
+
+@pytest.mark.parametrize("chosen", scenarios(), ids=lambda chosen: chosen.name)
+def test_every_scenario_comes_back_from_its_file(chosen: Any) -> None:
+    again = read(as_toml(chosen))
+    assert play(again).events == play(chosen).events
+    same = ("name", "theme", "title", "story", "watch", "expect", "horizon", "concerns", "cures", "in_vain")
+    assert [getattr(again, key) for key in same] == [getattr(chosen, key) for key in same]
+
+
+MISTAKES = [
+    ("horizon", 'horizons = "1h"\nhorizon', "horizons: found 'horizons', allowed: horizon"),
+    ('"1h"', "3600", "horizon: found '3600', allowed: a number with a unit"),
+    ('"1h"', '"1 fortnight"', "horizon: found '1 fortnight', allowed: a number with a unit"),
+    ('horizon = "1h"', "", "horizon: found nothing, allowed: it is required"),
+    ('[server]\nbehaviour = "responds-then-closes"', "", "server: found nothing, allowed: it is required"),
+    ('"never-closes"', '"never-close"', "client.behaviour: found 'never-close', allowed: never-closes"),
+    ('"never-closes"', "7", "client.behaviour: found 7, allowed: text"),
+    ("[client]", "[path]\nloss = 1.5\n[client]", "path.loss: found 1.5, allowed: a number from 0 to 1"),
+    ("[client]", "[path]\ndelay = 10\n[client]", "path.delay: found '10', allowed: a number with a unit"),
+    ("[client]", "[path]\ndrops = ['server WIN']\n[client]", "path.drops[0]: found 'server WIN', allowed: "),
+    ("[client]", "[expect]\nclient = 'gone'\n[client]", "expect.server: found nothing"),
+    ("[client]", "cures = ['keepalife']\n[client]", "cures[0]: found 'keepalife', allowed: keepalive"),
+    ("[client]", "path = 3\n[client]", "path: found 3, allowed: a table"),
+]
+IN_SERVER = [
+    ("stack = 'linus'", "stack: found 'linus', allowed: linux"),
+    ("port = 3", "port: found 'port', allowed: "),
+    ("arguments = { dely = '1s' }", "arguments.dely: found 'dely', allowed: delay"),
+    ("arguments = { delay = 5 }", "arguments.delay: found 5, allowed: a time with"),
+    ("arguments = { delay = '5' }", "arguments.delay: found '5', allowed: a number with a unit"),
+    ("arguments = { request = '1s' }", "arguments.request: found '1s', allowed: an integer"),
+    (
+        "knobs = { tcp_fin_timeot = 3 }",
+        "knobs.tcp_fin_timeot: found 'tcp_fin_timeot', allowed: tcp_fin_timeout",
+    ),
+    ("knobs = { tcp_fin_timeout = '3 years' }", "knobs.tcp_fin_timeout: found '3 years'"),
+    ("knobs = { fin_wait_2_us = 30 }", "knobs.fin_wait_2_us: found 30, allowed: a time with a unit"),
+    ("knobs = { rto_rule = 'fast' }", "knobs.rto_rule: found 'fast', allowed: floor"),
+    ("knobs = { backoff = [1] }", "knobs.backoff: found [1], allowed: text"),
+    ("knobs = { backoff = '1' }", "knobs.backoff: found a knob that is no single value"),
+    ("knobs = { retries = -1 }", "knobs.retries: found -1"),
+    ("knobs = { retries = true }", "knobs.retries: found True, allowed: a number"),
+]
+
+
+def complaint(text: str) -> str:
+    with pytest.raises(InputError) as caught:
+        read(text)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(("old", "new", "message"), MISTAKES, ids=[message for *_, message in MISTAKES])
+def test_a_mistake_is_told_with_its_path(old: str, new: str, message: str) -> None:
+    assert complaint(SMALL.replace(old, new)).startswith(f"my.toml: {message}")
+
+
+@pytest.mark.parametrize(("line", "message"), IN_SERVER, ids=[line for line, _ in IN_SERVER])
+def test_a_mistake_in_a_party_is_told_with_its_path(line: str, message: str) -> None:
+    assert complaint(f"{SMALL}{line}\n").startswith(f"my.toml: server.{message}")
+
+
+def test_what_is_no_toml_is_told_with_its_place() -> None:
+    assert complaint("[client").startswith("my.toml: found Expected ']' at the end of a table declaration")
+
+
+ANYTHING = st.recursive(
+    st.text(max_size=6) | st.integers() | st.floats() | st.booleans(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+PLACES = st.sampled_from(
+    [
+        *(
+            "horizon",
+            "cures",
+            "concerns",
+            "client",
+            "server",
+            "path",
+            "expect",
+            "nonsense",
+            "client.nonsense",
+        ),
+        *("client.behaviour", "client.stack", "client.arguments.request", "client.arguments.think"),
+        *("server.arguments.delay", "server.knobs.tcp_fin_timeout", "server.knobs.retries"),
+        *("server.knobs.fin_wait_2_us", "server.knobs.sack", "server.knobs.rto_rule", "server.knobs.memory"),
+        *("path.loss", "path.delay", "path.drops", "expect.reads", "expect.settled", "expect.verdict"),
+    ]
+)
+NEEDED = {
+    "horizon": 'horizon = "1h"',
+    "client.behaviour": 'client.behaviour = "never-closes"',
+    "server.behaviour": 'server.behaviour = "closes-first"',
+}
+
+
+def spelled(value: Any) -> str:
+    """Any value of hypothesis as TOML."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{spelled(key)} = {spelled(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(spelled, value)) + "]"
+    if isinstance(value, str):
+        return '"' + "".join(f"\\U{ord(letter):08x}" for letter in value) + '"'
+    return str(value).lower()
+
+
+@given(st.text(max_size=60) | st.binary(max_size=40).map(lambda raw: raw.decode("latin-1")))
+def test_garbage_is_one_line(text: str) -> None:
+    complaint(text)
+
+
+@given(st.lists(st.tuples(PLACES, ANYTHING), max_size=3, unique_by=lambda each: each[0]))
+def test_garbage_in_a_field_is_one_line_or_a_scenario_that_builds(changed: list[tuple[str, Any]]) -> None:
+    lines = [f"{place} = {spelled(value)}" for place, value in changed]
+    replaced = {place for place, _ in changed}
+    lines += [line for place, line in NEEDED.items() if not replaced & {place, place.partition(".")[0]}]
+    try:
+        build(read("\n".join(lines)))
+        told = "my.toml: "
+    except InputError as error:
+        told = str(error)
+    assert told.startswith("my.toml: ")
+    assert "\n" not in told
