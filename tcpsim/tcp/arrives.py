@@ -81,6 +81,8 @@ def _handshake(step: Step, seg: Segment) -> bool:
 
 def _sequence(step: Step, seg: Segment) -> bool:
     t, s = step.t, step.s
+    if unstamped(step, seg):
+        return True
     if t.ts_on and _paws_rejects(step, seg):
         if seg.flags & SYN and not seg.flags & RST:
             _challenge(step)
@@ -129,6 +131,15 @@ def _out_of_window(step: Step, seg: Segment) -> bool:
     return lt(seg.seq, step.t.rcv_nxt) or lt(_right_edge(step), seg.seq)
 
 
+def unstamped(step: Step, seg: Segment) -> bool:
+    """RFC 7323 3.2: once agreed, a segment without a timestamp is dropped, unless it is a RST."""
+    if not step.t.ts_on or seg.options.ts_val is not None or seg.flags & RST:
+        return False
+    if step.s.drops_unstamped:
+        step.drop("no timestamp")
+    return step.s.drops_unstamped
+
+
 def _paws_rejects(step: Step, seg: Segment) -> bool:
     """RFC 7323 5.3 R1: an old timestamp on a segment that is no plain duplicate ACK."""
     t = step.t
@@ -148,9 +159,7 @@ def _duplicate_ack(step: Step, seg: Segment) -> None:
         return
     if seg.seg_len and lt(seg.seq, t.rcv_nxt):
         acks.enter_quickack(t, s)
-        if t.sack_on and s.dsack:
-            end = (seg.seq + seg.seg_len) & MASK
-            t.dsack = (seg.seq, t.rcv_nxt if lt(t.rcv_nxt, end) else end)
+        receiving.report_duplicate(step, seg.seq, (seg.seq + seg.len) & MASK, bool(seg.flags & FIN))
     output.send_ack(step)
 
 

@@ -131,8 +131,8 @@ def _syncache(step: Step, seg: Segment) -> bool:
             step.drop("SYN with FIN")
         else:
             _another_syn(step, seg)
-    elif _stale(step, seg):
-        step.drop("PAWS")
+    elif _stale(step, seg) or (t.ts_on and seg.options.ts_val is None and s.drops_unstamped):
+        step.drop("PAWS, or no timestamp")
     elif seg.ack != (t.iss + 1) & MASK or not 0 < diff(seg.seq, t.irs) <= t.rcv_wnd:
         output.refuse(step, seg)
     else:

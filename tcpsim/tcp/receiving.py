@@ -31,7 +31,7 @@ def text(step: Step, seg: Segment) -> None:
     if bare_fin and not window:
         t.ack_pending |= ACK_NOW  # there was no room for anything more (Linux tcp_data_queue)
     if le(end, t.rcv_nxt):
-        _duplicate(step, left, end)
+        _duplicate(step, left, right, fin)
         return
     edge = (t.rcv_nxt + window) & MASK
     if not lt(left, edge) and not bare_fin:
@@ -41,7 +41,7 @@ def text(step: Step, seg: Segment) -> None:
     if lt(edge, right) and step.s.window_overrun == "trim":
         right, fin = edge, False
     if lt(left, t.rcv_nxt):
-        _report_duplicate(step, left, t.rcv_nxt)
+        report_duplicate(step, left, t.rcv_nxt, False)
         left = t.rcv_nxt
     if left != t.rcv_nxt:
         _queue_out_of_order(step, left, right, fin)
@@ -98,17 +98,20 @@ def _fin(step: Step) -> None:
         t.pingpong = True  # nothing is in a hurry any more (Linux tcp_fin)
 
 
-def _duplicate(step: Step, left: int, end: int) -> None:
+def _duplicate(step: Step, left: int, right: int, fin: bool) -> None:
     """All of it is known: the peer missed an ACK."""
     t = step.t
-    _report_duplicate(step, left, end)
+    report_duplicate(step, left, right, fin)
     acks.enter_quickack(t, step.s)
     t.ack_pending |= ACK_SCHED | ACK_NOW
 
 
-def _report_duplicate(step: Step, left: int, right: int) -> None:
-    t = step.t
-    if t.sack_on and step.s.dsack:
+def report_duplicate(step: Step, left: int, right: int, fin: bool) -> None:
+    """RFC 2883: what came twice, as far as it was received; whether a FIN counts is the stack's choice."""
+    t, s = step.t, step.s
+    right = (right + (fin and s.dsack_of_fin)) & MASK
+    right = t.rcv_nxt if lt(t.rcv_nxt, right) and lt(left, t.rcv_nxt) else right
+    if t.sack_on and s.dsack and left != right:
         t.dsack = (left, right)
 
 
@@ -123,7 +126,7 @@ def _queue_out_of_order(step: Step, left: int, right: int, fin: bool) -> None:
             kept.append((a, b, f))
             continue
         if le(a, left) and le(right, b) and (f or not fin):
-            _report_duplicate(step, left, (right + fin) & MASK)
+            report_duplicate(step, left, right, fin)
         gone.add(a)
         left = a if lt(a, left) else left
         right = b if lt(right, b) else right

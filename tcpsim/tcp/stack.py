@@ -146,6 +146,7 @@ class Stack:
     ack_rate_limit_us: int  # at most one pure answer to unacceptable segments per this time and socket
     unsent_ack_answered: bool  # in ESTABLISHED too, an ACK of what was never sent draws an ACK (3.10.7.4)
     reads_old_acks: bool  # the ACK field of a segment left of the window counts (BSD)
+    drops_unstamped: bool  # a segment without the timestamp that was agreed on (RFC 7323 3.2)
     paws_answers_empty: bool  # PAWS answers a segment without data too (RFC 7323 5.3)
     window_checked: str  # segments have to fit what was "offered", or there is "room" for (FreeBSD)
     right_edge: str  # what begins there is "outside" (RFC), "inside" (Linux), or "no-rst": outside if a RST
@@ -177,6 +178,7 @@ class Stack:
     timestamps: bool
     sack: bool
     dsack: bool
+    dsack_of_fin: bool  # a FIN that came twice is reported like an octet (Linux)
     layout_syn: tuple[str, ...]  # option order of a SYN with everything on; absent options fall out
     layout_pads: str  # which word an option begins in, and what fills the gaps: as "linux" or as "bsd" does
     nagle: str  # what holds a small segment: "rfc": anything outstanding; "bsd": outstanding at the call;

@@ -100,7 +100,8 @@ def _time_wait_mini(step: Step, seg: Segment) -> None:
 def _time_wait_checked(step: Step, seg: Segment) -> None:
     """BSD (FreeBSD netinet/tcp_timewait.c tcp_twcheck): a repeated FIN restarts, no RST kills."""
     t = step.t
-    if seg.flags & RST or not seg.flags & ACK:
+    unstamped = t.ts_on and seg.options.ts_val is None and step.s.drops_unstamped
+    if seg.flags & RST or not seg.flags & ACK or unstamped:
         step.drop("RST or no ACK in TIME-WAIT")
         return
     if seg.flags & FIN and (seg.seq + seg.seg_len) & MASK == t.rcv_nxt:

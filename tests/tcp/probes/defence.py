@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tcpsim.tcp.segment import NO_OPTIONS
 from tcpsim.tcp.seqnum import diff
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
@@ -173,6 +174,27 @@ def an_old_timestamp(s: Stack) -> None:
     """RFC 7323 5.3 R1: an acknowledgment, for an empty segment too."""
     line, side = reach("ESTABLISHED", s)
     assert answer(line, side, "A", at=1, ts_age=100) == "A"
+
+
+@probe("linux", "drops_unstamped")
+def a_missing_timestamp(s: Stack) -> None:
+    """tcp_input.c tcp_validate_incoming: what has no timestamp cannot be too old."""
+    line, side = reach("ESTABLISHED", s)
+    seg = segment_for(line, side, "PA", length=10)._replace(options=NO_OPTIONS)
+    assert [ack.ack for ack in line.inject(side, seg)] == [line.tcb(side).rcv_nxt]
+
+
+@probe("freebsd", "drops_unstamped")
+def a_missing_timestamp_at_freebsd(s: Stack) -> None:
+    """tcp_input.c tcp_do_segment, tcp_timewait.c tcp_twcheck: tolerate_missing_ts 0; a RST needs none."""
+    for way in ("ESTABLISHED", "TIME-WAIT"):
+        line, side = reach(way, s)
+        seg = segment_for(line, side, "PA", at=-10, length=10)
+        assert line.inject(side, seg._replace(options=NO_OPTIONS)) == ()
+        assert len(line.inject(side, seg)) == 1
+    line, side = reach("ESTABLISHED", s)
+    line.inject(side, segment_for(line, side, "R")._replace(options=NO_OPTIONS))
+    assert line.state(side) == State.CLOSED
 
 
 @probe("freebsd", "paws_answers_empty")

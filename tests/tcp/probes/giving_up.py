@@ -162,6 +162,22 @@ def a_window_may_stay_shut_for_ever(s: Stack) -> None:
     assert sent_at(line, CLIENT, since) == after(*doubling(1_000, 6, 60_000), *[60_000] * 118)
 
 
+@probe("freebsd", "persist_weights", "persist_min_us")
+def a_window_of_freebsd_that_stays_shut(s: Stack) -> None:
+    """tcp_output.c tcp_setpersist: 4 SRTT + 8 RTTVAR, here 160 ms, x 1, 2, 4 ... + 200 ms, 5 s at least."""
+    line, since = shut(s)
+    line.run(90 * S)
+    assert sent_at(line, CLIENT, since) == after(*[5_000] * 5, 5_320, 10_440, 20_680)
+
+
+@probe("4.4bsd", "persist_weights")
+def a_window_of_44bsd_that_stays_shut(s: Stack) -> None:
+    """tcp_output.c tcp_setpersist: SRTT + 2 RTTVAR, here 40 ms, x 1, 2, 4 ..., 5 s at least, 60 s at most."""
+    line, since = shut(turned(s, persist_min_us="100ms", rto_tick_us=1_000, rto_min_us="30ms"))
+    line.run(3 * S)
+    assert sent_at(line, CLIENT, since) == after(100, 100, 160, 320, 640, 1_280)
+
+
 @probe("linux", "orphan_persist_retries", "orphan_retries_safe", "orphan_retries")
 def an_orphan_before_a_shut_window(s: Stack) -> None:
     """tcp_timer.c tcp_probe_timer: SOCK_DEAD has tcp_orphan_retries 8 probes, then it is over."""

@@ -90,6 +90,8 @@ def _changed(field: str, value: Any) -> list[Any]:
         return [value ^ {state} for state in quiet]
     if field == "backoff":
         return [(), (1, 2, 4, 8), (1, 2, 4, 6, 12, 24, 48)]
+    if field == "persist_weights":
+        return [(), (1, 2), (2, 2), (2, 1), (4, 8)]
     if field == "icmp_hard":
         more = [(*value, name) for name in ("source_route_failed",) if name not in value]
         return [value[1:], *more]

@@ -10,6 +10,7 @@ from tcpsim.tcp.tcb import SocketOptions
 from tests.sockets import two_hosts
 from tests.tcp.probes.battery import CLIENT, MS, SERVER, Line, S, alone, probe, sent_at
 from tests.tcp.two_ends import data, segment_for
+from tests.tcp.ways import reach
 
 
 def taken_unread(s: Stack, **options: Any) -> int:
@@ -226,6 +227,22 @@ def a_duplicate_is_reported(s: Stack) -> None:
     line.run(100 * MS)
     (ack,) = line.inject(CLIENT, segment_for(line, CLIENT, "PA", at=-100, length=100))
     assert ack.options.sack == ((ack.ack - 100, ack.ack),)
+
+
+@probe("linux", "dsack_of_fin")
+def a_repeated_fin_is_reported(s: Stack) -> None:
+    """tcp_input.c tcp_send_dupack: up to end_seq, the FIN included."""
+    line, side = reach("CLOSE-WAIT", s)
+    (ack,) = line.inject(side, segment_for(line, side, "FA", at=-1))
+    assert ack.options.sack == ((ack.ack - 1, ack.ack),)
+
+
+@probe("freebsd", "dsack_of_fin")
+def a_repeated_fin_is_not_reported_by_freebsd(s: Stack) -> None:
+    """tcp_input.c tcp_do_segment: todrop counts octets, and there was none."""
+    line, side = reach("CLOSE-WAIT", s)
+    (ack,) = line.inject(side, segment_for(line, side, "FA", at=-1))
+    assert ack.options.sack == ()
 
 
 @probe("linux", "sack")
