@@ -11,11 +11,13 @@ from tcpsim.cli.chosen import chosen_scenario
 from tcpsim.cli.options import JSON, SEED, duration, output, setting, setting_options
 from tcpsim.cli.record import event_record, held_record
 from tcpsim.cli.show import print_json, print_text
+from tcpsim.conform.packetdrill.export import exported
 from tcpsim.draw.clock import clock
 from tcpsim.draw.ladder import ladder
 from tcpsim.draw.story import Story
 from tcpsim.draw.telling import tell
-from tcpsim.pair import SIDES, Event, Happened, Held, Lost, Sent, Side, StateChanged
+from tcpsim.errors import InputError
+from tcpsim.pair import SIDES, Event, Happened, Held, Lost, Pair, Sent, Side, StateChanged
 from tcpsim.path import Seeded
 from tcpsim.scenario import Ended, Played, Scenario, Verdict, build, sockets_in_words, surprises
 from tcpsim.scenario import run as run_pair
@@ -30,16 +32,31 @@ _ENDS_OF_MACHINES = ("vanishes", "reboots")
 @setting_options
 @duration("--horizon", help="Until when to watch; the scenario has its own.")
 @output("--out", ".svg", ".png", ".pdf", ".txt", help="Write the ladder to a file instead.")
+@output("--packetdrill", ".pkt", help="Write one end of the run as a packetdrill script, too.")
+@click.option(
+    "--packetdrill-side", "end", type=click.Choice(SIDES), help="Which end (default: the server's)."
+)
 @JSON
 def command(
-    name: str, seed: int, horizon: int | None, out: Path | None, as_json: bool, **changes: Any
+    name: str,
+    seed: int,
+    horizon: int | None,
+    out: Path | None,
+    packetdrill: Path | None,
+    end: Side | None,
+    as_json: bool,
+    **changes: Any,
 ) -> None:
     """Everything that is asked for is checked before anything runs."""
+    if end is not None and packetdrill is None:
+        raise InputError("--packetdrill-side", f"{end} without --packetdrill", "a script to write")
     chosen = chosen_scenario(name)
     pair = build(chosen, **setting(**changes))
     horizon_us = chosen.horizon_us if horizon is None else horizon
     events: list[Event] = []
     ended = run_pair(pair, Seeded(seed), horizon_us, events.append)
+    if packetdrill is not None:
+        _write_script(packetdrill, events, pair, end or "server", f"tcpsim run {name}: {chosen.title}")
     stacks = {"client": pair.client.system.end.stack.name, "server": pair.server.system.end.stack.name}
     titles = (f"client ({stacks['client']})", f"server ({stacks['server']})")
     story = tell(events, titles, horizon_us if ended.verdict is Verdict.RUNNING else None)
@@ -60,6 +77,14 @@ def command(
 def _wrong(chosen: Scenario, played: Played) -> tuple[str, ...] | None:
     """In what a user's scenario did not end as its file says; None if it does not say."""
     return None if chosen.expect is None else surprises(chosen.expect, played)
+
+
+def _write_script(path: Path, events: list[Event], pair: Pair, end: Side, title: str) -> None:
+    """The run as it was for one end; what a script cannot say is found out before a file is there."""
+    from tcpsim.draw.sheet import write_whole
+
+    machine = pair.server if end == "server" else pair.client
+    write_whole(path, exported(events, end, machine.system.end.stack, title).encode())
 
 
 def _write(out: Path, page: str, story: Story, title: str) -> None:
