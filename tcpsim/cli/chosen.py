@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tcpsim.errors import InputError
+from tcpsim.host.crowds import crowds
 from tcpsim.scenario import Scenario, parse_scenario, scenario
 
 
@@ -20,6 +21,8 @@ def chosen_scenario(name: str) -> Scenario:
     """
     path = Path(name)
     if path.suffix != ".toml":
+        if name in {each.name for each in crowds()}:
+            raise InputError("scenario", f"{name!r}, a population", f"tcpsim exhaust {name}")
         return scenario(name)
     try:
         content = path.read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ import click
 from tcpsim.cli.options import JSON
 from tcpsim.cli.record import parameter_record
 from tcpsim.cli.show import print_json, print_text
+from tcpsim.host.crowds import crowds
 from tcpsim.scenario import Scenario, as_toml, scenario, scenarios
 from tcpsim.units import parse_duration
 
@@ -25,9 +26,12 @@ def command(name: str | None, as_json: bool) -> None:
         print_json([scenario_record(each) for each in scenarios()])
         return
     themes: dict[str, list[str]] = {}
-    width = max(len(each.name) for each in scenarios())
+    width = max(map(len, [*(each.name for each in scenarios()), *(each.name for each in crowds())]))
     for each in scenarios():
         themes.setdefault(each.theme, []).append(f"  {each.name:<{width}}  {each.title}")
+    themes["hosts that run out (tcpsim exhaust NAME)"] = [
+        f"  {each.name:<{width}}  {each.title}" for each in crowds()
+    ]
     print_text("\n\n".join("\n".join([theme, *lines]) for theme, lines in themes.items()) + "\n")
 
 

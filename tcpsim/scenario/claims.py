@@ -15,7 +15,7 @@ VERDICTS = {"holds": "holds", "on": "holds only on", "refined": "refined"}
 
 
 class Claim(NamedTuple):
-    """One claim; `verdict` is a key of VERDICTS. `tests` as claims.toml explains."""
+    """One claim; `verdict` is a key of VERDICTS. `scenario` and `tests` as claims.toml explains."""
 
     number: str
     document: str
@@ -47,5 +47,5 @@ def claims() -> tuple[Claim, ...]:
 
 
 def claims_of(scenario: str) -> tuple[Claim, ...]:
-    """The claims that a scenario shows."""
+    """The claims that a scenario, or a population, shows."""
     return tuple(claim for claim in claims() if claim.scenario == scenario)

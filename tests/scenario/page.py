@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tcpsim.scenario import scenario
+from tcpsim.host.crowds import Crowd, crowd, crowds
+from tcpsim.scenario import Scenario, scenario
 from tcpsim.scenario.claims import VERDICTS, Claim, claims
 
 ROOT = Path(__file__).parent.parent.parent
@@ -20,9 +21,9 @@ INTRODUCTION = """\
 
 This project began with two documents: Rick Jones's mail on CLOSE_WAIT, and Apache's page on FIN_WAIT_2 with
 Roy Fielding's appendix. Here is every claim of theirs that a connection can show ({total} with those beyond
-them), the scenario that shows it (`tcpsim explain NAME`), the test that holds it to that, and the verdict:
-*holds*, *holds only on* certain stacks, or *refined*. The lists of the Apache page (what ends FIN_WAIT_2,
-which systems have a timeout) are told in our words.
+them), the scenario that shows it (`tcpsim explain NAME`, or `tcpsim exhaust NAME` for a population), the
+test that holds it to that, and the verdict: *holds*, *holds only on* certain stacks, or *refined*. The
+lists of the Apache page (what ends FIN_WAIT_2, which systems have a timeout) are told in our words.
 
 `make docs` prints this page from [claims.toml](../tcpsim/scenario/claims.toml); a test looks up every
 scenario, test and figure that it names, and runs the claims about stacks on all of them.
@@ -40,8 +41,17 @@ def node_id(claim: Claim, words: str) -> str:
         return f"{HERE}/test_fixes.py::test_what_cures[{claim.scenario}-{rest}]"
     if words.startswith("in vain "):
         return f"{HERE}/test_fixes.py::test_what_is_in_vain[{claim.scenario}-{rest.partition(' ')[2]}]"
+    if words == "runs out":
+        return f"tests/host/test_crowds.py::test_it_runs_out_as_it_says[{claim.scenario}]"
     module, _, function = words.partition("::")
+    if module.startswith("../"):
+        return f"tests/{module.removeprefix('../')}.py::{function}"
     return f"{HERE}/{module}.py::{function}"
+
+
+def subject(name: str) -> Scenario | Crowd:
+    """What a claim's scenario is: one of the catalogue, or a population."""
+    return crowd(name) if name in {each.name for each in crowds()} else scenario(name)
 
 
 def page() -> str:
@@ -72,7 +82,7 @@ def _counts(every: tuple[Claim, ...]) -> list[str]:
 def _row(claim: Claim) -> str:
     shown = [_link(node_id(claim, words)) for words in claim.tests]
     shown += [f"[picture]({claim.figure})"] if claim.figure else []
-    title = scenario(claim.scenario).title
+    title = subject(claim.scenario).title
     cells = (claim.number, claim.quote, f"`{claim.scenario}`: {title}", claim.judgement(), ", ".join(shown))
     return f"| {' | '.join(cells)} |"
 

@@ -1,0 +1,76 @@
+"""`tcpsim exhaust`: which limit, when, why, and what a larger one would do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tcpsim.draw.ladder import WIDTH
+from tcpsim.host.crowds import crowds
+
+Tcpsim = Callable[..., tuple[int, str, str]]
+
+
+def test_without_a_name_it_lists_them_and_so_does_scenarios(tcpsim: Tcpsim) -> None:
+    names = [each.name for each in crowds()]
+    assert [line.split()[0] for line in tcpsim("exhaust")[1].splitlines()] == names
+    assert [line.split()[0] for line in tcpsim("scenarios")[1].splitlines()[-len(names) :]] == names
+
+
+def test_a_population_is_no_scenario(tcpsim: Tcpsim) -> None:
+    complaint = "tcpsim: scenario: found 'orphan-storm', a population, allowed: tcpsim exhaust orphan-storm\n"
+    assert tcpsim("explain", "orphan-storm")[2] == complaint
+
+
+def test_later_not_never(tcpsim: Tcpsim) -> None:
+    status, out, _ = tcpsim("exhaust", "mbufs-without-a-timer")
+    assert status == 0
+    assert max(map(len, out.splitlines())) <= WIDTH
+    assert "out of mbufs: the kernel crashes" in out
+    assert "later, not never" in out
+    assert "      4,096  4 h 3" in out
+
+
+def test_with_a_timer_it_says_which(tcpsim: Tcpsim) -> None:
+    _, below, _ = tcpsim("exhaust", "mbufs-with-a-timer")
+    _, above, _ = tcpsim("exhaust", "mbufs-with-a-timer", "--rate", "2/s")
+    _, larger, _ = tcpsim("exhaust", "mbufs-with-a-timer", "--rate", "2/s", "--limit", "512")
+    _, short, _ = tcpsim("exhaust", "mbufs-with-a-timer", "--for", "5min")
+    assert "never met: at most 207 KiB in use" in below
+    assert "rate x time is below the limit" in below
+    assert "rate x timeout exceeds the pool: it takes 4" in above
+    assert "never met" in larger
+    assert "look for longer" in short
+
+
+def test_fixes_and_json(tcpsim: Tcpsim) -> None:
+    _, out, _ = tcpsim("exhaust", "openstack-chain", "--json", "--for", "2h")
+    document = json.loads(out)
+    assert (document["resource"], document["side"], document["limit"]) == ("descriptors", "client", 1021)
+    assert document["met_us"] == 5_100_000_000
+    assert document["refused"] > 0
+    _, out, _ = tcpsim("exhaust", "openstack-chain", "--json", "--fix", "client-closes")
+    assert (json.loads(out)["met_us"], json.loads(out)["leaking"]) == (None, False)
+    _, out, _ = tcpsim("exhaust", "openstack-chain", "--limit", "100")
+    assert "the client has 100 descriptors" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["openstack"], "crowd: found 'openstack', allowed: openstack-chain"),
+        (["orphan-storm", "--rate", "0"], "--rate: found '0'"),
+        (["orphan-storm", "--for", "0s"], "--for: found 0s"),
+        (["orphan-storm", "--for", "5"], "--for: found '5'"),
+        (["orphan-storm", "--limit", "0"], "--limit: found '0'"),
+        (["orphan-storm", "--fix", "nothing"], "--fix: found 'nothing'"),
+        (["orphan-storm", "--rate", "1e9"], "rate: found"),
+    ],
+)
+def test_a_mistake_is_one_line(tcpsim: Tcpsim, arguments: list[str], complaint: str) -> None:
+    status, out, err = tcpsim("exhaust", *arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"tcpsim: {complaint}")
+    assert err.count("\n") == 1
