@@ -14,6 +14,7 @@ for the program's `on_error` steps (see `tcpsim.app.program.Program`).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from tcpsim import sockets
 from tcpsim.app.program import NO_FD, Action, Assembler, Running, Step, fail, number
@@ -74,6 +75,11 @@ class _Open(OnSocket):
 @dataclass(frozen=True, slots=True)
 class _Connect(_Open):
     local_port: int | None
+    does: ClassVar[tuple[str, ...]] = ("opens", "tunes")  # the last with its options
+
+    @property
+    def calls(self) -> int:
+        return 3 + len(self.options)
 
     def _local_port(self, r: Running) -> int:
         return r.client_port if self.local_port is None else self.local_port
@@ -136,6 +142,8 @@ class _OneCall(OnSocket):
 @dataclass(frozen=True, slots=True)
 class _Send(_OneCall):
     n: int
+    does: ClassVar[tuple[str, ...]] = ("sends",)
+    calls: ClassVar[int] = 1
 
     def _call(self, fd: int) -> sockets.Call:
         return sockets.SendAll(fd, self.n)
@@ -159,6 +167,11 @@ class _Shutdown(_OneCall):
 class _SetOption(_OneCall):
     name: str
     value: Value
+    calls: ClassVar[int] = 1
+
+    @property
+    def does(self) -> tuple[str, ...]:
+        return ("tunes",) if self.name == "TCP_USER_TIMEOUT" else ()
 
     def _call(self, fd: int) -> sockets.Call:
         return sockets.SetSockOpt(fd, self.name, self.value)

@@ -61,6 +61,10 @@ class _WaitDrawn(Single):
 class _WaitUntil(Single):
     t_us: int
 
+    @property
+    def clock_us(self) -> int:
+        return self.t_us
+
     def act(self, r: Running, slot: int, reply: Reply | None, now_us: int) -> Acted:
         if now_us < self.t_us:
             return r.sleep(1, self.t_us), Until(self.t_us)

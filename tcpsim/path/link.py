@@ -7,6 +7,7 @@ losses on the way (loss, script) and anything below IP: a segment's size is its 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 from tcpsim.errors import InputError
@@ -85,3 +86,9 @@ class Link:
         if self.jitter is not None:
             arrival_us += chooser.draw(self.jitter)
         return link, ((arrival_us, segment),), ""
+
+    def key(self, now_us: int) -> Hashable:
+        """The line, with the time that each packet still takes to leave."""
+        now = now_us * (self.rate_bps or 0)
+        leaving = tuple([end - now for end in self.leaving if end > now])
+        return self.delay_us, self.jitter, self.rate_bps, self.queue_packets, leaving

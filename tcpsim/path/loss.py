@@ -6,6 +6,7 @@ where chance comes from. Certain outcomes (p = 0, p = 1) ask no chooser.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 from tcpsim.errors import InputError
@@ -43,6 +44,11 @@ class Loss:
         if _happens("loss", "lost", self.p, chooser):
             return self, (), "loss"
         return self, ((at_us, segment),), ""
+
+    def key(self, now_us: int) -> Hashable:
+        """The time left until losses begin and end."""
+        until_us = None if self.until_us is None else max(self.until_us - now_us, 0)
+        return self.p, max(self.from_us - now_us, 0), until_us
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ earlier rule dropped still counts for a later one. So "the server's 2nd FIN" mea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Literal, NamedTuple
@@ -195,6 +195,17 @@ class Script:
         if picked.action == "drop":
             return after, (), picked.name
         return after, ((at_us + picked.delay_us, segment),), picked.name
+
+    def key(self, now_us: int) -> Hashable:
+        """What has been counted, and the time until each rule begins and ends."""
+        times = tuple(
+            [
+                (max(rule.after_us - now_us, 0), rule.before_us and max(rule.before_us - now_us, 0))
+                for rule in self.rules
+                if rule.after_us or rule.before_us is not None
+            ]
+        )
+        return self.rules, self.counts, self.lineages, times
 
     def _place(self, sender: Side, segment: Segment) -> tuple[int, int | None, tuple[Lineage, ...]]:
         """The connection's index, the relative sequence number, and the lineages with this segment seen."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _PEER_CLOSED = frozenset({State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK})
 _AFTER_CLOSE = frozenset({State.FIN_WAIT_1, State.FIN_WAIT_2})
-_PAWS_IDLE_US = 24 * 86_400_000_000  # RFC 7323 5.5: an older TS.Recent proves nothing
+PAWS_IDLE_US = 24 * 86_400_000_000  # RFC 7323 5.5: an older TS.Recent proves nothing
 
 
 def segment_arrives(step: Step, seg: Segment) -> None:
@@ -146,7 +146,7 @@ def _paws_rejects(step: Step, seg: Segment) -> bool:
     val = seg.options.ts_val
     if val is None or diff(t.ts_recent, val) <= 0:
         return False
-    if step.now - t.ts_recent_at_us > _PAWS_IDLE_US:
+    if step.now - t.ts_recent_at_us > PAWS_IDLE_US:
         return False
     # Linux tcp_disordered_ack: an ACK overtaken by another one is no attack
     return not (seg.flags & ACK and seg.seq == t.rcv_nxt and not seg.seg_len and seg.ack == t.snd_una)

@@ -1,0 +1,153 @@
+"""When two pairs are the same but for the clock: the key of a pair (DESIGN, idea 7).
+
+Owns: the moment that a pair is seen from, which is its next event (how long it has rested says nothing of
+what comes), where sequence numbers count from, and what follows for one end from the state of the other.
+Refuses to know: what of its own an end, a host, a path or a program needs to say (their own keys).
+
+Sequence numbers: a connection's two number spaces may be shifted without any rule noticing, so each is
+counted from the ISN of its newest socket. What breaks the shift is a further ISN, taken from the clock;
+wherever one may still be drawn beside numbers that exist, its distance to them is part of the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from tcpsim.app import key as app
+from tcpsim.pair.pair import Machine, Pair, census
+from tcpsim.path import SIDES, Side
+from tcpsim.path import key as lines
+from tcpsim.path.rule import Script
+from tcpsim.sockets import Send, SendAll
+from tcpsim.sockets import key as sockets
+from tcpsim.sockets.system import pid_of
+from tcpsim.tcp import key as tcp
+from tcpsim.tcp.segment import ACK, SYN, Segment
+from tcpsim.tcp.seqnum import MASK, diff
+from tcpsim.tcp.state import State
+from tcpsim.tcp.tcb import Tcb
+
+Key = tuple[Hashable, ...]
+Ports = tuple[int, int]  # (client's, server's)
+_UNKNOWN = (0, 0)
+
+
+def pair_key(pair: Pair) -> Key:
+    """(client, server, path) as hashable values: pairs of equal key have the same future.
+
+    That is: with the same answers of the chooser the same events, at the same distances from `next_us`.
+    Without a next event the future is nothing, and what is left is all that counts.
+    """
+    base_us = pair.next_us
+    if base_us is None:
+        return census(pair, "client"), census(pair, "server"), (pair.client.up, pair.server.up)
+    view = _View(pair, base_us)
+    client, server = view.machine("client"), view.machine("server")
+    return client, server, (*lines.key(pair.path, base_us, view.segment), view.clocks())
+
+
+class _View:
+    """A pair seen from a moment."""
+
+    def __init__(self, pair: Pair, now_us: int) -> None:
+        self.now_us = now_us
+        self.path = pair.path
+        self.machines = {"client": pair.client, "server": pair.server}
+        self.sockets: dict[Side, dict[Ports, tuple[Tcb, int]]] = {"client": {}, "server": {}}
+        for number, t in pair.client.system.end.sockets.items():  # the newest of a pair of ports comes last
+            self.sockets["client"][t.local_port, t.remote_port] = t, number
+        for number, t in pair.server.system.end.sockets.items():
+            self.sockets["server"][t.remote_port, t.local_port] = t, number
+        self.busy: dict[Side, frozenset[int]] = {}
+        self.sends: dict[Side, frozenset[int]] = {}
+        self.tunes: dict[Side, frozenset[int]] = {}
+        for side in SIDES:
+            self._programs(side)
+        self.origins = {
+            ports: self._origins(ports) for ports in (self.sockets["client"] | self.sockets["server"])
+        }
+
+    def _origins(self, ports: Ports) -> tuple[int, int]:
+        """ISNs of the newest sockets; from the other end's memory where a side has none."""
+        client, _ = self.sockets["client"].get(ports, (None, 0))
+        server, _ = self.sockets["server"].get(ports, (None, 0))
+        first = client.iss if client else server.irs if server else 0
+        second = server.iss if server else client.irs if client else 0
+        return first, second
+
+    def _programs(self, side: Side) -> None:
+        """The sockets on which this side's programs may yet act, send, or set a user timeout."""
+        system, programs, _, _ = self.machines[side]
+        waiting = {pid_of(each.caller) for each in system.blocked}
+        giving = {pid_of(each.caller) for each in system.blocked if isinstance(each.call, Send | SendAll)}
+        awake = [(pid, each) for pid, each in programs if each.wake_us is not None or pid in waiting]
+        self.busy[side] = sockets.reached(system, {pid for pid, _ in awake})
+        sending = {pid for pid, each in awake if app.may(each, "sends")}
+        self.sends[side] = sockets.reached(system, sending | giving)
+        self.tunes[side] = sockets.reached(system, {pid for pid, each in awake if app.may(each, "tunes")})
+
+    def machine(self, side: Side) -> Key:
+        """One machine."""
+        system, programs, up, back_us = self.machines[side]
+        now_us = self.now_us
+        running = tuple([(pid, app.key(each, now_us)) for pid, each in programs])
+        back = None if back_us is None else back_us - now_us
+        around = {number: self._around(side, number, t) for number, t in system.end.sockets.items()}
+        return sockets.key(system, now_us, around), running, up, back
+
+    def _around(self, side: Side, number: int, t: Tcb) -> tcp.Around:
+        ports = (t.local_port, t.remote_port) if side == "client" else (t.remote_port, t.local_port)
+        first, second = self.origins[ports]
+        ours, theirs = (first, second) if side == "client" else (second, first)
+        other_side: Side = "server" if side == "client" else "client"
+        other, other_number = self.sockets[other_side].get(ports, (None, 0))
+        complete = known = True
+        if other is not None:
+            more = not other.close_called and other_number in self.sends[other_side]
+            complete = not more and (other.write_seq - other.close_called) & MASK == t.rcv_nxt
+            known = other.snd_una == t.rcv_nxt
+        return tcp.Around(
+            ours, theirs, number not in self.busy[side], number in self.sends[side],
+            number in self.tunes[side], complete, known, not t.ts_on or self._ordered(side, t),
+        )  # fmt: skip
+
+    def _ordered(self, side: Side, t: Tcb) -> bool:
+        """Nothing on its way to this side has an older timestamp than the socket remembers."""
+        for _, receiver, segment in self.path.flights:
+            val = segment.options.ts_val
+            if receiver == side and val is not None and diff(t.ts_recent, val) > 0:
+                return False
+        return True
+
+    def segment(self, to: Side, segment: Segment, due_us: int) -> Hashable:
+        """A segment on its way to a side."""
+        if to == "server":
+            ports = segment.src_port, segment.dst_port
+            ours, theirs = self.origins.get(ports, _UNKNOWN)
+        else:
+            ports = segment.dst_port, segment.src_port
+            theirs, ours = self.origins.get(ports, _UNKNOWN)
+        receiver, _ = self.sockets[to].get(ports, (None, 0))
+        return tcp.segment_key(segment, self.now_us, ours, theirs, receiver, due_us)
+
+    def clocks(self) -> Key:
+        """What of the clocks themselves can be read: the phase of the timestamps', ISNs still to be drawn."""
+        follows = any(isinstance(each, Script) and each.follows_connections for each in self.path.shared)
+        raw = tuple(self.origins.items()) if follows else ()  # rules that follow connections remember ISNs
+        phase = self.now_us % 1000 if self.origins else 0
+        return phase, raw, self._isns("client", 0), self._isns("server", 1)
+
+    def _isns(self, side: Side, mine: int) -> Key:
+        """How far an ISN that this side may yet draw is from numbers of its own that exist."""
+        machine = self.machines[side]
+        other: Side = "server" if side == "client" else "client"
+        syn = any(f.receiver == side and f.segment.flags & (SYN | ACK) == SYN for f in self.path.flights)
+        asks = any(t.state == State.SYN_SENT for t, _ in self.sockets[other].values())
+        if not (syn or asks or _opens(machine) or _opens(self.machines[other])):
+            return ()
+        known = [both[mine] for both in self.origins.values() if both[mine]]
+        return tuple([tcp.isn_clock(machine.system.end, self.now_us, origin) for origin in known])
+
+
+def _opens(machine: Machine) -> bool:
+    return any(app.may(running, "opens") for _, running in machine.programs)

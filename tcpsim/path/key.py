@@ -1,0 +1,40 @@
+"""When two paths are the same but for the clock: the key of a path at a moment (DESIGN, idea 7).
+
+Owns: the elements seen from a moment, and the segments in flight by the time they still need. Refuses to
+know: what a segment's numbers are counted from (the caller says it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+
+from tcpsim.path.element import Chain, Side
+from tcpsim.path.path import Path
+from tcpsim.tcp.segment import Segment
+
+SegmentKey = Callable[[Side, Segment, int], Hashable]  # of a segment that reaches a side at a time
+
+
+def key(path: Path, now_us: int, segment_key: SegmentKey) -> tuple[object, ...]:
+    """Paths of equal key treat whatever is sent from `now_us` on the same, and deliver the same.
+
+    An element whose future depends on the clock says what it is at a moment by a method `key`; any other
+    one is its own key.
+    """
+    flights = tuple(
+        [(due_us - now_us, to, segment_key(to, segment, due_us)) for due_us, to, segment in path.flights]
+    )
+    return (
+        _chain(path.shared, now_us),
+        _chain(path.to_server, now_us),
+        _chain(path.to_client, now_us),
+        flights,
+    )
+
+
+def _chain(chain: Chain, now_us: int) -> tuple[object, ...]:
+    found: list[object] = []
+    for each in chain:
+        of_moment = getattr(each, "key", None)
+        found.append(each if of_moment is None else of_moment(now_us))
+    return tuple(found)

@@ -1,0 +1,234 @@
+"""When two ends are the same but for the clock (DESIGN, idea 7): the key of an end at a moment.
+
+Owns: what of a connection any later rule can still read, seen from a moment. Times are distances to it,
+sequence numbers distances to an origin, timestamps distances to the millisecond clock; what counts a "time
+since" stops at the largest limit that reads it; and what nothing reads any more is left out. Refuses to
+know: who is at the other end and which programs run (the caller says what follows from that, `Around`).
+
+What is left out, and the rule that lets it be:
+
+- CLOSED: a call finds the queue, the errors and the options, nothing else (3.10; `step.bury`).
+- `closed_by`: for people. `ts_offset`: the end's, and there.
+- *Silent*: nothing is outstanding and nothing will be sent (our FIN is acknowledged, or no program will
+  call again and the queue is empty). Loss recovery, RACK, the congestion window, retry counts and the
+  round-trip estimate's inside are read only with something outstanding or to send.
+- *Deaf* (the peer's FIN was received, or a mini-socket; no ACK is pending) with no data to send: no data
+  can arrive and every later ACK is sent at once, so the pace of ACKs is not read; if silent too, neither
+  are SRTT and RTO.
+- The time since data came is read where data comes or goes (`acks.data_arrived`, `acks.data_sent`).
+- One record is outstanding and ends with our FIN, or only a FIN is to come: it is resent whatever the
+  congestion window (`recovery.resend_lost`), and if it is newer than what RACK has heard, RACK's times
+  concern nothing. Once it was resent and the retransmission timer runs, when that was is not read either: no
+  probe counts from it (`timers._loss_probe_at`), and no round trip is measured (Karn).
+- What RACK has heard last is compared with the times of records, so their order says all; a record sent
+  later than it is never called lost by it (RFC 8985 6.2 step 5).
+- `handshake_*`: read before ESTABLISHED. `high_seq`: read in an episode of recovery. `snd_sml` behind
+  SND.UNA: holds nothing (Minshall). Retransmissions, where a time limits them: whether there were any.
+- The time since anything was heard is read by keepalive, by the idle check of FIN-WAIT-2 and by a user
+  timeout that keepalive checks; saturated at the largest of these limits. A keepalive timer that starts
+  later fires when that time is over in any case.
+- TS.Recent, once the peer knows that we have all we have: whatever we acknowledge next was sent later,
+  and replaced it (RFC 7323 4.3); while nothing older is under way PAWS has nothing to reject (5.3).
+- The TSecr of a segment under way that acknowledges nothing new, or nothing that was resent (`recovery`
+  measures by it only what was resent).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tcpsim.tcp import timers
+from tcpsim.tcp.arrives import PAWS_IDLE_US
+from tcpsim.tcp.end import End
+from tcpsim.tcp.event import Timer
+from tcpsim.tcp.segment import ACK, NO_OPTIONS, Segment
+from tcpsim.tcp.seqnum import MASK, le, lt
+from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.state import State
+from tcpsim.tcp.tcb import DISORDER, RECOVERY, Sent, Tcb
+
+Key = tuple[object, ...]
+
+_MOST_OPTIONS = 40  # octets in a header
+
+
+class Around(NamedTuple):
+    """What a connection's future depends on besides its own end; the defaults promise nothing."""
+
+    ours: int  # where our sequence numbers are counted from
+    theirs: int  # and the peer's
+    idle: bool = False  # no program will ever make a call on it again
+    sends: bool = True  # a program may yet send data
+    tunes: bool = True  # a program may yet set a user timeout
+    complete: bool = False  # the peer has no data to send that has not arrived
+    known: bool = False  # the peer has heard that we have what we have
+    ordered: bool = False  # nothing of the peer's is under way with an older timestamp than TS.Recent
+
+
+def key(end: End, now: int, around: Mapping[int, Around] | None = None) -> Key:
+    """Ends of equal key do the same from `now` on, at the same distances of time.
+
+    `around` is by socket; without it numbers count from ISS and IRS, and anything may still happen.
+    A stack with a timer wheel (`timer_hz`) reads the clock itself, so the clock is part of its key. New
+    initial sequence numbers are not: whoever lets a socket be opened beside old ones adds `isn_clock`.
+    """
+    around = around or {}
+    s = end.stack
+    sockets = tuple(
+        [
+            (number, _socket(t, s, now, around.get(number) or Around(t.iss, t.irs)))
+            for number, t in end.sockets.items()
+        ]
+    )
+    return sockets, tuple(end.listeners.items()), end.next_id, end.ts_offset, now if s.timer_hz else None
+
+
+def isn_clock(end: End, now: int, origin: int) -> int:
+    """The ISN that a connection opened now would have, from `origin`, and the phase of its 4 us clock."""
+    return ((end.iss + now // 4 - origin) & MASK) * 4 + now % 4
+
+
+def segment_key(seg: Segment, now: int, ours: int, theirs: int, to: Tcb | None, due_us: int) -> Key:
+    """A segment under way; its sender's numbers count from `ours`, of the receiver `to` from `theirs`."""
+    _, _, flags, seq, ack, length, wnd, o = seg
+    head = (
+        seg.src_port, seg.dst_port, flags, (seq - ours) & MASK,
+        (ack - theirs) & MASK if flags & ACK else None, length, wnd,
+    )  # fmt: skip
+    if o is NO_OPTIONS:
+        return head
+    ms = now // 1000
+    val = None if o.ts_val is None else (o.ts_val - ms) & MASK
+    ecr: object = None
+    if o.ts_ecr and to is not None and _measures(to, seg, due_us):
+        ecr = (o.ts_ecr - ms) & MASK
+    sack = tuple([((a - theirs) & MASK, (b - theirs) & MASK) for a, b in o.sack])
+    return (*head, o.mss, o.wscale, o.sack_permitted, val, ecr, sack, o.layout)
+
+
+def _measures(to: Tcb, seg: Segment, due_us: int) -> bool:
+    """Whether an ACK may come to measure a round trip by its timestamp, where something was resent."""
+    if not to.sent or le(seg.ack, to.snd_una):
+        return False
+    if len(to.sent) > 1 or (to.slot_at_us is not None and to.slot_at_us <= due_us):
+        return True  # what is under way before it may mark or resend
+    return to.sent[0].xmits > 1
+
+
+def silent(t: Tcb, idle: bool) -> bool:
+    """Nothing is outstanding, and nothing more will be sent."""
+    done = t.state >= State.ESTABLISHED and not t.sent and t.snd_nxt == t.write_seq
+    return done and (idle or t.close_called)
+
+
+def _socket(t: Tcb, s: Stack, now: int, around: Around) -> Key:
+    ours, theirs, idle, sends, tunes, complete, known, ordered = around
+    error = None if idle else (t.so_error, t.soft_error)
+    head = (
+        t.local_port, t.remote_port, t.state, t.parent, t.accepted, t.orphaned, t.options,
+        t.fin_received, t.rd_shut, t.close_called, t.readable, t.snd_space, error,
+    )  # fmt: skip
+    if t.state == State.CLOSED:
+        return head
+    at_rest = silent(t, idle)
+    no_data = not t.unsent and (t.close_called or not sends)
+    deaf = (t.fin_received or t.mini) and not t.ack_pending and no_data
+    limit = s.ack_rate_limit_us
+    answered = t.last_oow_ack_us
+    return (
+        head,
+        (
+            t.mini, t.deferred, t.fw2_armed, t.sack_on, t.ts_on, t.slot, t.wait,
+            None if t.slot_at_us is None else t.slot_at_us - now,
+            None if t.delack_at_us is None else t.delack_at_us - now,
+            None if t.keep_at_us is None else t.keep_at_us - now,
+            None if t.user_at_us is None else t.user_at_us - now,
+            None if t.wait_at_us is None else t.wait_at_us - now,
+            None if answered is None or now - answered >= limit else now - answered,
+            None if t.probes_since_us is None else now - t.probes_since_us,
+            t.probes_out, _silence(t, s, now, tunes and not idle), t.ack_pending,
+        ),
+        (
+            (t.iss - ours) & MASK, (t.snd_una - ours) & MASK, (t.snd_nxt - ours) & MASK,
+            (t.write_seq - ours) & MASK, t.snd_wnd, (t.snd_wl1 - theirs) & MASK, (t.snd_wl2 - ours) & MASK,
+            t.max_window, t.snd_mss, t.snd_wscale, t.unsent,
+        ),
+        _receiving(t, now, theirs, known, ordered),
+        None if deaf else (t.quick, t.pingpong, t.ato_us),
+        None if no_data and (complete or t.fin_received or t.mini) else _since_data(t, s, now),
+        None if deaf and at_rest else (t.srtt8, t.rto_us),
+        None if at_rest else _resending(t, s, now, ours, no_data),
+        None if t.state >= State.ESTABLISHED else _opening(t, now),
+    )  # fmt: skip
+
+
+def _receiving(t: Tcb, now: int, theirs: int, known: bool, ordered: bool) -> Key:
+    recent: object = None
+    if t.ts_on and not (known and ordered and t.rcv_wup == t.rcv_nxt):
+        aged_us = 0 if ordered else min(now - t.ts_recent_at_us, PAWS_IDLE_US + 1)
+        recent = ((t.ts_recent - now // 1000) & MASK, aged_us)
+    return (
+        (t.irs - theirs) & MASK, (t.rcv_nxt - theirs) & MASK, (t.rcv_wup - theirs) & MASK, t.rcv_wnd,
+        t.rcv_wscale, t.rcv_space, t.rcv_ssthresh, t.rcv_mss, t.adv_mss, recent,
+        tuple([((a - theirs) & MASK, (b - theirs) & MASK, fin) for a, b, fin in t.ooo]),
+        tuple([(a - theirs) & MASK for a in t.sack_order]),
+        t.dsack and ((t.dsack[0] - theirs) & MASK, (t.dsack[1] - theirs) & MASK),
+    )  # fmt: skip
+
+
+def _since_data(t: Tcb, s: Stack, now: int) -> int | None:
+    """A gap longer than any RTO counts as one (`acks.data_arrived`)."""
+    return None if t.last_data_us is None else min(now - t.last_data_us, s.rto_max_us + 1)
+
+
+def _silence(t: Tcb, s: Stack, now: int, tunes: bool) -> int | None:
+    """How long nothing was heard, as far as keepalive or the idle check of FIN-WAIT-2 may ask."""
+    limit_us = timers.user_timeout_us(t, s)
+    checked = (tunes or limit_us is not None) and s.user_timeout_rule == "checked"
+    if t.keep_at_us is None and s.fin_wait_2_idle_check_us is None and not checked:
+        return None
+    limits = [timers.keep_idle_us(t, s), limit_us or 0]
+    if s.fin_wait_2_idle_check_us is not None:
+        limits.append(timers.fin_wait_2_us(t, s) + 1)
+    return min(now - max(t.last_ack_us, t.last_data_us or 0), max(limits))
+
+
+def _resending(t: Tcb, s: Stack, now: int, ours: int, no_data: bool) -> Key:
+    """The retransmission queue, the estimator and the episode that it is in."""
+    synchronised = t.state >= State.ESTABLISHED
+    last = synchronised and no_data and _is_last(t)
+    rack = tuple([(r.sent_us > t.rack_us) - (r.sent_us < t.rack_us) for r in t.sent])
+    newer = all(order > 0 for order in rack)
+    timed = not (newer and last and t.slot is Timer.RETRANSMISSION and t.ca_state >= DISORDER)
+    probe = None if t.tlp_high_seq is None else ((t.tlp_high_seq - ours) & MASK, t.tlp_resent)
+    since = t.retrans_since_us
+    counted = t.retransmits if s.retry_rule == "count" or not synchronised else t.retransmits > 0
+    return (
+        tuple([_record(r, now, ours, timed) for r in t.sent]), probe,
+        None if last else (t.cwnd, t.cwnd_acked, t.ssthresh),
+        t.mdev4, t.mdev_max4, t.rttvar4, (t.rtt_seq - ours) & MASK,
+        t.backoff, counted, None if since is None else now - since,
+        t.ca_state, (t.high_seq - ours) & MASK if t.ca_state >= RECOVERY else None, t.dupacks,
+        (t.snd_sml - ours) & MASK if lt(t.snd_una, t.snd_sml) else None,
+        None if newer else (rack, (t.rack_end - ours) & MASK),
+        None if newer and last else (t.rack_rtt_us, t.min_rtt_us, t.rack_us > 0),
+    )  # fmt: skip
+
+
+def _is_last(t: Tcb) -> bool:
+    """One segment is outstanding, with our FIN, and is never cut; or none is, and a FIN may come."""
+    if not t.sent:
+        return True
+    return len(t.sent) == 1 and t.fin_sent and t.sent[0].payload <= t.snd_mss - _MOST_OPTIONS
+
+
+def _record(r: Sent, now: int, ours: int, timed: bool) -> Key:
+    """One record; what counts is whether it was sent more than once (Karn), and when, if that is `timed`."""
+    seq, end, flags, sent_us, xmits, sacked, lost, resent = r
+    age_us = now - sent_us if timed or xmits == 1 else None
+    return (seq - ours) & MASK, (end - ours) & MASK, flags, age_us, xmits > 1, sacked, lost, resent
+
+
+def _opening(t: Tcb, now: int) -> Key:
+    return now - t.handshake_sent_us, t.handshake_resent, t.wscale_on

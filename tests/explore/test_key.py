@@ -1,0 +1,107 @@
+"""Pairs of equal key have equal futures: whatever the key leaves out, no rule reads.
+
+Two random histories of one scenario now and then come to states of equal key at different times. From
+both, the same answers must give the same events at the same distances of time. Ports, flags, lengths, windows,
+states, timers, calls and replies are compared; sequence numbers and timestamps differ by a shift.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Hashable
+from typing import Any
+
+import pytest
+
+from tcpsim.pair import Event, Noted, Pair, advance
+from tcpsim.pair.key import pair_key
+from tcpsim.path import Seeded
+from tcpsim.scenario import build, scenario
+from tcpsim.tcp import key as tcp_key
+from tcpsim.tcp.key import key
+from tcpsim.tcp.segment import Segment
+from tcpsim.tcp.tcb import Tcb
+
+HISTORIES = 60
+FUTURES = 3
+STEPS = 400
+
+CASES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("closewait-ignored-eof", {"loss": 0.4}),
+    ("normal-close", {"loss": 0.4}),
+    ("one-rst-stack", {"loss": 0.3}),
+    ("w1", {"loss": 0.5}),
+    ("keepalive-rescues", {"loss": 0.5}),
+    ("so-linger-works", {"loss": 0.3}),
+    ("unread-data-reset", {"loss": 0.4}),
+    ("port-reuse-into-close-wait", {"loss": 0.3}),
+    ("fin-wait-2-on-freebsd", {"loss": 0.4}),
+    ("lingering-close-4.4bsd", {"loss": 0.3}),
+    ("simultaneous-close", {"loss": 0.4}),
+    ("many-segments-lossy", {"loss": 0.2}),
+    ("normal-close", {"loss": 0.4, "stack_client": "rfc9293", "stack_server": "freebsd"}),
+    ("closewait-ignored-eof", {"loss": 0.4, "knobs": {"rto_max_us": "1s"}}),
+)
+
+
+def _told(event: Event, base_us: int) -> Hashable:
+    """An event without what a shift of the clock and of the number spaces changes."""
+    found: list[Hashable] = [type(event).__name__, event.t_us - base_us]
+    for name, value in zip(event._fields[1:], event[1:], strict=True):
+        if isinstance(value, Segment):
+            o = value.options
+            found.append((value.flags, value.len, value.wnd, o.mss, o.wscale, len(o.sack), o.layout))
+        elif name == "arrives_us":
+            found.append(tuple(at_us - base_us for at_us in value))
+        else:
+            found.append(value)
+    return tuple(found)
+
+
+def _future(pair: Pair, seed: int) -> list[Hashable]:
+    base_us = pair.next_us or 0
+    events: list[Event] = []
+    chooser = Seeded(seed)
+    for _ in range(STEPS):
+        if pair.next_us is None:
+            break
+        pair = advance(pair, chooser, events.append)
+    return [_told(event, base_us) for event in events if not isinstance(event, Noted)]
+
+
+@pytest.mark.parametrize(("name", "changes"), CASES, ids=lambda value: str(value))
+def test_equal_keys_have_equal_futures(name: str, changes: dict[str, Any]) -> None:
+    start = build(scenario(name), **changes)
+    known: dict[Hashable, Pair] = {}
+    met = 0
+    for seed in range(HISTORIES):
+        pair = start
+        chooser = Seeded(seed)
+        for _ in range(STEPS):
+            if pair.next_us is None:
+                break
+            state = pair_key(pair)
+            twin = known.setdefault(state, pair)
+            if twin.next_us != pair.next_us:
+                met += 1
+                for future in range(FUTURES if met < 40 else 0):
+                    assert _future(twin, future) == _future(pair, future), (name, seed, pair.now_us)
+            pair = advance(pair, chooser)
+    assert met > 5, "the test met too few pairs of equal states to say anything"
+
+
+def test_every_field_of_a_connection_is_in_the_key_or_left_out_with_a_reason() -> None:
+    text = inspect.getsource(tcp_key)
+    missing = {name for name in Tcb.__slots__ if f"t.{name}" not in text}
+    assert missing == {"closed_by", "ts_offset"}
+
+
+def test_the_key_of_an_end_needs_no_company() -> None:
+    start = build(scenario("normal-close"), loss=0.0)
+    pair = start
+    chooser = Seeded(1)
+    for _ in range(4):
+        pair = advance(pair, chooser)
+    later = pair.client.system.end
+    assert key(later, pair.now_us) == key(later, pair.now_us)
+    assert key(later, pair.now_us) != key(later, pair.now_us + 1)
