@@ -1,31 +1,26 @@
 """SEGMENT ARRIVES in a synchronised state (RFC 9293 3.10.7.4): one function per check, in its order.
 
-Owns: the checks (sequence, RST, SYN, ACK, text, FIN) with RFC 5961's and RFC 7323's additions, and
-reducing a segment to facts. Refuses to know: which state a fact leads to (lifecycle), what is resent
+Owns: the checks (RST, SYN, ACK, text, FIN) with RFC 5961's additions, and reducing a segment to facts.
+Refuses to know: the first check (sequence), which state a fact leads to (lifecycle), what is resent
 (recovery), and TIME-WAIT, which reads a segment its own way (timewait).
 
-Each check returns True when it has disposed of the segment. An answer that is not part of the stream
-(challenge, duplicate ACK) is rate-limited where the stack does so.
+Each check returns True when it has disposed of the segment.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpsim.tcp import acks, embryo, opening, output, receiving, recovery, sending, timewait
+from tcpsim.tcp import acks, embryo, opening, output, receiving, recovery, sending, sequence, timewait
 from tcpsim.tcp.event import Fact, Timer
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
 from tcpsim.tcp.state import State
-from tcpsim.tcp.tcb import ACK_NOW, ACK_SCHED, Tcb
+from tcpsim.tcp.tcb import Tcb
 from tcpsim.tcp.timers import PROGRESS
 
 if TYPE_CHECKING:
     from tcpsim.tcp.step import Step
-
-_PEER_CLOSED = frozenset({State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK})
-_AFTER_CLOSE = frozenset({State.FIN_WAIT_1, State.FIN_WAIT_2})
-PAWS_IDLE_US = 24 * 86_400_000_000  # RFC 7323 5.5: an older TS.Recent proves nothing
 
 
 def segment_arrives(step: Step, seg: Segment) -> None:
@@ -40,7 +35,7 @@ def segment_arrives(step: Step, seg: Segment) -> None:
     elif t.state == State.SYN_RECEIVED:
         if _handshake(step, seg):
             return
-    elif _sequence(step, seg) or _reset(step, seg) or _syn(step, seg):
+    elif sequence.unacceptable(step, seg) or _reset(step, seg) or _syn(step, seg):
         return
     if not seg.flags & ACK:
         step.drop("no ACK bit")
@@ -64,109 +59,16 @@ def _handshake(step: Step, seg: Segment) -> bool:
     """What is special about SYN-RECEIVED before the common checks."""
     t, s = step.t, step.s
     if t.parent and s.embryo_checks != "full":
-        return embryo.segment_arrives(step, seg) or _sequence(step, seg)
+        return embryo.segment_arrives(step, seg) or sequence.unacceptable(step, seg)
     if embryo.repeated_syn(step, seg):
         return True
     if s.embryo_checks == "syncache":
-        return embryo.refuses_first(step, seg) or _sequence(step, seg) or _reset(step, seg)
-    if _sequence(step, seg) or _reset(step, seg):
+        return embryo.refuses_first(step, seg) or sequence.unacceptable(step, seg) or _reset(step, seg)
+    if sequence.unacceptable(step, seg) or _reset(step, seg):
         return True
     if seg.flags & SYN and not (seg.flags & ACK and seg.seq == t.irs):  # that one: a simultaneous open's
         return embryo.back_to_listen(step) if t.parent else _syn(step, seg)
     return embryo.unacceptable(step, seg)
-
-
-# First: sequence number, with PAWS before it
-
-
-def _sequence(step: Step, seg: Segment) -> bool:
-    t, s = step.t, step.s
-    if unstamped(step, seg):
-        return True
-    if t.ts_on and _paws_rejects(step, seg):
-        if seg.flags & SYN and not seg.flags & RST:
-            _challenge(step)
-        elif not seg.flags & RST and (seg.len or s.paws_answers_empty):
-            _duplicate_ack(step, seg)
-        return not seg.flags & RST or _out_of_window(step, seg)
-    if s.rst_on_data_after_close == "anywhere" and not seg.flags & (RST | SYN) and _after_close(step, seg):
-        return True
-    end = (seg.seq + seg.seg_len) & MASK
-    edge = _right_edge(step)
-    left = lt(end, t.rcv_wup)
-    unacceptable = left or lt(edge, seg.seq) or _on_edge(step, seg)
-    if not unacceptable and lt(edge, end) and s.window_overrun == "if-empty":
-        unacceptable = t.readable > 0 and lt(edge, (end - (seg.flags & FIN)) & MASK)
-    if not unacceptable:
-        if t.ts_on and seg.options.ts_val is not None and le(seg.seq, t.rcv_wup):
-            t.ts_recent = seg.options.ts_val  # RFC 7323 4.3 (3)
-            t.ts_recent_at_us = step.now
-        return False
-    if seg.flags & RST:
-        return not _reset_behind_fin(step, seg)
-    if seg.flags & SYN:
-        _challenge(step)
-    elif left and seg.flags & ACK and s.reads_old_acks:
-        t.ack_pending |= ACK_SCHED | ACK_NOW  # its text is a repetition, as will be found
-        return False
-    else:
-        _duplicate_ack(step, seg)
-    return True
-
-
-def _right_edge(step: Step) -> int:
-    return (step.t.rcv_nxt + acks.acceptable_window(step.t, step.s)) & MASK
-
-
-def _on_edge(step: Step, seg: Segment) -> bool:
-    """A segment that begins where the window ends: outside by Table 6, but for a closed window's ACK."""
-    rule = step.s.right_edge
-    if rule == "inside" or seg.seq != _right_edge(step) or seg.seq == step.t.rcv_nxt:
-        return False
-    return rule == "outside" or bool(seg.flags & RST)
-
-
-def _out_of_window(step: Step, seg: Segment) -> bool:
-    """Whether a RST that PAWS would reject is not even in the window."""
-    return lt(seg.seq, step.t.rcv_nxt) or lt(_right_edge(step), seg.seq)
-
-
-def unstamped(step: Step, seg: Segment) -> bool:
-    """RFC 7323 3.2: once agreed, a segment without a timestamp is dropped, unless it is a RST."""
-    if not step.t.ts_on or seg.options.ts_val is not None or seg.flags & RST:
-        return False
-    if step.s.drops_unstamped:
-        step.drop("no timestamp")
-    return step.s.drops_unstamped
-
-
-def _paws_rejects(step: Step, seg: Segment) -> bool:
-    """RFC 7323 5.3 R1: an old timestamp on a segment that is no plain duplicate ACK."""
-    t = step.t
-    val = seg.options.ts_val
-    if val is None or diff(t.ts_recent, val) <= 0:
-        return False
-    if step.now - t.ts_recent_at_us > PAWS_IDLE_US:
-        return False
-    # Linux tcp_disordered_ack: an ACK overtaken by another one is no attack
-    return not (seg.flags & ACK and seg.seq == t.rcv_nxt and not seg.seg_len and seg.ack == t.snd_una)
-
-
-def _duplicate_ack(step: Step, seg: Segment) -> None:
-    """Answer an unacceptable segment with what is expected (3.10.7.4 first; Linux tcp_send_dupack)."""
-    t, s = step.t, step.s
-    if not acks.may_answer_to(step, seg):
-        return
-    if seg.seg_len and lt(seg.seq, t.rcv_nxt):
-        acks.enter_quickack(t, s)
-        receiving.report_duplicate(step, seg.seq, (seg.seq + seg.len) & MASK, bool(seg.flags & FIN))
-    output.send_ack(step)
-
-
-def _challenge(step: Step) -> None:
-    """RFC 5961 7: a challenge ACK, within the limit."""
-    if acks.may_answer(step):
-        output.send_challenge(step)
 
 
 # Second: RST
@@ -176,20 +78,14 @@ def _reset(step: Step, seg: Segment) -> bool:
     if not seg.flags & RST:
         return False
     t, s = step.t, step.s
-    exact = seg.seq == (t.rcv_wup if s.rst_at_last_ack else t.rcv_nxt) or _reset_behind_fin(step, seg)
+    exact = seg.seq == (t.rcv_wup if s.rst_at_last_ack else t.rcv_nxt) or sequence.reset_behind_fin(step, seg)
     if s.challenge_rst and not exact:
         right = max((r for _, r, _ in t.ooo), key=lambda r: diff(r, t.rcv_nxt), default=None)
         if right is None or not t.sack_on or seg.seq != right:
-            _challenge(step)
+            sequence.challenge(step)
             return True
     reset(step)
     return True
-
-
-def _reset_behind_fin(step: Step, seg: Segment) -> bool:
-    """A peer that sent FIN may reset at its FIN's number (Linux tcp_reset_check, RFC 5961 erratum)."""
-    t = step.t
-    return step.s.rst_behind_fin and seg.seq == (t.rcv_nxt - 1) & MASK and t.state in _PEER_CLOSED
 
 
 def reset(step: Step) -> None:
@@ -215,9 +111,9 @@ def reset(step: Step) -> None:
 def _syn(step: Step, seg: Segment) -> bool:
     if not seg.flags & SYN:
         return False
-    inside = not lt(seg.seq, step.t.rcv_wup) and lt(seg.seq, _right_edge(step))
+    inside = not lt(seg.seq, step.t.rcv_wup) and lt(seg.seq, sequence.right_edge(step))
     if step.s.challenge_syn or not inside:
-        _challenge(step)
+        sequence.challenge(step)
     elif step.s.syn_reset_answer == "active":
         output.send_rst(step)
         reset(step)
@@ -234,7 +130,7 @@ def _ack(step: Step, seg: Segment) -> bool:
     t, s = step.t, step.s
     if lt(seg.ack, t.snd_una):
         if s.challenge_ack and lt(seg.ack, _least_ack(step)):  # RFC 5961 5.2
-            _challenge(step)
+            sequence.challenge(step)
             return True
         return False
     if lt(t.snd_nxt, seg.ack) and not sending.probe_acked(step, seg.ack):
@@ -322,7 +218,7 @@ def _fin_acked(step: Step, seg: Segment) -> bool:
         or (arms == "orphan" and t.orphaned)
     )
     if t.orphaned and (t.options.linger2_us or 0) < 0 and s.linger2_max_us is not None:
-        answer_with_reset(step, seg, "TCP_LINGER2 below zero")
+        sequence.answer_with_reset(step, seg, "TCP_LINGER2 below zero")
         return True
     return False
 
@@ -334,24 +230,13 @@ def _text(step: Step, seg: Segment) -> bool:
     t = step.t
     if not seg.len and not seg.flags & FIN:
         return False
-    if t.state in _PEER_CLOSED and not lt(seg.seq, t.rcv_nxt):
+    if t.state in sequence.PEER_CLOSED and not lt(seg.seq, t.rcv_nxt):
         step.drop("text after the peer's FIN")
         return False
-    if _after_close(step, seg):
+    if sequence.after_close(step, seg):
         return True
     receiving.text(step, seg)
     return t.state == State.CLOSED
-
-
-def _after_close(step: Step, seg: Segment) -> bool:
-    """New octets for a program that is gone are answered with a RST, where the stack does that."""
-    t, rule = step.t, step.s.rst_on_data_after_close
-    deaf = t.rd_shut if rule == "cannot-receive" else t.orphaned and rule != "never"
-    new = seg.len and lt(t.rcv_nxt, (seg.seq + seg.len) & MASK)
-    if not deaf or not new or t.state not in _AFTER_CLOSE:
-        return False
-    answer_with_reset(step, seg, "data after close")
-    return True
 
 
 def _waiting(step: Step, seg: Segment) -> None:
@@ -360,9 +245,3 @@ def _waiting(step: Step, seg: Segment) -> None:
         step.t.wait = None
     if lt(seg.seq, step.t.rcv_nxt):
         output.send_ack(step)
-
-
-def answer_with_reset(step: Step, seg: Segment, why: str) -> None:
-    """The segment is answered by a RST, and the connection is over at this end too."""
-    output.refuse(step, seg)
-    step.end(Fact.RESET, why, "ECONNRESET")

@@ -39,11 +39,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tcpsim.tcp import timers
-from tcpsim.tcp.arrives import PAWS_IDLE_US
 from tcpsim.tcp.end import End
 from tcpsim.tcp.event import Timer
 from tcpsim.tcp.segment import ACK, NO_OPTIONS, Segment
 from tcpsim.tcp.seqnum import MASK, le, lt
+from tcpsim.tcp.sequence import PAWS_IDLE_US
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import DISORDER, RECOVERY, Sent, Tcb
