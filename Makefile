@@ -53,8 +53,8 @@ docs: $(VENV)/run.stamp
 pictures: $(VENV)/run.stamp
 	$(VENV)/bin/tcpsim run closewait-ignored-eof --out docs/pictures/closewait-ignored-eof.svg
 	$(VENV)/bin/tcpsim states --out docs/pictures/states.svg
-	$(PY) -m experiments leaks_against_loss
-	cp figures/leaks_against_loss.svg docs/pictures/
+	$(PY) -m experiments leaks_against_loss mbufs_until_the_crash
+	cp figures/leaks_against_loss.svg figures/mbufs_until_the_crash.svg docs/pictures/
 
 venv: $(VENV)/dev.stamp
 

@@ -21,7 +21,13 @@ from tcpsim.errors import InputError
 from tcpsim.measure.results import read_table, write_table
 from tcpsim.measure.sweep import on_stderr, sweep
 
-NAMES = ("leaks_against_loss", "growth_in_a_day", "timeout_and_keepalive", "with_and_without_timeout")
+NAMES = (
+    "leaks_against_loss",
+    "growth_in_a_day",
+    "timeout_and_keepalive",
+    "with_and_without_timeout",
+    "mbufs_until_the_crash",
+)
 UNFINISHED = Path("build") / "experiments"
 
 

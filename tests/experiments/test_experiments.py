@@ -20,6 +20,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "growth_in_a_day": {"per_second": 0.01},
     "timeout_and_keepalive": {"every_us": 4 * 3_600_000_000},
     "with_and_without_timeout": {"per_second": 0.01},
+    "mbufs_until_the_crash": {"rate": 0.02},
 }
 
 

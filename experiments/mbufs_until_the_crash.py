@@ -1,0 +1,116 @@
+"""When does a server of the time run out of mbufs, and does a larger pool help?
+
+One connection a second, half of the clients never answer the FIN after KeepAliveTimeout, and each socket
+costs 512 bytes of mbufs: without a FIN-WAIT-2 timer, with 4.4BSD's at this rate and at twice it, and with
+lingering_close(), which goes around it. The pools are those of NMBCLUSTERS 256, 512, 1024 and 4096.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from experiments import memory_words
+from tcpsim.draw.clock import length
+from tcpsim.draw.curves import footnote, label_ends, sheet, time_axis
+from tcpsim.draw.sheet import QUIET, Figure, series_colour
+from tcpsim.host.crowds import CLUSTER_BYTES, crowd
+from tcpsim.host.population import simulate
+from tcpsim.measure.table import first_met, used
+
+STEM = "mbufs_until_the_crash"
+SEED = 1
+SPAN_US = 5 * 3_600_000_000
+POOLS = (256, 512, 1024, 4096)
+
+# what a line is called, the population behind it, and connections a second
+SERVERS: dict[str, tuple[str, float]] = {
+    "no timer": ("mbufs-without-a-timer", 1.0),
+    "a timer, and lingering_close()": ("mbufs-and-lingering-close", 1.0),
+    "a timer, at twice the rate": ("mbufs-with-a-timer", 2.0),
+    "a timer": ("mbufs-with-a-timer", 1.0),
+}
+
+
+class Point(NamedTuple):
+    """One server for five hours; `rate` multiplies its connections a second."""
+
+    server: str
+    every_us: int
+    rate: float = 1.0
+    seed: int = SEED
+
+
+def points(full: bool) -> list[Point]:
+    """The four servers, every five minutes; in full, every minute."""
+    return [Point(server, 60_000_000 if full else 300_000_000) for server in SERVERS]
+
+
+def answer(point: Point) -> list[dict[str, Any]]:
+    """The bytes that the server's sockets hold over time, and when each pool was used up."""
+    name, per_second = SERVERS[point.server]
+    census = simulate(crowd(name).plan(None, point.rate * per_second, SPAN_US, point.seed))
+    t_us, held = used(census, "server", "bytes")
+    at_us = np.arange(0, SPAN_US + 1, point.every_us)
+    met = {
+        f"met_{pool}_us": first_met(census, "server", "bytes", pool * CLUSTER_BYTES) or -1 for pool in POOLS
+    }
+    return [
+        point._asdict() | {"t_s": int(at) / 1_000_000, "bytes": int(value)} | met
+        for at, value in zip(at_us, held[np.searchsorted(t_us, at_us, side="right") - 1], strict=True)
+    ]
+
+
+def figure(table: pl.DataFrame) -> Figure:
+    """Bytes over time on a doubling scale, the pools as lines, a mark where each is used up."""
+    drawn, (panel,) = sheet(
+        "When does the server run out of mbufs?",
+        "Where buggy clients leave sockets for ever, a larger pool makes it go longer before crashing, and"
+        " crash.\nWith a timer the pool has to be larger than rate x timeout, and is then enough for ever.",
+        columns=1,
+        width=9.5,
+        height=5.6,
+    )
+    for index, server in enumerate(SERVERS):
+        rows = table.filter(pl.col("server") == server).sort("t_s")
+        colour = series_colour(index)
+        t_us, held = rows["t_s"].to_numpy() * 1_000_000, np.maximum(rows["bytes"].to_numpy(), 1)
+        twin = "lingering" in server  # it goes the way of the one without a timer
+        panel.plot(t_us, held, color=colour, lw=2, ls=(0, (3, 3)) if twin else "solid", label=server)
+        for pool in POOLS:
+            met_us = rows[f"met_{pool}_us"][0]
+            if met_us > 0:
+                panel.plot([met_us], [pool * CLUSTER_BYTES], "x", color=colour, ms=8, mew=2)
+    panel.set_yscale("log", base=2)
+    panel.set_ylim(96 * CLUSTER_BYTES, 1.35 * POOLS[-1] * CLUSTER_BYTES)
+    ticks = [clusters * CLUSTER_BYTES for clusters in (128, 256, 512, 1024, 2048, 4096)]
+    panel.set_yticks(ticks, [memory_words(tick) for tick in ticks])
+    panel.set_yticks([], minor=True)
+    for pool in POOLS:
+        panel.axhline(pool * CLUSTER_BYTES, color=QUIET, lw=1, ls=(0, (4, 2)))
+        words = f"NMBCLUSTERS {pool:,}: {_crash_words(table, pool)}"
+        left = pool == POOLS[-1]  # where no curve is
+        panel.text(
+            (0.01 if left else 0.99) * SPAN_US,
+            pool * CLUSTER_BYTES * 1.04,
+            words,
+            color=QUIET,
+            fontsize=8.5,
+            ha="left" if left else "right",
+        )
+    panel.set_ylabel("mbufs held by sockets")
+    time_axis(panel, SPAN_US)
+    label_ends(panel)
+    footnote(
+        drawn,
+        f"4.4BSD, a cluster is {CLUSTER_BYTES} bytes, a socket 512; KeepAliveTimeout 15 s, TIME-WAIT 60 s;"
+        f" half of the clients never close; no loss. x: the pool is used up. Seed {table['seed'][0]}.",
+    )
+    return drawn
+
+
+def _crash_words(table: pl.DataFrame, pool: int) -> str:
+    met_us = table.filter(pl.col("server") == "no timer")[f"met_{pool}_us"][0]
+    return f"without a timer a crash after {length(met_us)}" if met_us > 0 else "no crash"
