@@ -165,7 +165,7 @@ SCENARIOS = (
         " connections are complete for their client; the third's SYN is dropped again and again until"
         " connect() fails with ETIMEDOUT. Then the client closes: the two wait in CLOSE-WAIT, in the"
         " accept queue. No process holds a descriptor for them.",
-        watch="the third SYN, seven times or more; CLOSE-WAIT without an accept()",
+        watch="the third SYN, eleven times; CLOSE-WAIT without an accept()",
         client="knocks",
         server="does-not-accept",
         expect=Expect(GONE, "2 CLOSE-WAIT", PERMANENT, rst=False),

@@ -54,9 +54,9 @@ SCENARIOS = (
         title="A firewall forgets a half-closed connection",
         story="The server half-closes and waits for the client, which is entitled to take its time. A"
         " firewall between (here after 80 s; Linux conntrack gives such a connection 60 s, others 150 s)"
-        " forgets it and drops what comes later. The client's data is never acknowledged, and its kernel"
-        " gives up after a quarter of an hour. The server's program waits in FIN-WAIT-2: no timer for a"
-        " socket that somebody holds.",
+        " forgets it and drops what comes later. The client's data is never acknowledged; its program"
+        " closes, and its kernel gives up on the orphan. The server's program waits in FIN-WAIT-2: no"
+        " timer for a socket that somebody holds.",
         watch="data into the void; FIN-WAIT-2 with an owner",
         client="keeps-sending",
         server="half-closes",

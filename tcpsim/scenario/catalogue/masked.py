@@ -85,9 +85,9 @@ SCENARIOS = (
         theme="leaks that heal",
         title="No RST ever arrives: the retransmission limit",
         story="As data-after-close, but every RST is lost. The client retransmits its data until its kernel's"
-        " limit: on Linux tcp_retries2, 15 of them, about a quarter of an hour. Then the connection is"
+        " limit: on Linux that of tcp_retries2, after about a quarter of an hour. Then the connection is"
         " over without anybody's RST (Rick Jones).",
-        watch="sixteen transmissions, sixteen RSTs, and silence",
+        watch="seventeen transmissions, seventeen RSTs, and silence",
         client="sends-once-more",
         server="responds-then-closes",
         drops=("every server RST",),
