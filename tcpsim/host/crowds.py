@@ -154,6 +154,20 @@ _ALL = (
         limit=Limit("server", _MBUFS, _POOL, ("14min", "17min")),
     ),
     Crowd(
+        name="pages-without-persistence",
+        title="KeepAlive Off: eleven sockets in TIME-WAIT for each page",
+        story="Sound clients, each of which fetches a page with ten images over a new connection each. The"
+        " server closes first, so each connection leaves a TIME-WAIT for 60 s: at one page a second 660 of"
+        " them, more than the pool holds. With one persistent connection for each page, which the client"
+        " closes, the server keeps nothing (Apache: a busy server may need persistence).",
+        watch="TIME-WAIT on the server, and how little is left of it with --fix persistent-connections",
+        scenario="page-with-images",
+        overrides={"stack_server": "4.4bsd"},
+        per_second=1.0,
+        lasts="10min",
+        limit=Limit("server", _MBUFS, _POOL, ("44s", "48s")),
+    ),
+    Crowd(
         name="openstack-chain",
         title="A Horizon worker makes a client object per request",
         story="Every request to the dashboard makes a new client object, whose HTTP library has a connection"

@@ -119,6 +119,12 @@ _ALL = (
         _behaviour("server", "drains"),
     ),
     Fix(
+        "persistent-connections",
+        "both programs",
+        "use one connection for a whole page (KeepAlive On)",
+        lambda value: {"client": "fetches-page-persistently", "server": "keep-alive-timeout"},
+    ),
+    Fix(
         "close-on-exec",
         "the server's program",
         "opens with O_CLOEXEC, so that no child holds on to the descriptor",

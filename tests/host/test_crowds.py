@@ -15,7 +15,7 @@ from tcpsim.measure.table import first_met, peaks
 from tcpsim.scenario import changes
 from tcpsim.units import parse_duration
 
-MINUTE = 60_000_000
+KEPT = "persistent-connections"
 
 
 def census_of(name: str, *fixes: str, per_second: float | None = None, lasts: str | None = None) -> Census:
@@ -87,6 +87,14 @@ def test_the_worker_is_full_of_close_wait() -> None:
         (row["side"], row["state"]): row["count"] for row in peaks(census_of("openstack-chain")).to_dicts()
     }
     assert rows["client", "CLOSE-WAIT"] >= 1_018
+
+
+def test_a_busy_server_needs_persistence() -> None:
+    afresh, persistent = judged("pages-without-persistence"), judged("pages-without-persistence", KEPT)
+    assert not afresh.leaking
+    assert afresh.peak >= 11 * 59 * 512
+    assert (persistent.met_us, persistent.leaking) == (None, False)
+    assert persistent.peak < afresh.peak / 50
 
 
 def test_ports_are_enough_for_as_many_as_leave_time_wait() -> None:

@@ -51,7 +51,7 @@ def test_a_claim_has_all_it_needs(each: Claim) -> None:
 def test_all_of_the_two_documents_is_there() -> None:
     """The least number of claims by document; whoever strikes one has to say so here."""
     by = [each.number[0] for each in EVERY]
-    assert {letter: by.count(letter) for letter in "JAFB"} == {"J": 16, "A": 35, "F": 9, "B": 13}
+    assert {letter: by.count(letter) for letter in "JAFB"} == {"J": 16, "A": 36, "F": 9, "B": 13}
 
 
 def test_every_scenario_shows_a_claim_but_for_those_that_only_teach_or_count() -> None:
@@ -112,7 +112,7 @@ ON_STACKS = {
     "J9": resets_on_expiry,
     "A7": stays,
     "A5": leaks_only_by_lingering,
-    "A20": leaks_only_by_lingering,
+    "A21": leaks_only_by_lingering,
     "F2": flushes,
 }
 
