@@ -51,7 +51,8 @@ docs: $(VENV)/run.stamp
 
 # what README.md and docs/ show
 pictures: $(VENV)/run.stamp
-	$(VENV)/bin/tcpsim run closewait-ignored-eof --out docs/pictures/closewait-ignored-eof.svg
+	for name in closewait-ignored-eof lingering-close-4.4bsd post-without-authorisation retried-syn-lost-reference; do \
+	  $(VENV)/bin/tcpsim run $$name --out docs/pictures/$$name.svg || exit 1; done
 	$(VENV)/bin/tcpsim states --out docs/pictures/states.svg
 	$(PY) -m experiments leaks_against_loss mbufs_until_the_crash
 	cp figures/leaks_against_loss.svg figures/mbufs_until_the_crash.svg docs/pictures/
