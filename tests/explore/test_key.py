@@ -1,7 +1,7 @@
 """Pairs of equal key have equal futures: whatever the key leaves out, no rule reads.
 
 Two random histories of one scenario now and then come to states of equal key at different times. From
-both, the same answers must give the same events at the same distances of time. Ports, flags, lengths, windows,
+both, the same answers must give the same events at the same distances. Ports, flags, lengths, windows,
 states, timers, calls and replies are compared; sequence numbers and timestamps differ by a shift.
 """
 

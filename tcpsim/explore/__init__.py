@@ -1,0 +1,1 @@
+"""Every branch: exact probabilities, every leak by name, the ways into it. Refuses to know: sampling."""

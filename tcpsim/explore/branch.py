@@ -1,0 +1,242 @@
+"""One step of a pair, in every way that it can go.
+
+Owns: the chooser that follows each answer of a finite choice, the losses of a path as classes that can be
+given any probability afterwards, and the branches of one `advance`. Refuses to know: which branch leads
+where (chain, tree), and what it means (leaks).
+
+Whether a segment is lost makes no difference before it would arrive. So where independent loss is followed
+by a plain line, nothing but a fixed delay, the question is put on arrival: the step that sent the segment
+need not be computed twice, and of two segments that arrive together each answer is asked for once. On any
+other path a loss is decided where the segment is put on the wire, like every other choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import NamedTuple
+
+from tcpsim.errors import InputError
+from tcpsim.pair import Log, Pair, advance
+from tcpsim.pair.key import pair_key
+from tcpsim.path import SIDES, Choice, Chooser, Distribution, Fixed, Link, Loss, Side
+from tcpsim.path.element import Chain, Passage
+from tcpsim.path.path import Flight
+from tcpsim.tcp.segment import Segment
+
+_EVEN = 0.5  # any probability inside (0, 1): the class's own is put in afterwards
+
+
+class LossClass(NamedTuple):
+    """Losses that share one probability: those of one element of the path."""
+
+    name: str  # "to server", "to client" or "both ways"; numbered from the second on
+    p: float  # as the path had it
+
+
+class Follow:
+    """A chooser that gives the answers it was given, then the first possible one, and notes the questions."""
+
+    __slots__ = ("answers", "asked", "given")
+
+    def __init__(self, given: Sequence[int] = ()) -> None:
+        self.given = given
+        self.asked: list[Choice] = []
+        self.answers: list[int] = []
+
+    def choose(self, choice: Choice) -> int:
+        number = len(self.asked)
+        answer = self.given[number] if number < len(self.given) else next(_possible(choice))
+        self.asked.append(choice)
+        self.answers.append(answer)
+        return answer
+
+    def draw(self, distribution: Distribution) -> int:
+        if isinstance(distribution, Fixed):
+            return distribution.us
+        raise InputError("explore", distribution.describe(), "fixed times: every branch has to be finite")
+
+    def others(self) -> Iterator[list[int]]:
+        """The beginnings of all answers that differ from these behind what was given."""
+        for number in range(len(self.given), len(self.asked)):
+            for answer in _possible(self.asked[number]):
+                if answer != self.answers[number]:
+                    yield [*self.answers[:number], answer]
+
+
+def _possible(choice: Choice) -> Iterator[int]:
+    return (answer for answer, weight in enumerate(choice.weights) if weight > 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A loss element whose questions say which class they belong to."""
+
+    loss: Loss
+    number: int
+
+    def carry(self, sender: Side, segment: Segment, at_us: int, chooser: Chooser) -> Passage:
+        _, copies, why = self.loss.carry(sender, segment, at_us, _Naming(chooser, self.number))
+        return self, copies, why
+
+    def key(self, now_us: int) -> Hashable:
+        return self.number, self.loss.key(now_us)
+
+
+class _Naming(NamedTuple):
+    chooser: Chooser
+    number: int
+
+    def choose(self, choice: Choice) -> int:
+        return self.chooser.choose(choice._replace(what=f"{choice.what} {self.number}"))
+
+    def draw(self, distribution: Distribution) -> int:
+        return self.chooser.draw(distribution)
+
+
+class _Deferred(NamedTuple):
+    """Loss that is decided on arrival: what was sent in time is in question `delay_us` later."""
+
+    number: int
+    delay_us: int
+    loss: Loss
+
+    def open(self, due_us: int) -> bool:
+        """Whether what arrives at `due_us` may be lost."""
+        sent_us = due_us - self.delay_us
+        until_us = self.loss.until_us
+        return sent_us >= self.loss.from_us and (until_us is None or sent_us < until_us)
+
+
+class Branch(NamedTuple):
+    """One way that a step can go: the pair afterwards, and what had to happen for it.
+
+    `lost` and `passed` count segments by class; `weight` is the probability of everything else.
+    """
+
+    pair: Pair
+    weight: float
+    lost: tuple[int, ...]
+    passed: tuple[int, ...]
+    dropped: tuple[Flight, ...] = ()
+    chosen: tuple[str, ...] = ()
+
+
+class Steps:
+    """The steps of one pair and its descendants: `start`, `branches(pair)`, `key(pair)`."""
+
+    def __init__(self, pair: Pair, defer: bool = True) -> None:
+        self.classes: list[LossClass] = []
+        self._deferred: dict[Side, _Deferred] = {}
+        path = pair.path
+        shared = self._named(path.shared, "both ways")
+        chains: dict[Side, Chain] = {}
+        for side in SIDES:
+            chain = path.to_client if side == "client" else path.to_server
+            chains[side] = self._deferred_or_named(chain, side, defer)
+        self._none = (0,) * len(self.classes)
+        self.start = pair._replace(
+            path=path._replace(shared=shared, to_client=chains["client"], to_server=chains["server"])
+        )
+
+    def _deferred_or_named(self, chain: Chain, to: Side, defer: bool) -> Chain:
+        if defer and len(chain) == 2 and isinstance(chain[0], Loss) and 0.0 < chain[0].p < 1.0:
+            link = chain[1]
+            if isinstance(link, Link) and link.delay_us and link.rate_bps is None and link.jitter is None:
+                number = self._class(f"to {to}", chain[0].p)
+                self._deferred[to] = _Deferred(number, link.delay_us, chain[0])
+                return (link,)
+        return self._named(chain, f"to {to}")
+
+    def _named(self, chain: Chain, name: str) -> Chain:
+        return tuple(
+            _Named(replace(each, p=_EVEN), self._class(name, each.p))
+            if isinstance(each, Loss) and 0.0 < each.p < 1.0
+            else each
+            for each in chain
+        )
+
+    def _class(self, name: str, p: float) -> int:
+        again = sum(each.name.startswith(name) for each in self.classes)
+        self.classes.append(LossClass(f"{name} {again + 1}" if again else name, p))
+        return len(self.classes) - 1
+
+    def key(self, pair: Pair) -> Hashable:
+        """`pair_key`, with the time until losses begin and end."""
+        base_us = pair.next_us
+        if base_us is None:
+            return pair_key(pair)
+        windows = tuple([each.loss.key(base_us - each.delay_us) for each in self._deferred.values()])
+        return pair_key(pair), windows
+
+    def branches(self, pair: Pair, log: Log | None = None) -> Iterator[Branch]:
+        """Every way that the next step can go."""
+        now_us = pair.next_us
+        assert now_us is not None
+        questions = []
+        flights = pair.path.flights
+        for place, (due_us, receiver, _) in enumerate(flights):
+            if due_us > now_us:
+                break
+            deferred = self._deferred.get(receiver)
+            if deferred is not None and deferred.open(due_us):
+                questions.append((place, deferred.number))
+        if not questions:
+            yield from self._follow(pair, self._none, self._none, (), log)
+            return
+        for fate in product((False, True), repeat=len(questions)):
+            lost, passed = list(self._none), list(self._none)
+            gone = set()
+            for (place, number), is_lost in zip(questions, fate, strict=True):
+                if is_lost:
+                    gone.add(place)
+                    lost[number] += 1
+                else:
+                    passed[number] += 1
+            left = (
+                tuple([each for place, each in enumerate(flights) if place not in gone]) if gone else flights
+            )
+            dropped = tuple(flights[place] for place in sorted(gone))
+            before = pair._replace(path=pair.path._replace(flights=left)) if gone else pair
+            yield from self._follow(before, tuple(lost), tuple(passed), dropped, log)
+
+    def _follow(
+        self,
+        pair: Pair,
+        lost: tuple[int, ...],
+        passed: tuple[int, ...],
+        dropped: tuple[Flight, ...],
+        log: Log | None,
+    ) -> Iterator[Branch]:
+        """The step with every answer to the questions that it asks."""
+        open_: list[list[int]] = [[]]
+        while open_:
+            chooser = Follow(open_.pop())
+            after = advance(pair, chooser, log)
+            if not chooser.asked:
+                yield Branch(after, 1.0, lost, passed, dropped)
+                return
+            open_.extend(chooser.others())
+            yield self._branch(after, chooser, lost, passed, dropped)
+
+    def _branch(
+        self,
+        after: Pair,
+        chooser: Follow,
+        lost: tuple[int, ...],
+        passed: tuple[int, ...],
+        dropped: tuple[Flight, ...],
+    ) -> Branch:
+        counts = list(passed), list(lost)
+        weight = 1.0
+        chosen = []
+        for choice, answer in zip(chooser.asked, chooser.answers, strict=True):
+            kind, _, number = choice.what.rpartition(" ")
+            if kind == "loss":
+                counts[answer][int(number)] += 1
+            else:
+                weight *= choice.weights[answer]
+                if answer:
+                    chosen.append(f"{choice.what}: {choice.outcomes[answer]}")
+        return Branch(after, weight, tuple(counts[1]), tuple(counts[0]), dropped, tuple(chosen))

@@ -1,0 +1,147 @@
+"""Every future of a pair, states that are equal but for the clock taken together (DESIGN, ideas 4 and 7).
+
+Owns: the exploration, its limit, and the graph that comes out: states by number, edges that carry how many
+segments of each class were lost and passed, the probability of everything else, and the time they take.
+Refuses to know: any loss rate (solve puts them in, as many at once as one likes) and what an end is (leaks).
+
+A state is a pair that rests until its next event. An edge takes the time from that event to the next state's
+event, during which the pair looks like the next state. States are explored in the order of the likeliest way
+to them at `reference` losses; what is left when `limit` states are known is the least likely, and how likely
+it is at each loss rate bounds the error there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from heapq import heappop, heappush
+from math import log
+from typing import Final, NamedTuple
+
+from tcpsim.errors import InputError
+from tcpsim.explore.branch import Branch, LossClass, Steps
+from tcpsim.pair import Held, Pair, census
+
+LIMIT: Final = 250_000
+REFERENCE: Final = 0.2  # loss at which states are ranked, should there be too many
+
+
+class Edge(NamedTuple):
+    """One way from a state to another; `lost` and `passed` by class."""
+
+    source: int
+    target: int
+    elapsed_us: int
+    lost: tuple[int, ...]
+    passed: tuple[int, ...]
+    weight: float
+
+
+View = tuple[tuple[Held, ...], tuple[Held, ...]]  # what the client and the server hold
+
+
+class Chain(NamedTuple):
+    """The graph. State 0 is the beginning; `view[n]` is what is held until state n's event.
+
+    `rests[n]`: nothing is due in state n, for ever. `cut`: states whose futures were not explored.
+    `first_us` is the time of the first event.
+    """
+
+    steps: Steps
+    classes: tuple[LossClass, ...]
+    view: tuple[View, ...]
+    rests: tuple[bool, ...]
+    edges: tuple[Edge, ...]
+    cut: tuple[int, ...]
+    first_us: int
+
+    @property
+    def states(self) -> int:
+        """How many states there are."""
+        return len(self.view)
+
+
+def explore(pair: Pair, limit: int = LIMIT, reference: float = REFERENCE) -> Chain:
+    """Every future of `pair`, up to `limit` states.
+
+    Raises:
+        InputError: the pair has no event, a time is drawn from a continuous distribution, or `limit` < 1.
+    """
+    if limit < 1:
+        raise InputError("limit", limit, "at least 1 state")
+    if pair.next_us is None:
+        raise InputError("explore", "a pair at rest", "a pair with a next event")
+    return _Exploration(Steps(pair), limit, reference).chain(pair.next_us)
+
+
+class _Exploration:
+    """The work in hand: states known, those still to be explored by likelihood, and edges."""
+
+    def __init__(self, steps: Steps, limit: int, reference: float) -> None:
+        self.steps = steps
+        self.limit = limit
+        self.lose, self.keep = -log(reference), -log(1.0 - reference)
+        self.parts: dict[Hashable, int] = {}
+        self.numbers: dict[Hashable, int] = {}
+        self.view: list[View] = []
+        self.rests: list[bool] = []
+        self.waiting: dict[int, Pair] = {}
+        self.heap: list[tuple[float, int]] = []
+        self.edges: list[Edge] = []
+
+    def chain(self, first_us: int) -> Chain:
+        """Explore until nothing is left, or as far as the limit."""
+        self.state(self.steps.start, 0.0)
+        while self.heap and self.states < self.limit:
+            rarity, number = heappop(self.heap)
+            pair = self.waiting.pop(number, None)
+            if pair is not None:
+                self.expand(number, pair, rarity)
+        cut = tuple(sorted(self.waiting))
+        classes = tuple(self.steps.classes)
+        return Chain(
+            self.steps, classes, tuple(self.view), tuple(self.rests), tuple(self.edges), cut, first_us
+        )
+
+    @property
+    def states(self) -> int:
+        return len(self.view)
+
+    def expand(self, number: int, pair: Pair, rarity: float) -> None:
+        """All edges out of one state; those that say the same are one."""
+        now_us = pair.next_us or 0
+        found: dict[tuple[int, int, tuple[int, ...], tuple[int, ...]], float] = {}
+        for branch in self.steps.branches(pair):
+            target = self.state(branch.pair, rarity + self.rarity(branch))
+            after_us = branch.pair.next_us
+            elapsed_us = 0 if after_us is None else after_us - now_us
+            edge = (target, elapsed_us, branch.lost, branch.passed)
+            found[edge] = found.get(edge, 0.0) + branch.weight
+        self.edges += [Edge(number, *edge, weight) for edge, weight in found.items()]
+
+    def rarity(self, branch: Branch) -> float:
+        """Minus the logarithm of a branch's probability, at the reference losses."""
+        rarity = self.lose * sum(branch.lost) + self.keep * sum(branch.passed)
+        return rarity - log(branch.weight) if branch.weight != 1.0 else rarity
+
+    def state(self, pair: Pair, rarity: float) -> int:
+        """The number of a pair's state, which may be new."""
+        key = self.steps.key(pair)
+        parts = self.parts
+        short = tuple([parts.setdefault(part, len(parts)) for part in _parts(key)])
+        number = self.numbers.setdefault(short, len(self.view))
+        if number == len(self.view):
+            self.view.append((census(pair, "client"), census(pair, "server")))
+            self.rests.append(pair.next_us is None)
+            if pair.next_us is not None:
+                self.waiting[number] = pair
+        if number in self.waiting:
+            heappush(self.heap, (rarity, number))
+        return number
+
+
+def _parts(key: Hashable) -> tuple[Hashable, ...]:
+    """A key in the pieces that many states share, so that each piece is kept once."""
+    if isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], tuple):
+        return (*key[0], key[1])
+    assert isinstance(key, tuple)
+    return key

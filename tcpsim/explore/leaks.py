@@ -1,0 +1,156 @@
+"""The ends of a connection, by name: gone, leaked for ever, or held beyond the horizon (DESIGN, idea 6).
+
+Owns: what the classes of a solved chain mean. *Permanent*: a class without a way out in which a socket is
+not CLOSED. *Metastable*: a way out exists, but the expected stay is beyond the horizon (keepalive probes
+that are answered: all of them would have to be lost). Everything else is on its way to one of these. Refuses
+to know: how the probabilities were found (solve).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tcpsim.explore.chain import LIMIT, Chain, View, explore
+from tcpsim.explore.solve import Class, Solution, classes, solve
+from tcpsim.pair import Pair, Side
+from tcpsim.scenario import sockets_in_words
+from tcpsim.tcp.state import State
+
+Array = NDArray[np.float64]
+
+
+class Kind(Enum):
+    """How an end is meant; ``str()`` is the word that tables and JSON use."""
+
+    CLEAN = "clean"
+    PERMANENT = "permanent"
+    METASTABLE = "metastable"
+    CUT = "not explored"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class End(NamedTuple):
+    """One way for a connection to end, with what each side holds then, in words.
+
+    `probability` has one number per loss rate; `stay_us` too, for a metastable end: the expected stay.
+    """
+
+    kind: Kind
+    client: str
+    server: str
+    probability: Array
+    stay_us: Array | None
+    states: tuple[int, ...]  # of the chain
+
+    @property
+    def permanent(self) -> bool:
+        """A socket stays for ever, whatever the loss."""
+        return self.kind is Kind.PERMANENT
+
+
+class Answer(NamedTuple):
+    """What becomes of one connection, exactly, for every loss rate asked for.
+
+    The probabilities of `ends` add up to 1 at each rate; `error` of it was not explored. `held_us` is the
+    expected time before the end, by side and state.
+    """
+
+    chain: Chain
+    losses: Mapping[str, Array]
+    ends: tuple[End, ...]
+    held_us: Mapping[tuple[Side, State], Array]
+    error: Array
+
+    def probability(self, client: str, server: str, kind: Kind | None = None) -> Array:
+        """Of the ends where the sides hold that."""
+        found = [
+            end.probability
+            for end in self.ends
+            if (end.client, end.server) == (client, server) and kind in (None, end.kind)
+        ]
+        return np.sum(found, axis=0) if found else np.zeros_like(self.error)
+
+
+def answer(
+    pair: Pair, losses: Sequence[float] | Mapping[str, Sequence[float]], horizon_us: int, limit: int = LIMIT
+) -> Answer:
+    """Explore a pair and say how it ends: `losses` for every class of loss on its path, or for each by name.
+
+    Raises:
+        InputError: see `explore` and `solve`.
+    """
+    chain = explore(pair, limit)
+    each = losses if isinstance(losses, Mapping) else {known.name: losses for known in chain.classes}
+    rates = {name: np.asarray(values, dtype=float) for name, values in each.items()}
+    parts = classes(chain)
+    solution = solve(chain, parts, {name: list(values) for name, values in rates.items()}, horizon_us)
+    return Answer(chain, rates, _ends(chain, parts, solution), _held(solution), solution.cut)
+
+
+def kind_of(chain: Chain, part: Class) -> Kind:
+    """What it means to settle in a class."""
+    if not part.bottom:
+        return Kind.METASTABLE
+    if not part.cyclic and not chain.rests[part.states[0]]:
+        return Kind.CUT
+    return Kind.PERMANENT if any(_alive(chain.view[state]) for state in part.states) else Kind.CLEAN
+
+
+def _alive(view: View) -> bool:
+    return any(held.state is not State.CLOSED for side in view for held in side)
+
+
+def in_words(view: View) -> tuple[str, str]:
+    """What the client and the server hold."""
+    return sockets_in_words(view[0]), sockets_in_words(view[1])
+
+
+def _ends(chain: Chain, parts: Sequence[Class], solution: Solution) -> tuple[End, ...]:
+    """Classes that look and mean the same are one end; an end that no rate comes to is left out."""
+    groups: dict[tuple[Kind, str, str], list[int]] = {}
+    for number in solution.settled:
+        part = parts[number]
+        kind = kind_of(chain, part)
+        words = ("", "") if kind is Kind.CUT else in_words(chain.view[part.states[0]])
+        groups.setdefault((kind, *words), []).append(number)
+    found = []
+    for (kind, client, server), numbers in groups.items():
+        probability = np.sum([solution.settled[number] for number in numbers], axis=0)
+        if kind is Kind.METASTABLE and not probability.any():
+            continue
+        stay_us = _stay_us(solution, numbers) if kind is Kind.METASTABLE else None
+        states = tuple(state for number in numbers for state in parts[number].states)
+        found.append(End(kind, client, server, probability, stay_us, states))
+    order = list(Kind)
+    return tuple(
+        sorted(found, key=lambda end: (order.index(end.kind), -float(end.probability.sum()), end.client))
+    )
+
+
+def _stay_us(solution: Solution, numbers: Sequence[int]) -> Array:
+    """The mean over the classes by how likely each is entered."""
+    weight = np.sum([solution.entered[number] for number in numbers], axis=0)
+    total = np.zeros_like(weight)
+    for number in numbers:
+        part = solution.entered[number]
+        total += np.where(part > 0, part * np.where(part > 0, solution.stay_us[number], 0.0), 0.0)
+    mean_us: Array = np.divide(total, weight, out=np.zeros_like(weight), where=weight > 0)
+    return mean_us
+
+
+def _held(solution: Solution) -> dict[tuple[Side, State], Array]:
+    found: dict[tuple[Side, State], Array] = {}
+    sides: tuple[Side, Side] = ("client", "server")
+    for view, us in solution.held_us.items():
+        for side, sockets in zip(sides, view, strict=True):
+            for held in sockets:
+                if held.state is not State.CLOSED:
+                    found[side, held.state] = found.get((side, held.state), 0.0) + us
+    return found

@@ -1,0 +1,264 @@
+"""Loss rates put into a chain: where its probability goes, and how long it takes on the way.
+
+Owns: the forward pass over classes of states in topological order, for any number of loss rates at once
+(floats) or for one in exact fractions, and the elimination of a class that has a way back into itself.
+Refuses to know: what a class means to a host (leaks).
+
+A class that goes round (a keepalive probe that is answered, a RST that is lost while a timer goes on) is
+eliminated state by state, without a subtraction anywhere: 1 minus the probability of going on would lose an
+exit that needs nine losses in a row at 0.1 % altogether (Grassmann, Taksar and Heyman 1985).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import networkx as nx  # type: ignore[import-untyped]
+import numpy as np
+
+from tcpsim.errors import InputError
+from tcpsim.explore.chain import Chain, Edge, View
+
+Value = Any  # a numpy array over loss rates, or one Fraction
+
+
+class Class(NamedTuple):
+    """States that can all reach each other; one state that cannot come back is one, too."""
+
+    states: tuple[int, ...]
+    cyclic: bool
+    bottom: bool  # there is no way out
+
+
+class Solution(NamedTuple):
+    """What became of a connection, per class of states.
+
+    `entered[c]`: the probability of ever coming to class c. `settled[c]`: of staying: the class has no way
+    out, its future was cut off, or the expected stay is beyond the horizon. `stay_us[c]`: the expected stay
+    in a cyclic class, from the event that enters it to the last one inside it; infinite where settled at
+    certainty. `held_us[view]`: the expected time of looking like that before settling. `cut`: what was not
+    explored.
+    """
+
+    classes: tuple[Class, ...]
+    entered: dict[int, Value]
+    settled: dict[int, Value]
+    stay_us: dict[int, Value]
+    held_us: dict[View, Value]
+    cut: Value
+
+
+def classes(chain: Chain) -> tuple[Class, ...]:
+    """The strongly connected components, each before whatever it leads to."""
+    graph = nx.DiGraph()
+    graph.add_nodes_from(range(chain.states))
+    graph.add_edges_from((edge.source, edge.target) for edge in chain.edges)
+    loops = set(nx.nodes_with_selfloops(graph))
+    condensed = nx.condensation(graph)
+    found = []
+    for number in nx.topological_sort(condensed):
+        members = tuple(sorted(condensed.nodes[number]["members"]))
+        cyclic = len(members) > 1 or members[0] in loops
+        found.append(Class(members, cyclic, condensed.out_degree(number) == 0))
+    return tuple(found)
+
+
+def solve(
+    chain: Chain, parts: Sequence[Class], losses: Mapping[str, Sequence[float]], horizon_us: int | None = None
+) -> Solution:
+    """For many loss rates at once: `losses` by class of loss, all of one length.
+
+    Raises:
+        InputError: a class of loss without rates, or rates outside 0 to 1.
+    """
+    rates = []
+    for each in chain.classes:
+        if each.name not in losses:
+            raise InputError("losses", f"none for {each.name!r}", "rates for every class of loss")
+        rate = np.asarray(losses[each.name], dtype=float)
+        if rate.ndim != 1 or not ((rate >= 0) & (rate <= 1)).all():
+            raise InputError(f"losses {each.name}", losses[each.name], "a list of numbers from 0 to 1")
+        rates.append(rate)
+    length = len(rates[0]) if rates else 1
+    return _Pass(chain, parts, rates, np.ones(length), horizon_us).run()
+
+
+def solve_exactly(
+    chain: Chain, parts: Sequence[Class], losses: Mapping[str, Fraction], horizon_us: int | None = None
+) -> Solution:
+    """The same for one loss rate, in fractions."""
+    rates = [losses[each.name] for each in chain.classes]
+    return _Pass(chain, parts, rates, Fraction(1), horizon_us).run()
+
+
+class _Pass:
+    """The forward pass."""
+
+    def __init__(
+        self, chain: Chain, parts: Sequence[Class], rates: list[Value], one: Value, horizon_us: int | None
+    ) -> None:
+        self.chain = chain
+        self.parts = tuple(parts)
+        self.rates = rates
+        self.one, self.zero = one, one * 0
+        self.horizon_us = horizon_us
+        self.known: dict[tuple[tuple[int, ...], tuple[int, ...]], Value] = {}
+        self.out: list[list[Edge]] = [[] for _ in range(chain.states)]
+        for edge in chain.edges:
+            self.out[edge.source].append(edge)
+        self.mass: dict[int, Value] = {0: one}
+        self.held_us: dict[View, Value] = {}
+
+    def probability(self, edge: Edge) -> Value:
+        """The probability of an edge."""
+        counts = edge.lost, edge.passed
+        luck = self.known.get(counts)
+        if luck is None:
+            luck = self.one
+            for rate, lost, passed in zip(self.rates, *counts, strict=True):
+                luck = luck * rate**lost * (1 - rate) ** passed
+            self.known[counts] = luck
+        if edge.weight == 1.0:
+            return luck
+        return luck * (Fraction(edge.weight) if isinstance(self.one, Fraction) else edge.weight)
+
+    def run(self) -> Solution:
+        """Every class in turn."""
+        entered: dict[int, Value] = {}
+        settled: dict[int, Value] = {}
+        stay_us: dict[int, Value] = {}
+        cut_states = set(self.chain.cut)
+        cut = self.zero
+        if self.chain.first_us:
+            self.hold(self.chain.view[0], self.one * self.chain.first_us)
+        for number, part in enumerate(self.parts):
+            mass = self.zero
+            for state in part.states:
+                mass = mass + self.mass.get(state, self.zero)
+            entered[number] = mass
+            if part.bottom:
+                settled[number] = mass
+                if part.states[0] in cut_states:
+                    cut = cut + mass
+            elif part.cyclic:
+                settled[number], stay_us[number] = self.round(part, mass)
+            else:
+                self.go_on(part.states[0], mass)
+        return Solution(self.parts, entered, settled, stay_us, self.held_us, cut)
+
+    def hold(self, view: View, us: Value) -> None:
+        """Add expected time of looking like that."""
+        self.held_us[view] = self.held_us[view] + us if view in self.held_us else us
+
+    def give(self, state: int, mass: Value) -> None:
+        """Add probability to a state."""
+        known = self.mass.get(state)
+        self.mass[state] = mass if known is None else known + mass
+
+    def go_on(self, state: int, mass: Value) -> None:
+        """From a state that never comes again."""
+        for edge in self.out[state]:
+            share = mass * self.probability(edge)
+            self.give(edge.target, share)
+            if edge.elapsed_us:
+                self.hold(self.chain.view[edge.target], share * edge.elapsed_us)
+
+    def round(self, part: Class, entered: Value) -> tuple[Value, Value]:
+        """Through a class that goes round: what settles in it, and the expected stay."""
+        wheel = _Wheel(self, part)
+        given, held, stuck = wheel.turn()
+        inside_us = sum(held.values(), self.zero)
+        if isinstance(self.one, Fraction):
+            mean_us = inside_us / entered if entered else self.zero
+            stays = bool(stuck) or (self.horizon_us is not None and mean_us > self.horizon_us)
+            here = entered if stays else stuck
+        else:
+            mean_us = np.divide(inside_us, entered, out=np.zeros_like(entered), where=entered > 0)
+            mean_us = np.where(stuck > 0, np.inf, mean_us)
+            stays = mean_us > (np.inf if self.horizon_us is None else self.horizon_us)
+            stays = stays | (stuck > 0)
+            here = np.where(stays, entered, self.zero)
+        for target, mass in given.items():
+            self.give(target, self._unless(stays, mass))
+        for view, us in held.items():
+            self.hold(view, self._unless(stays, us))
+        return here, mean_us
+
+    def _unless(self, stays: Any, value: Value) -> Value:
+        if isinstance(self.one, Fraction):
+            return self.zero if stays else value
+        return np.where(stays, 0.0, value)
+
+
+_STUCK = -1
+
+
+class _Wheel:
+    """The elimination of one cyclic class: each state in turn is made a passage between its neighbours."""
+
+    def __init__(self, flow: _Pass, part: Class) -> None:
+        self.flow = flow
+        self.part = part
+        members = set(part.states)
+        self.rows: dict[int, dict[int, Value]] = {}
+        self.costs: dict[int, dict[View, Value]] = {}
+        self.sources: dict[int, set[int]] = {state: set() for state in members}
+        for state in part.states:
+            row: dict[int, Value] = {}
+            cost: dict[View, Value] = {}
+            for edge in flow.out[state]:
+                share = flow.probability(edge)
+                row[edge.target] = row.get(edge.target, flow.zero) + share
+                view = flow.chain.view[edge.target]
+                cost[view] = cost.get(view, flow.zero) + share * edge.elapsed_us
+                if edge.target in members:
+                    self.sources[edge.target].add(state)
+            self.rows[state], self.costs[state] = row, cost
+
+    def turn(self) -> tuple[dict[int, Value], dict[View, Value], Value]:
+        """(probability given to states outside, expected time by view, what never gets out)."""
+        flow = self.flow
+        zero = flow.zero
+        mass = {state: flow.mass.get(state, zero) for state in self.part.states}
+        given: dict[int, Value] = {}
+        held: dict[View, Value] = {}
+        for state in self.part.states:
+            row, cost = self.rows.pop(state), self.costs.pop(state)
+            row.pop(state, None)
+            self._leave(row, cost)
+            here = mass.pop(state)
+            for target, share in row.items():
+                where = mass if target in mass else given
+                where[target] = where.get(target, zero) + here * share
+            for view, us in cost.items():
+                held[view] = held.get(view, zero) + here * us
+            for source in self.sources.pop(state):
+                if source not in self.rows:
+                    continue
+                before = self.rows[source]
+                share = before.pop(state)
+                for target, further in row.items():
+                    before[target] = before.get(target, zero) + share * further
+                    if target in self.sources:
+                        self.sources[target].add(source)
+                for view, us in cost.items():
+                    self.costs[source][view] = self.costs[source].get(view, zero) + share * us
+        return given, held, given.pop(_STUCK, zero)
+
+    def _leave(self, row: dict[int, Value], cost: dict[View, Value]) -> None:
+        """A state's ways to elsewhere, made to add up to 1; where there is none it is stuck."""
+        out = sum(row.values(), self.flow.zero)
+        if isinstance(self.flow.one, Fraction):
+            stuck = Fraction(out == 0)
+            each = stuck or out
+        else:
+            stuck = (out == 0.0).astype(float)
+            each = out + stuck
+        for target in row:
+            row[target] = row[target] / each
+        for view in cost:
+            cost[view] = cost[view] * (1 - stuck) / each
+        if self.flow.one is not None and (stuck if isinstance(stuck, Fraction) else stuck.any()):
+            row[_STUCK] = row.get(_STUCK, self.flow.zero) + stuck
