@@ -12,7 +12,7 @@ it is at each loss rate bounds the error there.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from heapq import heappop, heappush
 from math import log
 from typing import Final, NamedTuple
@@ -43,7 +43,7 @@ class Chain(NamedTuple):
     """The graph. State 0 is the beginning; `view[n]` is what is held until state n's event.
 
     `rests[n]`: nothing is due in state n, for ever. `cut`: states whose futures were not explored.
-    `first_us` is the time of the first event.
+    `first_us` is the time of the first event. `numbers` and `parts` find the state of a pair (`number`).
     """
 
     steps: Steps
@@ -53,6 +53,13 @@ class Chain(NamedTuple):
     edges: tuple[Edge, ...]
     cut: tuple[int, ...]
     first_us: int
+    numbers: Mapping[Hashable, int]
+    parts: Mapping[Hashable, int]
+
+    def number(self, pair: Pair) -> int | None:
+        """The state that a pair of this chain is in; None: one that was not come to."""
+        parts = [self.parts.get(part) for part in _parts(self.steps.key(pair))]
+        return self.numbers.get(tuple(parts))
 
     @property
     def states(self) -> int:
@@ -99,8 +106,9 @@ class _Exploration:
         cut = tuple(sorted(self.waiting))
         classes = tuple(self.steps.classes)
         return Chain(
-            self.steps, classes, tuple(self.view), tuple(self.rests), tuple(self.edges), cut, first_us
-        )
+            self.steps, classes, tuple(self.view), tuple(self.rests), tuple(self.edges), cut, first_us,
+            self.numbers, self.parts,
+        )  # fmt: skip
 
     @property
     def states(self) -> int:

@@ -45,7 +45,7 @@ def _by_chain(pair: Pair) -> dict[Hashable, Fraction]:
         pytest.param(leaver(0.3, 3), id="three retries"),
         pytest.param(leaver(0.3, 1, stack("linux").with_knobs({"tcp_retries2": 3})), id="linux ignores"),
         pytest.param(opens_and_closes(0.125), id="from the handshake"),
-        pytest.param(both_close(0.125), id="whole connection", marks=pytest.mark.verify),
+        pytest.param(both_close(0.125), id="whole connection"),
     ],
 )
 def test_tree_and_chain_agree_exactly(pair: Pair) -> None:

@@ -1,0 +1,140 @@
+"""The way into an end: the likeliest, and the one with the fewest losses, as rules that a run can replay.
+
+Owns: the search, and turning what was lost on a way into drop rules ("server #7"). Refuses to know: which end
+is worth asking for (leaks) and how a ladder is drawn (draw).
+
+With a probability for each edge the likeliest way is the shortest one by -log p (Dijkstra). A way is found
+among merged states, whose times are not those of one run; so it is walked once more from the beginning, and
+what is lost on that walk is counted among the segments that its sender put on the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import exp, log
+from typing import Any, NamedTuple
+
+import networkx as nx  # type: ignore[import-untyped]
+
+from tcpsim.explore.branch import Branch, Steps
+from tcpsim.explore.chain import Chain, Edge
+from tcpsim.pair import Event, Pair, Sent, Side
+from tcpsim.path.path import Flight
+
+_LOSS_COUNTS = 1_000_000.0  # a loss outweighs any number of other steps
+
+
+class Way(NamedTuple):
+    """How an end comes about: `drops` for `tcpsim run --drop`, what programs and the path chose besides.
+
+    `probability` is of this one way, at the loss it was asked for.
+    """
+
+    drops: tuple[str, ...]
+    chosen: tuple[str, ...]
+    probability: float
+
+
+def likeliest(chain: Chain, ends: Sequence[int], loss: float) -> Way:
+    """The likeliest way into one of the states `ends`, where every class of loss has the rate `loss`.
+
+    Raises:
+        ValueError: `loss` is not inside (0, 1), or nothing leads to `ends`.
+    """
+    if not 0.0 < loss < 1.0:
+        raise ValueError(f"loss {loss}: a number between 0 and 1")
+    lose, keep = -log(loss), -log(1.0 - loss)
+
+    def rarity(edge: Edge) -> float:
+        return lose * sum(edge.lost) + keep * sum(edge.passed) - log(edge.weight)
+
+    return _way(chain, _search(chain, ends, rarity), loss)
+
+
+def fewest_losses(chain: Chain, ends: Sequence[int], loss: float) -> Way:
+    """A way into one of `ends` that loses as few segments as possible; the likeliest of these."""
+    lose, keep = -log(loss), -log(1.0 - loss)
+
+    def cost(edge: Edge) -> float:
+        others = lose * sum(edge.lost) + keep * sum(edge.passed) - log(edge.weight)
+        return _LOSS_COUNTS * sum(edge.lost) + others
+
+    return _way(chain, _search(chain, ends, cost), loss)
+
+
+def _search(chain: Chain, ends: Sequence[int], cost: Any) -> list[Edge]:
+    """The edges of the cheapest path from the beginning to one of `ends`."""
+    graph = nx.DiGraph()
+    graph.add_node(0)
+    for edge in chain.edges:
+        price = max(cost(edge), 0.0)
+        known = graph.get_edge_data(edge.source, edge.target)
+        if known is None or price < known["price"]:
+            graph.add_edge(edge.source, edge.target, price=price, edge=edge)
+    goal = "end"
+    for state in ends:
+        graph.add_edge(state, goal, price=0.0)
+    try:
+        path = nx.dijkstra_path(graph, 0, goal, weight="price")[:-1]
+    except nx.NetworkXNoPath:
+        raise ValueError("nothing leads to this end") from None
+    return [graph.edges[pair]["edge"] for pair in pairwise(path)]
+
+
+def _way(chain: Chain, edges: Sequence[Edge], loss: float) -> Way:
+    walk = _Walk(chain.steps)
+    rarity = 0.0
+    for edge in edges:
+        walk.along(chain, edge)
+        rarity -= sum(edge.lost) * log(loss) + sum(edge.passed) * log(1.0 - loss) + log(edge.weight)
+    return Way(walk.rules(), tuple(walk.chosen), exp(-rarity))
+
+
+class _Walk:
+    """One connection that takes given edges, and what was lost of what it sent."""
+
+    def __init__(self, steps: Steps) -> None:
+        self.steps = steps
+        self.pair: Pair = steps.start
+        self.sent: dict[Side, list[Sent]] = {"client": [], "server": []}
+        self.lost: dict[Side, list[int]] = {"client": [], "server": []}
+        self.chosen: list[str] = []
+
+    def along(self, chain: Chain, edge: Edge) -> None:
+        """Take the branch that is this edge: the same losses, a state that looks and rests the same."""
+        events: list[Event] = []
+        for branch in self.steps.branches(self.pair, events.append):
+            same = (branch.lost, branch.passed) == (edge.lost, edge.passed)
+            if same and chain.number(branch.pair) == edge.target:
+                self._note(branch, events)
+                return
+            events.clear()
+        raise LookupError(f"state {edge.source} has no such way to {edge.target}")
+
+    def _note(self, branch: Branch, events: Sequence[Event]) -> None:
+        for flight in branch.dropped:
+            self._drop(flight)
+        for event in events:
+            if isinstance(event, Sent):
+                self.sent[event.side].append(event)
+                if not event.arrives_us:
+                    self.lost[event.side].append(len(self.sent[event.side]))
+        self.chosen += branch.chosen
+        self.pair = branch.pair
+
+    def _drop(self, flight: Flight) -> None:
+        """Which of its sender's segments this was: the first that is not lost yet and arrives then."""
+        sender: Side = "server" if flight.receiver == "client" else "client"
+        for number, event in enumerate(self.sent[sender], 1):
+            this = flight.due_us in event.arrives_us and event.segment == flight.segment
+            if this and number not in self.lost[sender]:
+                self.lost[sender].append(number)
+                return
+        raise LookupError("a segment was lost that was never sent")
+
+    def rules(self) -> tuple[str, ...]:
+        """One rule for each sender that lost something."""
+        return tuple(
+            f"{side} #{','.join(map(str, sorted(numbers)))}" for side, numbers in self.lost.items() if numbers
+        )

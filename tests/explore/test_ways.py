@@ -1,0 +1,56 @@
+"""The ways that are found lead where they are said to lead: a run with the same losses ends the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from tcpsim.explore.leaks import Kind, answer, in_words
+from tcpsim.explore.ways import fewest_losses, likeliest
+from tcpsim.pair import census
+from tcpsim.path import Quiet, make_path
+from tcpsim.scenario import run
+from tests.explore.worlds import WEEK_US, leaver, opens_and_closes
+
+
+@pytest.mark.parametrize("p", [0.01, 0.3])
+def test_one_lost_rst_is_the_way_into_close_wait(p: float) -> None:
+    found = answer(leaver(0.1, 5), [p], WEEK_US)
+    leak = next(end for end in found.ends if end.client == "CLOSE-WAIT")
+    for way in (likeliest(found.chain, leak.states, p), fewest_losses(found.chain, leak.states, p)):
+        assert way.drops == ("server #3",)  # after its SYN,ACK and its FIN: the one RST
+        assert 0 < way.probability <= leak.probability[0]
+
+
+def test_the_half_open_end_needs_every_fin() -> None:
+    found = answer(leaver(0.1, 5), [0.1], WEEK_US)
+    half_open = next(end for end in found.ends if end.client == "ESTABLISHED")
+    way = fewest_losses(found.chain, half_open.states, 0.1)
+    assert sum(rule.count(",") + 1 for rule in way.drops) == 6
+    assert way.probability == pytest.approx(0.1**6)
+
+
+def test_every_end_comes_about_by_its_way() -> None:
+    pair = opens_and_closes(0.1)
+    found = answer(pair, [0.1], WEEK_US)
+    replayed = 0
+    for end in found.ends:
+        for find in (likeliest, fewest_losses):
+            way = find(found.chain, end.states, 0.1)
+            if way.chosen:
+                continue  # the client's choice is not a loss, and a quiet chooser takes the usual course
+            again = pair._replace(path=make_path(10_000, drops=way.drops))
+            ended = run(again, Quiet(), WEEK_US)
+            words = in_words((census(ended.pair, "client"), census(ended.pair, "server")))
+            assert words == (end.client, end.server)
+            assert ended.verdict.value == str(end.kind)
+            replayed += 1
+    assert replayed >= 4
+    assert {end.kind for end in found.ends} == {Kind.CLEAN, Kind.PERMANENT}
+
+
+def test_a_way_to_nowhere_is_an_error() -> None:
+    found = answer(leaver(0.1, 1), [0.1], WEEK_US)
+    with pytest.raises(ValueError, match="nothing leads"):
+        likeliest(found.chain, (), 0.1)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        likeliest(found.chain, (0,), 0.0)
