@@ -54,8 +54,8 @@ pictures: $(VENV)/run.stamp
 	for name in closewait-ignored-eof lingering-close-4.4bsd post-without-authorisation retried-syn-lost-reference; do \
 	  $(VENV)/bin/tcpsim run $$name --out docs/pictures/$$name.svg || exit 1; done
 	$(VENV)/bin/tcpsim states --out docs/pictures/states.svg
-	$(PY) -m experiments leaks_against_loss mbufs_until_the_crash
-	cp figures/leaks_against_loss.svg figures/mbufs_until_the_crash.svg docs/pictures/
+	$(PY) -m experiments leaks_against_loss mbufs_until_the_crash worker_until_emfile
+	cp $(addprefix figures/,leaks_against_loss.svg mbufs_until_the_crash.svg worker_until_emfile.svg) docs/pictures/
 
 venv: $(VENV)/dev.stamp
 

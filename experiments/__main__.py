@@ -27,6 +27,7 @@ NAMES = (
     "timeout_and_keepalive",
     "with_and_without_timeout",
     "mbufs_until_the_crash",
+    "worker_until_emfile",
 )
 UNFINISHED = Path("build") / "experiments"
 

@@ -21,6 +21,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "timeout_and_keepalive": {"every_us": 4 * 3_600_000_000},
     "with_and_without_timeout": {"per_second": 0.01},
     "mbufs_until_the_crash": {"rate": 0.02},
+    "worker_until_emfile": {"per_second": 0.02},
 }
 
 

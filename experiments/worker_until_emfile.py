@@ -1,0 +1,108 @@
+"""Which fix keeps a Horizon worker from running out of descriptors?
+
+Every request makes a client object with a connection of its own, which nobody closes; the API server closes
+it after 15 s. One request in five seconds, 1024 descriptors, and each of the fixes that people try.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from tcpsim.draw.clock import length
+from tcpsim.draw.curves import footnote, label_ends, sheet, time_axis
+from tcpsim.draw.sheet import QUIET, Figure, series_colour
+from tcpsim.host.crowds import crowd
+from tcpsim.host.population import simulate
+from tcpsim.measure.table import first_met, used
+from tcpsim.scenario import changes
+
+STEM = "worker_until_emfile"
+SEED = 1
+CROWD = crowd("openstack-chain")
+SPAN_US = 3 * 3_600_000_000
+AS_IT_IS = "no fix"
+FIXES = (
+    AS_IT_IS,
+    "fin-timeout=1s",
+    "keepalive=60s",
+    "client-checks-sockets=60s",
+    "client-checks-sockets=5s",
+    "pool-idle=10s",
+    "client-closes",
+)
+
+
+class Point(NamedTuple):
+    """One fix for three hours."""
+
+    fix: str
+    per_second: float
+    seed: int = SEED
+
+
+def points(full: bool) -> list[Point]:
+    """Every fix; in full, at twice the rate."""
+    return [Point(fix, CROWD.per_second * (2 if full else 1)) for fix in FIXES]
+
+
+def answer(point: Point) -> list[dict[str, Any]]:
+    """Descriptors in use every minute, when they were used up, and how many requests failed."""
+    fixed = {} if point.fix == AS_IT_IS else changes([point.fix])
+    census = simulate(CROWD.plan(fixed, point.per_second, SPAN_US, point.seed))
+    limit = CROWD.limit
+    t_us, held = used(census, limit.side, limit.resource)
+    met_us = first_met(census, limit.side, limit.resource, limit.amount)
+    told = {"met_us": -1 if met_us is None else met_us, "failed": sum(census.refused.values())}
+    at_us = np.arange(0, SPAN_US + 1, 60_000_000)
+    return [
+        point._asdict() | {"t_s": int(at) / 1_000_000, "descriptors": int(value)} | told
+        for at, value in zip(at_us, held[np.searchsorted(t_us, at_us, side="right") - 1], strict=True)
+    ]
+
+
+def figure(table: pl.DataFrame) -> Figure:
+    """Descriptors over time; fixes that come to the same share a line."""
+    drawn, (panel,) = sheet(
+        "Which fix keeps the worker from running out of descriptors?",
+        "Only one that closes them. A FIN-WAIT-2 timeout is the other side's; keepalive ends the state"
+        " CLOSE-WAIT,\nand the descriptor stays. Looking every minute is enough.",
+        columns=1,
+        width=9.5,
+        height=5.2,
+    )
+    lines: dict[tuple[int, ...], list[str]] = {}
+    for fix in FIXES:
+        rows = table.filter(pl.col("fix") == fix).sort("t_s")
+        lines.setdefault(tuple(rows["descriptors"].to_list()), []).append(fix)
+    at_us = table.filter(pl.col("fix") == AS_IT_IS).sort("t_s")["t_s"].to_numpy() * 1_000_000
+    for index, (held, fixes) in enumerate(lines.items()):
+        label = ",\n".join(fixes)
+        panel.plot(at_us, np.maximum(held, 0.5), color=series_colour(index), lw=2, label=label)
+    limit = CROWD.limit.amount
+    panel.set_yscale("log")
+    panel.set_ylim(0.4, 2.6 * limit)
+    ticks = [1, 10, 100, 1000]
+    panel.set_yticks(ticks, [f"{tick:,}" for tick in ticks])
+    panel.set_yticks([], minor=True)
+    panel.axhline(limit, color=QUIET, lw=1, ls=(0, (4, 2)))
+    panel.text(0.01 * SPAN_US, 1.12 * limit, _limit_words(table, limit), color=QUIET, fontsize=8.5)
+    panel.set_ylabel("descriptors held by connections")
+    time_axis(panel, SPAN_US)
+    label_ends(panel, gap=0.07)
+    footnote(
+        drawn,
+        f"A request every {1 / table['per_second'][0]:g} s, each over a connection of its own; the API server"
+        f" closes after 15 s; both on Linux, no loss. Seed {table['seed'][0]}.",
+    )
+    return drawn
+
+
+def _limit_words(table: pl.DataFrame, limit: int) -> str:
+    rows = table.filter(pl.col("fix") == AS_IT_IS)
+    if rows["met_us"][0] < 0:
+        return f"{limit:,}: all there are"
+    after, failed = length(rows["met_us"][0]), rows["failed"][0]
+    return f"{limit:,}: all there are; EMFILE after {after}, {failed:,} requests fail"
