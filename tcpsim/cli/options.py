@@ -77,7 +77,7 @@ def output(name: str, *suffixes: str, **attributes: Any) -> Callable[[Command], 
 SEED = whole("--seed", 0, 2**64 - 1, default="1", show_default=True, help="Where chance begins.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/cli.md) instead of text.")
 
-_SHARED = (
+_PROGRAMS = (
     click.option("--stack-client", metavar="STACK", help=f"The client's TCP: {', '.join(names())}."),
     click.option("--stack-server", metavar="STACK", help="The server's TCP."),
     click.option(
@@ -96,7 +96,9 @@ _SHARED = (
         metavar="[SIDE.]NAME=VALUE",
         help="A parameter of the behaviours: client.delay=2s.",
     ),
-    probability("--loss", help="Probability that a segment is lost, both ways."),
+)
+_LOSS = (probability("--loss", help="Probability that a segment is lost, both ways."),)
+_PATH = (
     probability("--loss-to-client", help="The same, on the way to the client only."),
     probability("--loss-to-server", help="The same, on the way to the server only."),
     duration("--delay", help="One-way delay, such as 10ms."),
@@ -112,7 +114,14 @@ _SHARED = (
 
 def setting_options(command: Command) -> Command:
     """Every option that changes a scenario; `setting` makes one mapping of them."""
-    for option in reversed(_SHARED):
+    for option in reversed(_PROGRAMS + _LOSS + _PATH):
+        command = option(command)
+    return command
+
+
+def setting_options_but_loss(command: Command) -> Command:
+    """The same for a command whose --loss is another thing."""
+    for option in reversed(_PROGRAMS + _PATH):
         command = option(command)
     return command
 
