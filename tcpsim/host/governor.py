@@ -54,6 +54,8 @@ class Governor:
         self.queue: deque[_Connection] = deque()
         self.shut = False  # the accept queue is full
         self.arriving: dict[_Connection, None] = {}  # in their handshake, by age; only if there is a backlog
+        self.waiting: list[tuple[_Connection, Moment]] = []  # for a worker or a descriptor, at the horizon
+        self.kept: Counter[str] = Counter()  # of the server's: what nobody will give back
         self._changes: dict[tuple[int, int], list[tuple[str, Side, int]]] = {}
 
     def admit(self, luck: Luck) -> None:
@@ -87,8 +89,35 @@ class Governor:
                 acted = self._change(one, acted)
         self.arriving.pop(one, None)
         if ahead.view:
-            until_us = horizon_us + self.census.patience_us - one.born_us
-            self.census.left[Left(ahead.view, lives.outlook(ahead, until_us))] += 1
+            final = lives.outlook(ahead, self._until_us(one))
+            if one.queued or (final is not None and lives.views[final].work is Work.WANTED):
+                self.waiting.append((one, ahead))
+            else:
+                self._leave(ahead.view, final)
+
+    def finish(self) -> None:
+        """Who waits at the horizon is served in turn, as far as others give back what they hold."""
+        places = {one: place for place, one in enumerate(self.queue)}
+        self.waiting.sort(key=lambda each: (places.get(each[0], len(places)), each[0].born_us))
+        for one, moment in self.waiting:
+            serve = None if self._full_for_ever() else Serve()
+            final = self.lives.outlook(moment, self._until_us(one), serve)
+            self._leave(moment.view, final)
+
+    def _full_for_ever(self) -> bool:
+        """Whether what nobody gives back is all that the server has."""
+        server = self.limits["server"]
+        limits = (("workers", server.workers), ("descriptors", server.descriptors))
+        return any(limit is not None and self.kept[resource] >= limit for resource, limit in limits)
+
+    def _leave(self, now: int, final: int | None) -> None:
+        """A connection that holds something at the horizon, and what it never gives back of the server's."""
+        self.census.left[Left(now, final)] += 1
+        kept = usage(self.lives.views[now if final is None else final], "server")
+        self.kept.update(workers=kept.workers, descriptors=kept.descriptors)
+
+    def _until_us(self, one: _Connection) -> int:
+        return self.census.horizon_us + self.census.patience_us - one.born_us
 
     def _change(self, one: _Connection, ahead: Moment) -> Moment | None:
         """A connection has come to `ahead`; what that makes of it in the same instant, if anything."""

@@ -34,7 +34,7 @@ from math import prod
 from typing import Final, Protocol
 
 from tcpsim.app.program import relative
-from tcpsim.host.view import NOTHING, View, view
+from tcpsim.host.view import NOTHING, View, Work, view
 from tcpsim.pair import Machine, Pair, advance
 from tcpsim.path import Choice, Chooser, Distribution, Quiet, Seeded
 from tcpsim.sockets.kernel import next_time
@@ -118,9 +118,17 @@ class Lives:
         """The moment after the next event."""
         return self._follow(moment, moment.ways, chooser, moment.pair, advance)
 
-    def outlook(self, moment: Moment, until_us: int) -> int | None:
-        """The view in which a life ends if the path loses nothing more; None: not by `until_us`."""
-        while moment.next_us is not None:
+    def outlook(self, moment: Moment, until_us: int, serve: Act | None = None) -> int | None:
+        """The view in which a life ends if the path loses nothing more; None: not by `until_us`.
+
+        With `serve`, a connection that wants a worker is served as soon as it does.
+        """
+        while True:
+            if serve is not None and self.views[moment.view].work is Work.WANTED:
+                moment = self.act(moment, serve, moment.now_us, Quiet())
+                continue
+            if moment.next_us is None:
+                break
             if moment.next_us > until_us:
                 return None
             moment = self.step(moment, Quiet())

@@ -107,6 +107,8 @@ class _Run:
             self.env.process(self._report(progress))
         self.env.process(self._arrive())
         self.env.run(self.census.horizon_us + 1)
+        if self.governor is not None:
+            self.governor.finish()
         self.census.connections = len(self.births_us)
         self.census.computed, self.census.recalled = self.lives.computed, self.lives.recalled
         return self.census

@@ -118,6 +118,6 @@ def _name(function: Callable[[Point], Answer], point: Point) -> str:
 def _package_source() -> str:
     root = Path(tcpsim.__file__).parent
     digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(root.rglob("*.py")):
+    for path in sorted([*root.rglob("*.py"), *root.rglob("*.toml")]):  # code, and profiles
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -12,7 +12,7 @@ from tcpsim.app.program import Program
 from tcpsim.errors import InputError
 from tcpsim.host.limits import HostLimits, Limits
 from tcpsim.host.population import Arrivals
-from tcpsim.measure.leaks import leaks
+from tcpsim.measure.leaks import leaked_connections, leaks
 from tcpsim.measure.table import first_met, over_time, peaks, used
 from tcpsim.pair import Pair, new_pair
 from tcpsim.path import make_path
@@ -224,3 +224,25 @@ def test_a_queue_that_stays_full_ends_connections() -> None:
     assert held[("server", "ESTABLISHED")] == 2
     assert held.keys() == {("server", "ESTABLISHED"), ("client", "ESTABLISHED")}
     assert held[("client", "ESTABLISHED")] == 2
+
+
+@pytest.mark.parametrize(
+    ("limits", "left"),
+    [
+        (HostLimits(workers=1), 0),  # the queue is long, and moves
+        (HostLimits(descriptors=1), 0),
+        (HostLimits(workers=0), 50),  # nobody will ever serve it
+    ],
+)
+def test_waiting_for_the_host_is_no_leak_if_the_host_will_serve(limits: HostLimits, left: int) -> None:
+    census = run(
+        one_second_each(), Arrivals(50, connections=50, poisson=False), limits=Limits(limits), settle_us=0
+    )
+    assert leaked_connections(census) == left
+
+
+def test_who_waits_behind_descriptors_that_nobody_gives_back_waits_for_ever() -> None:
+    pair = served(send(1_000), ignore())
+    limits = Limits(HostLimits(descriptors=10))
+    census = run(pair, Arrivals(50, connections=50, poisson=False), limits=limits, settle_us=0)
+    assert leaked_connections(census) == 50
