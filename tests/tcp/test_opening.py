@@ -27,7 +27,7 @@ def silent(stack: str, **knobs: object) -> tuple[list[int], int, str | None]:
 
 
 def test_linux_syns_are_even_then_double() -> None:
-    """tcp_syn_retries 6 and tcp_syn_linear_timeouts 4: eleven SYNs in 131 s (stacks.md 2b)."""
+    """tcp_syn_retries 6 and tcp_syn_linear_timeouts 4: eleven SYNs in 131 s (ip-sysctl.rst)."""
     assert silent("linux") == ([0, 1, 2, 3, 4, 5, 7, 11, 19, 35, 67], 131, "ETIMEDOUT")
 
 
@@ -52,7 +52,7 @@ def test_a_handshakes_limit_does_not_outlive_it() -> None:
 
 
 def test_linux_syn_acks_give_up_silently() -> None:
-    """tcp_synack_retries 5: five retransmissions, 63 s (stacks.md 2b)."""
+    """tcp_synack_retries 5: five retransmissions, 63 s (ip-sysctl.rst)."""
     line, side = reach("SYN-RECEIVED", "linux")
     since = line.now
     line.run(HOUR)

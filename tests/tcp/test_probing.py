@@ -49,7 +49,7 @@ def test_keepalive_gives_up_on_a_silent_peer(stack: str, resets: list[str], erro
 
 @pytest.mark.parametrize(("stack", "seconds"), [("linux", 7200 + 9 * 75), ("rfc9293", 7200 + 8 * 75)])
 def test_keepalive_with_the_stacks_own_numbers(stack: str, seconds: int) -> None:
-    """stacks.md 2b: Linux learns of a dead peer after 7875 s, 4.4BSD's numbers give 7800 s."""
+    """tcp(7), tcp(4): Linux learns of a dead peer after 7875 s, 4.4BSD's numbers give 7800 s."""
     line = Line(stack, stack).open(client=SocketOptions(keepalive=True))
     since = line.tcb(CLIENT).last_ack_us
     line.cut()
