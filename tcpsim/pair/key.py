@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from tcpsim.app import key as app
-from tcpsim.pair.pair import Machine, Pair, census
+from tcpsim.pair.pair import Pair, census
 from tcpsim.path import SIDES, Side
 from tcpsim.path import key as lines
 from tcpsim.path.rule import Script
@@ -58,6 +58,7 @@ class _View:
             self.sockets["client"][t.local_port, t.remote_port] = t, number
         for number, t in pair.server.system.end.sockets.items():
             self.sockets["server"][t.remote_port, t.local_port] = t, number
+        self.opens = False  # a program on either side may yet call connect()
         self.busy: dict[Side, frozenset[int]] = {}
         self.sends: dict[Side, frozenset[int]] = {}
         self.tunes: dict[Side, frozenset[int]] = {}
@@ -78,13 +79,26 @@ class _View:
     def _programs(self, side: Side) -> None:
         """The sockets on which this side's programs may yet act, send, or set a user timeout."""
         system, programs, _, _ = self.machines[side]
-        waiting = {pid_of(each.caller) for each in system.blocked}
-        giving = {pid_of(each.caller) for each in system.blocked if isinstance(each.call, Send | SendAll)}
-        awake = [(pid, each) for pid, each in programs if each.wake_us is not None or pid in waiting]
-        self.busy[side] = sockets.reached(system, {pid for pid, _ in awake})
-        sending = {pid for pid, each in awake if app.may(each, "sends")}
-        self.sends[side] = sockets.reached(system, sending | giving)
-        self.tunes[side] = sockets.reached(system, {pid for pid, each in awake if app.may(each, "tunes")})
+        waiting: set[int] = set()
+        sending: set[int] = set()
+        for blocked in system.blocked:
+            pid = pid_of(blocked.caller)
+            waiting.add(pid)
+            if isinstance(blocked.call, Send | SendAll):
+                sending.add(pid)
+        awake: set[int] = set()
+        tuning: set[int] = set()
+        for pid, running in programs:
+            if running.wake_us is not None or pid in waiting:
+                awake.add(pid)
+                if app.may(running, "sends"):
+                    sending.add(pid)
+                if app.may(running, "tunes"):
+                    tuning.add(pid)
+            self.opens = self.opens or app.may(running, "opens")
+        self.busy[side] = sockets.reached(system, awake)
+        self.sends[side] = sockets.reached(system, sending)
+        self.tunes[side] = sockets.reached(system, tuning)
 
     def machine(self, side: Side) -> Key:
         """One machine."""
@@ -132,22 +146,27 @@ class _View:
 
     def clocks(self) -> Key:
         """What of the clocks themselves can be read: the phase of the timestamps', ISNs still to be drawn."""
-        follows = any(isinstance(each, Script) and each.follows_connections for each in self.path.shared)
-        raw = tuple(self.origins.items()) if follows else ()  # rules that follow connections remember ISNs
+        raw: Key = ()
+        for each in self.path.shared:
+            if isinstance(each, Script) and each.follows_connections:
+                raw = tuple(self.origins.items())  # such rules remember ISNs as they are
         phase = self.now_us % 1000 if self.origins else 0
         return phase, raw, self._isns("client", 0), self._isns("server", 1)
 
     def _isns(self, side: Side, mine: int) -> Key:
         """How far an ISN that this side may yet draw is from numbers of its own that exist."""
-        machine = self.machines[side]
-        other: Side = "server" if side == "client" else "client"
-        syn = any(f.receiver == side and f.segment.flags & (SYN | ACK) == SYN for f in self.path.flights)
-        asks = any(t.state == State.SYN_SENT for t, _ in self.sockets[other].values())
-        if not (syn or asks or _opens(machine) or _opens(self.machines[other])):
+        if not (self.opens or self._asked(side)):
             return ()
+        end = self.machines[side].system.end
         known = [both[mine] for both in self.origins.values() if both[mine]]
-        return tuple([tcp.isn_clock(machine.system.end, self.now_us, origin) for origin in known])
+        return tuple([tcp.isn_clock(end, self.now_us, origin) for origin in known])
 
-
-def _opens(machine: Machine) -> bool:
-    return any(app.may(running, "opens") for _, running in machine.programs)
+    def _asked(self, side: Side) -> bool:
+        """A SYN is under way to this side, or may come again."""
+        for t, _ in self.sockets["server" if side == "client" else "client"].values():
+            if t.state == State.SYN_SENT:
+                return True
+        for _, receiver, segment in self.path.flights:
+            if receiver == side and segment.flags & (SYN | ACK) == SYN:
+                return True
+        return False

@@ -12,6 +12,7 @@ from tcpsim.sockets.system import System, pid_of
 from tcpsim.tcp import key as tcp
 
 Key = tuple[object, ...]
+_NONE: frozenset[int] = frozenset()
 
 
 def key(system: System, now_us: int, around: Mapping[int, tcp.Around]) -> Key:
@@ -39,14 +40,14 @@ def reached(system: System, pids: Set[int]) -> frozenset[int]:
 
     A connection that waits in an accept queue is reached through its listener.
     """
-    if not pids:
-        return frozenset()
+    sockets = system.end.sockets
+    if not pids or not sockets:
+        return _NONE
     files = {each for pid, table in system.tables.items() if pid in pids for each in table.values()}
     for blocked in system.blocked:
         if pid_of(blocked.caller) in pids:
             files.update(blocked.files)
     direct = {system.files[each].sid for each in files}
-    sockets = system.end.sockets
     return frozenset(
-        number for number, t in sockets.items() if (number if t.accepted else t.parent) in direct
+        [number for number, t in sockets.items() if (number if t.accepted else t.parent) in direct]
     )

@@ -198,8 +198,8 @@ def _resending(t: Tcb, s: Stack, now: int, ours: int, no_data: bool) -> Key:
     """The retransmission queue, the estimator and the episode that it is in."""
     synchronised = t.state >= State.ESTABLISHED
     last = synchronised and no_data and _is_last(t)
-    rack = tuple([(r.sent_us > t.rack_us) - (r.sent_us < t.rack_us) for r in t.sent])
-    newer = all(order > 0 for order in rack)
+    rack = [(r.sent_us > t.rack_us) - (r.sent_us < t.rack_us) for r in t.sent]
+    newer = not rack or min(rack) > 0
     timed = not (newer and last and t.slot is Timer.RETRANSMISSION and t.ca_state >= DISORDER)
     probe = None if t.tlp_high_seq is None else ((t.tlp_high_seq - ours) & MASK, t.tlp_resent)
     since = t.retrans_since_us
@@ -211,7 +211,7 @@ def _resending(t: Tcb, s: Stack, now: int, ours: int, no_data: bool) -> Key:
         t.backoff, counted, None if since is None else now - since,
         t.ca_state, (t.high_seq - ours) & MASK if t.ca_state >= RECOVERY else None, t.dupacks,
         (t.snd_sml - ours) & MASK if lt(t.snd_una, t.snd_sml) else None,
-        None if newer else (rack, (t.rack_end - ours) & MASK),
+        None if newer else (tuple(rack), (t.rack_end - ours) & MASK),
         None if newer and last else (t.rack_rtt_us, t.min_rtt_us, t.rack_us > 0),
     )  # fmt: skip
 
