@@ -1,4 +1,4 @@
-"""Workload W1 (Poisson arrivals, a tenth of the clients never closes), timed beside a bare heapq loop of the same number of events.
+"""Workload W1, a tenth of whose clients never close, timed beside a bare heapq loop of as many events.
 
 N connections arrive as a Poisson process of 50 per second on a path of 10 ms each way that loses every
 packet with probability p. Request 100 B, response 1000 B, the server closes first, one client in ten
