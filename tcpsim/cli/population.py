@@ -175,7 +175,10 @@ def _table(document: dict[str, Any]) -> str:
         lines.append("  ".join([*left, *right]))
     leaked, connections = document["leaked_connections"], document["connections"]
     share = f" ({100 * leaked / connections:.3g} %)" if connections else ""
+    dead = sum(row["count"] for row in document["leaks"] if row["fate"] == "descriptor")
     lines += ["", f"{leaked:,} connections{share} hold a socket that will not go away by itself"]
+    if dead:
+        lines[-1] += f",\nand {dead:,} dead sockets (CLOSED) hold a descriptor until a program closes it"
     lines += [f"{count:,} refused for want of {resource}" for resource, count in document["refused"].items()]
     return "\n".join(lines) + "\n"
 

@@ -122,3 +122,26 @@ def test_a_servers_own_limits_hold_unless_others_are_given(tcpsim: Tcpsim) -> No
         for more in ([], few, [*few, "--limit", "server.orphans=9"])
     ]
     assert refused == [{}, {"server orphans": 26}, {"server orphans": 21}]
+
+
+def test_the_sentence_tells_the_dead_descriptors_that_the_column_counts(tcpsim: Tcpsim) -> None:
+    asked = [
+        "population",
+        "closewait-ignored-eof",
+        "--rate",
+        "5",
+        "--for",
+        "1min",
+        "--limit",
+        "server.orphans=0",
+    ]
+    leaks = json.loads(tcpsim(*asked, "--json")[1])["leaks"]
+    dead = sum(row["count"] for row in leaks if row["state"] == "CLOSED")
+    assert dead > 100, "the server resets what it cannot keep, and the client never closes"
+    assert f"{dead:,} dead sockets (CLOSED) hold a descriptor" in tcpsim(*asked)[1]
+
+
+def test_connections_refused_at_birth_are_connections_too(tcpsim: Tcpsim) -> None:
+    asked = ["population", "normal-close", "--rate", "5", "--for", "1min", "--fixed", "--json"]
+    census = json.loads(tcpsim(*asked, "--limit", "client.ports=0")[1])
+    assert census["connections"] == census["refused"]["client ports"] == 300
