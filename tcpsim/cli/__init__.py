@@ -24,6 +24,7 @@ COMMANDS = {
     "run": "Run one connection and show it as a ladder.",
     "population": "Run many connections and count their sockets over time.",
     "exact": "Say exactly how a connection ends, for many loss rates at once.",
+    "check": "Say what holds in every future of a connection, and how the rest fails.",
     "exhaust": "Run a population until its host runs out: of what, when, and why.",
     "behaviours": "List what clients and servers can be told to be.",
     "stacks": "List the stack profiles, their differences, and their sources.",

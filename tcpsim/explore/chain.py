@@ -12,7 +12,7 @@ it is at each loss rate bounds the error there.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from heapq import heappop, heappush
 from math import log
 from typing import Final, NamedTuple
@@ -36,6 +36,7 @@ class Edge(NamedTuple):
     weight: float
 
 
+Rule = Callable[[Pair], bool]  # what holds of a pair at rest
 View = tuple[tuple[Held, ...], tuple[Held, ...]]  # what the client and the server hold
 
 
@@ -44,6 +45,7 @@ class Chain(NamedTuple):
 
     `rests[n]`: nothing is due in state n, for ever. `cut`: states whose futures were not explored.
     `first_us` is the time of the first event. `numbers` and `parts` find the state of a pair (`number`).
+    `broken`: the states in which a rule that was to hold in all of them does not.
     """
 
     steps: Steps
@@ -55,6 +57,7 @@ class Chain(NamedTuple):
     first_us: int
     numbers: Mapping[Hashable, int]
     parts: Mapping[Hashable, int]
+    broken: tuple[int, ...]
 
     def number(self, pair: Pair) -> int | None:
         """The state that a pair of this chain is in; None: one that was not come to."""
@@ -67,8 +70,8 @@ class Chain(NamedTuple):
         return len(self.view)
 
 
-def explore(pair: Pair, limit: int = LIMIT, reference: float = REFERENCE) -> Chain:
-    """Every future of `pair`, up to `limit` states.
+def explore(pair: Pair, limit: int = LIMIT, reference: float = REFERENCE, rule: Rule | None = None) -> Chain:
+    """Every future of `pair`, up to `limit` states; each is asked whether `rule` holds.
 
     Raises:
         InputError: the pair has no event, a time is drawn from a continuous distribution, or `limit` < 1.
@@ -77,14 +80,16 @@ def explore(pair: Pair, limit: int = LIMIT, reference: float = REFERENCE) -> Cha
         raise InputError("limit", limit, "at least 1 state")
     if pair.next_us is None:
         raise InputError("explore", "a pair at rest", "a pair with a next event")
-    return _Exploration(Steps(pair), limit, reference).chain(pair.next_us)
+    return _Exploration(Steps(pair), limit, reference, rule).chain(pair.next_us)
 
 
 class _Exploration:
     """The work in hand: states known, those still to be explored by likelihood, and edges."""
 
-    def __init__(self, steps: Steps, limit: int, reference: float) -> None:
+    def __init__(self, steps: Steps, limit: int, reference: float, rule: Rule | None) -> None:
         self.steps = steps
+        self.rule = rule
+        self.broken: list[int] = []
         self.limit = limit
         self.lose, self.keep = -log(reference), -log(1.0 - reference)
         self.parts: dict[Hashable, int] = {}
@@ -107,7 +112,7 @@ class _Exploration:
         classes = tuple(self.steps.classes)
         return Chain(
             self.steps, classes, tuple(self.view), tuple(self.rests), tuple(self.edges), cut, first_us,
-            self.numbers, self.parts,
+            self.numbers, self.parts, tuple(self.broken),
         )  # fmt: skip
 
     @property
@@ -140,6 +145,8 @@ class _Exploration:
         if number == len(self.view):
             self.view.append((census(pair, "client"), census(pair, "server")))
             self.rests.append(pair.next_us is None)
+            if self.rule is not None and not self.rule(pair):
+                self.broken.append(number)
             if pair.next_us is not None:
                 self.waiting[number] = pair
         if number in self.waiting:

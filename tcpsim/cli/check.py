@@ -1,0 +1,99 @@
+"""`tcpsim check`: what holds in every future of a connection, and how the rest fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tcpsim.cli.chosen import chosen_scenario
+from tcpsim.cli.options import JSON, duration, setting, setting_options_but_loss, whole
+from tcpsim.cli.show import print_json, print_text
+from tcpsim.draw.ladder import ladder
+from tcpsim.draw.telling import tell
+from tcpsim.explore.chain import LIMIT
+from tcpsim.explore.properties import Checked, Finding, check
+from tcpsim.pair import Event, Pair
+from tcpsim.path import Quiet
+from tcpsim.scenario import Scenario, Verdict, build
+from tcpsim.scenario import run as run_pair
+
+_OPEN = 0.5  # any loss inside (0, 1): what is asked does not depend on it
+_WAYS = ("loss_to_client", "loss_to_server")
+
+
+@click.command(help="Say what holds in every future of SCENARIO; what fails, with its shortest ladder.")
+@click.argument("name", metavar="SCENARIO")
+@setting_options_but_loss
+@duration("--loss-from", help="When losses begin; after 300ms a connection is established.")
+@whole(
+    "--limit",
+    1,
+    100_000_000,
+    default=str(LIMIT),
+    show_default=True,
+    help="States to explore; what is cut is said.",
+)
+@JSON
+def command(name: str, loss_from: int | None, limit: int, as_json: bool, **changes: Any) -> None:
+    """Everything that is asked for is checked before anything is explored."""
+    chosen = chosen_scenario(name)
+    asked = setting(loss=None, **changes)
+    for way in _WAYS:
+        asked[way] = _OPEN if asked.get(way) is None else asked[way]
+    found = check(build(chosen, **asked, loss_from=loss_from or 0), limit)
+    if as_json:
+        print_json(_json(chosen.name, found))
+    else:
+        print_text(_text(found, chosen, asked))
+    if not all(each.holds for each in found.findings):
+        raise click.exceptions.Exit(1)
+
+
+def _text(found: Checked, chosen: Scenario, asked: dict[str, Any]) -> str:
+    """A line for each property, and the ladder of what breaks it."""
+    lines = [f"{chosen.name}: {chosen.title}", ""]
+    for each in found.findings:
+        lines.append(f"{_verdict(each, found):22} {each.name}: {each.kind}, {each.says}")
+        if each.way is not None and not each.holds:
+            drops = (*asked.get("drops", ()), *each.way.drops)
+            quiet = {**asked, **dict.fromkeys(_WAYS, 0.0), "drops": drops}
+            rules = [f'--drop "{rule}"' for rule in each.way.drops] or ["nothing need be lost"]
+            lines += ["", "    " + " ".join([*rules, *[f"({chosen})" for chosen in each.way.chosen]])]
+            if not each.way.chosen:
+                lines += ["", _ladder(build(chosen, **quiet), chosen.horizon_us)]
+    lines += ["", f"{found.chain.states:,} states" + ("" if found.whole else "; there are more")]
+    return "\n".join(lines) + "\n"
+
+
+def _verdict(each: Finding, found: Checked) -> str:
+    if each.kind == "possible":
+        return "holds" if each.holds else "fails" if found.whole else "not found so far"
+    return ("holds" if found.whole else "holds as far as seen") if each.holds else "fails"
+
+
+def _ladder(pair: Pair, horizon_us: int) -> str:
+    events: list[Event] = []
+    stacks = pair.client.system.end.stack.name, pair.server.system.end.stack.name
+    ended = run_pair(pair, Quiet(), horizon_us, events.append)
+    titles = (f"client ({stacks[0]})", f"server ({stacks[1]})")
+    return ladder(tell(events, titles, horizon_us if ended.verdict is Verdict.RUNNING else None))
+
+
+def _json(name: str, found: Checked) -> dict[str, Any]:
+    """The document of docs/cli.md."""
+    return {
+        "scenario": name,
+        "states": found.chain.states,
+        "whole": found.whole,
+        "properties": [
+            {
+                "name": each.name,
+                "kind": each.kind,
+                "says": each.says,
+                "holds": each.holds,
+                "way": each.way and {"drops": each.way.drops, "chosen": each.way.chosen},
+            }
+            for each in found.findings
+        ],
+    }
