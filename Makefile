@@ -14,7 +14,7 @@ help:
 	@echo "make test          the tests (minutes)        make verify   the ones that take longer"
 	@echo "make lint          ruff and mypy --strict     make format   let ruff rewrite"
 	@echo "make bench         workload W1 beside a bare heapq loop"
-	@echo "make docs      the pages of docs/ that are printed from data"
+	@echo "make docs          the pages of docs/ that are printed from data"
 	@echo "make pictures      the ones in README.md and docs/"
 	@echo "make clean         remove .venv and caches; figures/ stays"
 

@@ -32,6 +32,7 @@ def command(as_json: bool) -> None:
             ]
         )
         return
+    width = max(len(each.name) for each in behaviours())
     lines: list[str] = []
     for side in SIDES:
         lines += [*([""] if lines else []), f"{side}s"]
@@ -39,5 +40,5 @@ def command(as_json: bool) -> None:
             defaults = " ".join(f"{one.name}={one.default}" for one in each.parameters)
             said = [*wrap(each.doc, _ROOM), *wrap(defaults, _ROOM)]
             names = [each.name, *[""] * (len(said) - 1)]
-            lines += [f"  {name:<24} {words}" for name, words in zip(names, said, strict=True)]
+            lines += [f"  {name:<{width}} {words}" for name, words in zip(names, said, strict=True)]
     print_text("\n".join(lines) + "\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sysconfig
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tcpsim.app.behaviour import behaviours
+from tcpsim.cli import COMMANDS
 from tcpsim.tcp.lifecycle import TABLE
 
 TCPSIM = Path(sysconfig.get_path("scripts")) / "tcpsim"
@@ -89,3 +92,30 @@ def test_a_terminal_gets_colour_unless_it_says_no() -> None:
     terminal.pop("NO_COLOR", None)
     assert "\x1b[" in run("states", env=terminal).stdout
     assert "\x1b" not in run("states", env={**terminal, "NO_COLOR": "1"}).stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_page_names_every_command_and_its_json(tcpsim: Tcpsim, name: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `tcpsim ")]
+    assert any(f"`tcpsim {name}" in row for row in rows)
+    titles = [line for line in page.splitlines() if line.startswith("### ")]
+    takes_json = "--json" in tcpsim(name, "--help")[1]
+    assert takes_json == any(f"`tcpsim {name} " in title for title in titles)
+
+
+def test_every_behaviour_stands_beside_what_it_does(tcpsim: Tcpsim) -> None:
+    lines = tcpsim("behaviours")[1].splitlines()
+    names = [each.name for each in behaviours()]
+    width = max(len(name) for name in names)
+    starts = [line for line in lines if line.startswith("  ") and line[2] != " "]
+    assert [line.split()[0] for line in starts] == names
+    assert {line[2 + width] for line in starts} == {" "}
+    assert all(line[3 + width] != " " for line in starts)
+
+
+def test_the_help_of_make_is_aligned() -> None:
+    recipe = (Path(__file__).parents[2] / "Makefile").read_text(encoding="utf-8")
+    told = re.findall(r'@echo "(make \S+ +)', recipe)
+    assert len(told) > 5
+    assert {len(words) for words in told} == {len("make figures-full  ")}
