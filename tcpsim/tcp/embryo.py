@@ -14,6 +14,7 @@ from tcpsim.tcp import acks, output, timers
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
+from tcpsim.tcp.tcb import SocketOptions, Tcb
 
 if TYPE_CHECKING:
     from tcpsim.tcp.step import Step
@@ -161,3 +162,27 @@ def _another_syn(step: Step, seg: Segment) -> None:
     t.retransmits = t.backoff = 0
     t.rto_us = step.s.syn_rto_us
     step.restart = timers.RETRY
+
+
+# TCP_DEFER_ACCEPT
+
+
+def deferrals(options: SocketOptions) -> int:
+    """SYN,ACK timeouts that TCP_DEFER_ACCEPT's time spans (Linux secs_to_retrans)."""
+    count, wait_us, span_us = 0, 1_000_000, 0
+    while span_us < options.defer_accept_us:
+        count += 1
+        span_us += wait_us
+        wait_us *= 2
+    return count
+
+
+def defers(t: Tcb, seg: Segment) -> bool:
+    """Whether a bare ACK leaves the handshake waiting for data (Linux tcp_check_req)."""
+    return not seg.seg_len and seg.ack == t.snd_nxt and t.retransmits < deferrals(t.options)
+
+
+def defer(step: Step) -> None:
+    """The ACK has come; only data will wake the listener."""
+    step.t.deferred = True
+    step.drop("accept is deferred until data")

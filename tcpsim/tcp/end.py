@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from tcpsim.tcp import arrives, calls, expired, opening, output, sequence, step, timers, timewait
+from tcpsim.tcp import arrives, calls, embryo, expired, opening, output, sequence, step, timers, timewait
 from tcpsim.tcp import icmp as icmp_error
 from tcpsim.tcp.event import Fact, Note
 from tcpsim.tcp.lifecycle import follow
@@ -118,8 +118,8 @@ def deliver(end: End, seg: Segment, now: int) -> Result:
         completes = t.parent and t.state == State.SYN_RECEIVED and seg.flags & (ACK | SYN | RST) == ACK
         if completes and t.parent not in end.listeners:
             return _acted(end, number, now, sequence.answer_with_reset, seg, "the listener is gone")
-        if completes and opening.defers(t, seg):
-            return _acted(end, number, now, opening.defer)
+        if completes and embryo.defers(t, seg):
+            return _acted(end, number, now, embryo.defer)
         if completes and _overflows(end, t):
             if end.stack.accept_overflow == "drop":
                 note = Note(number, "drop", t.state, t.state, str(Holder.REQUEST), "accept queue full")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpsim.tcp import acks, opening, output, recovery, rto, sending, timers
+from tcpsim.tcp import acks, embryo, output, recovery, rto, sending, timers
 from tcpsim.tcp.event import Fact, Timer
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import Tcb
@@ -57,7 +57,7 @@ def _retransmission(step: Step) -> None:
         give_up(step, "retransmission limit", s.rst_on_give_up)
         return
     step.restart = timers.RETRY
-    if t.deferred and t.retransmits < opening.deferrals(t.options) - 1:
+    if t.deferred and t.retransmits < embryo.deferrals(t.options) - 1:
         t.retransmits += 1  # nothing to repeat: the peer has answered (Linux syn_ack_recalc)
     else:
         recovery.timed_out(step)
@@ -77,7 +77,7 @@ def _out_of_retries(step: Step) -> bool:
             return True
         if t.state == State.SYN_SENT:
             return s.syn_retries is not None and t.retransmits >= s.syn_retries + s.syn_linear_timeouts
-        if t.deferred and t.retransmits < opening.deferrals(t.options):
+        if t.deferred and t.retransmits < embryo.deferrals(t.options):
             return False
         return s.synack_retries is not None and t.retransmits >= s.synack_retries
     if checked is not None:

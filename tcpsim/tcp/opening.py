@@ -164,27 +164,6 @@ def _round_buffers(t: Tcb) -> None:
     )
 
 
-def deferrals(options: SocketOptions) -> int:
-    """SYN,ACK timeouts that TCP_DEFER_ACCEPT's time spans (Linux secs_to_retrans)."""
-    count, wait_us, span_us = 0, 1_000_000, 0
-    while span_us < options.defer_accept_us:
-        count += 1
-        span_us += wait_us
-        wait_us *= 2
-    return count
-
-
-def defers(t: Tcb, seg: Segment) -> bool:
-    """Whether a bare ACK leaves the handshake waiting for data (Linux tcp_check_req)."""
-    return not seg.seg_len and seg.ack == t.snd_nxt and t.retransmits < deferrals(t.options)
-
-
-def defer(step: Step) -> None:
-    """The ACK has come; only data will wake the listener."""
-    step.t.deferred = True
-    step.drop("accept is deferred until data")
-
-
 def syn_sent(step: Step, seg: Segment) -> bool:
     """A segment arrives in SYN-SENT (3.10.7.3); returns whether its text or FIN remain to be read."""
     t, s = step.t, step.s
