@@ -23,6 +23,7 @@ from tcpsim.pair import Held, Pair, census
 
 LIMIT: Final = 250_000
 REFERENCE: Final = 0.2  # loss at which states are ranked, should there be too many
+_MOST_BRANCHES: Final = 1024  # of one step; what sends more than ten segments at once has a state cut off
 
 
 class Edge(NamedTuple):
@@ -123,7 +124,10 @@ class _Exploration:
         """All edges out of one state; those that say the same are one."""
         now_us = pair.next_us or 0
         found: dict[tuple[int, int, tuple[int, ...], tuple[int, ...]], float] = {}
-        for branch in self.steps.branches(pair):
+        for count, branch in enumerate(self.steps.branches(pair)):
+            if count == _MOST_BRANCHES:
+                self.waiting[number] = pair  # never taken up again: it counts as cut
+                return
             target = self.state(branch.pair, rarity + self.rarity(branch))
             after_us = branch.pair.next_us
             elapsed_us = 0 if after_us is None else after_us - now_us

@@ -32,7 +32,7 @@ SCENARIOS: tuple[tuple[str, dict[str, Any], int], ...] = (
     ("keepalive-rescues", {}, 3_000),
     ("retried-syn-lost-reference", {}, 3_000),
     ("w1", {"stack_client": "rfc9293", "stack_server": "freebsd"}, 3_000),
-    ("fin-wait-2-on-hpux-11", {}, 3_000),
+    ("fin-wait-2-on-netbsd", {}, 3_000),
 )
 
 

@@ -8,11 +8,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from tcpsim.app import accept, close, connect, ignore, listen, send
+from tcpsim.app.program import Program
 from tcpsim.explore.chain import explore
 from tcpsim.explore.leaks import Kind, answer, in_words, kind_of
 from tcpsim.explore.solve import classes, solve_exactly
 from tcpsim.explore.tree import tree
-from tcpsim.pair import Event, Pair, Sent, census
+from tcpsim.pair import Event, Pair, Sent, census, new_pair
 from tcpsim.path import GilbertElliott, Quiet, make_path
 from tcpsim.scenario import build, run, scenario
 from tcpsim.tcp.stack import stack
@@ -142,6 +144,16 @@ def test_what_is_cut_is_said() -> None:
         missing = whole.probability(*words) - part.probability(*words)
         assert (missing >= -1e-15).all()
         assert (missing <= part.error + 1e-15).all()
+
+
+def test_a_burst_of_many_segments_is_cut_and_not_waited_for() -> None:
+    """Thirty segments that arrive together would be a thousand million branches of one step."""
+    server = Program([listen(), accept(), send(60_000), close()])
+    wide = stack("rfc9293").with_knobs({"initial_window": 30, "rcv_space": 65535, "snd_space": 65535})
+    pair = new_pair(Program([connect(), ignore()]), server, wide, wide, make_path(10_000, 0.5, 0.0))
+    found = answer(pair, [0.1], WEEK_US, limit=500)
+    assert found.error[0] > 0.5
+    assert sum(end.probability[0] for end in found.ends) == pytest.approx(1, abs=1e-12)
 
 
 def test_state_counts() -> None:
