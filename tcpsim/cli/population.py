@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import click
@@ -26,9 +29,19 @@ from tcpsim.units import format_duration
 
 _SAMPLES = 240  # of the census over time, unless --every says otherwise
 _MOST_SAMPLES = 1_000_000
+_SUBTITLE = 120  # characters on a line above the picture
+Changed = Mapping[str, str | list[str]]  # by option, what was asked of it
 
 
-@click.command(help="Run many connections of SCENARIO and count their sockets over time.")
+class _Command(click.Command):
+    """A command that keeps the words of its options as they were given: `context.obj`, by parameter."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.obj, _, _ = self.make_parser(ctx).parse_args(list(args))
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_Command, help="Run many connections of SCENARIO and count their sockets over time.")
 @click.argument("name", metavar="SCENARIO")
 @rate("--rate", required=True, help="Connections per second: 50, 50/s, 30/min.")
 @duration("--for", names=("for_us",), required=True, help="How long connections arrive: 10min, 24h.")
@@ -47,7 +60,10 @@ _MOST_SAMPLES = 1_000_000
 @output("--csv", ".csv", ".parquet", help="Write the census over time as a table.")
 @output("--figure", ".svg", ".png", ".pdf", help="Write the census over time as a picture.")
 @JSON
+@click.pass_context
 def command(
+    context: click.Context,
+    /,
     name: str,
     rate: float,
     for_us: int,
@@ -77,16 +93,33 @@ def command(
         seed=seed,
         limits=_limits(limits, own_limits(pair.server.system.end.stack)),
     )
+    changed = _changed(context, (*changes, "limits"))
     census = _with_progress(plan)
     if csv is not None:
         write_table(over_time(census, every_us), csv)
     if figure is not None:
-        _draw(figure, census, every_us, chosen, plan)
-    document = _json(census, chosen, plan)
+        _draw(figure, census, every_us, chosen, plan, changed)
+    document = _json(census, chosen, plan, changed)
     if as_json:
         print_json(document)
     else:
         print_text(_table(document))
+
+
+def _changed(context: click.Context, parameters: tuple[str, ...]) -> Changed:
+    """The options among these that were given, by the names that a user knows them by."""
+    names = {each.name: max(each.opts, key=len).removeprefix("--") for each in context.command.params}
+    return {names[each]: context.obj[each] for each in parameters if each in context.obj}
+
+
+def _options(changed: Changed) -> str:
+    """The same as words of a command line."""
+    given = [
+        f"--{name} {shlex.quote(value)}"
+        for name, values in changed.items()
+        for value in ([values] if isinstance(values, str) else values)
+    ]
+    return " ".join(given)
 
 
 def _limits(words: tuple[str, ...], server: HostLimits) -> Limits:
@@ -122,7 +155,7 @@ def _with_progress(plan: Plan) -> Census:
         return simulate(plan, lambda now_us, end_us: bar.update(task, completed=now_us, total=end_us))
 
 
-def _json(census: Census, chosen: Scenario, plan: Plan) -> dict[str, Any]:
+def _json(census: Census, chosen: Scenario, plan: Plan, changed: Changed) -> dict[str, Any]:
     """The document of docs/cli.md."""
     now = {_kind(row): row for row in over_time(census, census.horizon_us).to_dicts() if row["t_s"]}
     sockets = [
@@ -139,6 +172,7 @@ def _json(census: Census, chosen: Scenario, plan: Plan) -> dict[str, Any]:
     ]
     return {
         "scenario": chosen.name,
+        "changed": changed,
         "seed": plan.seed,
         "rate_per_s": plan.arrivals.per_second,
         "for_us": plan.arrivals.for_us,
@@ -168,7 +202,8 @@ def _table(document: dict[str, Any]) -> str:
         numbers = (f"{row['count']:,}", f"{staying:,}", f"{row['peak']:,}", _bytes(row["bytes"]))
         rows.append((*_kind(row), *numbers))
     widths = [max(len(line[column]) for line in rows) for column in range(len(head))]
-    lines = [f"{document['scenario']}: {_summary(document)}", ""]
+    changed = [f"with {_options(document['changed'])}"] if document["changed"] else []
+    lines = [f"{document['scenario']}: {_summary(document)}", *changed, ""]
     for line in rows:
         left = [word.ljust(width) for word, width in zip(line[:3], widths[:3], strict=True)]
         right = [word.rjust(width) for word, width in zip(line[3:], widths[3:], strict=True)]
@@ -195,7 +230,7 @@ def _bytes(number: int) -> str:
     return f"{number:,} B"
 
 
-def _draw(path: Path, census: Census, every_us: int, chosen: Scenario, plan: Plan) -> None:
+def _draw(path: Path, census: Census, every_us: int, chosen: Scenario, plan: Plan, changed: Changed) -> None:
     from tcpsim.draw.census_figure import census_figure
     from tcpsim.draw.sheet import save
 
@@ -207,7 +242,10 @@ def _draw(path: Path, census: Census, every_us: int, chosen: Scenario, plan: Pla
     at_us = list(range(0, census.horizon_us + 1, every_us))
     arrivals = f"{plan.arrivals.per_second:g} connections/s for {length(plan.arrivals.for_us or 0)}"
     series_of = {kind: [series[t_us] for t_us in at_us] for kind, series in counts.items()}
-    save(
-        census_figure(at_us, series_of, chosen.title, f"{chosen.name}: {arrivals}, seed {plan.seed}"),
-        path,
+    subtitle = "\n".join(
+        [
+            f"{chosen.name}: {arrivals}, seed {plan.seed}",
+            *(wrap(f"with {_options(changed)}", _SUBTITLE, break_on_hyphens=False) if changed else []),
+        ]
     )
+    save(census_figure(at_us, series_of, chosen.title, subtitle), path)

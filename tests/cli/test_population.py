@@ -145,3 +145,25 @@ def test_connections_refused_at_birth_are_connections_too(tcpsim: Tcpsim) -> Non
     asked = ["population", "normal-close", "--rate", "5", "--for", "1min", "--fixed", "--json"]
     census = json.loads(tcpsim(*asked, "--limit", "client.ports=0")[1])
     assert census["connections"] == census["refused"]["client ports"] == 300
+
+
+def test_what_was_changed_is_told_as_it_was_given(tcpsim: Tcpsim, tmp_path: Path) -> None:
+    asked = ["population", "w1", "--rate", "5", "--for", "1min", "--settle", "1min", "--fixed"]
+    changes = ["--loss", "10%", "--drop", "server FIN 2", "--drop", "client #9", "--stack-client", "freebsd"]
+    changes += ["--set", "server.tcp_fin_timeout=20s", "--limit", "server.orphans=4"]
+    figure = tmp_path / "census.svg"
+    document = json.loads(tcpsim(*asked, *changes, "--json")[1])
+    assert document["changed"] == {
+        "loss": "10%",
+        "drop": ["server FIN 2", "client #9"],
+        "stack-client": "freebsd",
+        "set": ["server.tcp_fin_timeout=20s"],
+        "limit": ["server.orphans=4"],
+    }
+    heading = tcpsim(*asked, *changes, "--figure", str(figure))[1].splitlines()[1]
+    assert heading.startswith("with --")
+    assert "--drop 'server FIN 2' --drop 'client #9'" in heading
+    assert "loss 10%" in figure.read_text()
+    document = json.loads(tcpsim(*asked, "--json")[1])
+    assert document["changed"] == {}
+    assert tcpsim(*asked)[1].splitlines()[1] == ""
