@@ -11,7 +11,7 @@ from tcpsim.cli.chosen import chosen_scenario
 from tcpsim.cli.options import JSON
 from tcpsim.cli.run import verdict_text
 from tcpsim.cli.scenarios import scenario_record
-from tcpsim.cli.show import print_json, print_text
+from tcpsim.cli.show import print_json, print_text, warn_if_narrow
 from tcpsim.draw.clock import clock
 from tcpsim.draw.ladder import WIDTH, ladder
 from tcpsim.draw.telling import tell
@@ -33,6 +33,7 @@ def command(name: str, as_json: bool) -> None:
     if as_json:
         print_json(_record(chosen))
     else:
+        warn_if_narrow(WIDTH, f"tcpsim run {name} --out FILE.svg for a picture")
         print_text(explanation(chosen, name))
 
 

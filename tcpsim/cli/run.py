@@ -10,10 +10,10 @@ import click
 from tcpsim.cli.chosen import chosen_scenario
 from tcpsim.cli.options import JSON, SEED, duration, output, setting, setting_options
 from tcpsim.cli.record import event_record, held_record
-from tcpsim.cli.show import print_json, print_text
+from tcpsim.cli.show import print_json, print_text, warn_if_narrow
 from tcpsim.conform.packetdrill.export import exported
 from tcpsim.draw.clock import clock
-from tcpsim.draw.ladder import ladder
+from tcpsim.draw.ladder import WIDTH, ladder
 from tcpsim.draw.story import Story
 from tcpsim.draw.telling import tell
 from tcpsim.errors import InputError
@@ -68,6 +68,8 @@ def command(
         judged = {} if wrong is None else {"surprises": list(wrong)}
         print_json(_json(chosen, seed, horizon_us, stacks, ended, events) | judged)
     else:
+        if out is None:
+            warn_if_narrow(WIDTH, "--out FILE.svg for a picture")
         judgement = "" if wrong is None else f"expect   {'; '.join(wrong) or 'met'}\n"
         print_text((page if out is None else verdict_text(ended, events)) + judgement)
     if wrong:

@@ -1,16 +1,18 @@
 """What the commands print: plain text, JSON, colour where a person looks at a terminal.
 
-Owns: the one place that writes to stdout, and when colour is used (a terminal, and no NO_COLOR). Refuses
-to know: what is shown.
+Owns: the one place that writes to stdout, when colour is used (a terminal, and no NO_COLOR), and the word
+that a terminal is too narrow. Refuses to know: what is shown.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from typing import Any
 
+import click
 from rich.console import Console
 from rich.text import Text
 
@@ -50,6 +52,12 @@ def print_text(text: str) -> None:
     coloured.highlight_regex(r"X lost|lost X|(?<=─)X .*(?=│)|RST", "bold red")
     coloured.highlight_regex(r"\.\.\. .* pass \.\.\.", "dim italic")
     console.print(coloured)
+
+
+def warn_if_narrow(columns: int, instead: str) -> None:
+    """One line on stderr if stdout is a terminal in which lines of `columns` do not fit."""
+    if sys.stdout.isatty() and (found := shutil.get_terminal_size().columns) < columns:
+        click.echo(f"tcpsim: this needs {columns} columns, the terminal has {found}; or {instead}", err=True)
 
 
 def _can_encode(text: str) -> bool:

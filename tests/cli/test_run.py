@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -193,3 +194,23 @@ def test_a_file_that_cannot_be_read_is_one_line(tcpsim: Tcpsim, tmp_path: Path) 
     assert "found bytes that are no UTF-8" in tcpsim("run", str(file))[2]
     file.write_text("horizon = 1", encoding="utf-8")
     assert tcpsim("explain", str(file))[2].startswith("tcpsim: latin.toml: client: found nothing")
+
+
+@pytest.mark.parametrize("command", ["run", "explain"])
+def test_a_narrow_terminal_gets_the_ladder_and_a_word(
+    tcpsim: Tcpsim, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    status, out, err = tcpsim(command, "normal-close")
+    assert status == 0
+    assert "ESTABLISHED" in out
+    assert "needs 100 columns, the terminal has 80; or" in err
+    assert err.count("\n") == 1
+    monkeypatch.setenv("COLUMNS", "100")
+    assert tcpsim(command, "normal-close")[2] == ""
+
+
+def test_no_word_of_columns_where_nobody_looks(tcpsim: Tcpsim, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert tcpsim("run", "normal-close")[2] == ""
