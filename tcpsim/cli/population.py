@@ -22,13 +22,14 @@ from tcpsim.host.limits import HostLimits, Limits, own_limits
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.leaks import leaked_connections, leaks
 from tcpsim.measure.results import write_table
-from tcpsim.measure.table import over_time, peaks
+from tcpsim.measure.table import first_met, over_time, peaks
 from tcpsim.pair import SIDES
 from tcpsim.scenario import Scenario, build
 from tcpsim.units import format_duration
 
 _SAMPLES = 240  # of the census over time, unless --every says otherwise
 _MOST_SAMPLES = 1_000_000
+_RECLAIMED = ("orphans", "minis")  # a kernel takes these back; of the rest it refuses more
 _SUBTITLE = 120  # characters on a line above the picture
 Changed = Mapping[str, str | list[str]]  # by option, what was asked of it
 
@@ -170,6 +171,12 @@ def _json(census: Census, chosen: Scenario, plan: Plan, changed: Changed) -> dic
         }
         for row in peaks(census).to_dicts()
     ]
+    limits = {
+        f"{side} {resource}": limit
+        for side in SIDES
+        for resource, limit in plan.limits.of(side)._asdict().items()
+        if limit is not None
+    }
     return {
         "scenario": chosen.name,
         "changed": changed,
@@ -182,7 +189,21 @@ def _json(census: Census, chosen: Scenario, plan: Plan, changed: Changed) -> dic
         "sockets": sockets,
         "leaks": leaks(census).to_dicts(),
         "refused": dict(sorted(census.refused.items())),
+        "limits": limits,
+        "first_met_us": _first_met(census, limits),
     }
+
+
+def _first_met(census: Census, limits: Mapping[str, int]) -> dict[str, int]:
+    """When each limit that was met was so for the first time."""
+    met: dict[str, int] = {}
+    for side in SIDES:
+        for resource in HostLimits._fields:
+            limit = limits.get(f"{side} {resource}")
+            met_us = None if limit is None else first_met(census, side, resource, limit)
+            if met_us is not None:
+                met[f"{side} {resource}"] = met_us
+    return met
 
 
 def _kind(row: dict[str, Any]) -> tuple[str, str, str]:
@@ -214,8 +235,16 @@ def _table(document: dict[str, Any]) -> str:
     lines += ["", f"{leaked:,} connections{share} hold a socket that will not go away by itself"]
     if dead:
         lines[-1] += f",\nand {dead:,} dead sockets (CLOSED) hold a descriptor until a program closes it"
-    lines += [f"{count:,} refused for want of {resource}" for resource, count in document["refused"].items()]
+    lines += [_met(document, place, met_us) for place, met_us in document["first_met_us"].items()]
     return "\n".join(lines) + "\n"
+
+
+def _met(document: dict[str, Any], place: str, met_us: int) -> str:
+    """A limit, when it was first met, and who paid for that."""
+    fate = "killed" if place.endswith(_RECLAIMED) else "refused"
+    count = document["refused"].get(place, 0)
+    paid = f", {count:,} {fate}" if count else ""
+    return f"{place}: the limit of {document['limits'][place]:,} first met after {length(met_us)}{paid}"
 
 
 def _summary(document: dict[str, Any]) -> str:

@@ -167,3 +167,19 @@ def test_what_was_changed_is_told_as_it_was_given(tcpsim: Tcpsim, tmp_path: Path
     document = json.loads(tcpsim(*asked, "--json")[1])
     assert document["changed"] == {}
     assert tcpsim(*asked)[1].splitlines()[1] == ""
+
+
+def test_when_a_limit_was_first_met(tcpsim: Tcpsim) -> None:
+    asked = ["population", "closewait-ignored-eof", "--rate", "5", "--for", "1min", "--fixed"]
+    for limit, met_us, words in (
+        ("client.ports=20", 3_800_000, "the limit of 20 first met after 3.8 s, {:,} refused"),
+        ("server.orphans=0", 0, "the limit of 0 first met after 0 us, {:,} killed"),
+    ):
+        place = limit.partition("=")[0].replace(".", " ")
+        document = json.loads(tcpsim(*asked, "--limit", limit, "--json")[1])
+        assert document["first_met_us"] == {place: met_us}, "one connection every 200 ms"
+        assert document["limits"][place] == int(limit.partition("=")[2])
+        count = document["refused"][place]
+        assert count > 100
+        assert tcpsim(*asked, "--limit", limit)[1].endswith(f"\n{place}: {words.format(count)}\n")
+    assert json.loads(tcpsim(*asked, "--json")[1])["first_met_us"] == {}
