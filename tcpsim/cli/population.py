@@ -29,6 +29,7 @@ from tcpsim.units import format_duration
 
 _SAMPLES = 240  # of the census over time, unless --every says otherwise
 _MOST_SAMPLES = 1_000_000
+_MOST_CONNECTIONS = 100_000_000  # every birth is drawn before the run, eight bytes each
 _RECLAIMED = ("orphans", "minis")  # a kernel takes these back; of the rest it refuses more
 _SUBTITLE = 120  # characters on a line above the picture
 Changed = Mapping[str, str | list[str]]  # by option, what was asked of it
@@ -82,6 +83,10 @@ def command(
     chosen = chosen_scenario(name)
     if for_us == 0:
         raise InputError("--for", "0s", "a time above zero")
+    expected = round(rate * for_us / 1_000_000)
+    if expected > _MOST_CONNECTIONS:
+        found = f"{expected:,} connections expected ({rate:g} per second for {format_duration(for_us)})"
+        raise InputError("--rate and --for", found, f"at most {_MOST_CONNECTIONS:,}")
     horizon_us = for_us + settle
     every_us = max(1, horizon_us // _SAMPLES) if every is None else every
     if every_us == 0 or horizon_us // every_us > _MOST_SAMPLES:

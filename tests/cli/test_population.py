@@ -60,6 +60,11 @@ def test_limits_refuse(tcpsim: Tcpsim) -> None:
         (["w1", "--rate", "5", "--for", "24"], "--for: found '24', allowed: a number with a unit"),
         (["w1", "--rate", "5", "--for", "0s"], "--for: found 0s, allowed: a time above zero"),
         (["w1", "--for", "1h"], "Missing option '--rate'"),
+        (
+            ["w1", "--rate", "10000", "--for", "1000d"],
+            "--rate and --for: found 864,000,000,000 connections expected (10000 per second for 1000d), "
+            "allowed: at most 100,000,000",
+        ),
         (["w2", "--rate", "5", "--for", "1h"], "scenario: found 'w2'"),
         (
             ["w1", "--rate", "5", "--for", "1h", "--limit", "server.coffee=1"],
