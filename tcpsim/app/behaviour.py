@@ -168,10 +168,15 @@ def find(side: Side, name: str) -> Behaviour:
     """The behaviour of that name.
 
     Raises:
-        InputError: there is none; the message names those that are spelt nearly so.
+        InputError: there is none; the message says so if it is one of the other side, and names what is
+            spelt nearly so.
     """
     found = _REGISTRY.get((side, name))
     if found is None:
+        other: Side = "server" if side == "client" else "client"
+        if (other, name) in _REGISTRY:
+            allowed = ", ".join(sorted(each.name for each in behaviours(side)))
+            raise InputError(f"{side} behaviour", f"{name!r}, a {other} behaviour", allowed)
         raise unknown(f"{side} behaviour", name, [each.name for each in behaviours(side)])
     return found
 
@@ -187,6 +192,7 @@ def forget(side: Side, name: str) -> None:
 
 
 def unknown(where: str, name: str, known: Sequence[str] | dict[str, Any]) -> InputError:
-    """The error for a name that does not exist: what is near, or all there is."""
+    """The error for a name that does not exist: what may have been meant, and all there is."""
     near = get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return InputError(where, repr(name), ", ".join(near or sorted(known)) or "nothing here")
+    hint = f" (did you mean {' or '.join(near)}?)" if near else ""
+    return InputError(where, f"{name!r}{hint}", ", ".join(sorted(known)) or "nothing here")

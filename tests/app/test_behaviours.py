@@ -93,7 +93,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"request": True}, "client.sometimes-forgets.request: found True"),
     ({"delay": "50"}, "client.sometimes-forgets.delay: found '50', allowed: a number with a unit"),
     ({"never": 1.5}, "client.sometimes-forgets.never: found 1.5, allowed: a number from 0 to 1"),
-    ({"nevr": 0.1}, "client.sometimes-forgets: found 'nevr', allowed: never"),
+    ({"nevr": 0.1}, "client.sometimes-forgets: found 'nevr' (did you mean never"),
 ]
 
 

@@ -60,7 +60,7 @@ def test_fixes_and_json(tcpsim: Tcpsim) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["openstack"], "crowd: found 'openstack', allowed: openstack-chain"),
+        (["openstack"], "crowd: found 'openstack' (did you mean openstack-chain"),
         (["orphan-storm", "--rate", "0"], "--rate: found '0'"),
         (["orphan-storm", "--for", "0s"], "--for: found 0s"),
         (["orphan-storm", "--for", "5"], "--for: found '5'"),

@@ -96,9 +96,12 @@ def test_the_options_of_run_hold_for_every_column(tcpsim: Tcpsim) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["explain", "normal-clse"], "scenario: found 'normal-clse', allowed: normal-close"),
-        (["compare", "normal-clse"], "scenario: found 'normal-clse', allowed: normal-close"),
-        (["compare", "normal-close", "--fix", "keep-alive"], "--fix: found 'keep-alive', allowed: keepalive"),
+        (["explain", "normal-clse"], "scenario: found 'normal-clse' (did you mean normal-close"),
+        (["compare", "normal-clse"], "scenario: found 'normal-clse' (did you mean normal-close"),
+        (
+            ["compare", "normal-close", "--fix", "keep-alive"],
+            "--fix: found 'keep-alive' (did you mean keepalive",
+        ),
         (
             ["compare", "normal-close", "--fix", "keepalive=1"],
             "--fix.keepalive: found '1', allowed: a number with",

@@ -117,7 +117,7 @@ def test_a_ladder_as_a_file(tcpsim: Tcpsim, tmp_path: Path, suffix: str) -> None
     ("arguments", "complaint"),
     [
         (["nothing"], "scenario: found 'nothing'"),
-        (["normal-clse"], "scenario: found 'normal-clse', allowed: normal-close"),
+        (["normal-clse"], "scenario: found 'normal-clse' (did you mean normal-close"),
         (["normal-close", "--client", "sleeps"], "client behaviour: found 'sleeps'"),
         (["normal-close", "--stack-server", "vms"], "stack: found vms, allowed: one of "),
         (["normal-close", "--loss", "1.5"], "--loss: found '1.5', allowed: a number from 0 to 1"),

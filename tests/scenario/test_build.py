@@ -96,17 +96,19 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"loss_from": "soon"}, "loss_from: found 'soon'"),
     ({"drops": ("server FIN zwei",)}, "drop: found 'server FIN zwei'"),
     ({"stack_client": "linus"}, "stack: found linus, allowed: one of"),
-    ({"client": "never-close"}, "client behaviour: found 'never-close', allowed: never-closes"),
-    ({"server": "never"}, "server behaviour: found 'never', allowed: never-closes"),
+    ({"client": "never-close"}, "client behaviour: found 'never-close' (did you mean never-closes"),
+    ({"client": "drains"}, "client behaviour: found 'drains', a server behaviour, allowed: aborts, "),
+    ({"server": "posts"}, "server behaviour: found 'posts', a client behaviour, allowed: "),
+    ({"server": "never"}, "server behaviour: found 'never' (did you mean never-closes"),
     (
         {"parameters": {"server.dely": "1s"}},
-        "normal-close parameter: found 'server.dely', allowed: server.delay",
+        "normal-close parameter: found 'server.dely' (did you mean server.delay",
     ),
     ({"parameters": {"client.delay": "1"}}, "client.closes-on-eof.delay: found '1', allowed: a number with"),
     ({"parameters": {"request": "0"}}, "client.closes-on-eof.request: found '0', allowed: an integer >= 1"),
     ({"knobs": {"tcp_fin_timeot": "1s"}}, "knob tcp_fin_timeot: found no such knob"),
     ({"knobs": {"middle.tcp_fin_timeout": "1s"}}, "knob middle.tcp_fin_timeout: found middle"),
-    ({"stack_cleint": "linux"}, "normal-close: found 'stack_cleint', allowed: stack_client"),
+    ({"stack_cleint": "linux"}, "normal-close: found 'stack_cleint' (did you mean stack_client"),
     ({"queue_packets": 3}, "link.queue_packets: found 3, allowed: a queue only together with a rate_bps"),
     ({"client_port": 0}, "client_port: found 0, allowed: an integer from 1 to 65535"),
     ({"rate_bps": "fast"}, "rate_bps: found 'fast', allowed: an integer >= 1"),
@@ -121,8 +123,11 @@ def test_a_mistake_is_told_in_one_line(overrides: dict[str, Any], message: str) 
     assert "\n" not in str(caught.value)
 
 
-def test_an_unknown_scenario_names_its_neighbours() -> None:
-    with pytest.raises(InputError, match=r"^scenario: found 'normal', allowed: normal-close$"):
+def test_an_unknown_scenario_names_its_neighbours_and_all() -> None:
+    expected = (
+        r"^scenario: found 'normal' \(did you mean normal-close\?\), allowed: accept.*, normal-close, .*w1$"
+    )
+    with pytest.raises(InputError, match=expected):
         scenario("normal")
 
 

@@ -90,30 +90,30 @@ def test_every_scenario_comes_back_from_its_file(chosen: Any) -> None:
 
 
 MISTAKES = [
-    ("horizon", 'horizons = "1h"\nhorizon', "horizons: found 'horizons', allowed: horizon"),
+    ("horizon", 'horizons = "1h"\nhorizon', "horizons: found 'horizons' (did you mean horizon"),
     ('"1h"', "3600", "horizon: found '3600', allowed: a number with a unit"),
     ('"1h"', '"1 fortnight"', "horizon: found '1 fortnight', allowed: a number with a unit"),
     ('horizon = "1h"', "", "horizon: found nothing, allowed: it is required"),
     ('[server]\nbehaviour = "responds-then-closes"', "", "server: found nothing, allowed: it is required"),
-    ('"never-closes"', '"never-close"', "client.behaviour: found 'never-close', allowed: never-closes"),
+    ('"never-closes"', '"never-close"', "client.behaviour: found 'never-close' (did you mean never-closes"),
     ('"never-closes"', "7", "client.behaviour: found 7, allowed: text"),
     ("[client]", "[path]\nloss = 1.5\n[client]", "path.loss: found 1.5, allowed: a number from 0 to 1"),
     ("[client]", "[path]\ndelay = 10\n[client]", "path.delay: found '10', allowed: a number with a unit"),
     ("[client]", "[path]\ndrops = ['server WIN']\n[client]", "path.drops[0]: found 'server WIN', allowed: "),
     ("[client]", "[expect]\nclient = 'gone'\n[client]", "expect.server: found nothing"),
-    ("[client]", "cures = ['keepalife']\n[client]", "cures[0]: found 'keepalife', allowed: keepalive"),
+    ("[client]", "cures = ['keepalife']\n[client]", "cures[0]: found 'keepalife' (did you mean keepalive"),
     ("[client]", "path = 3\n[client]", "path: found 3, allowed: a table"),
 ]
 IN_SERVER = [
-    ("stack = 'linus'", "stack: found 'linus', allowed: linux"),
+    ("stack = 'linus'", "stack: found 'linus' (did you mean linux"),
     ("port = 3", "port: found 'port', allowed: "),
-    ("arguments = { dely = '1s' }", "arguments.dely: found 'dely', allowed: delay"),
+    ("arguments = { dely = '1s' }", "arguments.dely: found 'dely' (did you mean delay"),
     ("arguments = { delay = 5 }", "arguments.delay: found 5, allowed: a time with"),
     ("arguments = { delay = '5' }", "arguments.delay: found '5', allowed: a number with a unit"),
     ("arguments = { request = '1s' }", "arguments.request: found '1s', allowed: an integer"),
     (
         "knobs = { tcp_fin_timeot = 3 }",
-        "knobs.tcp_fin_timeot: found 'tcp_fin_timeot', allowed: tcp_fin_timeout",
+        "knobs.tcp_fin_timeot: found 'tcp_fin_timeot' (did you mean tcp_fin_timeout",
     ),
     ("knobs = { tcp_fin_timeout = '3 years' }", "knobs.tcp_fin_timeout: found '3 years'"),
     ("knobs = { fin_wait_2_us = 30 }", "knobs.fin_wait_2_us: found 30, allowed: a time with a unit"),

@@ -48,7 +48,7 @@ def test_fixes_add_up() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["keepalife"], "fix: found 'keepalife', allowed: keepalive"),
+        (["keepalife"], "fix: found 'keepalife' (did you mean keepalive"),
         (["fin-timeout=30"], "fix.fin-timeout: found '30', allowed: a number with a unit"),
         (["keepalive=50ms"], "fix.keepalive: found '50ms', allowed: a whole number of seconds"),
         (["close-on-exec=1"], "fix.close-on-exec: found '1', allowed: no value"),
