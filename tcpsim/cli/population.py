@@ -184,11 +184,11 @@ def _json(census: Census, chosen: Scenario, plan: Plan, changed: Changed) -> dic
     }
     return {
         "scenario": chosen.name,
-        "changed": changed,
         "seed": plan.seed,
         "rate_per_s": plan.arrivals.per_second,
         "for_us": plan.arrivals.for_us,
         "horizon_us": census.horizon_us,
+        "changed": changed,
         "connections": census.connections,
         "leaked_connections": leaked_connections(census),
         "sockets": sockets,
