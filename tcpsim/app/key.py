@@ -1,4 +1,4 @@
-"""When two programs are the same but for the clock, and what they may still do (DESIGN, idea 7).
+"""When two programs are the same but for the clock, and what they may still do.
 
 Owns: a running program seen from a moment, whether it will act again, and whether it may yet open a
 connection. Refuses to know: what its calls do.

@@ -1,4 +1,4 @@
-"""Every future of a pair, states that are equal but for the clock taken together (DESIGN, ideas 4 and 7).
+"""Every future of a pair, states that are equal but for the clock taken together.
 
 Owns: the exploration, its limit, and the graph that comes out: states by number, edges that carry how many
 segments of each class were lost and passed, the probability of everything else, and the time they take.

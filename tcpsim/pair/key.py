@@ -1,4 +1,4 @@
-"""When two pairs are the same but for the clock: the key of a pair (DESIGN, idea 7).
+"""When two pairs are the same but for the clock: the key of a pair.
 
 Owns: the moment that a pair is seen from, which is its next event (how long it has rested says nothing of
 what comes), where sequence numbers count from, and what follows for one end from the state of the other.

@@ -1,4 +1,4 @@
-"""When two paths are the same but for the clock: the key of a path at a moment (DESIGN, idea 7).
+"""When two paths are the same but for the clock: the key of a path at a moment.
 
 Owns: the elements seen from a moment, and the segments in flight by the time they still need. Refuses to
 know: what a segment's numbers are counted from (the caller says it).

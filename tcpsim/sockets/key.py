@@ -1,4 +1,4 @@
-"""When two hosts are the same but for the clock: the key of a host at a moment (DESIGN, idea 7).
+"""When two hosts are the same but for the clock: the key of a host at a moment.
 
 Owns: descriptors, open files and blocked calls seen from a moment, and which connections a process can
 reach. Refuses to know: what a key of a connection consists of (tcp) and what programs do next.

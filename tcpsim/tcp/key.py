@@ -1,4 +1,4 @@
-"""When two ends are the same but for the clock (DESIGN, idea 7): the key of an end at a moment.
+"""When two ends are the same but for the clock: the key of an end at a moment.
 
 Owns: what of a connection any later rule can still read, seen from a moment. Times are distances to it,
 sequence numbers distances to an origin, timestamps distances to the millisecond clock; what counts a "time
