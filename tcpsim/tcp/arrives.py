@@ -155,7 +155,7 @@ def _ack(step: Step, seg: Segment) -> bool:
         recovery.acknowledged(step, seg, prior_una, duplicate)
     if t.slot is Timer.PERSIST:
         _window_heard(step)
-    if advanced and t.close_called and t.snd_una == t.write_seq:
+    if advanced and t.fin_acked:
         return _fin_acked(step, seg)
     return False
 

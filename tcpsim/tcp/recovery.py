@@ -163,15 +163,20 @@ def _alert(step: Step, advanced: bool, duplicate: bool) -> None:
     marked = sum(1 for r in t.sent if r.sacked) if t.sack_on else t.dupacks
     if any(r.lost for r in t.sent) or (marked >= s.dupthresh and not (s.rack and t.sack_on)):
         _mark_head(t)
-        t.ca_state = RECOVERY
-        t.high_seq = t.snd_nxt
-        t.ssthresh = max(t.cwnd // 2, 2)
-        t.cwnd = max(t.ssthresh, t.pipe + 1)
+        _enter_recovery(t)
         t.tlp_high_seq = None
     else:
         t.ca_state = DISORDER if marked else OPEN
     if not any(r.xmits > 1 for r in t.sent):
         t.retrans_since_us = None
+
+
+def _enter_recovery(t: Tcb) -> None:
+    """An episode of fast recovery begins: half the window, and room for one segment at least."""
+    t.ca_state = RECOVERY
+    t.high_seq = t.snd_nxt
+    t.ssthresh = max(t.cwnd // 2, 2)
+    t.cwnd = max(t.ssthresh, t.pipe + 1)
 
 
 def _mark_head(t: Tcb) -> None:
@@ -222,10 +227,7 @@ def reordering_over(step: Step) -> None:
     t = step.t
     _rack_detect(step)
     if t.ca_state < RECOVERY and any(r.lost for r in t.sent):
-        t.ca_state = RECOVERY
-        t.high_seq = t.snd_nxt
-        t.ssthresh = max(t.cwnd // 2, 2)
-        t.cwnd = max(t.ssthresh, t.pipe + 1)
+        _enter_recovery(t)
     resend_lost(step)
 
 

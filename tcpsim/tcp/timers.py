@@ -139,11 +139,16 @@ def _loss_probe_at(step: Step) -> int | None:
 
 
 def clamped_rto_us(t: Tcb, s: Stack, now: int) -> int:
-    """RTO, cut so that it does not overshoot a user timeout that only other timers check."""
+    """RTO, cut at a user timeout that counts from the first retransmission."""
+    return _cut_at_user_timeout(t, s, t.rto_us, t.retrans_since_us, now, 1)
+
+
+def _cut_at_user_timeout(t: Tcb, s: Stack, wait: int, since: int | None, now: int, least: int) -> int:
+    """`wait`, but not past a user timeout that only other timers check and that began at `since`."""
     limit = user_timeout_us(t, s)
-    if limit is None or s.user_timeout_rule != "checked" or t.retrans_since_us is None:
-        return t.rto_us
-    return max(min(t.rto_us, t.retrans_since_us + limit - now), 1)
+    if limit is None or s.user_timeout_rule != "checked" or since is None:
+        return wait
+    return max(min(wait, since + limit - now), least)
 
 
 def persist_us(t: Tcb, s: Stack, now: int) -> int:
@@ -157,10 +162,7 @@ def persist_us(t: Tcb, s: Stack, now: int) -> int:
     # Linux bounds the shift too, so that a small RTO never reaches the largest wait
     shift = min(t.backoff, (s.persist_max_us // s.persist_min_us).bit_length())
     wait = min(base << shift, s.persist_max_us)
-    limit = user_timeout_us(t, s)
-    if limit is not None and s.user_timeout_rule == "checked" and t.probes_since_us is not None:
-        wait = max(min(wait, t.probes_since_us + limit - now), s.rto_tick_us)
-    return wait
+    return _cut_at_user_timeout(t, s, wait, t.probes_since_us, now, s.rto_tick_us)
 
 
 # Keepalive
