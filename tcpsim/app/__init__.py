@@ -4,7 +4,7 @@ Owns: the steps, the programs made of them, and the named behaviours. Refuses to
 when the clock moves, and who answers a choice.
 """
 
-from tcpsim.app import clients, servers, several
+from tcpsim.app import clients, orders, servers, several
 from tcpsim.app.behaviour import Behaviour, behaviours, find, make
 from tcpsim.app.flow import (
     choose,
@@ -48,6 +48,7 @@ __all__ = [
     "leave",
     "listen",
     "make",
+    "orders",
     "pause",
     "poll_for_eof",
     "reboot",

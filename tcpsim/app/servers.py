@@ -47,6 +47,21 @@ def keep_alive_timeout(request: Bytes = 100, response: Bytes = 1000, timeout: Ti
 
 
 @server
+def httpd(
+    request: Bytes = 100,
+    response: Bytes = 1000,
+    timeout: Time = "15s",
+    requests: Count = 100,
+    between: Time = "2s",
+    within: Time = "30s",
+) -> Steps:
+    """Answers up to MaxKeepAliveRequests, waits KeepAliveTimeout for each, then lingering_close()."""
+    serving = [receive(request, within=timeout, late=[leave()], eof=[leave()]), send(response)]
+    linger = [shutdown("WR"), receive_to_eof(between=between, within=within)]
+    return [listen(), accept(), repeat([*serving * requests, leave()]), *linger, close()]
+
+
+@server
 def drains(request: Bytes = 100, response: Bytes = 1000, between: Time = "2s", within: Time = "30s") -> Steps:
     """Half-closes after the response, reads on for a while, then closes: Apache's lingering_close()."""
     linger = receive_to_eof(between=between, within=within)

@@ -1,7 +1,8 @@
 """Connections on hosts that run out of things: who is refused, who waits, who is called, who is taken back.
 
-Owns: the shared counts, the accept queue, and the process of a connection that others can act on. Refuses
-to know: what an act does to a pair (limits), and what a connection is (lives).
+Owns: the shared counts, the accept queue, and the process of a connection that others can act on: its hosts,
+and an owner that has opened it (a browser, a pool). Refuses to know: what an act does to a pair (limits,
+users), what an owner wants (browser, pool), and what a connection is (lives).
 
 A connection still looks ahead to its next visible moment and sleeps until then. If the host acts on it
 before that, it goes back to where it stood, walks silently up to now, and takes the act there.
@@ -11,13 +12,13 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Generator
-from typing import Final
+from typing import Final, Protocol
 
 import simpy
 
 from tcpsim.host.census import Census, Left
 from tcpsim.host.limits import Door, HostLimits, Limits, Reclaim, Serve
-from tcpsim.host.lives import Lives, Luck, Moment
+from tcpsim.host.lives import Act, Lives, Luck, Moment
 from tcpsim.host.view import Usage, View, Work, usage
 from tcpsim.pair import SIDES, Side
 from tcpsim.tcp.state import Holder
@@ -25,12 +26,23 @@ from tcpsim.tcp.state import Holder
 _RECLAIMED: Final = {"orphans": Holder.ORPHAN, "minis": Holder.MINI}
 
 
-class _Connection:
-    """One connection under limits."""
+class Owner(Protocol):
+    """Who has opened a connection and decides what becomes of it."""
 
-    __slots__ = ("arrived", "born_us", "called", "luck", "moment", "process", "queued", "shut")
+    def heed(self, one: Connection) -> None:
+        """The connection looks different from now on; called in that very instant."""
 
-    def __init__(self, born_us: int, luck: Luck, moment: Moment) -> None:
+
+class Connection:
+    """One connection under limits, or one that somebody gives orders to."""
+
+    __slots__ = (
+        "arrived", "born_us", "called", "luck", "moment", "orders", "owner", "process", "queued", "shut"
+    )  # fmt: skip
+
+    def __init__(self, born_us: int, luck: Luck, moment: Moment, owner: Owner | None) -> None:
+        self.owner = owner
+        self.orders: deque[Act] = deque()
         self.born_us = born_us
         self.luck = luck
         self.moment = moment
@@ -51,30 +63,36 @@ class Governor:
         self.limits: dict[Side, HostLimits] = {side: limits.of(side) for side in SIDES}
         self.used: Counter[tuple[Side, str]] = Counter()
         self.reserved = 0  # workers and descriptors promised to connections that have been called
-        self.queue: deque[_Connection] = deque()
+        self.queue: deque[Connection] = deque()
         self.shut = False  # the accept queue is full
-        self.arriving: dict[_Connection, None] = {}  # in their handshake, by age; only if there is a backlog
-        self.waiting: list[tuple[_Connection, Moment]] = []  # for a worker or a descriptor, at the horizon
+        self.arriving: dict[Connection, None] = {}  # in their handshake, by age; only if there is a backlog
+        self.waiting: list[tuple[Connection, Moment]] = []  # for a worker or a descriptor, at the horizon
         self.kept: Counter[str] = Counter()  # of the server's: what nobody will give back
         self._changes: dict[tuple[int, int], list[tuple[str, Side, int]]] = {}
 
-    def admit(self, luck: Luck) -> None:
-        """A client wants to connect: a connection is born, or its client's host refuses."""
+    def admit(self, luck: Luck, owner: Owner | None = None) -> Connection | None:
+        """A client wants to connect: a connection is born, or its client's host refuses (None)."""
         for resource in ("descriptors", "ports"):
             if self._full("client", resource):
                 self.census.refused[f"client {resource}"] += 1
-                return
-        one = _Connection(int(self.env.now), luck, self.lives.begin(luck))
+                return None
+        one = Connection(int(self.env.now), luck, self.lives.begin(luck), owner)
         one.process = self.env.process(self._live(one))
+        return one
 
-    def _live(self, one: _Connection) -> Generator[simpy.Event, None, None]:
+    def order(self, one: Connection, act: Act) -> None:
+        """The owner of a connection acts on it, in this instant."""
+        one.orders.append(act)
+        self._wake(one)
+
+    def _live(self, one: Connection) -> Generator[simpy.Event, None, None]:
         """One connection."""
         env, lives, horizon_us = self.env, self.lives, self.census.horizon_us
         while True:
             mark = one.luck.mark()
             ahead = lives.walk(one.moment, one.luck, horizon_us - one.born_us)
             changes = ahead.view != one.moment.view
-            if not changes and not one.queued:
+            if not changes and not one.queued and one.owner is None:
                 break
             try:
                 due_us = one.born_us + ahead.now_us if changes else horizon_us
@@ -116,10 +134,10 @@ class Governor:
         kept = usage(self.lives.views[now if final is None else final], "server")
         self.kept.update(workers=kept.workers, descriptors=kept.descriptors)
 
-    def _until_us(self, one: _Connection) -> int:
+    def _until_us(self, one: Connection) -> int:
         return self.census.horizon_us + self.census.patience_us - one.born_us
 
-    def _change(self, one: _Connection, ahead: Moment) -> Moment | None:
+    def _change(self, one: Connection, ahead: Moment) -> Moment | None:
         """A connection has come to `ahead`; what that makes of it in the same instant, if anything."""
         before, after = one.moment.view, ahead.view
         one.moment = ahead
@@ -142,6 +160,8 @@ class Governor:
             else:
                 self.arriving.pop(one, None)
         self._serve()
+        if one.owner is not None and before != after:
+            one.owner.heed(one)
         return self._obey(one)
 
     def _book(self, before: int, after: int) -> Reclaim | None:
@@ -178,12 +198,12 @@ class Governor:
             for one in self.arriving:
                 self._wake(one)
 
-    def _wake(self, one: _Connection) -> None:
-        if one.process is not self.env.active_process:
+    def _wake(self, one: Connection) -> None:
+        if one.process is not self.env.active_process and one.process.is_alive:
             one.process.interrupt()
 
-    def _obey(self, one: _Connection) -> Moment | None:
-        """What the host wants of a connection now, done."""
+    def _obey(self, one: Connection) -> Moment | None:
+        """What the host or the owner wants of a connection now, done."""
         if one.called:
             one.called = False
             self.reserved -= 1
@@ -194,12 +214,14 @@ class Governor:
         if one.shut != self.shut and one in self.arriving:
             one.shut = self.shut
             return self.lives.act(self._now(one), Door(one.shut), self._age_us(one), one.luck)
+        if one.orders:
+            return self.lives.act(self._now(one), one.orders.popleft(), self._age_us(one), one.luck)
         return None
 
-    def _now(self, one: _Connection) -> Moment:
+    def _now(self, one: Connection) -> Moment:
         return self.lives.walk(one.moment, one.luck, self._age_us(one))
 
-    def _age_us(self, one: _Connection) -> int:
+    def _age_us(self, one: Connection) -> int:
         return int(self.env.now) - one.born_us
 
     def _full(self, side: Side, resource: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a host can tell of one connection: its sockets, what they cost, and whether a worker is wanted.
+"""What a host can tell of one connection: its sockets, what they cost, and whether a program waits for it.
 
 Owns: the view of a pair (equal views are one and the same to everybody above), and what a view uses of
 each resource that a host may run out of. Refuses to know: when a view changes (lives) and what happens
@@ -14,6 +14,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from tcpsim.app import pause
+from tcpsim.app.orders import awaits_order
 from tcpsim.pair import FIRST_PID, Machine, Pair, Side, census
 from tcpsim.tcp.state import Holder, State
 
@@ -43,6 +44,7 @@ class View(NamedTuple):
     client: tuple[Seen, ...]
     server: tuple[Seen, ...]
     work: Work
+    ready: bool = False  # the client's program stands where it takes an order
 
     def of(self, side: Side) -> tuple[Seen, ...]:
         return self.client if side == "client" else self.server
@@ -53,7 +55,9 @@ NOTHING = View((), (), Work.IDLE)
 
 def view(pair: Pair) -> View:
     """The view of a pair as it is now."""
-    return View(_seen(pair, "client"), _seen(pair, "server"), _work(pair.server))
+    client = dict(pair.client.programs).get(FIRST_PID)
+    ready = client is not None and awaits_order(client)
+    return View(_seen(pair, "client"), _seen(pair, "server"), _work(pair.server), ready)
 
 
 def _seen(pair: Pair, side: Side) -> tuple[Seen, ...]:

@@ -66,9 +66,10 @@ class Held(NamedTuple):
 
 
 class Resume(NamedTuple):
-    """For `call`: wake a program that stands at a pause()."""
+    """For `call`: wake a program that stands at a pause(), or at an obey() that takes this order."""
 
     pid: int = FIRST_PID
+    order: int = 0
 
 
 class Make(NamedTuple):
@@ -369,7 +370,7 @@ class _Instant:
         elif isinstance(action, Resume):
             if action.pid not in work.programs or not work.programs[action.pid].paused:
                 raise ValueError(f"Resume: process {action.pid} of the {work.side} does not stand at a pause")
-            self.run(work, action.pid, None)
+            self.run(work, action.pid, Reply(action.order))
         elif isinstance(action, Inject):
             self.path = lines.inject(self.path, work.side, action.segment, action.due_us)
         elif isinstance(action, PutOff):
