@@ -5,7 +5,9 @@ each resource that a host may run out of. Refuses to know: when a view changes (
 when a resource is used up (limits). Listening sockets are left out: the connections share one.
 
 What a socket costs: the kernel memory of its cost class, from the stack's profile, and the bytes
-queued in it, unread or unacknowledged.
+queued in it, unread or unacknowledged. Where the stack counts queues in pages, a FIN is a queued segment
+too: the peer's until a read has returned zero (measured on Linux: a page for each such CLOSE-WAIT), ours
+and our SYN until they are acknowledged.
 """
 
 from __future__ import annotations
@@ -13,11 +15,14 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
-from tcpsim.app import pause
+from tcpsim.app import pause, receive_to_eof
 from tcpsim.app.orders import awaits_order
-from tcpsim.pair import FIRST_PID, Machine, Pair, Side, census
+from tcpsim.pair import FIRST_PID, Held, Machine, Pair, Side, census
 from tcpsim.tcp.state import Holder, State
 
+_READS_ZERO = type(receive_to_eof())
+_FIN_QUEUED = (State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK)  # the peer's, unless it was read
+_CONTROL_OUTSTANDING = (State.SYN_SENT, State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK)  # our SYN or FIN
 GATE = pause("a worker is free")  # where a server's program waits for the host to let it accept
 
 
@@ -28,6 +33,7 @@ class Seen(NamedTuple):
     holder: Holder
     fd: bool
     bytes: int
+    pages: int
 
 
 class Work(IntEnum):
@@ -62,12 +68,38 @@ def view(pair: Pair) -> View:
 
 def _seen(pair: Pair, side: Side) -> tuple[Seen, ...]:
     machine = pair.client if side == "client" else pair.server
-    memory = machine.system.end.stack.memory
+    stack = machine.system.end.stack
     found = [
-        Seen(held.state, held.holder, held.fd, memory.of(held.holder) + held.readable + held.unacked)
+        Seen(
+            held.state,
+            held.holder,
+            held.fd,
+            stack.memory.of(held.holder) + held.readable + held.unacked,
+            _pages(held, machine) if stack.memory.page else 0,
+        )
         for held in census(pair, side)
     ]
     return tuple(sorted(found))
+
+
+def _pages(held: Held, machine: Machine) -> int:
+    """Of the queues of one socket, its segments of full size."""
+    stack = machine.system.end.stack
+    segments = -(-held.readable // stack.mss) + -(-held.unacked // stack.mss)
+    if held.holder is Holder.OWNED and held.state in _FIN_QUEUED and not _has_read_zero(machine):
+        segments += 1
+    if held.holder is not Holder.REQUEST and held.state in _CONTROL_OUTSTANDING:
+        segments += 1
+    return stack.memory.pages(held.readable + held.unacked, segments)
+
+
+def _has_read_zero(machine: Machine) -> bool:
+    """Whether a program has been told of end-of-file; of several sockets of a machine, the first."""
+    return any(
+        isinstance(step, _READS_ZERO)
+        for _, running in machine.programs
+        for step in running.program.ops[: running.pc]
+    )
 
 
 def _work(server: Machine) -> Work:
@@ -91,6 +123,7 @@ class Usage(NamedTuple):
     orphans: int
     minis: int
     bytes: int
+    pages: int  # of the sockets' queues, where the stack counts them
 
 
 def usage(seen: View, side: Side) -> Usage:
@@ -104,4 +137,5 @@ def usage(seen: View, side: Side) -> Usage:
         orphans=sum(socket.holder is Holder.ORPHAN for socket in held),
         minis=sum(socket.holder is Holder.MINI for socket in held),
         bytes=sum(socket.bytes for socket in held),
+        pages=sum(socket.pages for socket in held),
     )

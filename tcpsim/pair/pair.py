@@ -28,7 +28,7 @@ from tcpsim.sockets.system import System, held, new_system, oversleep, pid_of, w
 from tcpsim.tcp.end import new_end
 from tcpsim.tcp.late import put_off
 from tcpsim.tcp.segment import Segment
-from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.stack import Memory, Stack
 from tcpsim.tcp.state import Holder, State
 
 FIRST_PID = 1
@@ -63,6 +63,10 @@ class Held(NamedTuple):
     readable: int
     unacked: int
     fd: bool  # a descriptor refers to it
+
+    def bytes(self, memory: Memory) -> int:
+        """What it costs its host: the kernel memory of its cost class, and what is queued in it."""
+        return memory.of(self.holder) + self.readable + self.unacked
 
 
 class Resume(NamedTuple):
