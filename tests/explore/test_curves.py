@@ -1,0 +1,97 @@
+"""Exact curves over age: closed forms, sums, integrals, fractions against the tree, and what a clock says."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tcpsim.explore.chain import explore
+from tcpsim.explore.curves import Occupancy, occupancy
+from tcpsim.explore.leaks import answer
+from tcpsim.explore.tree import tree
+from tcpsim.pair import SIDES, Pair, census
+from tcpsim.scenario import build, scenario
+from tcpsim.tcp.state import State
+from tests.explore.worlds import WEEK_US, both_close, leaver, opens_and_closes
+
+RATES = [0.0, 1e-6, 0.01, 0.1, 0.3, 0.5]
+LATE: dict[str, Any] = {"parameters": {"server.delay": "1s"}, "loss_from": "500ms"}
+
+
+def _seen(pair: Pair, losses: Any = RATES, until_us: int = WEEK_US) -> Occupancy:
+    return occupancy(explore(pair), losses, until_us)
+
+
+def test_the_fin_wait_2_socket_is_there_for_its_minute() -> None:
+    """Without loss all is a clock: accepted at 30 ms, closed at 330, acknowledged at 350; then a minute."""
+    seen = _seen(leaver(0.1, 8), [0.0])
+    curve = seen.of("server", State.FIN_WAIT_2)
+    assert curve.times_us.tolist() == [0, 350_000, 60_350_000]
+    assert curve.values.tolist() == [[0.0], [1.0], [0.0]]
+    assert curve.first_at_least(0.5) == [350_000]
+
+
+@pytest.mark.parametrize("retries", [1, 3, 8])
+def test_in_the_long_run_the_curve_is_the_closed_form(retries: int) -> None:
+    p = np.array(RATES)
+    h, g = p ** (retries + 1), (1 - (1 - p) ** 2) ** (retries + 1)
+    seen = _seen(leaver(0.1, retries))
+    assert np.abs(seen.of("client", State.CLOSE_WAIT).at(WEEK_US) - (p * (1 - g) + g - h)).max() < 1e-12
+    assert np.abs(seen.of("client", State.ESTABLISHED).at(WEEK_US) - h).max() < 1e-12
+    assert np.abs(seen.over().at(WEEK_US) + seen.of("client").at(WEEK_US) - 1).max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        pytest.param(leaver(0.1, 5), id="one RST"),
+        pytest.param(opens_and_closes(0.1), id="from the handshake"),
+        pytest.param(both_close(0.1), id="whole connection"),
+        pytest.param(leaver(0.1, 3, keepalive=True), id="goes round"),
+        pytest.param(build(scenario("normal-close"), loss=0.5, **LATE), id="linux"),
+    ],
+)
+def test_looks_add_up_to_one_and_integrals_are_mean_times(pair: Pair) -> None:
+    seen = _seen(pair)
+    total = sum(
+        seen.curve(lambda look, this=look: int(look == this)).at(np.arange(0, WEEK_US, WEEK_US // 997))
+        for look in seen.looks
+    )
+    assert np.abs(total - 1).max() < 1e-12
+    assert not seen.error.any()
+    found = answer(pair, RATES, WEEK_US)
+    leaves = {
+        state
+        for end in found.ends
+        if end.permanent
+        for side in (end.client, end.server)
+        for state in side.split()
+    }
+    compared = 0
+    for (side, state), us in found.held_us.items():
+        if str(state) in leaves:
+            continue
+        integral = seen.of(side, state).integral_us(WEEK_US)
+        assert integral == pytest.approx(us, rel=1e-9, abs=1e-6)
+        compared += 1
+    assert compared >= 2
+
+
+def test_fractions_are_those_of_the_tree() -> None:
+    pair = opens_and_closes(0.125)
+    seen = _seen(pair, [Fraction(1, 8)], 40_000_000)
+    times_us = (0, 10_000, 20_000, 230_000, 1_000_000, 3_000_000, 20_000_000)
+    kinds = seen.kinds
+    assert len(kinds) > 5
+    for at_us in times_us:
+        by_tree = tree(pair, lambda now: (census(now, "client"), census(now, "server")), at_us)
+        for kind in kinds:
+            expected = sum(
+                share
+                * sum((held.state, held.holder, held.fd) == kind[1:] for held in view[SIDES.index(kind.side)])
+                for view, share in by_tree.items()
+            )
+            assert seen.expected(kind).at(at_us)[0] == expected
