@@ -6,13 +6,15 @@ from typing import Any
 
 import click
 
+from tcpsim.app.behaviour import unknown
 from tcpsim.cli.chosen import chosen_scenario
 from tcpsim.cli.options import JSON, duration, setting, setting_options_but_loss, whole
 from tcpsim.cli.show import print_json, print_text
 from tcpsim.draw.ladder import ladder
 from tcpsim.draw.telling import tell
 from tcpsim.explore.chain import LIMIT
-from tcpsim.explore.properties import Checked, Finding, check
+from tcpsim.explore.properties import Checked, Finding, Kind, Property, check
+from tcpsim.explore.statements import PROPERTIES
 from tcpsim.pair import Event, Pair
 from tcpsim.path import Quiet
 from tcpsim.scenario import Scenario, Verdict, build
@@ -22,8 +24,24 @@ _OPEN = 0.5  # any loss inside (0, 1): what is asked does not depend on it
 _WAYS = ("loss_to_client", "loss_to_server")
 
 
+def _list(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
+    """What there is to ask, and nothing else."""
+    if asked:
+        print_text("".join(f"{e.name}: {e.kind}, {e.says}\n    {e.source}\n" for e in PROPERTIES))
+        context.exit()
+
+
 @click.command(help="Say what holds in every future of SCENARIO; what fails, with its shortest ladder.")
 @click.argument("name", metavar="SCENARIO")
+@click.option("--property", "wanted", multiple=True, metavar="NAME", help="Only this one; may be repeated.")
+@click.option(
+    "--list",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list,
+    help="List the properties, and where each comes from.",
+)
 @setting_options_but_loss
 @duration("--loss-from", help="When losses begin; after 300ms a connection is established.")
 @whole(
@@ -35,13 +53,16 @@ _WAYS = ("loss_to_client", "loss_to_server")
     help="States to explore; what is cut is said.",
 )
 @JSON
-def command(name: str, loss_from: int | None, limit: int, as_json: bool, **changes: Any) -> None:
+def command(
+    name: str, wanted: tuple[str, ...], loss_from: int | None, limit: int, as_json: bool, **changes: Any
+) -> None:
     """Everything that is asked for is checked before anything is explored."""
     chosen = chosen_scenario(name)
+    properties = _properties(wanted)
     asked = setting(loss=None, **changes)
     for way in _WAYS:
         asked[way] = _OPEN if asked.get(way) is None else asked[way]
-    found = check(build(chosen, **asked, loss_from=loss_from or 0), limit)
+    found = check(build(chosen, **asked, loss_from=loss_from or 0), properties, limit)
     if as_json:
         print_json(_json(chosen.name, found))
     else:
@@ -50,11 +71,21 @@ def command(name: str, loss_from: int | None, limit: int, as_json: bool, **chang
         raise click.exceptions.Exit(1)
 
 
+def _properties(wanted: tuple[str, ...]) -> tuple[Property, ...]:
+    """Those of these names; all of them if there is none."""
+    known = {each.name: each for each in PROPERTIES}
+    for name in wanted:
+        if name not in known:
+            raise unknown("--property", name, list(known))
+    return tuple(each for each in PROPERTIES if not wanted or each.name in wanted)
+
+
 def _text(found: Checked, chosen: Scenario, asked: dict[str, Any]) -> str:
     """A line for each property, and the ladder of what breaks it."""
     lines = [f"{chosen.name}: {chosen.title}", ""]
     for each in found.findings:
-        lines.append(f"{_verdict(each, found):22} {each.name}: {each.kind}, {each.says}")
+        it = each.property
+        lines.append(f"{_verdict(each, found):22} {it.name}: {it.kind}, {it.says}")
         if each.way is not None and not each.holds:
             drops = (*asked.get("drops", ()), *each.way.drops)
             quiet = {**asked, **dict.fromkeys(_WAYS, 0.0), "drops": drops}
@@ -67,7 +98,7 @@ def _text(found: Checked, chosen: Scenario, asked: dict[str, Any]) -> str:
 
 
 def _verdict(each: Finding, found: Checked) -> str:
-    if each.kind == "possible":
+    if each.property.kind is Kind.POSSIBLE:
         return "holds" if each.holds else "fails" if found.whole else "not found so far"
     return ("holds" if found.whole else "holds as far as seen") if each.holds else "fails"
 
@@ -88,9 +119,10 @@ def _json(name: str, found: Checked) -> dict[str, Any]:
         "whole": found.whole,
         "properties": [
             {
-                "name": each.name,
-                "kind": each.kind,
-                "says": each.says,
+                "name": each.property.name,
+                "kind": str(each.property.kind),
+                "says": each.property.says,
+                "source": each.property.source,
                 "holds": each.holds,
                 "way": each.way and {"drops": each.way.drops, "chosen": each.way.chosen},
             }

@@ -12,14 +12,14 @@ it is at each loss rate bounds the error there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from math import log
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from tcpsim.errors import InputError
 from tcpsim.explore.branch import Branch, LossClass, Steps
-from tcpsim.pair import Held, Pair, census
+from tcpsim.pair import Event, Held, Log, Pair, census
 
 LIMIT: Final = 250_000
 REFERENCE: Final = 0.2  # loss at which states are ranked, should there be too many
@@ -37,8 +37,26 @@ class Edge(NamedTuple):
     weight: float
 
 
-Rule = Callable[[Pair], bool]  # what holds of a pair at rest
 View = tuple[tuple[Held, ...], tuple[Held, ...]]  # what the client and the server hold
+
+
+class Stepper(Protocol):
+    """The futures of one pair, step by step: `branch.Steps`, or another idea of what may come next."""
+
+    start: Pair
+    classes: list[LossClass]
+
+    def key(self, pair: Pair) -> Hashable: ...
+
+    def branches(self, pair: Pair, log: Log | None = None) -> Iterator[Branch]: ...
+
+
+class Watch(Protocol):
+    """Whoever looks on while a pair is explored: at each new state, and at each way out of one."""
+
+    def state(self, number: int, pair: Pair) -> None: ...
+
+    def step(self, edge: Edge, before: Pair, events: Sequence[Event]) -> None: ...
 
 
 class Chain(NamedTuple):
@@ -46,10 +64,9 @@ class Chain(NamedTuple):
 
     `rests[n]`: nothing is due in state n, for ever. `cut`: states whose futures were not explored.
     `first_us` is the time of the first event. `numbers` and `parts` find the state of a pair (`number`).
-    `broken`: the states in which a rule that was to hold in all of them does not.
     """
 
-    steps: Steps
+    steps: Stepper
     classes: tuple[LossClass, ...]
     view: tuple[View, ...]
     rests: tuple[bool, ...]
@@ -58,7 +75,6 @@ class Chain(NamedTuple):
     first_us: int
     numbers: Mapping[Hashable, int]
     parts: Mapping[Hashable, int]
-    broken: tuple[int, ...]
 
     def number(self, pair: Pair) -> int | None:
         """The state that a pair of this chain is in; None: one that was not come to."""
@@ -71,8 +87,14 @@ class Chain(NamedTuple):
         return len(self.view)
 
 
-def explore(pair: Pair, limit: int = LIMIT, reference: float = REFERENCE, rule: Rule | None = None) -> Chain:
-    """Every future of `pair`, up to `limit` states; each is asked whether `rule` holds.
+def explore(
+    pair: Pair,
+    limit: int = LIMIT,
+    reference: float = REFERENCE,
+    watch: Watch | None = None,
+    steps: Callable[[Pair], Stepper] = Steps,
+) -> Chain:
+    """Every future of `pair`, up to `limit` states; `watch` sees each state, and the events of each step.
 
     Raises:
         InputError: the pair has no event, a time is drawn from a continuous distribution, or `limit` < 1.
@@ -81,16 +103,15 @@ def explore(pair: Pair, limit: int = LIMIT, reference: float = REFERENCE, rule: 
         raise InputError("limit", limit, "at least 1 state")
     if pair.next_us is None:
         raise InputError("explore", "a pair at rest", "a pair with a next event")
-    return _Exploration(Steps(pair), limit, reference, rule).chain(pair.next_us)
+    return _Exploration(steps(pair), limit, reference, watch).chain(pair.next_us)
 
 
 class _Exploration:
     """The work in hand: states known, those still to be explored by likelihood, and edges."""
 
-    def __init__(self, steps: Steps, limit: int, reference: float, rule: Rule | None) -> None:
+    def __init__(self, steps: Stepper, limit: int, reference: float, watch: Watch | None) -> None:
         self.steps = steps
-        self.rule = rule
-        self.broken: list[int] = []
+        self.watch = watch
         self.limit = limit
         self.lose, self.keep = -log(reference), -log(1.0 - reference)
         self.parts: dict[Hashable, int] = {}
@@ -113,7 +134,7 @@ class _Exploration:
         classes = tuple(self.steps.classes)
         return Chain(
             self.steps, classes, tuple(self.view), tuple(self.rests), tuple(self.edges), cut, first_us,
-            self.numbers, self.parts, tuple(self.broken),
+            self.numbers, self.parts,
         )  # fmt: skip
 
     @property
@@ -124,7 +145,9 @@ class _Exploration:
         """All edges out of one state; those that say the same are one."""
         now_us = pair.next_us or 0
         found: dict[tuple[int, int, tuple[int, ...], tuple[int, ...]], float] = {}
-        for count, branch in enumerate(self.steps.branches(pair)):
+        events: list[Event] = []
+        log = None if self.watch is None else events.append
+        for count, branch in enumerate(self.steps.branches(pair, log)):
             if count == _MOST_BRANCHES:
                 self.waiting[number] = pair  # never taken up again: it counts as cut
                 return
@@ -133,6 +156,9 @@ class _Exploration:
             elapsed_us = 0 if after_us is None else after_us - now_us
             edge = (target, elapsed_us, branch.lost, branch.passed)
             found[edge] = found.get(edge, 0.0) + branch.weight
+            if self.watch is not None:
+                self.watch.step(Edge(number, *edge, branch.weight), pair, events)
+                events.clear()
         self.edges += [Edge(number, *edge, weight) for edge, weight in found.items()]
 
     def rarity(self, branch: Branch) -> float:
@@ -149,8 +175,8 @@ class _Exploration:
         if number == len(self.view):
             self.view.append((census(pair, "client"), census(pair, "server")))
             self.rests.append(pair.next_us is None)
-            if self.rule is not None and not self.rule(pair):
-                self.broken.append(number)
+            if self.watch is not None:
+                self.watch.state(number, pair)
             if pair.next_us is not None:
                 self.waiting[number] = pair
         if number in self.waiting:

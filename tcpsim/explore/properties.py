@@ -1,33 +1,73 @@
 """Statements about every future of a connection: which hold, and how the others fail.
 
-Owns: the named properties, and the verdict on each with the fewest losses that break it. Refuses to know:
-how likely anything is (leaks).
+Owns: what a property is, and the verdict on each with the fewest losses that break it. Refuses to know: which
+properties there are (statements) and how likely anything is (leaks).
 
-*Always* is asked of every state, *in the end* of every class of states without a way out, *possible* of some
-such class. Losses may strike at any time; that they strike for ever is not a future that counts (an end has
-to come with probability 1 for every loss below 1).
+A property is data: a name, a kind, a sentence, a function, and where the sentence comes from. By its kind the
+function is asked of every state (*always*: a `Pair`), of everything that happens in one instant (*at every
+step*: a `Step`), or of every way to end (*in the end*: a `Stay`; *possible*: of some `Stay`). So a user may
+pass his own to `check`. Losses may strike at any time; that they strike for ever is not a future that counts
+(an end has to come with probability 1 for every loss below 1).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import NamedTuple
 
-from tcpsim.explore.chain import LIMIT, Chain, View, explore
-from tcpsim.explore.solve import Class, classes
+import networkx as nx  # type: ignore[import-untyped]
+
+from tcpsim.explore.branch import Steps
+from tcpsim.explore.chain import LIMIT, Chain, Edge, Stepper, View, explore
+from tcpsim.explore.solve import classes
 from tcpsim.explore.ways import Way, fewest_losses
-from tcpsim.pair import Pair
-from tcpsim.tcp import timers
-from tcpsim.tcp.state import State
+from tcpsim.pair import Event, Pair
 
 _LOSS = 0.1  # among ways of equally few losses the likeliest at this rate is shown
+
+
+class Kind(Enum):
+    """Of what a property speaks; ``str()`` is the word that tables and JSON use."""
+
+    ALWAYS = "always"
+    STEP = "at every step"
+    END = "in the end"
+    POSSIBLE = "possible"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Step(NamedTuple):
+    """One instant: the pair at rest before it, and what happened, cause before effect."""
+
+    before: Pair
+    events: Sequence[Event]
+
+
+class Stay(NamedTuple):
+    """States in which a connection stays if nothing more is lost; without `way_out` also if something is."""
+
+    views: tuple[View, ...]
+    states: tuple[int, ...]  # of the chain
+    way_out: bool
+
+
+class Property(NamedTuple):
+    """One statement; `holds` takes what its kind speaks of."""
+
+    name: str
+    kind: Kind
+    says: str
+    holds: Callable[..., bool]
+    source: str
 
 
 class Finding(NamedTuple):
     """Whether a property holds; `way` leads to the shortest counterexample, or to what is possible."""
 
-    name: str
-    kind: str  # "always", "in the end" or "possible"
-    says: str
+    property: Property
     holds: bool
     way: Way | None
 
@@ -43,52 +83,76 @@ class Checked(NamedTuple):
         """Every state was explored."""
         return not self.chain.cut
 
-
-def orphans_have_timers(pair: Pair) -> bool:
-    """Something will end every connection that no program holds."""
-    for machine in (pair.client, pair.server):
-        for t in machine.system.end.sockets.values():
-            if t.orphaned and t.state != State.CLOSED and timers.next_time(t) is None:
-                return False
-    return True
+    def finding(self, name: str) -> Finding:
+        """The one on the property of that name."""
+        return next(each for each in self.findings if each.property.name == name)
 
 
-def check(pair: Pair, limit: int = LIMIT) -> Checked:
-    """Every property of every future of `pair`, up to `limit` states.
+def check(
+    pair: Pair,
+    properties: Sequence[Property],
+    limit: int = LIMIT,
+    steps: Callable[[Pair], Stepper] = Steps,
+) -> Checked:
+    """Ask `properties` of every future of `pair`, up to `limit` states; `steps` says what may come next.
 
     Raises:
         InputError: see `explore`.
     """
-    chain = explore(pair, limit, rule=orphans_have_timers)
-    bottoms = [part for part in classes(chain) if part.bottom and part.states[0] not in set(chain.cut)]
-    found = (
-        _always(chain, "orphan-has-timer", "a connection that no program holds has a timer", chain.broken),
-        _in_the_end(chain, bottoms, "no-permanent-leak", "no socket stays for ever", 1),
-        _in_the_end(chain, bottoms, "one-side-at-most", "at most one side is left with a connection", 2),
-        _possible(chain, bottoms, "can-end-clean", "there is a way for both sides to be done"),
-    )
-    return Checked(chain, found)
+    watch = _Asking(properties)
+    chain = explore(pair, limit, watch=watch, steps=steps)
+    stays = _stays(chain)
+    found = []
+    for each in properties:
+        if each.kind in (Kind.ALWAYS, Kind.STEP):
+            where: Sequence[int | Edge] = watch.broken[each.name]
+            holds = not where
+        elif each.kind is Kind.END:
+            where = [state for stay in stays if not each.holds(stay) for state in stay.states]
+            holds = not where
+        else:
+            where = [state for stay in stays if each.holds(stay) for state in stay.states]
+            holds = bool(where)
+        found.append(Finding(each, holds, fewest_losses(chain, where, _LOSS) if where else None))
+    return Checked(chain, tuple(found))
 
 
-def _sides_alive(view: View) -> int:
-    return sum(any(held.state is not State.CLOSED for held in side) for side in view)
+class _Asking:
+    """Looks on while states are explored, and notes where a property of one kind or the other breaks."""
+
+    def __init__(self, properties: Sequence[Property]) -> None:
+        self.always = [each for each in properties if each.kind is Kind.ALWAYS]
+        self.steps = [each for each in properties if each.kind is Kind.STEP]
+        self.broken: dict[str, list[int | Edge]] = {each.name: [] for each in (*self.always, *self.steps)}
+
+    def state(self, number: int, pair: Pair) -> None:
+        for each in self.always:
+            if not each.holds(pair):
+                self.broken[each.name].append(number)
+
+    def step(self, edge: Edge, before: Pair, events: Sequence[Event]) -> None:
+        if self.steps:
+            step = Step(before, events)
+            for each in self.steps:
+                if not each.holds(step):
+                    self.broken[each.name].append(edge)
 
 
-def _always(chain: Chain, name: str, says: str, broken: tuple[int, ...]) -> Finding:
-    way = fewest_losses(chain, broken, _LOSS) if broken else None
-    return Finding(name, "always", says, not broken, way)
+def _stays(chain: Chain) -> list[Stay]:
+    """The classes of states without a way out, and those which nothing but a loss leads out of."""
+    cut = set(chain.cut)
+    ends = [part.states for part in classes(chain) if part.bottom and part.states[0] not in cut]
+    settled = {state for states in ends for state in states}
+    quiet = nx.DiGraph()
+    quiet.add_nodes_from(range(chain.states))
+    quiet.add_edges_from((edge.source, edge.target) for edge in chain.edges if not any(edge.lost))
+    held = [
+        tuple(sorted(part))
+        for part in nx.attracting_components(quiet)
+        if not (part & settled or part & cut) and any(quiet.out_degree(state) for state in part)
+    ]
+    return [_stay(chain, states, False) for states in ends] + [_stay(chain, states, True) for states in held]
 
 
-def _in_the_end(chain: Chain, bottoms: list[Class], name: str, says: str, sides: int) -> Finding:
-    """Fewer than `sides` sides have a connection in any class without a way out."""
-    bad = [
-        state for part in bottoms for state in part.states if _sides_alive(chain.view[state]) >= sides
-    ]  # fmt: skip
-    way = fewest_losses(chain, bad, _LOSS) if bad else None
-    return Finding(name, "in the end", says, not bad, way)
-
-
-def _possible(chain: Chain, bottoms: list[Class], name: str, says: str) -> Finding:
-    good = [state for part in bottoms for state in part.states if not _sides_alive(chain.view[state])]
-    way = fewest_losses(chain, good, _LOSS) if good else None
-    return Finding(name, "possible", says, bool(good), way)
+def _stay(chain: Chain, states: tuple[int, ...], way_out: bool) -> Stay:
+    return Stay(tuple({chain.view[state]: None for state in states}), states, way_out)

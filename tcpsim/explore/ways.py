@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 import networkx as nx  # type: ignore[import-untyped]
 
-from tcpsim.explore.branch import Branch, Steps
-from tcpsim.explore.chain import Chain, Edge
+from tcpsim.explore.branch import Branch
+from tcpsim.explore.chain import Chain, Edge, Stepper
 from tcpsim.pair import Event, Pair, Sent, Side
 from tcpsim.path.path import Flight
 
@@ -52,8 +52,11 @@ def likeliest(chain: Chain, ends: Sequence[int], loss: float) -> Way:
     return _way(chain, _search(chain, ends, rarity), loss)
 
 
-def fewest_losses(chain: Chain, ends: Sequence[int], loss: float) -> Way:
-    """A way into one of `ends` that loses as few segments as possible; the likeliest of these."""
+def fewest_losses(chain: Chain, ends: Sequence[int | Edge], loss: float) -> Way:
+    """A way into one of `ends` that loses as few segments as possible; the likeliest of these.
+
+    An edge among `ends` is to be taken as the last step.
+    """
     lose, keep = -log(loss), -log(1.0 - loss)
 
     def cost(edge: Edge) -> float:
@@ -63,7 +66,7 @@ def fewest_losses(chain: Chain, ends: Sequence[int], loss: float) -> Way:
     return _way(chain, _search(chain, ends, cost), loss)
 
 
-def _search(chain: Chain, ends: Sequence[int], cost: Any) -> list[Edge]:
+def _search(chain: Chain, ends: Sequence[int | Edge], cost: Any) -> list[Edge]:
     """The edges of the cheapest path from the beginning to one of `ends`."""
     graph = nx.DiGraph()
     graph.add_node(0)
@@ -73,13 +76,19 @@ def _search(chain: Chain, ends: Sequence[int], cost: Any) -> list[Edge]:
         if known is None or price < known["price"]:
             graph.add_edge(edge.source, edge.target, price=price, edge=edge)
     goal = "end"
-    for state in ends:
-        graph.add_edge(state, goal, price=0.0)
+    for end in ends:
+        last = end if isinstance(end, Edge) else None
+        price = 0.0 if last is None else max(cost(last), 0.0)
+        before = end.source if isinstance(end, Edge) else end
+        known = graph.get_edge_data(before, goal)
+        if known is None or price < known["price"]:
+            graph.add_edge(before, goal, price=price, edge=last)
     try:
-        path = nx.dijkstra_path(graph, 0, goal, weight="price")[:-1]
+        path = nx.dijkstra_path(graph, 0, goal, weight="price")
     except nx.NetworkXNoPath:
         raise ValueError("nothing leads to this end") from None
-    return [graph.edges[pair]["edge"] for pair in pairwise(path)]
+    taken = [graph.edges[pair]["edge"] for pair in pairwise(path)]
+    return taken if taken[-1] is not None else taken[:-1]
 
 
 def _way(chain: Chain, edges: Sequence[Edge], loss: float) -> Way:
@@ -94,7 +103,7 @@ def _way(chain: Chain, edges: Sequence[Edge], loss: float) -> Way:
 class _Walk:
     """One connection that takes given edges, and what was lost of what it sent."""
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: Stepper) -> None:
         self.steps = steps
         self.pair: Pair = steps.start
         self.sent: dict[Side, list[Sent]] = {"client": [], "server": []}

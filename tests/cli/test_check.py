@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pytest
+
 Tcpsim = Callable[..., tuple[int, str, str]]
 LATE = ("--with", "server.delay=1s", "--loss-from", "500ms")
 
@@ -24,12 +26,26 @@ def test_the_same_as_json(tcpsim: Tcpsim) -> None:
     assert status == 1
     assert document["whole"]
     holds = {each["name"]: each["holds"] for each in document["properties"]}
-    assert holds == {
-        "orphan-has-timer": True,
-        "no-permanent-leak": False,
-        "one-side-at-most": True,
-        "can-end-clean": True,
+    assert {name for name, held in holds.items() if not held} == {
+        "no-permanent-leak",
+        "every-connection-ends",
     }
+    assert {"orphan-has-timer", "time-wait-answers-fin", "one-side-at-most", "can-end-clean"} <= holds.keys()
+    assert all(each["source"] for each in document["properties"])
+
+
+def test_one_property_is_asked_alone(tcpsim: Tcpsim) -> None:
+    chosen = ("--property", "orphan-has-timer", "--property", "can-end-clean")
+    status, out, _ = tcpsim("check", "one-rst-stack", *LATE, *chosen, "--json")
+    assert status == 0
+    assert [each["name"] for each in json.loads(out)["properties"]] == ["orphan-has-timer", "can-end-clean"]
+
+
+def test_what_there_is_to_ask(tcpsim: Tcpsim) -> None:
+    status, out, err = tcpsim("check", "--list")
+    assert (status, err) == (0, "")
+    assert "time-wait-answers-fin: at every step, a FIN that comes again in TIME-WAIT is acknowledged" in out
+    assert "RFC 9293 3.10.7.4" in out
 
 
 def test_keepalive_leaves_nothing_for_ever(tcpsim: Tcpsim) -> None:
@@ -53,7 +69,15 @@ def test_a_limit_is_said(tcpsim: Tcpsim) -> None:
     assert "there are more" in out
 
 
-def test_bad_input(tcpsim: Tcpsim) -> None:
-    status, _, err = tcpsim("check", "no-such-scenario")
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("no-such-scenario",), "no-such-scenario"),
+        (("normal-close", "--property", "orphan-has-timers"), "did you mean orphan-has-timer?"),
+    ],
+)
+def test_bad_input(tcpsim: Tcpsim, words: tuple[str, ...], complaint: str) -> None:
+    status, _, err = tcpsim("check", *words)
     assert status == 2
     assert err.count("\n") == 1
+    assert complaint in err

@@ -63,9 +63,9 @@ def both_close(p: float) -> Pair:
     )
 
 
-def opens_and_closes(p: float) -> Pair:
+def opens_and_closes(p: float, **knobs: Any) -> Pair:
     """A handshake, and nothing but the end of both directions."""
-    profile = one_rst(1, syn_retries=1, synack_retries=1)
+    profile = one_rst(1, **{"syn_retries": 1, "synack_retries": 1, **knobs})
     return new_pair(
         Program([connect(), receive_to_eof(), choose([(0.75, [close()]), (0.25, [ignore()])])]),
         Program([listen(), accept(), close()]),
