@@ -14,6 +14,7 @@ from array import array
 from collections import Counter
 from typing import Final, NamedTuple
 
+from tcpsim.host.experience import Experience
 from tcpsim.host.view import View
 
 _DAY_US: Final = 86_400_000_000
@@ -37,7 +38,8 @@ class Census:
     `t_us`, `before` and `after` are the changes in order of time, views by their numbers in `views`
     (0: nothing held). `left` counts the connections that hold a socket at the horizon; `refused` counts,
     by resource, what a limit turned away. `computed` and `recalled` are the steps of all lives.
-    `patience_us`: as long again as the run was, but at least a day.
+    `experience` is what users got, where connections belong to some. `patience_us`: as long again as the
+    run was, but at least a day.
     """
 
     def __init__(self, views: list[View], horizon_us: int) -> None:
@@ -50,6 +52,7 @@ class Census:
         self.after = array("i")
         self.left: Counter[Left] = Counter()
         self.refused: Counter[str] = Counter()
+        self.experience = Experience()
         self.computed = 0
         self.recalled = 0
 

@@ -62,6 +62,7 @@ class Governor:
         self.census = census
         self.limits: dict[Side, HostLimits] = {side: limits.of(side) for side in SIDES}
         self.used: Counter[tuple[Side, str]] = Counter()
+        self.admitted = 0  # connections so far
         self.reserved = 0  # workers and descriptors promised to connections that have been called
         self.queue: deque[Connection] = deque()
         self.shut = False  # the accept queue is full
@@ -78,6 +79,7 @@ class Governor:
                 return None
         one = Connection(int(self.env.now), luck, self.lives.begin(luck), owner)
         one.process = self.env.process(self._live(one))
+        self.admitted += 1
         return one
 
     def order(self, one: Connection, act: Act) -> None:
@@ -160,7 +162,7 @@ class Governor:
             else:
                 self.arriving.pop(one, None)
         self._serve()
-        if one.owner is not None and before != after:
+        if one.owner is not None:
             one.owner.heed(one)
         return self._obey(one)
 

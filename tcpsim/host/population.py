@@ -25,6 +25,7 @@ from tcpsim.host.census import Census, Left
 from tcpsim.host.governor import Governor
 from tcpsim.host.limits import Limits, gated
 from tcpsim.host.lives import Lives, Luck
+from tcpsim.host.users import Users
 from tcpsim.pair import Pair
 from tcpsim.path import Exponential, Seeded
 
@@ -63,7 +64,8 @@ class Plan(NamedTuple):
     """What to run: kinds of connections with their weights, when they begin, and for how long to watch.
 
     The horizon is `settle_us` after the last arrival, or after `arrivals.for_us`. `room` is how many
-    moments the tree of lives may remember; it changes speed and memory, never a result.
+    moments the tree of lives may remember; it changes speed and memory, never a result. With `users` it is
+    they who arrive, and open connections as they need them.
     """
 
     kinds: tuple[tuple[float, Pair], ...]
@@ -72,6 +74,7 @@ class Plan(NamedTuple):
     seed: int = 1
     limits: Limits = Limits()
     room: int = 50_000
+    users: Users | None = None
 
 
 def simulate(plan: Plan, progress: Progress | None = None) -> Census:
@@ -98,8 +101,10 @@ class _Run:
         self.env = simpy.Environment()
         self.lives = Lives(kinds, len(self.births_us), plan.room)
         self.census = Census(self.lives.views, end_us + plan.settle_us)
-        limited = plan.limits != Limits()
-        self.governor = Governor(plan.limits, self.env, self.lives, self.census) if limited else None
+        self.governor: Governor | None = None
+        if plan.limits != Limits() or plan.users is not None:
+            self.governor = Governor(plan.limits, self.env, self.lives, self.census)
+        self.users = plan.users
 
     def run(self, progress: Progress | None) -> Census:
         """Everything, from the first arrival to the horizon."""
@@ -107,15 +112,23 @@ class _Run:
             self.env.process(self._report(progress))
         self.env.process(self._arrive())
         self.env.run(self.census.horizon_us + 1)
+        self.census.connections = len(self.births_us)
         if self.governor is not None:
             self.governor.finish()
-        self.census.connections = len(self.births_us)
+            if self.users is not None:
+                self.census.connections = self.governor.admitted
         self.census.computed, self.census.recalled = self.lives.computed, self.lives.recalled
         return self.census
 
     def _arrive(self) -> Generator[simpy.Event, None, None]:
+        come = None
+        if self.governor is not None and self.users is not None:
+            come = self.users.start(self.governor, self.seed)
         for index, t_us in enumerate(self.births_us):
             yield self.env.timeout(t_us - int(self.env.now))
+            if come is not None:
+                come(index)
+                continue
             luck = Luck(self.seed, index)
             if self.governor is None:
                 self.env.process(self._live(luck))

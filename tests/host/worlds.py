@@ -9,6 +9,7 @@ from tcpsim.host.census import Census
 from tcpsim.host.population import Plan, simulate
 from tcpsim.pair import Pair, new_pair
 from tcpsim.path import make_path
+from tcpsim.scenario import build, scenario
 from tcpsim.tcp.stack import Stack, stack
 
 MINUTE = 60_000_000
@@ -46,3 +47,10 @@ def record(census: Census) -> tuple[object, ...]:
         for left, count in census.left.items()
     )
     return changes, left, sorted(census.refused.items()), census.connections, census.horizon_us
+
+
+def ordered(server: str = "httpd", response: int = 8_000, **overrides: Any) -> Pair:
+    """A connection that takes orders, 50 ms each way: a round trip is a tenth of a second."""
+    parameters = {"response": response, **overrides.pop("parameters", {})}
+    pair = scenario("normal-close")
+    return build(pair, client="obeys", server=server, delay="50ms", parameters=parameters, **overrides)

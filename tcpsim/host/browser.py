@@ -1,0 +1,120 @@
+"""Browsers: people who read pages with images over a few parallel connections.
+
+Owns: what a page consists of and when it is there, how many connections a browser has, and what it makes of
+those that the server has closed: the bug of Apache's page, and its cure. Refuses to know: how a pool hands
+connections out (pool), and what becomes of one by itself (lives).
+
+The page comes first, then its images, each over the next connection that is free. A page is there when its
+last image is. Each connection has its path to itself: what parallel connections take from each other on one
+modem line is not in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Literal, NamedTuple
+
+import simpy
+
+from tcpsim.host.governor import Governor
+from tcpsim.host.pool import Keeping, Pool, Request
+from tcpsim.host.users import HangUp, Lines, Quit
+from tcpsim.path import Choice, Seeded
+
+Answers = Literal["when it looks", "with the next connection", "never"]
+Leaves = Literal["stays", "quits", "hangs up"]
+
+
+class Habit(NamedTuple):
+    """What a browser does with an idle connection that the server has closed, and after its last page.
+
+    It `answers` the FIN when it looks, which is every few seconds; or when it needs a connection next; or
+    never. In the end it `leaves` everything as it is, quits, or loses its line.
+    """
+
+    name: str
+    answers: Answers = "when it looks"
+    leaves: Leaves = "stays"
+
+
+SOUND = Habit("looks every few seconds")
+WITH_NEXT = Habit("closes when it opens another", "with the next connection")
+QUITS = Habit("closes when it quits", "never", "quits")
+HANGS_UP = Habit("hangs up", "never", "hangs up")
+NEVER = Habit("idle for days", "never")
+
+
+class Browsers(NamedTuple):
+    """Users whose every arrival is somebody who opens a browser and reads some pages.
+
+    A page is one request and `images` more, over up to `parallel` connections. `requests`: how many the
+    server answers on each (1: KeepAlive Off). Each of `pages` is read for `reads_us`. `habits` are weights,
+    and `looks_us` is how often a sound browser looks.
+    """
+
+    images: int = 10
+    parallel: int = 4
+    requests: int = 100
+    pages: int = 1
+    reads_us: int = 30_000_000
+    habits: tuple[tuple[float, Habit], ...] = ((1.0, SOUND),)
+    looks_us: int = 5_000_000
+
+    def start(self, governor: Governor, seed: int) -> Callable[[int], None]:
+        """What to do at each arrival."""
+        lines = Lines(governor, seed)
+        names = ("pass", *(habit.name for _, habit in self.habits[1:]))
+        which = Choice("habit", names, tuple(weight for weight, _ in self.habits))
+
+        def come(number: int) -> None:
+            _, habit = self.habits[Seeded(seed, number, b"browser").choose(which)]
+            governor.env.process(_Browser(self, habit, lines).visit())
+
+        return come
+
+
+class _Browser:
+    """One browser."""
+
+    def __init__(self, users: Browsers, habit: Habit, lines: Lines) -> None:
+        keeping = Keeping(
+            size=users.parallel,
+            requests=users.requests,
+            looks_us=users.looks_us if habit.answers == "when it looks" else None,
+            abandons=habit.answers == "never",
+            tries=2,
+        )
+        self.users = users
+        self.habit = habit
+        self.pool = Pool(keeping, lines)
+        self.env = lines.governor.env
+        self.experience = lines.governor.census.experience
+
+    def visit(self) -> Generator[simpy.Event, None, None]:
+        """Page after page, and then whatever the habit is."""
+        for _ in range(self.users.pages):
+            began_us = int(self.env.now)
+            self.experience.asked += 1
+            outcomes = yield from self._fetch(1)
+            if outcomes == {"answered"} and self.users.images:
+                outcomes = yield from self._fetch(self.users.images)
+            complete = "complete" if outcomes == {"answered"} else "incomplete"
+            self.experience.ended(began_us, int(self.env.now), complete)
+            yield self.env.timeout(self.users.reads_us)
+        if self.habit.leaves != "stays":
+            self.pool.leave(Quit() if self.habit.leaves == "quits" else HangUp())
+
+    def _fetch(self, count: int) -> Generator[simpy.Event, None, set[str]]:
+        """Requests, all at once; the outcomes that there were."""
+        outcomes: list[str] = []
+        done = self.env.event()
+
+        def tell(outcome: str) -> None:
+            outcomes.append(outcome)
+            if len(outcomes) == count:
+                done.succeed()
+
+        for _ in range(count):
+            self.pool.ask(Request(tell))
+        yield done
+        return set(outcomes)

@@ -1,0 +1,206 @@
+"""A client's pool of connections, as in HTTP libraries and database pools.
+
+Owns: check-out and check-in, who waits when all are out, how long one may be idle, what is known of one
+before it is used, and what follows an error. Refuses to know: what the requests are for (browser, or the
+`Requests` here), and what becomes of a connection by itself (lives).
+
+The last one given back is the first to be taken (urllib3's LifoQueue, Go's net/http, HikariCP's thread
+affinity come to that), so under little load the others grow old. A pool looks at its idle connections when
+it takes one, or every few seconds, or never; a library that does not look finds out from the error.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tcpsim.app.orders import Order
+from tcpsim.host.governor import Governor
+from tcpsim.host.lives import Act
+from tcpsim.host.users import Line, Lines, Tell
+from tcpsim.path import Seeded
+from tcpsim.path.choose import chance
+
+_CLOSE = Tell(Order.CLOSE)
+
+
+class Keeping(NamedTuple):
+    """How a pool keeps its connections.
+
+    `size`: how many there may be; further requests wait for one, for `patience_us` (None: for ever).
+    `requests`: how many the server answers on one (MaxKeepAliveRequests; 1: KeepAlive Off), which its
+    headers tell. `idle_us`: one that has been idle for so long is closed. `looks_us`: how often all idle ones
+    are looked at, so that those which the server has closed are closed too. `checks`: one is looked at before
+    it is used; `abandons`: what is then found closed is left as it is, the bug of Apache's page. `tries`: how
+    often a request is sent at most, if the connection fails.
+    """
+
+    size: int = 10
+    requests: int = 100
+    patience_us: int | None = None
+    idle_us: int | None = None
+    looks_us: int | None = None
+    checks: bool = True
+    abandons: bool = False
+    tries: int = 1
+
+
+class Request:
+    """One request, and whom to tell how it ended: "answered", an errno, "EOF", or what it did not get."""
+
+    __slots__ = ("forgets", "tell", "tried")
+
+    def __init__(self, tell: Callable[[str], None], forgets: bool = False) -> None:
+        self.tell = tell
+        self.forgets = forgets  # its caller never gives the connection back
+        self.tried = 0
+
+
+class Pool:
+    """The connections of one client to one server."""
+
+    def __init__(self, keeping: Keeping, lines: Lines) -> None:
+        self.keeping = keeping
+        self.lines = lines
+        self.env = lines.governor.env
+        self.stumbles = lines.governor.census.experience.stumbles
+        self.members: dict[Line, Request | None] = {}  # all that are the pool's, and who has each
+        self.idle: list[Line] = []  # the last one given back comes last
+        self.abandoned: list[Line] = []
+        self.waiting: deque[Request] = deque()
+
+    def ask(self, request: Request) -> None:
+        """A request wants a connection."""
+        self.waiting.append(request)
+        if self.keeping.patience_us is not None:
+            self._later(self.keeping.patience_us, lambda: self._impatient(request))
+        self._serve()
+
+    def _serve(self) -> None:
+        """Connections to those that wait, as far as there are any or may be more."""
+        while self.waiting:
+            line = self._take()
+            if line is not None:
+                request = self.waiting.popleft()
+                request.tried += 1
+                self.members[line] = request
+                line.ask(last=line.asked + 1 >= self.keeping.requests)
+            elif not self._open():
+                return
+
+    def _take(self) -> Line | None:
+        """An idle connection, to the best of the pool's knowledge."""
+        while self.idle:
+            line = self.idle.pop()
+            if not (line.dead and self.keeping.checks):
+                return line
+            self._drop(line)
+        return None
+
+    def _open(self) -> bool:
+        """One more connection, if somebody waits for it; or, if the host refuses, one request less."""
+        opening = sum(not line.up for line in self.members)
+        if opening >= len(self.waiting) or len(self.members) >= self.keeping.size:
+            return False
+        line = self.lines.open(self)
+        if line is None:
+            self.waiting.popleft().tell("no socket")
+            return True
+        self.members[line] = None
+        return True
+
+    def _drop(self, line: Line) -> None:
+        """A connection is no longer the pool's: closed, or left as it is."""
+        del self.members[line]
+        if line.dead and self.keeping.abandons:
+            self.abandoned.append(line)
+        else:
+            line.act(_CLOSE)
+
+    def leave(self, act: Act) -> None:
+        """The client quits, or its machine goes: whatever it still holds goes with it."""
+        for line in (*self.members, *self.abandoned):
+            line.act(act)
+        self.members, self.idle, self.abandoned = {}, [], []
+
+    def free(self, line: Line) -> None:
+        """A connection is open, or its caller is done with it."""
+        if self.members[line] is not None:
+            return  # but its caller never says so
+        self.idle.append(line)
+        self._serve()
+        if self.keeping.idle_us is not None and not line.asking:
+            asked = line.asked
+            self._later(self.keeping.idle_us, lambda: self._retire(line, asked))
+
+    def answered(self, line: Line) -> None:
+        """A request has its response."""
+        request = self.members[line]
+        assert request is not None
+        if not request.forgets:
+            self.members[line] = None
+        request.tell("answered")
+
+    def closed(self, line: Line) -> None:
+        """The server has closed an idle connection; the pool learns of it when it looks."""
+        every_us = self.keeping.looks_us
+        if every_us is not None:
+            age_us = int(self.env.now) - line.opened_us
+            self._later(every_us - age_us % every_us, lambda: self._retire(line, line.asked))
+
+    def over(self, line: Line, error: str | None) -> None:
+        """A connection has ended, by an error or after its last response."""
+        request = self.members.pop(line)
+        if error is not None:
+            self.stumbles[error, line.asked > 1] += 1
+            if request is not None and request.tried < self.keeping.tries:
+                self.waiting.appendleft(request)
+            elif request is not None:
+                request.tell(error)
+            elif self.waiting:  # it never came up
+                self.waiting.popleft().tell(error)
+        self._serve()
+
+    def _retire(self, line: Line, asked: int) -> None:
+        """An idle connection is closed, unless it has been used since."""
+        if line in self.idle and line.asked == asked:
+            self.idle.remove(line)
+            self._drop(line)
+
+    def _impatient(self, request: Request) -> None:
+        if request in self.waiting:
+            self.waiting.remove(request)
+            request.tell("no connection")
+
+    def _later(self, wait_us: int, do: Callable[[], None]) -> None:
+        self.env.timeout(wait_us).callbacks.append(lambda _: do())
+
+
+class Requests(NamedTuple):
+    """Users whose every arrival is one request, over a pool that all share or each over one of its own.
+
+    `forgets`: the probability that a caller never gives its connection back.
+    """
+
+    keeping: Keeping = Keeping()
+    shared: bool = True
+    forgets: float = 0.0
+
+    def start(self, governor: Governor, seed: int) -> Callable[[int], None]:
+        """What to do at each arrival."""
+        lines, luck = Lines(governor, seed), Seeded(seed, purpose=b"callers")
+        common = Pool(self.keeping, lines)
+        experience, env = governor.census.experience, governor.env
+        forgetting = chance("caller", "forgets", self.forgets)
+
+        def come(number: int) -> None:
+            began_us = int(env.now)
+            experience.asked += 1
+            request = Request(
+                lambda outcome: experience.ended(began_us, int(env.now), outcome),
+                bool(luck.choose(forgetting)),
+            )
+            (common if self.shared else Pool(self.keeping, lines)).ask(request)
+
+        return come
