@@ -19,7 +19,7 @@ import simpy
 from tcpsim.host.governor import Governor
 from tcpsim.host.pool import Keeping, Pool, Request
 from tcpsim.host.users import HangUp, Lines, Quit
-from tcpsim.path import Choice, Seeded
+from tcpsim.path import Choice, Distribution, Fixed, Seeded
 
 Answers = Literal["when it looks", "with the next connection", "never"]
 Leaves = Literal["stays", "quits", "hangs up"]
@@ -48,15 +48,15 @@ class Browsers(NamedTuple):
     """Users whose every arrival is somebody who opens a browser and reads some pages.
 
     A page is one request and `images` more, over up to `parallel` connections. `requests`: how many the
-    server answers on each (1: KeepAlive Off). Each of `pages` is read for `reads_us`. `habits` are weights,
-    and `looks_us` is how often a sound browser looks.
+    server answers on each (1: KeepAlive Off). Each of `pages` is read for a time drawn from `reads`. `habits`
+    are weights, and `looks_us` is how often a sound browser looks.
     """
 
     images: int = 10
     parallel: int = 4
     requests: int = 100
     pages: int = 1
-    reads_us: int = 30_000_000
+    reads: Distribution = Fixed(30_000_000)
     habits: tuple[tuple[float, Habit], ...] = ((1.0, SOUND),)
     looks_us: int = 5_000_000
 
@@ -67,8 +67,9 @@ class Browsers(NamedTuple):
         which = Choice("habit", names, tuple(weight for weight, _ in self.habits))
 
         def come(number: int) -> None:
-            _, habit = self.habits[Seeded(seed, number, b"browser").choose(which)]
-            governor.env.process(_Browser(self, habit, lines).visit())
+            luck = Seeded(seed, number, b"browser")
+            _, habit = self.habits[luck.choose(which)]
+            governor.env.process(_Browser(self, habit, luck, lines).visit())
 
         return come
 
@@ -76,7 +77,7 @@ class Browsers(NamedTuple):
 class _Browser:
     """One browser."""
 
-    def __init__(self, users: Browsers, habit: Habit, lines: Lines) -> None:
+    def __init__(self, users: Browsers, habit: Habit, luck: Seeded, lines: Lines) -> None:
         keeping = Keeping(
             size=users.parallel,
             requests=users.requests,
@@ -86,6 +87,7 @@ class _Browser:
         )
         self.users = users
         self.habit = habit
+        self.luck = luck
         self.pool = Pool(keeping, lines)
         self.env = lines.governor.env
         self.experience = lines.governor.census.experience
@@ -100,7 +102,7 @@ class _Browser:
                 outcomes = yield from self._fetch(self.users.images)
             complete = "complete" if outcomes == {"answered"} else "incomplete"
             self.experience.ended(began_us, int(self.env.now), complete)
-            yield self.env.timeout(self.users.reads_us)
+            yield self.env.timeout(self.luck.draw(self.users.reads))
         if self.habit.leaves != "stays":
             self.pool.leave(Quit() if self.habit.leaves == "quits" else HangUp())
 

@@ -11,6 +11,7 @@ from tcpsim.host.census import Census
 from tcpsim.host.limits import HostLimits, Limits
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.table import over_time, peaks, used
+from tcpsim.path import Fixed
 from tests.host.worlds import MINUTE, ordered, record
 
 MS = 1_000
@@ -56,8 +57,8 @@ def test_a_page_takes_as_many_round_trips_as_one_counts(
 
 def test_a_second_page_takes_the_connections_that_are_there() -> None:
     """Within KeepAliveTimeout; beyond it they are found closed, and opened anew."""
-    soon = browse(Browsers(pages=2, reads_us=10_000_000))
-    late = browse(Browsers(pages=2, reads_us=60_000_000))
+    soon = browse(Browsers(pages=2, reads=Fixed(10_000_000)))
+    late = browse(Browsers(pages=2, reads=Fixed(60_000_000)))
     assert (soon.connections, list(soon.experience.took_us)) == (4, [600 * MS, 400 * MS])
     assert (late.connections, list(late.experience.took_us)) == (8, [600 * MS, 600 * MS])
     assert not soon.experience.stumbles
@@ -79,7 +80,7 @@ def test_a_second_page_takes_the_connections_that_are_there() -> None:
 def test_what_a_habit_leaves_on_a_server_without_a_timer(
     habit: Habit, after_20_s: dict[str, int], after_70_s: dict[str, int], in_the_end: dict[str, int]
 ) -> None:
-    users = Browsers(pages=2, reads_us=60_000_000, habits=((1.0, habit),))
+    users = Browsers(pages=2, reads=Fixed(60_000_000), habits=((1.0, habit),))
     knobs = {"server.fin_wait_2_us": "none"}
     census = browse(users, settle_us=10 * MINUTE, stack_server="4.4bsd", knobs=knobs)
     for t_us, expected in ((21_000_000, after_20_s), (70_000_000, after_70_s), (10 * MINUTE, in_the_end)):
@@ -114,7 +115,7 @@ def test_too_few_workers_make_pages_wait_for_the_timeout_of_others() -> None:
 
 def test_a_browser_asks_again_when_a_connection_fails() -> None:
     """The server closes at the instant of the next page: nobody could have known."""
-    census = browse(Browsers(images=0, pages=2, reads_us=14_950_000))
+    census = browse(Browsers(images=0, pages=2, reads=Fixed(14_950_000)))
     assert census.experience.stumbles == {("EOF", True): 1}
     assert census.experience.outcomes == ["complete", "complete"]
 
