@@ -37,9 +37,9 @@ class SocketKind(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What both sides hold; `stays`: this is for ever; `over`: a side will never hold anything again.
+    """What both sides hold; `stays`: this is for ever; `over`: a side's connection has ended for good.
 
-    A side whose connection has not begun is not over.
+    Over means that it has no socket but CLOSED ones, and never will; one that may yet begin is not over.
     """
 
     client: tuple[Held, ...]
@@ -130,7 +130,7 @@ class Occupancy(NamedTuple):
         return lambda look: sum(each.bytes(memory) for each in look.of(side))
 
     def over(self, side: Side | None = None) -> Steps:
-        """The probability that a side, or each, has nothing at that age and never will again."""
+        """The probability that the connection of a side, or of each, has ended by that age."""
         sides = [SIDES.index(each) for each in (SIDES if side is None else (side,))]
         return self.curve(lambda look: int(all(look.over[each] for each in sides)))
 
@@ -158,7 +158,7 @@ def occupancy(
         raise InputError("room", room, "at least 1")
     each = rates(chain, losses)
     net = graph(chain)
-    bits = np.array([_sides_held(view[0], view[1]) for view in chain.view], dtype=np.uint8)
+    bits = np.array([_alive(view[0]) + 2 * _alive(view[1]) for view in chain.view], dtype=np.uint8)
     to_come = reaching(net, bits | np.isin(np.arange(chain.states), chain.cut) * np.uint8(3))
     numbers: dict[Look, int] = {}
     number = [
@@ -179,5 +179,5 @@ def _equals(value: Value, size: int) -> Value:
     return lambda look: int(value(look) == size)
 
 
-def _sides_held(client: tuple[Held, ...], server: tuple[Held, ...]) -> int:
-    return bool(client) + 2 * bool(server)
+def _alive(sockets: tuple[Held, ...]) -> bool:
+    return any(held.state is not State.CLOSED for held in sockets)

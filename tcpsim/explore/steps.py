@@ -52,14 +52,12 @@ class Steps(NamedTuple):
 
     def first_at_least(self, level: float) -> list[int | None]:
         """For each loss rate the first time at which the value is at least `level`; None: never."""
-        reached: NDArray[np.bool_] = self.values >= level
-        first = self.times_us[reached.argmax(axis=0)].tolist()
-        ever: list[bool] = reached.any(axis=0).tolist()
-        return [time if was else None for time, was in zip(first, ever, strict=True)]
+        reached = [np.flatnonzero(column >= level) for column in self.values.T]
+        return [int(self.times_us[times[0]]) if len(times) else None for times in reached]
 
 
 def from_changes(at_us: Ints, change: Masses, begin: Masses, end: Masses, until_us: int) -> Steps:
-    """The function that is `begin` at 0 and changes by `change[i]` at the sorted `at_us[i]` until it is `end`.
+    """What is `begin` at 0 and changes by `change[i]` at the sorted times `at_us[i]`, until it is `end`.
 
     Summed from the beginning or from the end, whichever has less to add up: so what is left of a rare state
     has the precision of what is left, not of all that came and went before. A time at which no loss rate sees

@@ -1,0 +1,159 @@
+"""Many connections: how many sockets a host has at each time, with exact bands, and when a limit is met.
+
+Owns: arrivals, what they make of the curves of one connection, and the time until a limit. Refuses to know:
+how one connection fares (curves), and anything that connections share: they are independent, as they are on
+hosts that refuse nothing.
+
+Of connections that begin at times of a Poisson process of rate r from 0 on, the number that hold something at
+time t is a Poisson variable whose mean is r times the integral of the curve over the ages from 0 to t.
+Connections that begin at given times add up to a Poisson-binomial law. A clock time is never mixed up with an
+age: what began at b has the age t - b at t.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from tcpsim.errors import InputError
+from tcpsim.explore.curves import Look, Occupancy, Value
+from tcpsim.explore.law import Array, Ints, Law, independent, poisson
+from tcpsim.explore.steps import Steps
+from tcpsim.pair import Side
+
+_SECOND_US = 1_000_000
+
+
+class Stream(NamedTuple):
+    """A Poisson process of connections, from time 0 for `for_us`; None: without end."""
+
+    per_second: float
+    for_us: int | None = None
+
+    def mean(self, curve: Steps, at_us: Ints) -> Array:
+        """The expected total at each time (axes: time, loss rate), if `curve` is what one has at each age."""
+        youngest_us = np.zeros_like(at_us) if self.for_us is None else np.maximum(at_us - self.for_us, 0)
+        inside = curve.integral_us(at_us) - curve.integral_us(youngest_us)
+        return np.asarray(inside * (self.per_second / _SECOND_US), dtype=float)
+
+    def law(self, sizes: Mapping[int, Steps], t_us: int, loss: int) -> Law:
+        """The law of the total at a time, if `sizes[k]` is how likely one counts for k at each age."""
+        at_us = np.array([t_us], dtype=np.int64)
+        return poisson({size: float(self.mean(curve, at_us)[0, loss]) for size, curve in sizes.items()})
+
+
+class Given(NamedTuple):
+    """Connections that begin at given times, in order: `at_us`."""
+
+    at_us: Ints
+
+    def mean(self, curve: Steps, at_us: Ints) -> Array:
+        """The same for given connections."""
+        ages = [self._ages(curve.times_us, t_us) for t_us in at_us.tolist()]
+        return np.asarray(np.array(ages) @ curve.values, dtype=float)
+
+    def law(self, sizes: Mapping[int, Steps], t_us: int, loss: int) -> Law:
+        """The same for given connections."""
+        empty = np.zeros(1, dtype=np.int64)
+        times_us = np.unique(np.concatenate([empty, *[curve.times_us for curve in sizes.values()]]))
+        counts = self._ages(times_us, t_us)
+        some = np.flatnonzero(counts)
+        likely = [curve.at(times_us[some])[:, loss].astype(float) for curve in sizes.values()]
+        probability = np.array(likely).reshape(len(sizes), len(some)).T
+        return independent(counts[some], np.array(list(sizes), dtype=np.int64), probability)
+
+    def _ages(self, times_us: Ints, t_us: int) -> Ints:
+        """How many connections are, at `t_us`, of an age from each of the times up to the next."""
+        older = np.searchsorted(self.at_us, t_us - times_us, side="right")
+        return np.asarray(older - np.append(older[1:], 0), dtype=np.int64)
+
+
+Arrivals = Stream | Given
+
+
+def evenly(per_second: float, for_us: int) -> Given:
+    """Connections at even distances, the first at time 0, the last before `for_us`."""
+    number = -int(-for_us * per_second // _SECOND_US)
+    return Given(np.round(np.arange(number) * (_SECOND_US / per_second)).astype(np.int64))
+
+
+class Growth(NamedTuple):
+    """What a host has over time, of one sort (axes of `mean`, `low` and `high`: time, loss rate).
+
+    `low` and `high` bound what is there at each one time with the probability asked for.
+    """
+
+    at_us: Ints
+    mean: Array
+    low: Ints
+    high: Ints
+
+
+def growth(
+    seen: Occupancy, arrivals: Arrivals, value: Value, at_us: Ints, confidence: float = 0.99
+) -> Growth:
+    """The total of `value` over all connections at the times `at_us`, with the exact band of its law.
+
+    Raises:
+        InputError: a time outside 0 to `seen.until_us`, or a confidence outside 0 to 1.
+    """
+    if len(at_us) and not 0 <= at_us.min() <= at_us.max() <= seen.until_us:
+        raise InputError("at", f"{at_us.min()} to {at_us.max()} us", f"times from 0 to {seen.until_us} us")
+    if not 0 < confidence < 1:
+        raise InputError("confidence", confidence, "a number between 0 and 1")
+    sizes = seen.sizes(value)
+    mean = arrivals.mean(seen.curve(value), at_us)
+    bands = [
+        [arrivals.law(sizes, t_us, loss).between(confidence) for loss in range(mean.shape[1])]
+        for t_us in at_us.tolist()
+    ]
+    band = np.array(bands, dtype=np.int64).reshape(*mean.shape, 2)
+    return Growth(at_us, mean, band[..., 0], band[..., 1])
+
+
+def descriptors(side: Side, for_ever: bool = False) -> Value:
+    """The descriptors that a side uses; `for_ever`: only those that nothing will ever free."""
+
+    def value(look: Look) -> int:
+        return look.sockets(side, None, None, True) if look.stays or not for_ever else 0
+
+    return value
+
+
+def likely_met(seen: Occupancy, arrivals: Arrivals, value: Value, limit: int, t_us: int) -> Array:
+    """P(the total of `value` is at least `limit` at `t_us`), for each loss rate.
+
+    For what stays for ever (`descriptors(side, for_ever=True)`) the total only grows: this is exactly the
+    probability that the limit was met by then. For what comes and goes it is a lower bound of that: the limit
+    may have been met earlier, and no longer be.
+    """
+    sizes = seen.sizes(value)
+    found = [arrivals.law(sizes, t_us, loss).at_least(limit) for loss in range(len(seen.error))]
+    return np.array(found, dtype=float)
+
+
+def time_to(
+    seen: Occupancy, arrivals: Arrivals, value: Value, limit: int, share: float = 0.5
+) -> list[int | None]:
+    """For each loss rate the time by which `limit` is met with probability `share`; None: not by `until_us`.
+
+    The quantile of the time to the limit, where the total only grows (see `likely_met`); to the microsecond.
+    """
+    sizes = seen.sizes(value)
+
+    def met(t_us: int, loss: int) -> bool:
+        return arrivals.law(sizes, t_us, loss).at_least(limit) >= share
+
+    found: list[int | None] = []
+    for loss in range(len(seen.error)):
+        low, high = 0, seen.until_us
+        if not met(high, loss):
+            found.append(None)
+            continue
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if met(middle, loss) else (middle + 1, high)
+        found.append(low)
+    return found

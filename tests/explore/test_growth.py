@@ -1,0 +1,144 @@
+"""Many connections: laws against elementary sums, growth against closed forms and against simulation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from tcpsim.errors import InputError
+from tcpsim.explore.chain import explore
+from tcpsim.explore.curves import occupancy
+from tcpsim.explore.growth import Given, Stream, descriptors, evenly, growth, likely_met, time_to
+from tcpsim.explore.law import independent, poisson
+from tcpsim.host.population import Arrivals
+from tcpsim.measure.table import over_time
+from tcpsim.tcp.state import State
+from tests.explore.worlds import WEEK_US, both_close, leaver
+from tests.host.worlds import run as populate
+
+SECOND_US = 1_000_000
+DAY_US = 86_400 * SECOND_US
+
+
+def _poisson(mean: float, count: int) -> float:
+    return math.exp(-mean + count * math.log(mean) - math.lgamma(count + 1))
+
+
+@pytest.mark.parametrize("mean", [0.001, 3.0, 400.0])
+def test_poisson_law(mean: float) -> None:
+    law = poisson({1: mean})
+    assert law.probability.sum() == pytest.approx(1, abs=1e-13)
+    for count in range(law.low, law.low + len(law.probability)):
+        assert law.probability[count - law.low] == pytest.approx(_poisson(mean, count), abs=1e-13)
+
+
+def test_connections_that_count_for_several() -> None:
+    law = poisson({2: 3.0, 6: 1.0})
+    assert (law.low, law.unit) == (0, 2)
+    eight = sum(_poisson(3.0, twos) * _poisson(1.0, sixes) for twos, sixes in ((4, 0), (1, 1)))
+    assert law.probability[4] == pytest.approx(eight, abs=1e-14)
+    assert law.at_least(7) == pytest.approx(law.at_least(8), abs=0)
+
+
+def test_given_connections_are_a_product_of_polynomials() -> None:
+    law = independent(np.array([30, 50]), np.array([1, 2]), np.array([[0.2, 0.1], [0.5, 0.0]]))
+    product = np.ones(1)
+    for factor, power in (([0.7, 0.2, 0.1], 30), ([0.5, 0.5], 50)):
+        for _ in range(power):
+            product = np.convolve(product, factor)
+    assert np.abs(law.probability[: len(product)] - product).max() < 1e-14
+
+
+def test_a_law_of_certain_things() -> None:
+    assert poisson({}).between(0.99) == (0, 0)
+    assert independent(np.array([7]), np.array([1]), np.array([[1.0]])).between(0.99) == (7, 7)
+
+
+def test_littles_law_holds() -> None:
+    """Once arrivals have lasted longer than any minute of FIN-WAIT-2 its mean is rate times time held."""
+    seen = occupancy(explore(leaver(0.1, 3)), [0.0, 0.1], DAY_US)
+    held = seen.of("server", State.FIN_WAIT_2)
+    mean = Stream(50.0).mean(held, np.array([3_600 * SECOND_US]))[0]
+    assert mean == pytest.approx(held.integral_us(DAY_US) * 50e-6, rel=1e-12)
+    after = Stream(50.0, for_us=60 * SECOND_US).mean(held, np.array([3_600 * SECOND_US]))[0]
+    assert after == pytest.approx([0, 0], abs=1e-12)
+
+
+def test_even_arrivals_are_counted_one_by_one() -> None:
+    seen = occupancy(explore(leaver(0.1, 3)), [0.1], DAY_US)
+    held = seen.of("server", State.FIN_WAIT_2)
+    arrivals = evenly(4.0, 10 * SECOND_US)
+    assert arrivals.at_us.tolist() == [250_000 * number for number in range(40)]
+    for t_us in (0, 350_000, 9 * SECOND_US, 65 * SECOND_US):
+        one_by_one = sum(float(held.at(t_us - at)[0]) for at in arrivals.at_us.tolist())
+        assert arrivals.mean(held, np.array([t_us]))[0, 0] == pytest.approx(one_by_one, abs=1e-12)
+        law = arrivals.law({1: held}, t_us, 0)
+        values = law.low + np.arange(len(law.probability))
+        assert float(values @ law.probability) == pytest.approx(one_by_one, abs=1e-12)
+
+
+def test_a_given_number_at_once_is_binomial() -> None:
+    seen = occupancy(explore(leaver(0.1, 3)), [0.3], DAY_US)
+    p = float(seen.of("client", State.CLOSE_WAIT).at(DAY_US)[0])
+    arrivals = Given(np.zeros(20, dtype=np.int64))
+    law = arrivals.law({1: seen.of("client", State.CLOSE_WAIT)}, DAY_US, 0)
+    for count in range(21):
+        binomial = math.comb(20, count) * p**count * (1 - p) ** (20 - count)
+        assert law.probability[count - law.low] == pytest.approx(binomial, abs=1e-14)
+
+
+def test_the_time_to_a_limit_is_an_erlang_time() -> None:
+    """A leak that all connections have from birth on: the nth arrival, whose law is a sum of exponentials."""
+    seen = occupancy(explore(leaver(0.1, 3)), [0.1], DAY_US)
+    arrivals, limit = Stream(1.0), 100
+    (median_us,) = time_to(seen, arrivals, lambda look: 1, limit)
+    assert median_us is not None
+    erlang = 1 - sum(_poisson(median_us * 1e-6, count) for count in range(limit))
+    assert erlang == pytest.approx(0.5, abs=1e-7)
+
+
+def test_leaks_alone_fill_a_host_later_than_all_sockets_do() -> None:
+    seen = occupancy(explore(leaver(0.1, 3)), [0.3], WEEK_US)
+    arrivals = Stream(0.1)
+    leaks = descriptors("client", for_ever=True)
+    (median_us,) = time_to(seen, arrivals, leaks, 1_000)
+    assert median_us is not None
+    assert likely_met(seen, arrivals, leaks, 1_000, median_us)[0] >= 0.5
+    assert likely_met(seen, arrivals, leaks, 1_000, median_us - 1)[0] < 0.5
+    assert likely_met(seen, arrivals, descriptors("client"), 1_000, median_us)[0] > 0.5
+    assert time_to(seen, arrivals, leaks, 10_000_000) == [None]
+
+
+@pytest.mark.parametrize("poisson_arrivals", [True, False])
+def test_a_simulated_host_is_inside_the_band(poisson_arrivals: bool) -> None:
+    """At each of several times and for each kind of socket; 0.1 % for the family (Bonferroni)."""
+    pair, rate, for_us = both_close(0.1), 20.0, 60 * SECOND_US
+    times_us = [SECOND_US * at for at in (1, 5, 20, 60, 63, 80, 119)]
+    seen = occupancy(explore(pair), [0.1], 120 * SECOND_US)
+    arrivals = Stream(rate, for_us) if poisson_arrivals else evenly(rate, for_us)
+    census = populate(pair, Arrivals(rate, for_us=for_us, poisson=poisson_arrivals), settle_us=for_us, seed=5)
+    rows = over_time(census, SECOND_US)
+    counted = {
+        (int(row["t_s"]), row["side"], row["state"], row["holder"]): row["count"] for row in rows.to_dicts()
+    }
+    kinds = sorted({(kind.side, kind.state, kind.holder) for kind in seen.kinds})
+    assert len(kinds) > 7
+    confidence = 1 - 0.001 / (2 * len(kinds) * len(times_us))
+    outside = []
+    for kind in kinds:
+        found = growth(
+            seen, arrivals, lambda look, kind=kind: look.sockets(*kind, None), np.array(times_us), confidence
+        )
+        for at, low, high in zip(times_us, found.low[:, 0].tolist(), found.high[:, 0].tolist(), strict=True):
+            count = counted.get((at // SECOND_US, kind[0], str(kind[1]), str(kind[2])), 0)
+            if not low <= count <= high:
+                outside.append((at, kind, low, count, high))
+    assert not outside
+
+
+def test_times_beyond_what_was_computed_are_refused() -> None:
+    seen = occupancy(explore(leaver(0.1, 3)), [0.3], DAY_US)
+    with pytest.raises(InputError, match="times from 0"):
+        growth(seen, Stream(1.0), descriptors("client"), np.array([DAY_US + 1]))
