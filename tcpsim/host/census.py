@@ -15,9 +15,13 @@ from collections import Counter
 from typing import Final, NamedTuple
 
 from tcpsim.host.experience import Experience
-from tcpsim.host.view import View
+from tcpsim.host.view import Seen, View
+from tcpsim.pair import Side
+from tcpsim.tcp.state import State
 
 _DAY_US: Final = 86_400_000_000
+_FIN_SENT: Final = (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK)
+_SYNCHRONISED: Final = (State.ESTABLISHED, State.CLOSE_WAIT, State.FIN_WAIT_2, State.TIME_WAIT, *_FIN_SENT)
 
 
 class Left(NamedTuple):
@@ -32,12 +36,47 @@ class Left(NamedTuple):
     finally_: int | None
 
 
+class Crashed(NamedTuple):
+    """When a host was gone, for want of what, how much of it was used, connections that it takes along."""
+
+    t_us: int
+    side: Side
+    resource: str
+    used: int
+    connections: int
+
+
+class Restarted(NamedTuple):
+    """When a process was killed, and what became of its sockets: who hears a FIN, who a RST.
+
+    `fates` counts "FIN" (the kernel closes for the program), "RST" (data was unread), "silent" (the FIN was
+    out already, or the handshake not over) and "descriptor" (a dead socket).
+    """
+
+    t_us: int
+    fates: Counter[str]
+
+    def tell(self, before: View, after: View, side: Side) -> None:
+        """Count what the kill made of one connection."""
+        old, new = before.of(side), after.of(side)
+        held = sum(each.fd for each in old)
+        dead = sum(each.fd and each.state is State.CLOSED for each in old)
+        fin = _in(new, _FIN_SENT) - _in(old, _FIN_SENT)
+        rst = _in(old, _SYNCHRONISED) - _in(new, _SYNCHRONISED)
+        self.fates.update(FIN=fin, RST=rst, descriptor=dead, silent=held - fin - rst - dead)
+
+
+def _in(held: tuple[Seen, ...], states: tuple[State, ...]) -> int:
+    return sum(each.state in states for each in held)
+
+
 class Census:
     """The record of one run.
 
     `t_us`, `before` and `after` are the changes in order of time, views by their numbers in `views`
     (0: nothing held). `left` counts the connections that hold a socket at the horizon; `refused` counts,
-    by resource, what a limit turned away. `computed` and `recalled` are the steps of all lives.
+    by resource, what a limit turned away. `crashed` and `restarts` are what befell hosts and programs.
+    `computed` and `recalled` are the steps of all lives.
     `experience` is what users got, where connections belong to some. `patience_us`: as long again as the
     run was, but at least a day.
     """
@@ -53,6 +92,8 @@ class Census:
         self.left: Counter[Left] = Counter()
         self.refused: Counter[str] = Counter()
         self.experience = Experience()
+        self.crashed: Crashed | None = None
+        self.restarts: list[Restarted] = []
         self.computed = 0
         self.recalled = 0
 

@@ -1,8 +1,9 @@
 """Connections on hosts that run out of things: who is refused, who waits, who is called, who is taken back.
 
-Owns: the shared counts, the accept queue, and the process of a connection that others can act on: its hosts,
-and an owner that has opened it (a browser, a pool). Refuses to know: what an act does to a pair (limits,
-users), what an owner wants (browser, pool), and what a connection is (lives).
+Owns: the accept queue, and the process of a connection that others can act on: its hosts, which may crash,
+an operator who restarts a program, and an owner that has opened it (a browser, a pool). Refuses to know: the
+counts (books), what an act does to a pair (limits, users), what an owner wants (browser, pool), and what a
+connection is (lives).
 
 A connection still looks ahead to its next visible moment and sleeps until then. If the host acts on it
 before that, it goes back to where it stood, walks silently up to now, and takes the act there.
@@ -11,19 +12,18 @@ before that, it goes back to where it stood, walks silently up to now, and takes
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Generator
-from typing import Final, Protocol
+from collections.abc import Generator, Sequence
+from typing import Protocol
 
 import simpy
 
-from tcpsim.host.census import Census, Left
-from tcpsim.host.limits import Door, HostLimits, Limits, Reclaim, Serve
+from tcpsim.host.books import RECLAIMED, Books
+from tcpsim.host.census import Census, Crashed, Left, Restarted
+from tcpsim.host.limits import Crash, Door, Limits, Reclaim, Restart, Serve, Stop
 from tcpsim.host.lives import Act, Lives, Luck, Moment
-from tcpsim.host.view import Usage, View, Work, usage
-from tcpsim.pair import SIDES, Side
-from tcpsim.tcp.state import Holder
-
-_RECLAIMED: Final = {"orphans": Holder.ORPHAN, "minis": Holder.MINI}
+from tcpsim.host.view import View, Work, usage
+from tcpsim.pair import Side
+from tcpsim.tcp.state import Holder, State
 
 
 class Owner(Protocol):
@@ -37,7 +37,8 @@ class Connection:
     """One connection under limits, or one that somebody gives orders to."""
 
     __slots__ = (
-        "arrived", "born_us", "called", "luck", "moment", "orders", "owner", "process", "queued", "shut"
+        "arrived", "born_us", "called", "luck", "moment", "orders", "owner", "process", "queued", "shut",
+        "turned",
     )  # fmt: skip
 
     def __init__(self, born_us: int, luck: Luck, moment: Moment, owner: Owner | None) -> None:
@@ -49,27 +50,42 @@ class Connection:
         self.arrived = False  # its handshake is over
         self.queued = False  # it waits in the accept queue for a worker and a descriptor
         self.called = False  # it has been given both
-        self.shut = False  # its listener believes that the accept queue is full
+        self.shut = False  # its listener believes that the host takes no connection
+        self.turned = ""  # the resource for want of which that was so
         self.process: simpy.Process
 
 
 class Governor:
     """The hosts of one run, as far as they can run out of something."""
 
-    def __init__(self, limits: Limits, env: simpy.Environment, lives: Lives, census: Census) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        env: simpy.Environment,
+        lives: Lives,
+        census: Census,
+        out_of_memory: str,  # as the server's profile says
+        restarts: Sequence[Restart],
+    ) -> None:
         self.env = env
         self.lives = lives
         self.census = census
-        self.limits: dict[Side, HostLimits] = {side: limits.of(side) for side in SIDES}
-        self.used: Counter[tuple[Side, str]] = Counter()
+        self.books = Books(limits, lives.views)
         self.admitted = 0  # connections so far
         self.reserved = 0  # workers and descriptors promised to connections that have been called
         self.queue: deque[Connection] = deque()
-        self.shut = False  # the accept queue is full
-        self.arriving: dict[Connection, None] = {}  # in their handshake, by age; only if there is a backlog
+        self.out_of_memory = out_of_memory
+        self.down = False  # the server has crashed
+        self.shut = ""  # the resource for want of which the server takes no connection
+        self.server = server = limits.server
+        self.doors = server.backlog is not None or server.bytes is not None
+        self.arriving: dict[Connection, None] = {}  # in their handshake, by age; only if a door may shut
+        self.recalls = bool(restarts) or (server.bytes is not None and out_of_memory != "refuse")
+        self.alive: dict[Connection, None] = {}  # by age; only if all of them may be called at any time
         self.waiting: list[tuple[Connection, Moment]] = []  # for a worker or a descriptor, at the horizon
         self.kept: Counter[str] = Counter()  # of the server's: what nobody will give back
-        self._changes: dict[tuple[int, int], list[tuple[str, Side, int]]] = {}
+        for each in restarts:
+            env.process(self._restart(each))
 
     def admit(self, luck: Luck, owner: Owner | None = None) -> Connection | None:
         """A client wants to connect: a connection is born, or its client's host refuses (None)."""
@@ -80,12 +96,32 @@ class Governor:
         one = Connection(int(self.env.now), luck, self.lives.begin(luck), owner)
         one.process = self.env.process(self._live(one))
         self.admitted += 1
+        if self.recalls:
+            self.alive[one] = None
+        if self.down:
+            self.census.refused["server bytes"] += 1
+            self.order(one, Crash("server"))
         return one
 
     def order(self, one: Connection, act: Act) -> None:
-        """The owner of a connection acts on it, in this instant."""
+        """Somebody acts on a connection in this instant: its owner, an operator, a kernel that panics."""
         one.orders.append(act)
         self._wake(one)
+
+    def _restart(self, each: Restart) -> Generator[simpy.Event, None, None]:
+        """The program of one side is killed and started again; new connections find the new one."""
+        at_us = each.at_us
+        while at_us <= self.census.horizon_us:
+            yield self.env.timeout(at_us - self.env.now)
+            self.census.restarts.append(Restarted(at_us, Counter()))
+            self._all(Stop(each.side))
+            if each.every_us is None:
+                return
+            at_us += each.every_us
+
+    def _all(self, act: Act) -> None:
+        for one in self.alive:
+            self.order(one, act)
 
     def _live(self, one: Connection) -> Generator[simpy.Event, None, None]:
         """One connection."""
@@ -94,7 +130,8 @@ class Governor:
             mark = one.luck.mark()
             ahead = lives.walk(one.moment, one.luck, horizon_us - one.born_us)
             changes = ahead.view != one.moment.view
-            if not changes and not one.queued and one.owner is None:
+            called = one.queued or one.owner is not None or (self.recalls and ahead.view)
+            if not changes and not called:
                 break
             try:
                 due_us = one.born_us + ahead.now_us if changes else horizon_us
@@ -108,6 +145,9 @@ class Governor:
             while acted is not None:
                 acted = self._change(one, acted)
         self.arriving.pop(one, None)
+        self.alive.pop(one, None)
+        if one.turned and not one.arrived and not self._opening(ahead):
+            self.census.refused[f"server {one.turned}"] += 1
         if ahead.view:
             final = lives.outlook(ahead, self._until_us(one))
             if one.queued or (final is not None and lives.views[final].work is Work.WANTED):
@@ -126,7 +166,7 @@ class Governor:
 
     def _full_for_ever(self) -> bool:
         """Whether what nobody gives back is all that the server has."""
-        server = self.limits["server"]
+        server = self.server
         limits = (("workers", server.workers), ("descriptors", server.descriptors))
         return any(limit is not None and self.kept[resource] >= limit for resource, limit in limits)
 
@@ -135,6 +175,9 @@ class Governor:
         self.census.left[Left(now, final)] += 1
         kept = usage(self.lives.views[now if final is None else final], "server")
         self.kept.update(workers=kept.workers, descriptors=kept.descriptors)
+
+    def _opening(self, moment: Moment) -> bool:
+        return any(each.state is State.SYN_SENT for each in self.lives.views[moment.view].client)
 
     def _until_us(self, one: Connection) -> int:
         return self.census.horizon_us + self.census.patience_us - one.born_us
@@ -145,7 +188,7 @@ class Governor:
         one.moment = ahead
         if before != after:
             self.census.change(int(self.env.now), before, after)
-            excess = self._book(before, after)
+            excess = self._charge(before, after)
             if excess is not None:
                 return self.lives.act(ahead, excess, self._age_us(one), one.luck)
         work = self.lives.views[after].work
@@ -155,8 +198,9 @@ class Governor:
         elif one.queued and work is not Work.WANTED:
             one.queued = False
             self.queue.remove(one)
-        if self.limits["server"].backlog is not None and not one.arrived:
-            one.arrived = work is not Work.IDLE
+        if self.doors and not one.arrived:
+            server = self.lives.views[after].server
+            one.arrived = any(each.state is not State.SYN_RECEIVED for each in server)
             if after and not one.arrived:
                 self.arriving[one] = None
             else:
@@ -166,25 +210,34 @@ class Governor:
             one.owner.heed(one)
         return self._obey(one)
 
-    def _book(self, before: int, after: int) -> Reclaim | None:
+    def _charge(self, before: int, after: int) -> Reclaim | None:
         """Charge the difference between two views to the hosts; the answer to one socket too many."""
-        changes = self._changes.get((before, after))
-        if changes is None:
-            views = self.lives.views
-            changes = self._changes[before, after] = _differences(views[before], views[after])
-        for resource, side, change in changes:
-            self.used[side, resource] += change
-        for resource, side, change in changes:
-            limit = getattr(self.limits[side], resource, None)
-            if (
-                resource in _RECLAIMED
-                and change > 0
-                and limit is not None
-                and self.used[side, resource] > limit
-            ):
-                self.census.refused[f"{side} {resource}"] += 1
-                return Reclaim(side, _RECLAIMED[resource])
+        for side, resource in self.books.charge(before, after):
+            short = resource if self.books.over(side, resource) else ""
+            if resource == "orphans" and self.books.over(side, "pages"):
+                heavy = _heavy(self.lives.views[after], side)
+                short = short or ("pages" if heavy else "")
+            if short:
+                self.census.refused[f"{side} {short}"] += 1
+                return Reclaim(side, RECLAIMED[resource])
+        if self.books.over("server", "bytes") and not self.down:
+            self._mind_memory()
         return None
+
+    def _mind_memory(self) -> None:
+        """The server has no memory for what it holds: a panic, or the oldest orphan makes room."""
+        if self.out_of_memory == "crash":
+            self.down = True
+            used = self.books.used["server", "bytes"]
+            self.census.crashed = Crashed(int(self.env.now), "server", "bytes", used, len(self.alive))
+            self._all(Crash("server"))
+        elif self.out_of_memory == "reset":
+            for one in self.alive:
+                held = self.lives.views[one.moment.view].server
+                if not one.orders and any(each.holder is Holder.ORPHAN for each in held):
+                    self.census.refused["server bytes"] += 1
+                    self.order(one, Reclaim("server", Holder.ORPHAN))
+                    return
 
     def _serve(self) -> None:
         """Call whoever waits longest, as long as there are a worker and a descriptor to give."""
@@ -193,12 +246,24 @@ class Governor:
             one.queued, one.called = False, True
             self.reserved += 1
             self._wake(one)
-        backlog = self.limits["server"].backlog
-        shut = backlog is not None and len(self.queue) > backlog  # as Linux sk_acceptq_is_full
+        shut = self._lacking() if self.doors else ""
         if shut != self.shut:
             self.shut = shut
             for one in self.arriving:
                 self._wake(one)
+
+    def _lacking(self) -> str:
+        """What a server lacks for another connection; "" if nothing."""
+        server = self.server
+        if server.backlog is not None and len(self.queue) > server.backlog:  # as Linux sk_acceptq_is_full
+            return "backlog"
+        full = server.bytes is not None and self.books.used["server", "bytes"] >= server.bytes
+        return "bytes" if full and self.out_of_memory != "crash" else ""
+
+    def _is_shut_to(self, one: Connection) -> bool:
+        """Memory is wanted for a socket; a connection whose socket is there already needs no more."""
+        held = self.lives.views[one.moment.view].server if self.shut == "bytes" else ()
+        return bool(self.shut) and all(each.holder is Holder.REQUEST for each in held)
 
     def _wake(self, one: Connection) -> None:
         if one.process is not self.env.active_process and one.process.is_alive:
@@ -213,11 +278,16 @@ class Governor:
             if self.lives.views[moment.view].work is not Work.WANTED:
                 return moment  # its client has gone in the same instant
             return self.lives.act(moment, Serve(), self._age_us(one), one.luck)
-        if one.shut != self.shut and one in self.arriving:
-            one.shut = self.shut
+        if one in self.arriving and one.shut != (shut := self._is_shut_to(one)):
+            one.shut, one.turned = shut, self.shut or one.turned
             return self.lives.act(self._now(one), Door(one.shut), self._age_us(one), one.luck)
         if one.orders:
-            return self.lives.act(self._now(one), one.orders.popleft(), self._age_us(one), one.luck)
+            act, moment = one.orders.popleft(), self._now(one)
+            after = self.lives.act(moment, act, self._age_us(one), one.luck)
+            if isinstance(act, Stop):
+                views = self.lives.views
+                self.census.restarts[-1].tell(views[moment.view], views[after.view], act.side)
+            return after
         return None
 
     def _now(self, one: Connection) -> Moment:
@@ -227,16 +297,9 @@ class Governor:
         return int(self.env.now) - one.born_us
 
     def _full(self, side: Side, resource: str) -> bool:
-        limit: int | None = getattr(self.limits[side], resource)
-        if limit is None:
-            return False
-        return self.used[side, resource] + (self.reserved if side == "server" else 0) >= limit
+        return self.books.full(side, resource, self.reserved if side == "server" else 0)
 
 
-def _differences(before: View, after: View) -> list[tuple[str, Side, int]]:
-    return [
-        (resource, side, new - old)
-        for side in SIDES
-        for resource, old, new in zip(Usage._fields, usage(before, side), usage(after, side), strict=True)
-        if new != old
-    ]
+def _heavy(view: View, side: Side) -> bool:
+    """Whether an orphan has more queued than a FIN (Linux tcp_out_of_memory: over SOCK_MIN_SNDBUF)."""
+    return any(each.holder is Holder.ORPHAN and each.pages > 1 for each in view.of(side))

@@ -1,6 +1,7 @@
 """What a host may run out of, and what happens then.
 
-Owns: limits, the acts by which running out shows, and the consequence of each, which is the stack's:
+Owns: limits, the acts by which running out and a restart show, and the consequence of each, which is the
+stack's:
 
 ===========  ==================================  ===========================================================
 resource     is used by                          when the limit is met
@@ -17,10 +18,20 @@ backlog      connections in the accept queue     one more fits (Linux); then SYN
                                                  ACK of a handshake is dropped, or reset if the stack does so
 orphans      full sockets without a program      RST to the peer, and the socket is gone
 minis        TIME-WAIT and orphaned FIN-WAIT-2   the mini-socket is gone without a word
+bytes        sockets, and what is queued in      by the stack's out_of_memory: SYNs are dropped ("refuse");
+             them: the mbufs of a BSD            the oldest orphan makes room, else the same ("reset"); the
+                                                 kernel panics, and all its sockets are gone ("crash")
+pages        what is queued in sockets, unread   an orphan with more queued than a FIN is reset, and a FIN is
+             or unacknowledged (Linux tcp_mem)   queued all the same (tcp_data_queue forces the first segment)
 ===========  ==================================  ===========================================================
 
+Beyond tcp_mem[2] Linux also makes send() wait for more than tcp_wmem[0] in one socket, and drops data
+behind what is unread (tcp_wmem_schedule, tcp_data_queue): neither is modelled, and both change
+who is slow, not what is held.
+
 Refuses to know: who is affected and when (governor), and what a leak is. Sources: Linux accept(2), ip(7),
-listen(2), net/ipv4/tcp.c (tcp_check_oom, "too many orphaned sockets"), tcp_minisocks.c (TCPTimeWaitOverflow).
+listen(2), net/ipv4/tcp.c (tcp_check_oom: "too many orphaned sockets", "out of memory"), tcp_minisocks.c
+(TCPTimeWaitOverflow); of the BSDs and lwIP, their profiles.
 """
 
 from __future__ import annotations
@@ -31,15 +42,16 @@ from tcpsim.app import Program, accept
 from tcpsim.app.program import start
 from tcpsim.errors import InputError
 from tcpsim.host.view import GATE
-from tcpsim.pair import SIDES, Machine, Pair, Resume, Side, advance, call
-from tcpsim.path import Chooser, send
+from tcpsim.pair import FIRST_PID, SIDES, Befall, Kill, Pair, Resume, Side, Vanish, call
+from tcpsim.path import Chooser
+from tcpsim.sockets.system import Returned, System, after, with_end
 from tcpsim.tcp.end import End, abort
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import Holder
 
 _HAS: Final[dict[Side, tuple[str, ...]]] = {
-    "client": ("descriptors", "ports", "orphans", "minis"),
-    "server": ("descriptors", "workers", "backlog", "orphans", "minis"),
+    "client": ("descriptors", "ports", "orphans", "minis", "pages"),
+    "server": ("descriptors", "workers", "backlog", "orphans", "minis", "bytes", "pages"),
 }
 
 
@@ -52,11 +64,13 @@ class HostLimits(NamedTuple):
     backlog: int | None = None
     orphans: int | None = None
     minis: int | None = None
+    bytes: int | None = None
+    pages: int | None = None
 
 
 def own_limits(stack: Stack) -> HostLimits:
-    """What a kernel limits by itself: the orphans and mini-sockets of its profile."""
-    return HostLimits(orphans=stack.max_orphans, minis=stack.max_mini)
+    """What a kernel limits by itself: the orphans, mini-sockets and pages of its profile."""
+    return HostLimits(orphans=stack.max_orphans, minis=stack.max_mini, pages=stack.memory_pages)
 
 
 class Limits(NamedTuple):
@@ -85,6 +99,14 @@ class Limits(NamedTuple):
                     raise InputError(f"limits.{side}.{resource}", limit, "an integer >= 0")
 
 
+class Restart(NamedTuple):
+    """An operator's cure: the process of one side is killed at a clock time, and again every so often."""
+
+    side: Side
+    at_us: int
+    every_us: int | None = None
+
+
 class Serve(NamedTuple):
     """A connection gets what it waits for: its server's program goes on to accept()."""
 
@@ -93,41 +115,59 @@ class Serve(NamedTuple):
 
 
 class Reclaim(NamedTuple):
-    """A kernel takes back a socket that no program holds."""
+    """A kernel takes back a socket that no program holds, if there is one: an orphan with a RST."""
 
     side: Side
     holder: Holder
 
     def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair:
-        machine, path = pair.client if self.side == "client" else pair.server, pair.path
-        end = machine.system.end
-        number = max(n for n, tcb in end.sockets.items() if tcb.holder(end.stack) is self.holder)
-        result = abort(end, number, now_us)
-        if self.holder is Holder.ORPHAN:
-            for segment in result.segments:
-                path, _ = send(path, self.side, segment, now_us, chooser)
-        return _changed(pair._replace(path=path), self.side, machine, result.end, now_us, chooser)
+        system = _system(pair, self.side)
+        end = system.end
+        found = [n for n, tcb in end.sockets.items() if tcb.holder(end.stack) is self.holder]
+        if not found:
+            return pair
+        result = abort(end, max(found), now_us)
+        if self.holder is not Holder.ORPHAN:
+            result = result._replace(segments=())
+        return call(pair, self.side, Befall(after(system, result, None)), now_us, chooser)
 
 
 class Door(NamedTuple):
-    """The accept queue that all connections share is full, or has room again: each listener learns of it."""
+    """Whether the host takes further connections: each listener learns of it (below zero it is full)."""
 
     shut: bool
 
     def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair:
-        end = pair.server.system.end
-        backlog = -1 if self.shut else 0  # below zero even an empty queue is full
+        system = _system(pair, "server")
+        end, backlog = system.end, -1 if self.shut else 0
         listeners = {number: each._replace(backlog=backlog) for number, each in end.listeners.items()}
         end = End(end.stack, end.iss, end.ts_offset, end.sockets, listeners, end.next_id)
-        return _changed(pair, "server", pair.server, end, now_us, chooser)
+        return call(pair, "server", Befall(Returned(with_end(system, end), None)), now_us, chooser)
 
 
-def _changed(pair: Pair, side: Side, machine: Machine, end: End, now_us: int, chooser: Chooser) -> Pair:
-    """The pair with another end in one machine, at `now_us`; nothing is due then but to see what is next."""
-    machine = machine._replace(system=machine.system._replace(end=end))
-    pair = pair._replace(next_us=now_us)
-    pair = pair._replace(client=machine) if side == "client" else pair._replace(server=machine)
-    return advance(pair, chooser)
+class Crash(NamedTuple):
+    """The kernel of a host panics: nothing is left of it, and nobody is told."""
+
+    side: Side
+
+    def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair:
+        return call(pair, self.side, Vanish(), now_us, chooser)
+
+
+class Stop(NamedTuple):
+    """Somebody kills the process of one side, if it still runs: its kernel closes what it held."""
+
+    side: Side
+
+    def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair:
+        machine = pair.client if self.side == "client" else pair.server
+        if FIRST_PID not in dict(machine.programs):
+            return pair
+        return call(pair, self.side, Kill(FIRST_PID), now_us, chooser)
+
+
+def _system(pair: Pair, side: Side) -> System:
+    return (pair.client if side == "client" else pair.server).system
 
 
 def gated(pair: Pair) -> Pair:

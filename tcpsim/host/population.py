@@ -23,7 +23,7 @@ import simpy
 from tcpsim.errors import InputError
 from tcpsim.host.census import Census, Left
 from tcpsim.host.governor import Governor
-from tcpsim.host.limits import Limits, gated
+from tcpsim.host.limits import Limits, Restart, gated
 from tcpsim.host.lives import Lives, Luck
 from tcpsim.host.users import Users
 from tcpsim.pair import Pair
@@ -75,6 +75,7 @@ class Plan(NamedTuple):
     limits: Limits = Limits()
     room: int = 50_000
     users: Users | None = None
+    restarts: tuple[Restart, ...] = ()
 
 
 def simulate(plan: Plan, progress: Progress | None = None) -> Census:
@@ -102,8 +103,10 @@ class _Run:
         self.lives = Lives(kinds, len(self.births_us), plan.room)
         self.census = Census(self.lives.views, end_us + plan.settle_us)
         self.governor: Governor | None = None
-        if plan.limits != Limits() or plan.users is not None:
-            self.governor = Governor(plan.limits, self.env, self.lives, self.census)
+        if plan.limits != Limits() or plan.users is not None or plan.restarts:
+            stack = plan.kinds[0][1].server.system.end.stack
+            run = self.env, self.lives, self.census
+            self.governor = Governor(plan.limits, *run, stack.out_of_memory, plan.restarts)
         self.users = plan.users
 
     def run(self, progress: Progress | None) -> Census:
@@ -167,3 +170,8 @@ def _check(plan: Plan) -> None:
     if not weights or min(weights) < 0 or abs(sum(weights) - 1) > 1e-9:
         raise InputError("kinds", weights, "weights from 0 to 1 that add up to 1")
     plan.limits.check()
+    for restart in plan.restarts:
+        if restart.side == "client" and plan.limits.client is None:
+            raise InputError("restarts", "of the client", "clients that share a host: a limit on it")
+        if restart.at_us < 0 or (restart.every_us is not None and restart.every_us <= 0):
+            raise InputError("restarts", restart.every_us, "a time above zero")

@@ -74,7 +74,7 @@ def _seen(pair: Pair, side: Side) -> tuple[Seen, ...]:
             held.state,
             held.holder,
             held.fd,
-            stack.memory.of(held.holder) + held.readable + held.unacked,
+            held.bytes(stack.memory),
             _pages(held, machine) if stack.memory.page else 0,
         )
         for held in census(pair, side)

@@ -18,6 +18,7 @@ from tcpsim.pair.event import (
 from tcpsim.pair.pair import (
     FIRST_PID,
     Action,
+    Befall,
     Held,
     Inject,
     Machine,
@@ -40,6 +41,7 @@ __all__ = [
     "SIDES",
     "Action",
     "Arrived",
+    "Befall",
     "Called",
     "Duplicated",
     "Event",

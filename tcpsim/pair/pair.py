@@ -104,7 +104,13 @@ class Oversleep(NamedTuple):
     until_us: int
 
 
-Action = sockets.Kill | Vanish | Reboot | Resume | Make | Inject | PutOff | Oversleep
+class Befall(NamedTuple):
+    """For `call`: the machine's kernel has done something by itself, or its host to it: what that gave."""
+
+    outcome: Outcome
+
+
+Action = sockets.Kill | Vanish | Reboot | Resume | Make | Inject | PutOff | Oversleep | Befall
 
 
 def new_pair(
@@ -377,6 +383,8 @@ class _Instant:
             self.run(work, action.pid, Reply(action.order))
         elif isinstance(action, Inject):
             self.path = lines.inject(self.path, work.side, action.segment, action.due_us)
+        elif isinstance(action, Befall):
+            self.take(work, action.outcome)
         elif isinstance(action, PutOff):
             work.system = with_end(work.system, put_off(work.system.end, action.socket, action.until_us))
         elif isinstance(action, Oversleep):

@@ -23,12 +23,18 @@ from tcpsim.units import parse_duration
 
 
 class Memory(NamedTuple):
-    """Bytes of kernel memory one socket pins, by who holds it (see `Holder`)."""
+    """What sockets cost: bytes that each pins, by who holds it (see `Holder`), and what is queued in it.
+
+    Where `page` is not 0, queues are charged in pages of so many octets (Linux sk_mem_schedule), and each
+    queued segment costs `head` octets beside its data (an sk_buff and its head).
+    """
 
     owned: int
     orphan: int
     mini: int
     request: int
+    page: int = 0
+    head: int = 0
 
     def of(self, holder: Holder) -> int:
         """Bytes for a socket held by `holder`.
@@ -36,7 +42,15 @@ class Memory(NamedTuple):
         >>> Memory(4800, 4000, 256, 320).of(Holder.MINI)
         256
         """
-        return (self.owned, self.orphan, self.mini, self.request)[holder]
+        return self[holder]
+
+    def pages(self, octets: int, segments: int) -> int:
+        """Pages for what a socket has queued, both ways together.
+
+        >>> Memory(4900, 3000, 256, 320, page=4096, head=832).pages(0, segments=1)
+        1
+        """
+        return -(-(octets + segments * self.head) // self.page) if self.page else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +68,7 @@ class Stack:
     rto_without_handshake_sample_us: int  # RFC 6298 5.7
     requests: bool  # embryonic connections are reduced records (request_sock, syncache)
     syn_loss_cuts_cwnd_after: int  # more SYN or SYN-ACK retransmissions than this: IW is 1 (RFC 6298 note)
+    syn_loss_proved: bool  # only after a timeout, and not if a timestamp tells that the first SYN came (Linux)
     syn_backlog: int  # embryonic connections per listener
     embryo_checks: str  # SYN-RECEIVED: "full" (RFC), "request" (Linux), "syncache" (FreeBSD)
     accept_overflow: str  # the final ACK of a handshake meets a full accept queue: "drop" it, or "reset"
@@ -193,6 +208,8 @@ class Stack:
     burst_segments: int  # segments sent as one, PSH on the last (Linux TSO autosizing at its floor)
     # memory
     memory: Memory
+    memory_pages: int | None  # Linux tcp_mem[2]: pages that the queues of all sockets may take
+    out_of_memory: str  # no memory for another socket: "refuse" it, "reset" an orphan for it, or "crash"
     nofile: int  # RLIMIT_NOFILE, soft
     max_orphans: int | None
     max_mini: int | None  # Linux tcp_max_tw_buckets

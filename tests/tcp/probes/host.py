@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from tcpsim.app import behaviour
-from tcpsim.host.limits import Limits, own_limits
+from tcpsim.app import accept, behaviour, close, connect, ignore, listen, receive, send, vanish
+from tcpsim.app.program import Program
+from tcpsim.host.census import Census
+from tcpsim.host.limits import HostLimits, Limits, own_limits
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.host.view import usage, view
+from tcpsim.measure.table import used
 from tcpsim.pair import Pair, Side, advance, new_pair, next_time
 from tcpsim.path import Seeded, make_path
 from tcpsim.scenario import build, scenario
@@ -15,10 +18,24 @@ from tests.tcp.probes.battery import S, probe
 
 def octets(s: Stack, name: str, side: Side, at_us: int) -> int:
     """What one side's host pays for a connection of a scenario at a time."""
-    pair: Pair = build(scenario(name), stack_client=s, stack_server=s)
+    return usage(view(until(at_us, build(scenario(name), stack_client=s, stack_server=s))), side).bytes
+
+
+def until(at_us: int, pair: Pair) -> Pair:
+    """A pair at a time."""
     while (due := next_time(pair)) is not None and due <= at_us:
         pair = advance(pair, Seeded(1))
-    return usage(view(pair), side).bytes
+    return pair
+
+
+@probe("linux", "memory")
+def what_is_queued_costs(s: Stack) -> None:
+    """Measured on 6.18: a page for each FIN that nobody has read; an sk_buff (256) and its head (576)."""
+    for response, pages in ((1, 1), (1_600, 1), (1_601, 2)):  # 1600 octets are two segments: 3 * 832 more
+        reading = Program([connect(), send(100), ignore()])
+        answering = Program([listen(), accept(), receive(100), send(response), close()])
+        pair = until(S, new_pair(reading, answering, s, s, make_path(10_000)))
+        assert usage(view(pair), "client").pages == pages
 
 
 @probe("linux", "memory", "requests", "mini_sockets")
@@ -55,3 +72,27 @@ def too_many_orphans(s: Stack) -> None:
 def too_many_mini_sockets(s: Stack) -> None:
     """ip-sysctl.rst tcp_max_tw_buckets 131072, of which 16 are left: the others are destroyed at once."""
     assert turned_away(s, "never-closes", "responds-then-closes") == {"server minis": 30 - 16}
+
+
+def abandoned(s: Stack, response: int, limits: HostLimits) -> Census:
+    """Twenty clients that ask and are gone; the answer to each is never acknowledged."""
+    asking = Program([connect(), send(100), vanish()])
+    answering = Program([listen(), accept(), receive(100), send(response), close()])
+    kinds = ((1.0, new_pair(asking, answering, s, s, make_path(10_000))),)
+    return simulate(Plan(kinds, Arrivals(1, connections=20, poisson=False), S, limits=Limits(limits)))
+
+
+@probe("linux", "memory_pages")
+def too_little_memory_for_orphans(s: Stack) -> None:
+    """ip-sysctl.rst tcp_mem 575802 pages, of which 70 are left: tcp_check_oom resets orphans with data."""
+    pages = None if s.memory_pages is None else s.memory_pages // 8_192
+    census = abandoned(s, 20_000, HostLimits(pages=pages))
+    assert census.refused == {"server pages": 20 - 8}, "eight pages each, and 70 in all"
+
+
+@probe("linux", "out_of_memory")
+def no_memory_for_another_socket(s: Stack) -> None:
+    """RFC 9293 3.10.1: insufficient resources, so a SYN is dropped; what is there stays."""
+    census = abandoned(s, 1_000, HostLimits(bytes=10 * s.memory.orphan))
+    assert (dict(census.refused), census.crashed) == ({}, None), "ten SYNs are still repeated"
+    assert used(census, "server", "orphans")[1].max() < 10

@@ -44,12 +44,14 @@ WORDS: dict[str, tuple[str, ...]] = {
     "icmp_hard_while": ("any", "opening", "syn-sent"),
     "icmp_errnos": ("linux", "bsd"),
     "push_rule": ("write", "buffer", "queue"),
+    "out_of_memory": ("refuse", "reset", "crash"),
 }
 
 # Sizes that are known as an order of magnitude only, or that a packet cannot tell from their neighbours
 _ROUGH = {
     "max_orphans",
     "max_mini",
+    "memory_pages",
     "snd_space",
     "rcv_space",
     "rcv_space_first",
