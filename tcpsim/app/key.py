@@ -15,7 +15,7 @@ from tcpsim.app.program import Program, Running, relative
 class _Text(NamedTuple):
     """What is in a program's text."""
 
-    last: dict[str, int]  # the last operation that opens a connection, sends, sets a user timeout; -1: none
+    last: dict[str, int]  # the last operation that opens a connection, sends, tunes (see may); -1: none
     loops: bool
     clocks_us: tuple[int, ...]  # times on the connection's clock that it waits until
 
@@ -40,7 +40,7 @@ def key(r: Running, now_us: int) -> tuple[object, ...]:
 
 
 def may(r: Running, what: str) -> bool:
-    """Whether this program may yet begin a call that "opens", "sends" or "tunes".
+    """Whether this program may yet begin a call that "opens", "sends", or "tunes" the giving up.
 
     By the order of its text: what is behind it comes again only in a loop. A call that it waits in has begun.
     """

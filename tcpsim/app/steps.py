@@ -171,7 +171,7 @@ class _SetOption(_OneCall):
 
     @property
     def does(self) -> tuple[str, ...]:
-        return ("tunes",) if self.name == "TCP_USER_TIMEOUT" else ()
+        return ("tunes",) if self.name in ("TCP_USER_TIMEOUT", "SO_KEEPALIVE") else ()
 
     def _call(self, fd: int) -> sockets.Call:
         return sockets.SetSockOpt(fd, self.name, self.value)

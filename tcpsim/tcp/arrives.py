@@ -195,7 +195,7 @@ def _complete_passive_open(step: Step, seg: Segment) -> None:
     t.snd_wl1, t.snd_wl2 = seg.seq, seg.ack
     t.max_window = max(t.max_window, t.snd_wnd)
     step.fact(Fact.SYN_ACKED)
-    opening.agreed(step)
+    opening.agreed(step, seg)
 
 
 def _fin_acked(step: Step, seg: Segment) -> bool:

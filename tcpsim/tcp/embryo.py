@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpsim.tcp import acks, output, timers
+from tcpsim.tcp import acks, output, sending, timers
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
@@ -35,8 +35,8 @@ def repeated_syn(step: Step, seg: Segment) -> bool:
         return False
     if acks.may_answer(step):
         if t.parent and s.embryo_checks == "request":
-            output.send_syn(step, SYN | ACK)
-            t.handshake_resent += 1
+            sending.resend(step, 0)
+            step.restart = timers.RETRY  # Linux tcp_check_req: mod_timer_pending, no further back-off
         else:
             output.send_ack(step)
     return True

@@ -60,7 +60,7 @@ class Around(NamedTuple):
     theirs: int  # and the peer's
     idle: bool = False  # no program will ever make a call on it again
     sends: bool = True  # a program may yet send data
-    tunes: bool = True  # a program may yet set a user timeout
+    tunes: bool = True  # a program may yet set a user timeout, or ask for keepalive
     complete: bool = False  # the peer has no data to send that has not arrived
     known: bool = False  # the peer has heard that we have what we have
     ordered: bool = False  # nothing of the peer's is under way with an older timestamp than TS.Recent
@@ -70,8 +70,8 @@ def key(end: End, now: int, around: Mapping[int, Around] | None = None) -> Key:
     """Ends of equal key do the same from `now` on, at the same distances of time.
 
     `around` is by socket; without it numbers count from ISS and IRS, and anything may still happen.
-    A stack with a timer wheel (`timer_hz`) reads the clock itself, so the clock is part of its key. New
-    initial sequence numbers are not: whoever lets a socket be opened beside old ones adds `isn_clock`.
+    A stack with a timer wheel (`timer_hz`) reads where the clock stands in its coarsest bucket. New initial
+    sequence numbers are not part: whoever lets a socket be opened beside old ones adds `isn_clock`.
     """
     around = around or {}
     s = end.stack
@@ -81,7 +81,24 @@ def key(end: End, now: int, around: Mapping[int, Around] | None = None) -> Key:
             for number, t in end.sockets.items()
         ]
     )
-    return sockets, tuple(end.listeners.items()), end.next_id, end.ts_offset, now if s.timer_hz else None
+    phase = _phase(end, now, around) if s.timer_hz else None
+    return sockets, tuple(end.listeners.items()), end.next_id, end.ts_offset, phase
+
+
+def _phase(end: End, now: int, around: Mapping[int, Around]) -> int:
+    """Where the clock stands in the buckets of the longest timers there may be.
+
+    One kind is not counted: a FIN-WAIT-2 that its RTO stretches beyond these; it may be told a bucket late.
+    """
+    s = end.stack
+    longest = [s.rto_max_us, s.persist_max_us, s.time_wait_us, s.fin_wait_2_us or 0]
+    for number, t in end.sockets.items():
+        each = around.get(number)
+        if t.state != State.CLOSED and (timers.keeps_alive(t, s) or each is None or each.tunes):
+            longest += [timers.keep_idle_us(t, s), s.keep_intvl_us, t.options.keep_intvl_us or 0]
+    if not end.sockets:
+        longest.append(s.keep_idle_us)
+    return now % timers.bucket_width_us(max(longest), s.timer_hz)
 
 
 def isn_clock(end: End, now: int, origin: int) -> int:

@@ -137,19 +137,30 @@ def _heard_syn(step: Step, seg: Segment) -> None:
         t.rcv_wnd = t.rcv_ssthresh = first_window(s, first, t.adv_mss - 12 if t.ts_on else t.adv_mss)
 
 
-def agreed(step: Step) -> None:
+def agreed(step: Step, seg: Segment) -> None:
     """The handshake is complete: start the transfer (Linux tcp_init_transfer; RFC 5681 3.1, RFC 6298 5.7)."""
     t, s = step.t, step.s
     if s.buffers_hold_whole_segments:
         _round_buffers(t)
     if not t.srtt8:
         t.rto_us = s.rto_without_handshake_sample_us
-    t.cwnd = 1 if t.handshake_resent > s.syn_loss_cuts_cwnd_after else s.initial_window
+    t.cwnd = 1 if _syn_lost(step, seg) else s.initial_window
     t.backoff = t.retransmits = 0
     t.retrans_since_us = None
     full = t.adv_mss - 12 if t.ts_on else t.adv_mss  # of the peer's segments, timestamps beside it
     t.rcv_mss = max(min(t.rcv_mss, full, t.rcv_wnd // 2), 1)
     t.last_ack_us = step.now
+
+
+def _syn_lost(step: Step, seg: Segment) -> bool:
+    """Whether so many of our SYNs count as lost that the transfer begins with one segment."""
+    t, s = step.t, step.s
+    if t.handshake_resent <= s.syn_loss_cuts_cwnd_after:
+        return False
+    if not s.syn_loss_proved:
+        return True
+    first = t.ts_on and seg.options.ts_ecr == output.timestamp(t, t.handshake_sent_us)
+    return t.retransmits > 0 and not first
 
 
 def _round_buffers(t: Tcb) -> None:
@@ -188,7 +199,7 @@ def syn_sent(step: Step, seg: Segment) -> bool:
     t.snd_una = seg.ack
     recovery.acknowledged(step, seg, prior_una, False)
     step.fact(Fact.SYN_ACKED)
-    agreed(step)
+    agreed(step, seg)
     if seg.len or seg.flags & FIN:
         return True
     if not sending.push(step):

@@ -82,13 +82,23 @@ def turn_wheel(before: Tcb, t: Tcb, now: int, hz: int) -> None:
             setattr(t, name, _bucket_us(now, at, 1_000_000 // hz))
 
 
+def bucket_width_us(ahead_us: int, hz: int) -> int:
+    """How coarse the wheel is for a timer so far ahead."""
+    tick_us = 1_000_000 // hz
+    return tick_us << _shift(-(-ahead_us // tick_us) + 1)
+
+
 def _bucket_us(now: int, at: int, tick_us: int) -> int:
     ticks = -(-at // tick_us)
-    ahead = ticks - now // tick_us
-    shift = 0
-    while ahead >= 63 << shift:
-        shift += 3
+    shift = _shift(ticks - now // tick_us)
     return ((ticks + (1 << shift) - 1) >> shift << shift) * tick_us
+
+
+def _shift(ticks_ahead: int) -> int:
+    shift = 0
+    while ticks_ahead >= 63 << shift:
+        shift += 3
+    return shift
 
 
 # The retransmission slot

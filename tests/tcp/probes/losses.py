@@ -8,6 +8,7 @@ from tcpsim.tcp.tcb import SocketOptions
 from tests.tcp.probes.battery import (
     CLIENT,
     MS,
+    SERVER,
     Line,
     S,
     after,
@@ -67,20 +68,28 @@ def small_segments_are_resent_as_one(s: Stack) -> None:
     assert [sent.seg.len for sent in line.log(CLIENT, since)] == [100, 50, 150]
 
 
-def first_flight(s: Stack, *lost_syns: int) -> int:
-    """Segments that go at once after so many SYNs were lost."""
+def first_flight(s: Stack, *lost_syns: int, of: str = CLIENT, sender: str = CLIENT) -> int:
+    """Segments that `sender` sends at once after so many SYNs `of` a side were lost."""
     line = Line(s)
-    line.loses = nth(CLIENT, SYN, *lost_syns) if lost_syns else line.loses
+    line.loses = nth(of, SYN, *lost_syns) if lost_syns else line.loses
     line.open()
     since = alone(line)
-    line.send(CLIENT, 40_000)
-    return len(line.log(CLIENT, since))
+    line.send(sender, 40_000)
+    return len(line.log(sender, since))
 
 
 @probe("linux", "initial_window", "syn_loss_cuts_cwnd_after")
 def the_first_flight(s: Stack) -> None:
     """RFC 6928: ten; tcp_input.c tcp_init_transfer: one, once SYNs were resent more than once."""
     assert [first_flight(s), first_flight(s, 1), first_flight(s, 1, 2)] == [10, 10, 1]
+
+
+@probe("linux", "syn_loss_proved")
+def the_first_flight_unless_nothing_was_lost(s: Stack) -> None:
+    """tcp_minisocks.c: SYN-ACKs drawn by repeated SYNs prove nothing, nor do SYNs that a timestamp clears."""
+    lost_twice = [first_flight(s, 1, 2, of=SERVER, sender=side) for side in (SERVER, CLIENT)]
+    blind = turned(s, timestamps=False)
+    assert [*lost_twice, first_flight(blind, 1, 2, of=SERVER)] == [10, 10, 1]
 
 
 @probe("rfc9293", "initial_window", "syn_loss_cuts_cwnd_after")
