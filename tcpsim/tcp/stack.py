@@ -68,7 +68,6 @@ class Stack:
     rto_without_handshake_sample_us: int  # RFC 6298 5.7
     requests: bool  # embryonic connections are reduced records (request_sock, syncache)
     syn_loss_cuts_cwnd_after: int  # more SYN or SYN-ACK retransmissions than this: IW is 1 (RFC 6298 note)
-    syn_loss_proved: bool  # only after a timeout, and not if a timestamp tells that the first SYN came (Linux)
     syn_loss_proved: bool  # only after a timeout, and no timestamp tells that the first SYN came (Linux)
     syn_backlog: int  # embryonic connections per listener
     embryo_checks: str  # SYN-RECEIVED: "full" (RFC), "request" (Linux), "syncache" (FreeBSD)
