@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from tcpsim.errors import InputError
+from tcpsim.path import middleboxes
 from tcpsim.tcp.stack import names
 from tcpsim.units import parse_duration, parse_probability, parse_rate
 
@@ -85,7 +86,7 @@ _PROGRAMS = (
         "knobs",
         multiple=True,
         metavar="[SIDE.]KNOB=VALUE",
-        help="A knob of both stacks, or of one: server.tcp_fin_timeout=30s.",
+        help="A knob of both stacks, or of one: server.tcp_fin_timeout=30s; middlebox.KNOB of the middlebox.",
     ),
     click.option("--client", metavar="BEHAVIOUR", help="Another client (see: tcpsim behaviours)."),
     click.option("--server", metavar="BEHAVIOUR", help="Another server."),
@@ -109,6 +110,10 @@ _PATH = (
         metavar="RULE",
         help='Lose these: "server FIN 2", "every server RST", "server #7", "client after 5s".',
     ),
+    click.option(
+        "--middlebox", metavar="BOX", help=f"A NAT or firewall between: none, {', '.join(middleboxes())}."
+    ),
+    click.option("--loss-side", metavar="SIDE", help="Losses on one side of it only: client or server."),
 )
 
 

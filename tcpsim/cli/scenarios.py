@@ -50,6 +50,7 @@ def scenario_record(each: Scenario) -> dict[str, Any]:
         "knobs": dict(each.knobs),
         "loss": each.loss,
         "delay_us": parse_duration(each.delay),
+        "middlebox": each.middlebox,
         "drops": list(each.drops),
         "horizon_us": each.horizon_us,
         "concerns": each.concerns,

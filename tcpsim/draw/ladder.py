@@ -36,9 +36,10 @@ class Step(NamedTuple):
 class _Row:
     """One row while it is being put together: what each side says, and the wire between them."""
 
-    __slots__ = ("last", "said", "times", "wire")
+    __slots__ = ("last", "remarks", "said", "times", "wire")
 
     def __init__(self, item: Item, wire: str = _SILENT_WIRE) -> None:
+        self.remarks: list[str] = []  # below the arrow
         self.said: dict[Side, str] = {item.side: item.text}
         self.times: dict[Side, int] = {item.side: item.t_us}
         self.wire = wire
@@ -134,6 +135,8 @@ def _rows(story: Story) -> list[_Row]:
         else:
             row = _Row(item, wire)
             rows.append(row)
+        if item.kind == "send":
+            row.remarks = _remarks(story.flights[item.flight])
         latest[item.side] = row
         if arrival:
             row.said[arrival.side] = arrival.text
@@ -162,13 +165,19 @@ def _wire(flight: Flight, item: Item, arrival: Item | None) -> str:
     return f"{tail} {label} {fill}{tip}" if flight.sender == "client" else f"{tip}{fill} {label} {tail}"
 
 
+def _remarks(flight: Flight) -> list[str]:
+    """What there is to say of a loss, on the side where it happened."""
+    right = flight.sender == "client"
+    return [f"{line:>{_WIRE}}" if right else f"{line:<{_WIRE}}" for line in wrap(flight.remark, _WIRE - 2)]
+
+
 def _lines(row: _Row) -> Iterator[str]:
     cells = [wrap(row.said.get(side, ""), _CELL - 1) or [""] for side in SIDES]
     times = [clock(row.times[side]) if side in row.times else "" for side in SIDES]
-    wire = row.wire
-    for client, server in zip_longest(*cells, fillvalue=""):
-        yield _line(times[0], client, wire, server, times[1])
-        times, wire = ["", ""], _SILENT_WIRE
+    lines = zip_longest(*cells, [row.wire, *row.remarks])
+    for client, server, wire in lines:
+        yield _line(times[0], client or "", wire or _SILENT_WIRE, server or "", times[1])
+        times = ["", ""]
 
 
 def _line(t_client: str, client: str, wire: str, server: str, t_server: str, bar: str = "│") -> str:

@@ -92,7 +92,8 @@ def _place(story: Story) -> _Place:
         elif item.kind == "send":
             sent[item.flight] = y
         heights.append(y)
-        lowest[item.side] = y + _LINE * (len(_wrapped(item)) - 1)
+        remarked = item.kind == "send" and bool(story.flights[item.flight].remark)
+        lowest[item.side] = y + _LINE * (len(_wrapped(item)) - 1 + 2 * remarked)
         latest[item.side] = None if beside else item
     bottom = max(lowest.values()) + 2 * _LINE
     if story.end_us is not None and story.end_us - now_us >= _BREAK_US:
@@ -144,6 +145,11 @@ def _arrows(panel: Axes, story: Story, place: _Place) -> None:
         for copy, end in enumerate(ends):
             lost = flight.lost if item.flight not in arrivals else None
             _arrow(panel, item.side, (y, end), flight.label if copy == 0 else "", lost, dashed=copy > 0)
+            if lost is not None and flight.remark:
+                middle = (_LIFE["client"] + _LIFE["server"]) / 2
+                panel.text(
+                    middle, end + _LINE, flight.remark, fontsize=7, color=ALARM, ha="center", va="center"
+                )
 
 
 def _arrow(

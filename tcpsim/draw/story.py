@@ -27,6 +27,7 @@ class Flight(NamedTuple):
     short: str  # for where there is no room for the label
     minor: bool = False  # a pure acknowledgement: the arrow that may be interrupted first
     lost: str | None = None
+    remark: str = ""  # what more there is to say of the loss, below the arrow
 
 
 class Item(NamedTuple):

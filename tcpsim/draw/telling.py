@@ -49,6 +49,7 @@ class _Teller:
         self.numbers = Numbers()
         self.under_way: list[tuple[Side, Segment, int]] = []  # who sent it, what, which flight
         self.sent: Sent
+        self.remarked = ""
         self.answers, self.answering = _answers(events)
         calls = [event for event in events if isinstance(event, Called)]
         self.crowded = {call.side for call in calls if call.pid != 1}
@@ -105,7 +106,10 @@ class _Teller:
             number = len(self.flights) - 1
         else:
             number = self.claim(event.side, event.segment)
-        self.flights[number] = self.flights[number]._replace(lost=event.why or "lost")
+        who, colon, _ = event.why.partition(": ")
+        remark = event.why if colon and event.why != self.remarked else ""  # said once in a row
+        self.remarked = event.why
+        self.flights[number] = self.flights[number]._replace(lost=who or "lost", remark=remark)
 
     def claim(self, sender: Side, segment: Segment) -> int:
         """The flight that brought this segment, or a new one where a middlebox made the segment."""

@@ -7,7 +7,8 @@ where (chain, tree), and what it means (leaks).
 Whether a segment is lost makes no difference before it would arrive. So where independent loss is followed
 by a plain line, nothing but a fixed delay, the question is put on arrival: the step that sent the segment
 need not be computed twice, and of two segments that arrive together each answer is asked for once. On any
-other path a loss is decided where the segment is put on the wire, like every other choice.
+other path a loss is decided where the segment is put on the wire, like every other choice: a loss before a
+middlebox is one of those, as the box behind it has to know whether it saw the segment.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from typing import NamedTuple
 from tcpsim.errors import InputError
 from tcpsim.pair import Log, Pair, advance
 from tcpsim.pair.key import pair_key
-from tcpsim.path import SIDES, Choice, Chooser, Distribution, Fixed, Link, Loss, Side
-from tcpsim.path.element import Chain, Passage
+from tcpsim.path import SIDES, Choice, Chooser, Distribution, Fixed, Link, Loss, OneWay, Side
+from tcpsim.path.element import Chain, Element, Passage
 from tcpsim.path.path import Flight
 from tcpsim.tcp.segment import Segment
 
@@ -150,12 +151,15 @@ class Steps:
         return self._named(chain, f"to {to}")
 
     def _named(self, chain: Chain, name: str) -> Chain:
-        return tuple(
-            _Named(replace(each, p=_EVEN), self._class(name, each.p))
-            if isinstance(each, Loss) and 0.0 < each.p < 1.0
-            else each
-            for each in chain
-        )
+        return tuple(self._element(each, name) for each in chain)
+
+    def _element(self, each: Element, name: str) -> Element:
+        if isinstance(each, OneWay):
+            to = "server" if each.sender == "client" else "client"
+            return replace(each, element=self._element(each.element, f"to {to}"))
+        if isinstance(each, Loss) and 0.0 < each.p < 1.0:
+            return _Named(replace(each, p=_EVEN), self._class(name, each.p))
+        return each
 
     def _class(self, name: str, p: float) -> int:
         again = sum(each.name.startswith(name) for each in self.classes)

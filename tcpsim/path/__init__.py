@@ -1,4 +1,4 @@
-"""What may happen to a segment between two hosts: delay, loss, duplication, reordering, by chance or script.
+"""What may happen to a segment between two hosts: delay, loss, duplication, reordering, a NAT's oblivion.
 
 Owns: the path and its elements, and the chooser through which chance enters. Refuses to know: what a
 segment means to TCP, and who is at the ends.
@@ -13,12 +13,14 @@ from tcpsim.path.distribution import (
     Uniform,
     parse_distribution,
 )
-from tcpsim.path.element import SIDES, Element, Fate, Side
+from tcpsim.path.element import SIDES, Element, Fate, OneWay, Side
 from tcpsim.path.link import Link
 from tcpsim.path.loss import Duplicate, GilbertElliott, Loss, Reorder
+from tcpsim.path.middlebox import Middlebox, middlebox, middleboxes
 from tcpsim.path.path import Path, due, inject, make_path, next_time, send
 from tcpsim.path.rule import Rule, rule_from_trace
 from tcpsim.path.script import parse_rule
+from tcpsim.path.tracker import Tracker
 
 __all__ = [
     "SIDES",
@@ -34,17 +36,22 @@ __all__ = [
     "Link",
     "LogNormal",
     "Loss",
+    "Middlebox",
+    "OneWay",
     "Path",
     "Quiet",
     "Reorder",
     "Rule",
     "Seeded",
     "Side",
+    "Tracker",
     "Uniform",
     "chance",
     "due",
     "inject",
     "make_path",
+    "middlebox",
+    "middleboxes",
     "next_time",
     "parse_distribution",
     "parse_rule",

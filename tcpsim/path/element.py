@@ -1,14 +1,16 @@
 """What an element of a path is: something a segment passes.
 
 Owns: the interface, and the walk of one segment through a chain of elements. Refuses to know: any
-particular element, and time between segments: an element is asked only when a segment passes. (One
-with deadlines of its own, a NAT that forgets or a firewall that sends RSTs, puts what it originates
-on the way with `Path.inject`; it answers `carry` like every other.)
+particular element, and time between segments: an element is asked only when a segment passes. One with
+deadlines of its own, a NAT that forgets, compares the clock then; one that originates segments, a firewall
+that sends RSTs, does so in answer to what it stopped.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from tcpsim.path.choose import Chooser
 from tcpsim.tcp.segment import Segment
@@ -30,6 +32,13 @@ class Element(Protocol):
     def carry(self, sender: Side, segment: Segment, at_us: int, chooser: Chooser) -> Passage: ...
 
 
+@runtime_checkable
+class Answering(Protocol):
+    """An element that tells the sender of a segment that it stopped."""
+
+    def answer(self, sender: Side, segment: Segment, at_us: int) -> Segment | None: ...
+
+
 Chain = tuple[Element, ...]
 
 
@@ -37,15 +46,40 @@ class Fate(NamedTuple):
     """What became of a segment that was sent, or of a copy of it.
 
     `kind` is "delivered", "lost" or "duplicated" (a copy that is delivered as well); `why` names what
-    caused it or delayed it ("" for nothing special); `due_us` is the arrival, None for a lost one.
+    caused it or delayed it ("" for nothing special; "WHO: REASON" where there is more to tell); `due_us` is
+    the arrival, None for a lost one. "answered" is about another segment, which an element sends back.
     """
 
-    kind: Literal["delivered", "lost", "duplicated"]
+    kind: Literal["delivered", "lost", "duplicated", "answered"]
     why: str
     due_us: int | None
 
 
 Outcome = tuple[Fate, Segment]
+
+
+@dataclass(frozen=True, slots=True)
+class OneWay:
+    """An element that only the segments of one sender pass: a loss before a box that sees both directions."""
+
+    sender: Side
+    element: Element
+
+    def carry(self, sender: Side, segment: Segment, at_us: int, chooser: Chooser) -> Passage:
+        if sender != self.sender:
+            return self, ((at_us, segment),), ""
+        after, emerged, why = self.element.carry(sender, segment, at_us, chooser)
+        return (self if after is self.element else replace(self, element=after)), emerged, why
+
+    def key(self, now_us: int) -> Hashable:
+        """The direction, and the element as it says it."""
+        return self.sender, key_of(self.element, now_us)
+
+
+def key_of(element: Element, now_us: int) -> object:
+    """What an element is at a moment: what its method `key` says, if it has one; else itself."""
+    of_moment = getattr(element, "key", None)
+    return element if of_moment is None else of_moment(now_us)
 
 
 def walk(
@@ -59,7 +93,9 @@ def walk(
         if after is not element:
             chain = (*chain[:index], after, *chain[index + 1 :])
         if not emerged:
-            return chain, ((Fate("lost", cause, None), segment),)
+            lost: tuple[Outcome, ...] = ((Fate("lost", cause, None), segment),)
+            back = element.answer(sender, segment, at_us) if isinstance(element, Answering) else None
+            return chain, lost if back is None else (*lost, (Fate("answered", cause, at_us), back))
         if cause:
             why = cause
         if len(emerged) > 1:

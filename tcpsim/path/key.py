@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 
-from tcpsim.path.element import Chain, Side
+from tcpsim.path.element import Chain, Side, key_of
 from tcpsim.path.path import Path
 from tcpsim.tcp.segment import Segment
 
@@ -33,8 +33,4 @@ def key(path: Path, now_us: int, segment_key: SegmentKey) -> tuple[object, ...]:
 
 
 def _chain(chain: Chain, now_us: int) -> tuple[object, ...]:
-    found: list[object] = []
-    for each in chain:
-        of_moment = getattr(each, "key", None)
-        found.append(each if of_moment is None else of_moment(now_us))
-    return tuple(found)
+    return tuple([key_of(each, now_us) for each in chain])

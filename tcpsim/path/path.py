@@ -13,13 +13,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from tcpsim.errors import InputError
 from tcpsim.path.choose import Chooser
 from tcpsim.path.distribution import Distribution
-from tcpsim.path.element import Chain, Element, Fate, Side, walk
+from tcpsim.path.element import Chain, Element, Fate, OneWay, Side, walk
 from tcpsim.path.link import Link
 from tcpsim.path.loss import Duplicate, Loss, Reorder
+from tcpsim.path.middlebox import Middlebox
 from tcpsim.path.rule import Rule
 from tcpsim.path.script import script
+from tcpsim.path.tracker import Tracker
 from tcpsim.tcp.segment import Segment
 
 
@@ -58,11 +61,30 @@ def send(
         else:
             to_client = one_way
     fates = []
+    answers = []
     for fate, arriving in outcomes:
+        if fate.kind == "answered":
+            answers.append(arriving)
+            continue
         fates.append(fate)
         if fate.due_us is not None:
             flights = _with(flights, Flight(fate.due_us, receiver, arriving))
-    return Path(shared, to_server, to_client, flights), tuple(fates)
+    after = Path(shared, to_server, to_client, flights)
+    for answer in answers:
+        after = _answered(after, side, answer, now, chooser)
+    return after, tuple(fates)
+
+
+def _answered(path: Path, side: Side, answer: Segment, at_us: int, chooser: Chooser) -> Path:
+    """What a box sends back to `side` takes the way of all that comes to that side, and may be lost on it."""
+    other: Side = "server" if side == "client" else "client"
+    way = path.to_client if side == "client" else path.to_server
+    chain, outcomes = walk(way, other, answer, at_us, chooser)
+    path = path._replace(to_client=chain) if side == "client" else path._replace(to_server=chain)
+    for fate, arriving in outcomes:
+        if fate.due_us is not None:
+            path = inject(path, side, arriving, fate.due_us)
+    return path
 
 
 def inject(path: Path, receiver: Side, segment: Segment, due_us: int) -> Path:
@@ -104,6 +126,8 @@ def make_path(
     loss_to_server: float | Element = 0.0,
     drops: Iterable[str | Rule] = (),
     *,
+    middlebox: Middlebox | None = None,
+    loss_side: Side | None = None,
     jitter: Distribution | None = None,
     rate_bps: int | None = None,
     queue_packets: int | None = None,
@@ -116,6 +140,9 @@ def make_path(
     The order is that of Linux netem: rules, loss and duplication where the segment enters, then the
     transmitter and the way, then what is held back. So a lost segment takes no time on the transmitter.
 
+    A `middlebox` stands behind the rules: it does not see what they drop, but sees what loss takes. With a
+    `loss_side` that is so on one side of it only: what that side's host sends is lost before the box.
+
     >>> from tcpsim.path.choose import Quiet
     >>> path = make_path(10_000, drops=["server FIN 1"])
     >>> path, fates = send(path, "client", Segment(40000, 80, 2, 0, 0, 0, 64240), 5_000, Quiet())
@@ -123,13 +150,19 @@ def make_path(
     ((Fate(kind='delivered', why='', due_us=15000),), 15000)
     """
     rules = script(drops)
+    losses = {"server": _loss(loss_to_server), "client": _loss(loss_to_client)}
+    shared: list[Element] = [rules] if rules.rules else []
+    if middlebox is not None:
+        before = losses["server" if loss_side == "client" else "client"]
+        if loss_side is not None and before is not None:
+            shared.append(OneWay(loss_side, before))
+            losses["server" if loss_side == "client" else "client"] = None
+        shared.append(Tracker(middlebox))
+    elif loss_side is not None:
+        raise InputError("loss_side", loss_side, "a side of a middlebox, on a path that has one")
 
-    def one_way(loss: float | Element) -> Chain:
-        chain: list[Element] = []
-        if not isinstance(loss, int | float):
-            chain.append(loss)
-        elif loss:
-            chain.append(Loss(loss))
+    def one_way(loss: Element | None) -> Chain:
+        chain: list[Element] = [] if loss is None else [loss]
         if duplicate:
             chain.append(Duplicate(duplicate))
         chain.append(Link(delay_us, jitter, rate_bps, queue_packets))
@@ -137,4 +170,10 @@ def make_path(
             chain.append(Reorder(reorder, reorder_extra_us))
         return tuple(chain)
 
-    return Path((rules,) if rules.rules else (), one_way(loss_to_server), one_way(loss_to_client))
+    return Path(tuple(shared), one_way(losses["server"]), one_way(losses["client"]))
+
+
+def _loss(given: float | Element) -> Element | None:
+    if not isinstance(given, int | float):
+        return given
+    return Loss(given) if given else None

@@ -32,6 +32,10 @@ def as_toml(scenario: Scenario) -> str:
             lines += ["", f"[{side}.{title}]", *_lines(chosen)] if chosen else []
     lines += ["", "[path]", f"loss = {scenario.loss}", *_lines({"delay": scenario.delay})]
     lines += _lines({"drops": scenario.drops} if scenario.drops else {})
+    if scenario.middlebox != "none":
+        lines += ["", "[middlebox]", *_lines({"kind": scenario.middlebox})]
+        turned = _named(scenario.knobs, "middlebox")
+        lines += ["", "[middlebox.knobs]", *_lines(turned)] if turned else []
     if scenario.expect is not None:
         expect = {field.name: getattr(scenario.expect, field.name) for field in fields(Expect)}
         expect["verdict"] = str(expect["verdict"])
@@ -42,8 +46,12 @@ def as_toml(scenario: Scenario) -> str:
 def _of_side(given: Mapping[str, Any], side: Side) -> dict[str, Any]:
     """The values that hold on one side; a qualified name wins."""
     plain = {key: value for key, value in given.items() if "." not in key}
-    own = {key.removeprefix(f"{side}."): value for key, value in given.items() if key.startswith(f"{side}.")}
-    return {**plain, **own}
+    return {**plain, **_named(given, side)}
+
+
+def _named(given: Mapping[str, Any], party: str) -> dict[str, Any]:
+    """The values with the name of one party in front."""
+    return {name.removeprefix(f"{party}."): given[name] for name in given if name.startswith(f"{party}.")}
 
 
 def _lines(table: Mapping[str, Any]) -> list[str]:

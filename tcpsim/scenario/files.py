@@ -15,6 +15,9 @@ what a behaviour, a knob or a rule means; their own parsers read them.
     loss = "1%"
     delay = "25ms"
     drops = ["server FIN 2"]
+    [middlebox]                         # a NAT or a firewall between
+    kind = "linux-conntrack"
+    knobs = { close_wait = "90s" }
     [expect]                            # also: settled, reads
     client = "CLOSE-WAIT"
     server = "gone"
@@ -34,7 +37,8 @@ from tcpsim.app import find
 from tcpsim.app.behaviour import DELAY, Behaviour, Side, unknown
 from tcpsim.errors import InputError
 from tcpsim.pair import SIDES
-from tcpsim.path import parse_distribution
+from tcpsim.path import middlebox, middleboxes, parse_distribution
+from tcpsim.path.middlebox import FIELDS, sources
 from tcpsim.scenario.run import Verdict
 from tcpsim.scenario.scenario import Expect, Scenario
 from tcpsim.scenario.written import (
@@ -72,6 +76,8 @@ def parse_scenario(content: str, where: str, name: str) -> Scenario:
     sides = {side: top.take(side, _party(side)) for side in SIDES}
     arguments = {f"{side}.{key}": value for side in SIDES for key, value in sides[side][2].items()}
     knobs = {f"{side}.{key}": value for side in SIDES for key, value in sides[side][3].items()}
+    box, turned = top.take("middlebox", _middlebox, ("none", {}))
+    knobs |= {f"middlebox.{key}": value for key, value in turned.items()}
     path = top.take("path", _path, {})
     found = Scenario(
         name=top.take("name", text, name),
@@ -85,6 +91,7 @@ def parse_scenario(content: str, where: str, name: str) -> Scenario:
         horizon=top.take("horizon", time),
         arguments=arguments,
         knobs=knobs,
+        middlebox=box,
         stack_client=sides["client"][1],
         stack_server=sides["server"][1],
         concerns=top.take("concerns", one_of(*SIDES), None),
@@ -160,6 +167,31 @@ def _knob(field: str, value: Any, where: str, own: bool) -> None:
         raise InputError(where, "a knob that is no single value", "one that is")
     elif kind.startswith("int") and not none and isinstance(value, bool):
         raise InputError(where, repr(value), "a number, or a time with a unit")
+
+
+def _middlebox(value: Any, where: str) -> tuple[str, dict[str, Any]]:
+    """The box: its profile, and knobs of it."""
+    table = Table(value, where)
+    kind = table.take("kind", one_of(*middleboxes()))
+    knobs = table.take("knobs", lambda given, at: _box_knobs(kind, given, at), {})
+    table.done()
+    return kind, knobs
+
+
+def _box_knobs(kind: str, value: Any, where: str) -> dict[str, Any]:
+    table = Table(value, where)
+    own = {knob.own_name for knob in sources(kind)}
+    short = [field.removesuffix("_us") for field in FIELDS]
+    for knob, setting in table.left.items():
+        at = table.path(knob)
+        if knob not in (*own, *FIELDS, *short):
+            raise unknown(at, knob, [*filter(None, own), *short])
+        timed = f"{knob.removesuffix('_us')}_us" in FIELDS
+        if timed and not isinstance(setting, str):
+            raise InputError(at, repr(setting), 'a time with a unit, such as "30s"')
+        scalar(setting, at, "text, a number or a boolean")
+        at_field(at, lambda knob=knob, setting=setting: middlebox(kind).with_knobs({knob: setting}))  # type: ignore[misc]
+    return dict(table.left)
 
 
 def _path(value: Any, where: str) -> dict[str, Any]:

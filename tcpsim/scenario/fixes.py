@@ -47,6 +47,8 @@ def _field(name: str, **always: Any) -> Callable[[Any], Changes]:
     return lambda value: {"knobs": {name: value, **always}}
 
 
+_SILENT = ("established", "fin_wait", "close_wait", "last_ack")  # in which nothing need be sent
+
 _ALL = (
     Fix(
         "client-closes",
@@ -105,6 +107,14 @@ _ALL = (
         _field("user_timeout_us"),
         TIME,
         "30s",
+    ),
+    Fix(
+        "nat-timeout",
+        "the operator of the NAT or firewall",
+        "has it remember a silent connection for so long, half-closed or not",
+        lambda limit: {"knobs": {f"middlebox.{state}": limit for state in _SILENT}},
+        TIME,
+        "2h",
     ),
     Fix(
         "no-lingering-close",

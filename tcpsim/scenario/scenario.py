@@ -14,7 +14,7 @@ from tcpsim.app import Program, find
 from tcpsim.app.behaviour import DELAY, Behaviour, Parameter, Side, unknown
 from tcpsim.errors import InputError
 from tcpsim.pair import SIDES, Pair, new_pair
-from tcpsim.path import Distribution, Loss, Path, make_path, parse_distribution
+from tcpsim.path import Distribution, Loss, Middlebox, Path, make_path, middlebox, parse_distribution
 from tcpsim.scenario.run import Verdict
 from tcpsim.tcp.stack import Stack, stack
 from tcpsim.units import parse_duration, parse_probability
@@ -50,9 +50,10 @@ class Scenario:
 
     `arguments` are parameters of the behaviours: a plain name sets it on each side that has it,
     "client.delay" on one side. `knobs` are fields of a stack's profile, or own names; a plain one turns
-    both stacks. `drops` are rules in words (see `tcpsim.path.script`). `cures` are fixes (see
-    `tcpsim.scenario.fixes`) that free the host which the scenario `concerns` (None: both) of its
-    connections, or let the client read where it failed; `in_vain` are some that do not.
+    both stacks, "middlebox.close_wait" the NAT or firewall between. `drops` are rules in words (see
+    `tcpsim.path.script`). `cures` are fixes (see `tcpsim.scenario.fixes`) that free the host which the
+    scenario `concerns` (None: both) of its connections, or let the client read where it failed; `in_vain` are
+    some that do not.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Scenario:
     drops: tuple[str, ...] = ()
     loss: float = 0.0
     delay: str = "10ms"
+    middlebox: str = "none"
     stack_client: str = "linux"
     stack_server: str = "linux"
     knobs: Mapping[str, Any] = field(default_factory=dict)
@@ -100,8 +102,9 @@ class Scenario:
 class Setting:
     """What may be changed of a scenario; None leaves it as it is. `drops` are added to the scenario's own.
 
-    `knobs` turns knobs of both stacks, "client.NAME" or "server.NAME" of one. `loss_from` is when losses
-    begin: after 300 ms a connection of the catalogue is ESTABLISHED.
+    `knobs` turns knobs of both stacks, "client.NAME" or "server.NAME" of one, "middlebox.NAME" of the box.
+    `loss_from` is when losses begin: after 300 ms a connection of the catalogue is ESTABLISHED. Behind a
+    middlebox `loss_side` puts them all on one side of it; else each segment is lost beyond the box.
     """
 
     client: str | Program | None = None
@@ -122,6 +125,8 @@ class Setting:
     reorder: float | str = 0.0
     reorder_extra: str | int = 0
     drops: tuple[str, ...] = ()
+    middlebox: str | Middlebox | None = None
+    loss_side: Side | None = None
     client_port: int = 40_000
     server_port: int = 5_000
 
@@ -210,11 +215,27 @@ def _stack(scenario: Scenario, setting: Setting, side: Side) -> Stack:
     turned = {}
     for knob, value in {**scenario.knobs, **setting.knobs}.items():
         where, dot, name = knob.partition(".")
-        if dot and where not in SIDES:
-            raise InputError(f"knob {knob}", where, "client.NAME, server.NAME or NAME")
+        if dot and where not in (*SIDES, "middlebox"):
+            raise InputError(f"knob {knob}", where, "client.NAME, server.NAME, middlebox.NAME or NAME")
         if not dot or where == side:
             turned[name if dot else knob] = value
     return profile.with_knobs(turned) if turned else profile
+
+
+def _middlebox(scenario: Scenario, setting: Setting) -> Middlebox | None:
+    """The box on the path; the scenario's own knobs are those of its own box."""
+    own = setting.middlebox is None
+    chosen = scenario.middlebox if setting.middlebox is None else setting.middlebox
+    if not isinstance(chosen, str | Middlebox):
+        raise InputError("middlebox", repr(chosen), "the name of a middlebox, or a Middlebox")
+    knobs = {**(scenario.knobs if own else {}), **setting.knobs}
+    turned = {name.removeprefix("middlebox."): knobs[name] for name in knobs if name.startswith("middlebox.")}
+    if chosen == "none":
+        if turned:
+            raise InputError(f"knob middlebox.{next(iter(turned))}", "no middlebox on the path", "one")
+        return None
+    box = middlebox(chosen) if isinstance(chosen, str) else chosen
+    return box.with_knobs(turned) if turned else box
 
 
 def _path(scenario: Scenario, setting: Setting) -> Path:
@@ -228,11 +249,15 @@ def _path(scenario: Scenario, setting: Setting) -> Path:
         p = parse_probability(both, "loss") if own is None else parse_probability(own, where)
         losses.append(Loss(p, from_us) if from_us and p else p)
     jitter = setting.jitter
+    if setting.loss_side not in (None, *SIDES):
+        raise InputError("loss_side", repr(setting.loss_side), " or ".join(SIDES))
     return make_path(
         parse_duration(scenario.delay if setting.delay is None else setting.delay, "delay"),
         losses[0],
         losses[1],
         (*scenario.drops, *setting.drops),
+        middlebox=_middlebox(scenario, setting),
+        loss_side=setting.loss_side,
         jitter=parse_distribution(jitter, "jitter") if isinstance(jitter, str) else jitter,
         rate_bps=setting.rate_bps,
         queue_packets=setting.queue_packets,

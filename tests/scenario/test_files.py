@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tcpsim.errors import InputError
+from tcpsim.path import Tracker
 from tcpsim.scenario import as_toml, build, changes, cured, parse_scenario, play, scenarios, surprises
 
 SMALL = """\
@@ -103,6 +104,25 @@ MISTAKES = [
     ("[client]", "[expect]\nclient = 'gone'\n[client]", "expect.server: found nothing"),
     ("[client]", "cures = ['keepalife']\n[client]", "cures[0]: found 'keepalife' (did you mean keepalive"),
     ("[client]", "path = 3\n[client]", "path: found 3, allowed: a table"),
+    ("[client]", "[middlebox]\n[client]", "middlebox.kind: found nothing, allowed: it is required"),
+    (
+        "[client]",
+        "[middlebox]\nkind = 'junes'\n[client]",
+        "middlebox.kind: found 'junes' (did you mean junos",
+    ),
+    (
+        "[client]",
+        "[middlebox]\nkind = 'junos'\nloss = 1\n[client]",
+        "middlebox.loss: found 'loss', allowed: ",
+    ),
+]
+IN_BOX = [
+    ("close_wiat = '1s'", "close_wiat: found 'close_wiat' (did you mean close_wait"),
+    ("close_wait = 60", "close_wait: found 60, allowed: a time with a unit"),
+    ("close_wait = '60'", "close_wait: found '60', allowed: a number with a unit"),
+    ("loose = 'maybe'", "loose: found 'maybe', allowed: true or false"),
+    ("max_retrans = 0", "max_retrans: found 0, allowed: an integer >= 1"),
+    ("nf_conntrack_tcp_timeout_close_wait = []", "nf_conntrack_tcp_timeout_close_wait: found [], allowed: "),
 ]
 IN_SERVER = [
     ("stack = 'linus'", "stack: found 'linus' (did you mean linux"),
@@ -142,6 +162,24 @@ def test_a_mistake_in_a_party_is_told_with_its_path(line: str, message: str) -> 
     assert complaint(f"{SMALL}{line}\n").startswith(f"my.toml: server.{message}")
 
 
+@pytest.mark.parametrize(("line", "message"), IN_BOX, ids=[line for line, _ in IN_BOX])
+def test_a_mistake_in_a_middlebox_is_told_with_its_path(line: str, message: str) -> None:
+    box = f"[middlebox]\nkind = 'linux-conntrack'\nknobs = {{ {line} }}\n"
+    assert complaint(f"{SMALL}{box}").startswith(f"my.toml: middlebox.knobs.{message}")
+
+
+def test_a_middlebox_of_a_file_arrives() -> None:
+    knobs = "nf_conntrack_tcp_timeout_close_wait = 90, loose = false"
+    found = read(f"{SMALL}[middlebox]\nkind = 'linux-conntrack'\nknobs = {{ {knobs} }}\n")
+    (tracker,) = build(found).path.shared
+    assert isinstance(tracker, Tracker)
+    assert (tracker.box.name, tracker.box.close_wait_us, tracker.box.loose) == (
+        "linux-conntrack",
+        90_000_000,
+        False,
+    )
+
+
 def test_what_is_no_toml_is_told_with_its_place() -> None:
     assert complaint("[client").startswith("my.toml: found Expected ']' at the end of a table declaration")
 
@@ -167,6 +205,7 @@ PLACES = st.sampled_from(
         *("client.behaviour", "client.stack", "client.arguments.request", "client.arguments.think"),
         *("server.arguments.delay", "server.knobs.tcp_fin_timeout", "server.knobs.retries"),
         *("server.knobs.fin_wait_2_us", "server.knobs.sack", "server.knobs.rto_rule", "server.knobs.memory"),
+        *("middlebox.kind", "middlebox.knobs.close_wait", "middlebox.knobs.loose", "middlebox"),
         *("path.loss", "path.delay", "path.drops", "expect.reads", "expect.settled", "expect.verdict"),
     ]
 )

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from tcpsim.app.program import Program, Reboot, Running
 from tcpsim.errors import InputError
 from tcpsim.pair import FIRST_PID, SIDES, Machine, Pair, Side
-from tcpsim.path import Link, Path, Seeded
+from tcpsim.path import Link, Path, Seeded, Tracker
 from tcpsim.scenario import run
 from tcpsim.tcp.stack import Stack, knobs, stack
 from tcpsim.units import format_duration
@@ -101,6 +101,8 @@ def _delay_us(path: Path) -> int:
     """The exact one-way delay, which a trace must have."""
     delays = set()
     for element in (*path.shared, *path.to_server, *path.to_client):
+        if isinstance(element, Tracker):
+            raise InputError("lab path", "a middlebox", "none: a trace has no place for one")
         if isinstance(element, Link):
             if element.jitter is not None or element.rate_bps is not None:
                 raise InputError("lab path", "jitter or a rate", "an exact delay")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tcpsim.app.behaviour import unknown
 from tcpsim.scenario.catalogue import (
+    between,
     close_wait,
     fin_wait_2,
     half_open,
@@ -24,6 +25,7 @@ _ALL = (
     *close_wait.SCENARIOS,
     *masked.SCENARIOS,
     *half_open.SCENARIOS,
+    *between.SCENARIOS,
     *fin_wait_2.SCENARIOS,
     *systems.SCENARIOS,
     *lingering.SCENARIOS,

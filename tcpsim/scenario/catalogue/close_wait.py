@@ -51,8 +51,12 @@ SCENARIOS = (
         horizon="2h",
         contrasts=(
             Contrast(
-                "a firewall between forgets the connection first",
-                {"parameters": {"server.timeout": "1h"}, "drops": ("both ANY after 5min",)},
+                "a NAT between forgets the connection first",
+                {
+                    "parameters": {"server.timeout": "1h"},
+                    "middlebox": "gcp-nat",
+                    "knobs": {"middlebox.established": "5min"},
+                },
                 Expect(GONE, GONE, CLEAN, rst=False, settled=("1h", "62min"), reads=(1000, "ETIMEDOUT")),
             ),
             Contrast(

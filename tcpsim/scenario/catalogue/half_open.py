@@ -48,24 +48,4 @@ SCENARIOS = (
         cures=("keepalive=10min",),
         in_vain=("fin-timeout=30s", "user-timeout=30s", "client-closes"),
     ),
-    Scenario(
-        name="firewall-forgets-half-closed",
-        theme="half-open",
-        title="A firewall forgets a half-closed connection",
-        story="The server half-closes and waits for the client, which is entitled to take its time. A"
-        " firewall between (here after 80 s; Linux conntrack gives such a connection 60 s, others 150 s)"
-        " forgets it and drops what comes later. The client's data is never acknowledged; its program"
-        " closes, and its kernel gives up on the orphan. The server's program waits in FIN-WAIT-2: no"
-        " timer for a socket that somebody holds.",
-        watch="data into the void; FIN-WAIT-2 with an owner",
-        client="keeps-sending",
-        server="half-closes",
-        arguments={"every": "100s", "blocks": 2},
-        drops=("client after 80s",),
-        expect=Expect(GONE, "FIN-WAIT-2", PERMANENT, rst=False, reads=(1000, 0)),
-        horizon="3h",
-        concerns="server",
-        cures=("keepalive=50s", "no-lingering-close"),
-        in_vain=("fin-timeout=10s",),
-    ),
 )

@@ -1,0 +1,90 @@
+"""What a connection tracker makes of the segments that it sees: states, and the table from one to the next.
+
+Owns: the states and the transitions of Linux's nf_conntrack, which stand for those of every box here, and
+what counts as a row of the table. Refuses to know: how long a state lasts and what is done with a segment
+that fits nowhere (middlebox: a profile says it), and the flows themselves (tracker).
+
+Source: net/netfilter/nf_conntrack_proto_tcp.c `tcp_conntracks`, written down from memory of the kernel and
+not compared with a tree: *unverified*. The states are spelled with an underscore, as /proc/net/nf_conntrack
+does: CLOSE_WAIT here is no state of an end. It is a flow after one FIN and an ACK, whoever sent that ACK.
+
+A tracker guesses. It knows no more than what passed it, so that a FIN that is repeated before its ACK looks
+like the FINs of both sides (FIN_WAIT to LAST_ACK), and a SYN on a flow that it believes in may mean that it
+is the tracker who is wrong: such segments go through and change nothing (IGNORE). What cannot be is INVALID.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Literal
+
+from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
+
+Direction = Literal["original", "reply"]  # of the flow's first segment, and against it
+Kind = Literal["SYN", "SYN-ACK", "FIN", "ACK", "RST", "no flags"]
+
+
+class Tracked(Enum):
+    """The state of a flow; ``str()`` is the kernel's name."""
+
+    NONE = "NONE"
+    SYN_SENT = "SYN_SENT"
+    SYN_RECV = "SYN_RECV"
+    ESTABLISHED = "ESTABLISHED"
+    FIN_WAIT = "FIN_WAIT"
+    CLOSE_WAIT = "CLOSE_WAIT"
+    LAST_ACK = "LAST_ACK"
+    TIME_WAIT = "TIME_WAIT"
+    CLOSE = "CLOSE"
+    SYN_SENT2 = "SYN_SENT2"  # SYNs of both sides: a simultaneous open
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Unmoved(Enum):
+    """What is no state: a segment that changes nothing, and one that cannot be."""
+
+    IGNORE = "IGNORE"
+    INVALID = "INVALID"
+
+
+_SHORT: dict[str, Tracked | Unmoved] = {
+    "sNO": Tracked.NONE, "sSS": Tracked.SYN_SENT, "sSR": Tracked.SYN_RECV, "sES": Tracked.ESTABLISHED,
+    "sFW": Tracked.FIN_WAIT, "sCW": Tracked.CLOSE_WAIT, "sLA": Tracked.LAST_ACK, "sTW": Tracked.TIME_WAIT,
+    "sCL": Tracked.CLOSE, "sS2": Tracked.SYN_SENT2, "sIG": Unmoved.IGNORE, "sIV": Unmoved.INVALID,
+}  # fmt: skip
+
+_ROWS: dict[tuple[Direction, Kind], str] = {
+    #                        sNO sSS sSR sES sFW sCW sLA sTW sCL sS2
+    ("original", "SYN"):     "sSS sSS sIG sIG sIG sIG sIG sSS sSS sS2",
+    ("original", "SYN-ACK"): "sIV sIV sSR sIV sIV sIV sIV sIV sIV sSR",
+    ("original", "FIN"):     "sIV sIV sFW sFW sLA sLA sLA sTW sCL sIV",
+    ("original", "ACK"):     "sES sIV sES sES sCW sCW sTW sTW sCL sIV",
+    ("original", "RST"):     "sIV sCL sCL sCL sCL sCL sCL sCL sCL sCL",
+    ("original", "no flags"): "sIV sIV sIV sIV sIV sIV sIV sIV sIV sIV",
+    ("reply", "SYN"):        "sIV sS2 sIV sIV sIV sIV sIV sSS sIV sS2",
+    ("reply", "SYN-ACK"):    "sIV sSR sIG sIG sIG sIG sIG sIG sIG sSR",
+    ("reply", "FIN"):        "sIV sIV sFW sFW sLA sLA sLA sTW sCL sIV",
+    ("reply", "ACK"):        "sIV sIG sSR sES sCW sCW sTW sTW sCL sIG",
+    ("reply", "RST"):        "sIV sCL sCL sCL sCL sCL sCL sCL sCL sCL",
+    ("reply", "no flags"):   "sIV sIV sIV sIV sIV sIV sIV sIV sIV sIV",
+}  # fmt: skip
+
+TABLE: dict[tuple[Direction, Kind, Tracked], Tracked | Unmoved] = {
+    (direction, kind, state): _SHORT[after]
+    for (direction, kind), row in _ROWS.items()
+    for state, after in zip(Tracked, row.split(), strict=True)
+}
+
+
+def kind_of(segment: Segment) -> Kind:
+    """The row of the table: RST before SYN before FIN before ACK (`get_conntrack_index`)."""
+    flags = segment.flags
+    if flags & RST:
+        return "RST"
+    if flags & SYN:
+        return "SYN-ACK" if flags & ACK else "SYN"
+    if flags & FIN:
+        return "FIN"
+    return "ACK" if flags & ACK else "no flags"

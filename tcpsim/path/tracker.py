@@ -1,0 +1,179 @@
+"""A NAT or a stateful firewall on the path: it knows flows, for a while, and stops what belongs to none.
+
+Owns: the flows, when each is forgotten, what becomes of a segment, and in which words. Refuses to know: what
+a segment means to the ends, and where chance comes from: it asks none.
+
+It stands in the middle of the line and sees both directions, so it belongs into `Path.shared`. There a
+segment passes at the time it is put on the wire; a box half way along a line of equal delays sees all of
+them later by the same half, so that no difference of times changes. Losses before it are rules, or `OneWay`.
+
+Nothing wakes it. A flow is forgotten when the clock says so, and that is found out when the next segment
+comes; so the path's `next_time` knows nothing of it. What is forgotten stays in the list, to be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from tcpsim.path.choose import Chooser
+from tcpsim.path.conntrack import TABLE, Kind, Tracked, Unmoved, kind_of
+from tcpsim.path.element import Passage, Side
+from tcpsim.path.middlebox import Middlebox
+from tcpsim.tcp.output import rst_for
+from tcpsim.tcp.segment import Segment
+from tcpsim.tcp.seqnum import MASK, diff
+from tcpsim.units import format_duration
+
+_Both = tuple[int | None, int | None]  # of the client, of the server
+
+
+class Flow(NamedTuple):
+    """One connection as the box knows it. `opener` sent its first segment, by which directions are told."""
+
+    client_port: int
+    server_port: int
+    opener: Side
+    state: Tracked
+    seen_us: int  # when a segment last counted for it
+    limit_us: int  # how long it is remembered from then on
+    replied: bool = False  # a segment came against the direction of the first
+    ends: _Both = (None, None)  # the highest number each side has sent, plus one
+    unacked: tuple[bool, bool] = (False, False)  # whether that is still to be acknowledged
+    last: tuple[Side, int, int, int, int] | None = None  # the latest acknowledgement, to count repetitions
+    repeated: int = 0
+    ignored: tuple[Side, int] | None = None  # a SYN just let through unbelieved: whose, and its end
+
+    def known(self, at_us: int) -> bool:
+        """Whether it is still remembered."""
+        return at_us < self.seen_us + self.limit_us
+
+    def saw(self, state: Tracked, sender: Side, segment: Segment, at_us: int, box: Middlebox) -> Flow:
+        """After a segment that counts, which brought it into `state`."""
+        mine = 0 if sender == "client" else 1
+        end = (segment.seq + segment.seg_len) & MASK
+        ends, unacked = list(self.ends), list(self.unacked)
+        highest = ends[mine]
+        if highest is None or diff(end, highest) > 0:
+            ends[mine] = end
+            unacked[mine] = highest is not None
+        if segment.has_ack and segment.ack == ends[1 - mine]:
+            unacked[1 - mine] = False
+        last, repeated, kind = self.last, self.repeated, kind_of(segment)
+        if kind == "ACK":
+            now = (sender, segment.seq, segment.ack, end, segment.wnd)
+            repeated = min(repeated + 1, box.max_retrans) if now == last else 0
+            last = now
+        replied = self.replied or sender != self.opener
+        after = self._replace(
+            state=state, seen_us=at_us, replied=replied, ends=(ends[0], ends[1]),
+            unacked=(unacked[0], unacked[1]), last=last, repeated=repeated, ignored=None,
+        )  # fmt: skip
+        return after._replace(limit_us=after._limit_us(kind, box))
+
+    def _limit_us(self, kind: Kind, box: Middlebox) -> int:
+        """How long silence may last now: by state, and shorter while something is not as it should be."""
+        limit_us = box.limit_us(self.state)
+        capped: int | None = None
+        if self.repeated >= box.max_retrans:
+            capped = box.max_retrans_us
+        elif kind == "RST":
+            capped = box.close_us
+        elif any(self.unacked) or (self.state is Tracked.ESTABLISHED and not self.replied):
+            capped = box.unacknowledged_us
+        return limit_us if capped is None else min(limit_us, capped)
+
+
+@dataclass(frozen=True, slots=True)
+class Tracker:
+    """The box: a profile and the flows that it has met."""
+
+    box: Middlebox
+    flows: tuple[Flow, ...] = ()
+
+    follows_connections = True  # it remembers sequence numbers as they are
+
+    def carry(self, sender: Side, segment: Segment, at_us: int, chooser: Chooser) -> Passage:
+        flow = self._flow(sender, segment)
+        if flow is None or not flow.known(at_us):
+            return self._begin(sender, segment, at_us, _forgotten(flow))
+        kind, through = kind_of(segment), ((at_us, segment),)
+        after = TABLE["original" if sender == flow.opener else "reply", kind, flow.state]
+        if after is Unmoved.INVALID:
+            return self, (), f"{self.box.role}: {kind} is INVALID in {flow.state}"
+        if after is Unmoved.IGNORE:
+            return self._unbelieved(flow, kind, sender, segment, at_us)
+        assert isinstance(after, Tracked)
+        if after is Tracked.SYN_SENT and flow.state in (Tracked.TIME_WAIT, Tracked.CLOSE):
+            return self._begin(sender, segment, at_us, "no such flow")  # a new connection on the same ports
+        if kind == "RST" and sender != flow.opener and not flow.replied:
+            rest = tuple([each for each in self.flows if each is not flow])
+            return replace(self, flows=rest), through, ""  # refused at once: there never was a connection
+        if kind == "ACK" and flow.state is Tracked.LAST_ACK and flow.ignored and flow.ignored[0] != sender:
+            return self, through, ""  # a challenge to the SYN before it (RFC 5961), not the last ACK
+        return self._with(flow.saw(after, sender, segment, at_us, self.box)), through, ""
+
+    def answer(self, sender: Side, segment: Segment, at_us: int) -> Segment | None:
+        """The RST that goes back for a segment of no known flow, if the box sends any."""
+        flow = self._flow(sender, segment)
+        if self.box.answers not in (sender, "both") or (flow is not None and flow.known(at_us)):
+            return None
+        return rst_for(segment)
+
+    def key(self, now_us: int) -> Hashable:
+        """The box, and each flow with the time for which it is still remembered."""
+        flows: list[Hashable] = []
+        for flow in self.flows:
+            if flow.known(now_us):
+                flows.append(flow._replace(seen_us=flow.seen_us - now_us))
+            else:  # nothing is left of it but what the ladder would say
+                flows.append((flow.client_port, flow.server_port, flow.state, flow.limit_us))
+        return self.box, tuple(flows)
+
+    def _unbelieved(self, flow: Flow, kind: Kind, sender: Side, segment: Segment, at_us: int) -> Passage:
+        """A segment that does not fit but may be right: the ends know better than the box."""
+        if not self.box.passes_ignored:
+            return self, (), f"{self.box.role}: {kind} does not fit {flow.state}"
+        through = ((at_us, segment),)
+        if kind == "SYN":
+            seen = flow._replace(ignored=(sender, (segment.seq + 1) & MASK))
+            return self._with(seen), through, ""
+        opener, end = flow.ignored or (sender, None)
+        if kind == "SYN-ACK" and opener != sender and end == segment.ack:
+            # It acknowledges the SYN: both ends agree on a new connection, so it is the box that was wrong.
+            ends = (segment.ack, None) if opener == "client" else (None, segment.ack)
+            fresh = Flow(*flow[:2], opener, Tracked.SYN_SENT, at_us, 0, ends=ends)
+            return self._with(fresh.saw(Tracked.SYN_RECV, sender, segment, at_us, self.box)), through, ""
+        return self, through, ""
+
+    def _begin(self, sender: Side, segment: Segment, at_us: int, why_not: str) -> Passage:
+        """A segment of no known flow begins one, if it may."""
+        state = TABLE["original", kind_of(segment), Tracked.NONE]
+        may = self.box.begins in (sender, "both") and (state is Tracked.SYN_SENT or self.box.loose)
+        if not may or not isinstance(state, Tracked):
+            return self, (), f"{self.box.role}: {why_not}"
+        fresh = Flow(*_ports(sender, segment), sender, Tracked.NONE, at_us, 0)
+        return self._with(fresh.saw(state, sender, segment, at_us, self.box)), ((at_us, segment),), ""
+
+    def _flow(self, sender: Side, segment: Segment) -> Flow | None:
+        ports = _ports(sender, segment)
+        return next((flow for flow in self.flows if flow[:2] == ports), None)
+
+    def _with(self, flow: Flow) -> Tracker:
+        """A flow as it is now, all of them in the order of their ports."""
+        rest = [each for each in self.flows if each[:2] != flow[:2]]
+        return replace(self, flows=tuple(sorted([*rest, flow], key=lambda each: each[:2])))
+
+
+def _ports(sender: Side, segment: Segment) -> tuple[int, int]:
+    """(the client's, the server's)."""
+    if sender == "client":
+        return segment.src_port, segment.dst_port
+    return segment.dst_port, segment.src_port
+
+
+def _forgotten(flow: Flow | None) -> str:
+    if flow is None:
+        return "no such flow"
+    return f"forgotten after {format_duration(flow.limit_us)} in {flow.state}"
