@@ -60,8 +60,8 @@ class Flow(NamedTuple):
             unacked[mine] = highest is not None
         if segment.has_ack and segment.ack == ends[1 - mine]:
             unacked[1 - mine] = False
-        last, repeated, kind = self.last, self.repeated, kind_of(segment)
-        if kind == "ACK":
+        last, repeated = self.last, self.repeated
+        if kind_of(segment) == "ACK":
             now = (sender, segment.seq, segment.ack, end, segment.wnd)
             repeated = min(repeated + 1, box.max_retrans) if now == last else 0
             last = now
@@ -70,16 +70,14 @@ class Flow(NamedTuple):
             state=state, seen_us=at_us, replied=replied, ends=(ends[0], ends[1]),
             unacked=(unacked[0], unacked[1]), last=last, repeated=repeated, ignored=None,
         )  # fmt: skip
-        return after._replace(limit_us=after._limit_us(kind, box))
+        return after._replace(limit_us=after._limit_us(box))
 
-    def _limit_us(self, kind: Kind, box: Middlebox) -> int:
+    def _limit_us(self, box: Middlebox) -> int:
         """How long silence may last now: by state, and shorter while something is not as it should be."""
         limit_us = box.limit_us(self.state)
         capped: int | None = None
         if self.repeated >= box.max_retrans:
             capped = box.max_retrans_us
-        elif kind == "RST":
-            capped = box.close_us
         elif any(self.unacked) or (self.state is Tracked.ESTABLISHED and not self.replied):
             capped = box.unacknowledged_us
         return limit_us if capped is None else min(limit_us, capped)
@@ -111,7 +109,8 @@ class Tracker:
             rest = tuple([each for each in self.flows if each is not flow])
             return replace(self, flows=rest), through, ""  # refused at once: there never was a connection
         if kind == "ACK" and flow.state is Tracked.LAST_ACK and flow.ignored and flow.ignored[0] != sender:
-            return self, through, ""  # a challenge to the SYN before it (RFC 5961), not the last ACK
+            # a challenge to the SYN before it (RFC 5961), not the last ACK
+            return self._with(flow._replace(ignored=None)), through, ""
         return self._with(flow.saw(after, sender, segment, at_us, self.box)), through, ""
 
     def answer(self, sender: Side, segment: Segment, at_us: int) -> Segment | None:
