@@ -12,7 +12,7 @@ from tcpsim.app.behaviour import Bytes, Count, Delay, Probability, Seconds, Time
 from tcpsim.app.flow import choose, crash, reboot, vanish
 from tcpsim.app.program import Program, Step
 from tcpsim.app.receiving import receive, receive_to_eof
-from tcpsim.app.steps import abort, close, connect, send, set_option, shutdown
+from tcpsim.app.steps import abort, close, connect, keepalive, send, shutdown
 from tcpsim.app.waiting import ignore, poll_for_eof, wait, wait_if_any, wait_until
 from tcpsim.units import parse_duration
 
@@ -87,12 +87,7 @@ def keepalive_never_closes(
     request: Bytes = 100, idle: Seconds = "2h", interval: Seconds = "75s", count: Count = 9
 ) -> Program:
     """Never closes, but has set SO_KEEPALIVE: the leak is masked by a probe and the RST to it."""
-    options = [
-        set_option("SO_KEEPALIVE", 1),
-        set_option("TCP_KEEPIDLE", int(idle) // 1_000_000),
-        set_option("TCP_KEEPINTVL", int(interval) // 1_000_000),
-        set_option("TCP_KEEPCNT", count),
-    ]
+    options = keepalive(idle, interval, count)
     return Program(
         [connect(), *options, send(request), receive_to_eof(), ignore()],
         on_error=[ignore()],

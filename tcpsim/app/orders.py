@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
 
-from tcpsim.app.behaviour import Bytes, Time, client
+from tcpsim.app.behaviour import Bytes, Count, Seconds, Time, client
 from tcpsim.app.flow import Acted, Single, leave, repeat
 from tcpsim.app.program import ASLEEP, Assembler, Running, Step, number
 from tcpsim.app.receiving import receive, receive_to_eof
-from tcpsim.app.steps import close, connect, send
+from tcpsim.app.steps import close, connect, keepalive, send
 from tcpsim.sockets import Reply
 
 
@@ -73,13 +73,31 @@ def awaits_order(r: Running) -> bool:
     return r.phase == 1 and isinstance(r.program.ops[r.pc], AwaitOrder)
 
 
-@client
-def obeys(request: Bytes = 100, response: Bytes = 1000, patience: Time = "60s") -> list[Step]:
-    """Does what its browser or pool says: asks, asks for the last time, closes. Closes on errors."""
+def _obeying(opening: list[Step], request: int, response: int, patience: str | int) -> list[Step]:
     asking = [send(request), receive(response, within=patience)]
     courses: dict[Order, list[Step]] = {
         Order.ASK: asking,
         Order.ASK_LAST: [*asking, receive_to_eof(within=patience), close(), leave()],
         Order.CLOSE: [close(), leave()],
     }
-    return [connect(), repeat([obey([courses[order] for order in Order])])]
+    return [*opening, repeat([obey([courses[order] for order in Order])])]
+
+
+@client
+def obeys(request: Bytes = 100, response: Bytes = 1000, patience: Time = "60s") -> list[Step]:
+    """Does what its browser or pool says: asks, asks for the last time, closes. Closes on errors."""
+    return _obeying([connect()], request, response, patience)
+
+
+@client
+def keepalive_obeys(
+    request: Bytes = 100,
+    response: Bytes = 1000,
+    patience: Time = "60s",
+    idle: Seconds = "2h",
+    interval: Seconds = "75s",
+    count: Count = 9,
+) -> list[Step]:
+    """Does what its pool says, and has set SO_KEEPALIVE."""
+    opening = [connect(), *keepalive(idle, interval, count)]
+    return _obeying(opening, request, response, patience)

@@ -12,7 +12,7 @@ from tcpsim.app.behaviour import Bytes, Count, Delay, Seconds, Time, server
 from tcpsim.app.flow import fork, leave, repeat
 from tcpsim.app.program import Program, Step
 from tcpsim.app.receiving import receive, receive_to_eof
-from tcpsim.app.steps import accept, close, listen, send, set_option, shutdown
+from tcpsim.app.steps import accept, close, keepalive, listen, send, set_option, shutdown
 from tcpsim.app.waiting import ignore, wait, wait_if_any, wait_until
 
 Steps = list[Step]
@@ -40,10 +40,12 @@ def closes_at(request: Bytes = 100, response: Bytes = 1000, at: Time = "300ms") 
 
 
 @server
-def keep_alive_timeout(request: Bytes = 100, response: Bytes = 1000, timeout: Time = "15s") -> Steps:
+def keep_alive_timeout(
+    request: Bytes = 100, think: Delay = "0s", response: Bytes = 1000, timeout: Time = "15s"
+) -> Steps:
     """Answers requests until none has come for KeepAliveTimeout, then closes first."""
-    serving = [receive(request, within=timeout, late=[leave()], eof=[leave()]), send(response)]
-    return [listen(), accept(), repeat(serving), close()]
+    asked = receive(request, within=timeout, late=[leave()], eof=[leave()])
+    return [listen(), accept(), repeat([asked, *wait_if_any(think), send(response)]), close()]
 
 
 @server
@@ -132,11 +134,6 @@ def keepalive_half_closes(
     count: Count = 9,
 ) -> Steps:
     """Half-closes and waits for the client's FIN with SO_KEEPALIVE set."""
-    options = [
-        set_option("SO_KEEPALIVE", 1),
-        set_option("TCP_KEEPIDLE", int(idle) // 1_000_000),
-        set_option("TCP_KEEPINTVL", int(interval) // 1_000_000),
-        set_option("TCP_KEEPCNT", count),
-    ]
+    options = keepalive(idle, interval, count)
     answering = [receive(request), send(response), shutdown("WR"), receive_to_eof()]
     return [listen(), accept(), *options, *answering, close()]

@@ -20,6 +20,7 @@ from tcpsim import sockets
 from tcpsim.app.program import NO_FD, Action, Assembler, Running, Step, fail, number
 from tcpsim.errors import InputError
 from tcpsim.sockets import Reply
+from tcpsim.units import parse_duration
 
 Acted = tuple[Running, Action | None]
 Value = int | tuple[int, int]  # of a socket option; SO_LINGER takes (on, seconds)
@@ -238,6 +239,17 @@ def abort(sock: str = "conn") -> Step:
 def set_option(name: str, value: Value, sock: str = "conn") -> Step:
     """setsockopt(), in the API's units."""
     return _SetOption(sock, name, value)
+
+
+def keepalive(idle: str | int, interval: str | int, count: int) -> list[Step]:
+    """SO_KEEPALIVE, and when it probes: whole seconds, as these options count."""
+    seconds = [parse_duration(each, "keepalive") // 1_000_000 for each in (idle, interval)]
+    return [
+        set_option("SO_KEEPALIVE", 1),
+        set_option("TCP_KEEPIDLE", seconds[0]),
+        set_option("TCP_KEEPINTVL", seconds[1]),
+        set_option("TCP_KEEPCNT", count),
+    ]
 
 
 def at_least(least: int, value: int, where: str) -> int:

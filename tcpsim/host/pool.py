@@ -29,15 +29,15 @@ class Keeping(NamedTuple):
     """How a pool keeps its connections.
 
     `size`: how many there may be; further requests wait for one, for `patience_us` (None: for ever).
-    `requests`: how many the server answers on one (MaxKeepAliveRequests; 1: KeepAlive Off), which its
-    headers tell. `idle_us`: one that has been idle for so long is closed. `looks_us`: how often all idle ones
+    `requests`: how many the server answers on one (MaxKeepAliveRequests; 1: KeepAlive Off; None: any number),
+    which its headers tell. `idle_us`: one that has been idle for so long is closed. `looks_us`: how often all idle ones
     are looked at, so that those which the server has closed are closed too. `checks`: one is looked at before
     it is used; `abandons`: what is then found closed is left as it is, the bug of Apache's page. `tries`: how
     often a request is sent at most, if the connection fails.
     """
 
     size: int = 10
-    requests: int = 100
+    requests: int | None = 100
     patience_us: int | None = None
     idle_us: int | None = None
     looks_us: int | None = None
@@ -85,7 +85,7 @@ class Pool:
                 request = self.waiting.popleft()
                 request.tried += 1
                 self.members[line] = request
-                line.ask(last=line.asked + 1 >= self.keeping.requests)
+                line.ask(last=line.asked + 1 == self.keeping.requests)
             elif not self._open():
                 return
 
@@ -152,6 +152,8 @@ class Pool:
     def over(self, line: Line, error: str | None) -> None:
         """A connection has ended, by an error or after its last response."""
         request = self.members.pop(line)
+        if line in self.idle:  # somebody has killed its process
+            self.idle.remove(line)
         if error is not None:
             self.stumbles[error, line.asked > 1] += 1
             if request is not None and request.tried < self.keeping.tries:

@@ -69,7 +69,7 @@ class Holder(Protocol):
         """A poll() would say now that the server has closed it, or that it is dead."""
 
     def over(self, line: Line, error: str | None) -> None:
-        """The program has closed it and takes no more orders; `error`: the errno, or EOF, that made it."""
+        """The program has closed it and takes no more orders; `error`: why, an errno, EOF or "killed"."""
 
 
 class Line:
@@ -106,9 +106,11 @@ class Line:
             one.owner = None  # the last word has been said
             return
         pair = one.moment.pair
-        running = dict(pair.client.programs)[FIRST_PID]
-        if running.finished:
-            self._finish(one, running)
+        running = dict(pair.client.programs).get(FIRST_PID)
+        if running is None:
+            self._finish(one, "killed")
+        elif running.finished:
+            self._finish(one, running.error)
         elif awaits_order(running):
             fresh = self.asking or not self.up
             dead = _gone(pair, running)
@@ -122,13 +124,13 @@ class Line:
             if died and not self.asking and not self.ended:
                 self.holder.closed(self)
 
-    def _finish(self, one: Connection, running: Running) -> None:
+    def _finish(self, one: Connection, error: str | None) -> None:
         one.owner = None
         self.ended = True
-        if self.asking and running.error is None:
+        if self.asking and error is None:
             self.asking = False
             self.holder.answered(self)
-        self.holder.over(self, running.error)
+        self.holder.over(self, error)
 
 
 class Lines:

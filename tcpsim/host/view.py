@@ -13,9 +13,10 @@ and our SYN until they are acknowledged.
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 from typing import NamedTuple
 
-from tcpsim.app import pause, receive_to_eof
+from tcpsim.app import Program, pause, receive_to_eof
 from tcpsim.app.orders import awaits_order
 from tcpsim.pair import FIRST_PID, Held, Machine, Pair, Side, census
 from tcpsim.tcp.state import Holder, State
@@ -104,13 +105,20 @@ def _has_read_zero(machine: Machine) -> bool:
 
 def _work(server: Machine) -> Work:
     running = dict(server.programs).get(FIRST_PID)
-    steps: tuple[object, ...] = () if running is None else running.program.ops
-    if running is None or GATE not in steps or running.finished:
+    place = None if running is None else _gate(running.program)
+    if running is None or place is None or running.finished:
         return Work.IDLE
-    if running.pc > steps.index(GATE):
+    if running.pc > place:
         return Work.BUSY
     listeners = server.system.end.listeners.values()
     return Work.WANTED if any(listener.accept_queue for listener in listeners) else Work.IDLE
+
+
+@lru_cache(maxsize=64)
+def _gate(program: Program) -> int | None:
+    """Where a program waits for the host's leave, if it does."""
+    steps: tuple[object, ...] = program.ops
+    return steps.index(GATE) if GATE in steps else None
 
 
 class Usage(NamedTuple):

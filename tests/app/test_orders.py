@@ -6,7 +6,7 @@ import pytest
 
 from tcpsim.app import behaviour
 from tcpsim.app.orders import Order, awaits_order
-from tcpsim.pair import FIRST_PID, Kill, Pair, Resume, advance, call, census, new_pair
+from tcpsim.pair import FIRST_PID, Arrived, Event, Kill, Pair, Resume, advance, call, census, new_pair
 from tcpsim.path import Quiet, make_path
 from tcpsim.tcp.stack import stack
 from tcpsim.tcp.state import State
@@ -85,3 +85,18 @@ def test_a_killed_client_is_over() -> None:
     pair = told(connected(), Order.ASK)
     pair = until(call(pair, "client", Kill(FIRST_PID), pair.now_us, Quiet()), pair.now_us + S)
     assert [held.state for held in census(pair, "client")] == [State.TIME_WAIT]
+
+
+@pytest.mark.parametrize(("interval", "probes"), [("10s", 5), ("75s", 1)])
+def test_keepalive_wakes_the_network_as_often_as_its_interval_allows(interval: str, probes: int) -> None:
+    """After a probe Linux looks again when TCP_KEEPINTVL is over, answered or not (tcp_keepalive_timer)."""
+    client = behaviour.make("client", "keepalive-obeys", idle="10s", interval=interval)
+    server = behaviour.make("server", "httpd", timeout="1h")
+    pair = told(settled(new_pair(client, server, LINUX, LINUX, make_path(10_000))), Order.ASK)
+    events: list[Event] = []
+    while pair.next_us is not None and pair.next_us <= 60 * S:
+        pair = advance(pair, Quiet(), events.append)
+    answers = [
+        each for each in events if isinstance(each, Arrived) and each.side == "client" and each.t_us > S
+    ]
+    assert len(answers) == probes
