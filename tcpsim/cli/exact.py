@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,18 @@ import click
 
 from tcpsim.cli.chosen import chosen_scenario
 from tcpsim.cli.options import JSON, duration, output, parsed, setting, setting_options_but_loss, whole
-from tcpsim.cli.show import print_json, print_text
+from tcpsim.cli.over_time import (
+    Held,
+    held_at,
+    held_json,
+    held_text,
+    over_time_options,
+    times,
+    times_json,
+    times_text,
+    when,
+)
+from tcpsim.cli.show import columns, print_json, print_text
 from tcpsim.draw.clock import length
 from tcpsim.errors import InputError
 from tcpsim.explore.chain import LIMIT
@@ -72,8 +84,13 @@ def parse_rates(text: str, where: str = "--loss") -> Rates:
     show_default=True,
     help="States to explore; what is cut is said.",
 )
-@output("--csv", ".csv", ".parquet", help="Write the probabilities as a table.")
-@output("--figure", ".svg", ".png", ".pdf", help="Write the leaks against loss as a picture.")
+@over_time_options
+@output(
+    "--csv", ".csv", ".parquet", help="Write the probabilities as a table; with --at or --rate what is held."
+)
+@output(
+    "--figure", ".svg", ".png", ".pdf", help="Draw the leaks against loss; with --at or --rate what is held."
+)
 @JSON
 def command(
     name: str,
@@ -81,6 +98,11 @@ def command(
     loss_from: int | None,
     horizon: int,
     limit: int,
+    at_us: list[int] | None,
+    rate: float | None,
+    for_us: int | None,
+    fixed: bool,
+    with_times: bool,
     csv: Path | None,
     figure: Path | None,
     as_json: bool,
@@ -88,23 +110,55 @@ def command(
 ) -> None:
     """Everything that is asked for is checked before anything is explored."""
     chosen = chosen_scenario(name)
+    moments = when(at_us, rate, for_us, fixed)
     ways = {"to client": changes.pop("loss_to_client"), "to server": changes.pop("loss_to_server")}
-    fixed = {way: p for way, p in ways.items() if p is not None}
+    one_way = {way: p for way, p in ways.items() if p is not None}
     asked = setting(loss=None, loss_to_client=None, loss_to_server=None, **changes)
     for way in ways:
-        asked["loss_" + way.replace(" ", "_")] = fixed.get(way, _OPEN)
+        asked["loss_" + way.replace(" ", "_")] = one_way.get(way, _OPEN)
     pair = build(chosen, **asked, loss_from=loss_from or 0)
-    losses = {way: [fixed[way]] * len(rates) if way in fixed else rates for way in ways}
+    losses = {way: [one_way[way]] * len(rates) if way in one_way else rates for way in ways}
     found = answer(pair, losses, horizon, limit)
-    routes = _routes(found, _way_at(rates))
+    everywhere = list(range(len(rates)))
+    laws = held = None
+    if with_times:
+        places = everywhere if as_json else _shown(rates)
+        laws = times(found.chain, _at(losses, places), list(found.held_us), horizon)
+    if moments is not None:
+        places = everywhere if as_json or csv else [_one(rates)]
+        held = held_at(found.chain, _at(losses, places), moments, places.index(_one(rates)))
     if csv is not None:
-        _write_csv(csv, rates, found)
+        _write_csv(csv, rates, found, held)
     if figure is not None:
-        _draw(figure, rates, found, chosen)
+        _draw(figure, rates, found, chosen, held)
+    routes = _routes(found, _way_at(rates))
     if as_json:
-        print_json(_json(chosen, rates, found, horizon, routes, _way_at(rates)))
+        document = _json(chosen, rates, found, horizon, routes, _way_at(rates))
+        print_json(document | times_json(laws) | held_json(held))
     else:
-        print_text(_text(chosen, rates, found, horizon, routes, _way_at(rates)))
+        lines = _lines(chosen, rates, found, horizon, routes, _way_at(rates))
+        more = times_text(laws, _heads(rates)) + held_text(held, rates[_one(rates)])
+        print_text("\n".join([*lines[:-1], *more, lines[-1]]) + "\n")
+
+
+def _at(losses: dict[str, Rates], places: Sequence[int]) -> dict[str, Rates]:
+    """Some of the rates."""
+    return {way: [each[place] for place in places] for way, each in losses.items()}
+
+
+def _shown(rates: Rates) -> list[int]:
+    """The places of the rates in a table."""
+    last = len(rates) - 1
+    return sorted({round(last * part / (_SHOWN - 1)) for part in range(_SHOWN)})
+
+
+def _heads(rates: Rates) -> list[str]:
+    return [f"loss {100 * rates[at]:.4g} %" for at in _shown(rates)]
+
+
+def _one(rates: Rates) -> int:
+    """The place of the rate that is nearest to 5 %."""
+    return min(range(len(rates)), key=lambda at: abs(rates[at] - _WAY_AT))
 
 
 def _way_at(rates: Rates) -> float:
@@ -166,18 +220,16 @@ def _way_json(way: Way, loss: float) -> dict[str, Any]:
     return {"drops": way.drops, "chosen": way.chosen, "loss": loss, "probability": way.probability}
 
 
-def _text(
+def _lines(
     chosen: Scenario, rates: Rates, found: Answer, horizon_us: int, routes: Routes, way_at: float
-) -> str:
-    """Three tables: ends, the ways into them, and the time that states are held before."""
-    last = len(rates) - 1
-    shown = sorted({round(last * part / (_SHOWN - 1)) for part in range(_SHOWN)})
-    heads = [f"loss {100 * rates[at]:.4g} %" for at in shown]
+) -> list[str]:
+    """Three tables: ends, the ways into them, and the time that states are held before; one last line."""
+    shown, heads = _shown(rates), _heads(rates)
     rows = [["end", "client", "server", *heads]]
     for end in found.ends:
         cells = [f"{end.probability[at]:.6g}" for at in shown]
         rows.append([str(end.kind), end.client or "-", end.server or "-", *cells])
-    lines = [f"{chosen.name}: {chosen.title}", "", *_columns(rows, 3), ""]
+    lines = [f"{chosen.name}: {chosen.title}", "", *columns(rows, 3), ""]
     lines.append(f"likeliest ways in, at {100 * way_at:.4g} % loss")
     for end, ways in zip(found.ends, routes, strict=True):
         if ways is None:
@@ -189,7 +241,7 @@ def _text(
     rows = [["mean time held before that", "", *heads]]
     for (side, state), us in found.held_us.items():
         rows.append([side, str(state), *[length(round(us[at])) for at in shown]])
-    lines += ["", *_columns(rows, 2), ""]
+    lines += ["", *columns(rows, 2), ""]
     for end in found.ends:
         if end.stay_us is not None and not all(map(isfinite, end.stay_us.tolist())):
             lines.append("metastable: only losses end it; without any it stays for ever")
@@ -201,7 +253,7 @@ def _text(
         f"{found.chain.states:,} states, {len(found.chain.edges):,} edges; stays beyond"
         f" {length(horizon_us)} count as ends{cut}"
     )
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _way_words(way: Way) -> str:
@@ -209,27 +261,22 @@ def _way_words(way: Way) -> str:
     return " ".join(words) or "nothing lost"
 
 
-def _columns(rows: list[list[str]], left: int) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            word.ljust(width) if place < left else word.rjust(width)
-            for place, (word, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-
-
-def _write_csv(path: Path, rates: Rates, found: Answer) -> None:
-    from tcpsim.measure.exact import exact_table
+def _write_csv(path: Path, rates: Rates, found: Answer, held: Held | None) -> None:
+    from tcpsim.measure.exact import exact_table, over_time_table
     from tcpsim.measure.results import write_table
 
-    write_table(exact_table(found, rates), path)
+    table = exact_table(found, rates) if held is None else over_time_table(held.found, rates)
+    write_table(table, path)
 
 
-def _draw(path: Path, rates: Rates, found: Answer, chosen: Scenario) -> None:
-    from tcpsim.draw.exact_figure import exact_figure
+def _draw(path: Path, rates: Rates, found: Answer, chosen: Scenario, held: Held | None) -> None:
+    from tcpsim.draw.exact_figure import exact_figure, over_time_figure
     from tcpsim.draw.sheet import save
 
     note = f"{found.chain.states:,} states; no sampling"
-    save(exact_figure(rates, found.ends, chosen.title, chosen.name, note), path)
+    if held is None:
+        drawn = exact_figure(rates, found.ends, chosen.title, chosen.name, note)
+    else:
+        loss = f"{100 * rates[_one(rates)]:.4g} % loss; {held.title}"
+        drawn = over_time_figure(held.found, held.place, chosen.title, f"{chosen.name}, {loss}", note)
+    save(drawn, path)

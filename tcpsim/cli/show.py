@@ -54,6 +54,18 @@ def print_text(text: str) -> None:
     console.print(coloured)
 
 
+def columns(rows: list[list[str]], left: int) -> list[str]:
+    """Rows of words as lines: the first `left` columns begin below each other, the others end so."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            word.ljust(width) if place < left else word.rjust(width)
+            for place, (word, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
 def warn_if_narrow(columns: int, instead: str) -> None:
     """One line on stderr if stdout is a terminal in which lines of `columns` do not fit."""
     if sys.stdout.isatty() and (found := shutil.get_terminal_size().columns) < columns:

@@ -1,18 +1,32 @@
-"""Exact probabilities against loss as a picture: one line for each end that is no clean one.
+"""Exact answers as pictures: leaks against loss, and what each side holds over time.
 
-Owns: the panel, and which ends are worth a line. Refuses to know: how they were found (explore).
+Owns: the panels, and which ends and states are worth a line. Refuses to know: how they were found (explore).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from tcpsim.draw.curves import footnote, label_ends, percent_axis, sheet, state_colour
+from tcpsim.draw.curves import (
+    count_axis,
+    footnote,
+    label_ends,
+    panel_title,
+    percent_axis,
+    sheet,
+    state_colour,
+    time_axis,
+)
 from tcpsim.explore.leaks import End, Kind
+from tcpsim.explore.over_time import OverTime
+from tcpsim.pair import SIDES
 from tcpsim.tcp.state import State
+
+_SEEN = 0.01  # of the most that is held
 
 
 def exact_figure(
@@ -32,6 +46,39 @@ def exact_figure(
     panel.set_xlim(min(losses), max(losses) or 1)
     panel.set_ylim(bottom=0)
     label_ends(panel)
+    footnote(figure, note)
+    return figure
+
+
+def over_time_figure(found: OverTime, place: int, title: str, subtitle: str = "", note: str = "") -> Figure:
+    """Expected sockets by state, a panel for each side, at the loss rate at `place`; with the band of a host.
+
+    A state that is never held by one in a hundred of the side's sockets is left out.
+    """
+    figure, panels = sheet(title, subtitle, columns=2, width=10.5, height=4.6)
+    at_us = found.at_us
+    for panel, side in zip(panels, SIDES, strict=True):
+        rows = [number for number, each in enumerate(found.sockets) if each[0] == side]
+        top = float(found.mean[rows, :, place].max(initial=0.0))
+        for number in rows:
+            mean = found.mean[number, :, place]
+            if mean.max() < _SEEN * top:
+                continue
+            state = found.sockets[number][1]
+            colour = state_colour(state)
+            if found.low is not None and found.high is not None:
+                low, high = found.low[number, :, place], found.high[number, :, place]
+                panel.fill_between(at_us, low, high, color=colour, alpha=0.25, linewidth=0, zorder=2)
+            draw = panel.plot if found.confidence else partial(panel.step, where="post")
+            draw(at_us, mean, color=colour, linewidth=1.6, zorder=3, label=str(state))
+        panel_title(panel, side)
+        time_axis(panel, int(at_us[-1]), "time" if found.confidence else "age")
+        if found.confidence:
+            count_axis(panel, "sockets" if side == "client" else None)
+        else:
+            percent_axis(panel, "y", "of connections" if side == "client" else None)
+            panel.set_ylim(bottom=0)
+        label_ends(panel)
     footnote(figure, note)
     return figure
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from tcpsim.errors import InputError
 from tcpsim.explore.chain import Chain
-from tcpsim.explore.flow import ROOM, Passages, graph, passages, rates, reaching
+from tcpsim.explore.flow import ROOM, Graph, Passages, graph, passages, rates, reaching
 from tcpsim.explore.steps import Masses, Steps, from_changes
 from tcpsim.pair import SIDES, Held, Side
 from tcpsim.tcp.stack import Memory
@@ -144,10 +144,12 @@ def occupancy(
     losses: Sequence[float] | Mapping[str, Sequence[float]],
     until_us: int,
     room: int = ROOM,
+    net: Graph | None = None,
 ) -> Occupancy:
     """How a connection looks at every age from 0 to `until_us`: `losses` for every class of loss, or by name.
 
-    With fractions instead of floats everything is exact. `room` bounds the work (see flow).
+    With fractions instead of floats everything is exact. `room` bounds the work (see flow); `net` is
+    `graph(chain)`, for whoever has it already.
 
     Raises:
         InputError: see `rates`; `until_us` or `room` below 1.
@@ -157,7 +159,7 @@ def occupancy(
     if room < 1:
         raise InputError("room", room, "at least 1")
     each = rates(chain, losses)
-    net = graph(chain)
+    net = net or graph(chain)
     bits = np.array([_alive(view[0]) + 2 * _alive(view[1]) for view in chain.view], dtype=np.uint8)
     to_come = reaching(net, bits | np.isin(np.arange(chain.states), chain.cut) * np.uint8(3))
     numbers: dict[Look, int] = {}

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tcpsim.explore.chain import Chain
-from tcpsim.explore.flow import ROOM, graph, passages, rates, reaching
+from tcpsim.explore.flow import ROOM, Graph, graph, passages, rates, reaching
 from tcpsim.explore.steps import Masses, Steps, from_changes
 from tcpsim.pair import SIDES, Side
 from tcpsim.tcp.state import State
@@ -64,14 +64,15 @@ def stay(
     state: State,
     until_us: int,
     room: int = ROOM,
+    net: Graph | None = None,
 ) -> Stay:
-    """How long `side` has a socket in `state`: `until_us` bounds that time, not the age.
+    """How long `side` has a socket in `state`: `until_us` bounds that time, not the age; see `occupancy`.
 
     Raises:
         InputError: see `rates`.
     """
     each = rates(chain, losses)
-    net = graph(chain)
+    net = net or graph(chain)
     place = SIDES.index(side)
     sockets = [sum(held.state is state for held in view[place]) for view in chain.view]
     counts = np.minimum(np.array(sockets, dtype=np.int64), 1)

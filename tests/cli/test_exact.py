@@ -70,9 +70,62 @@ def test_one_way_only(tcpsim: Tcpsim) -> None:
     assert sum(end["probability"][0] for end in leaks) == pytest.approx(0.5**3)  # every ACK was lost
 
 
+def test_a_host_over_time(tcpsim: Tcpsim, tmp_path: Path) -> None:
+    """Little's law in the table, the same numbers as JSON and CSV, a band around each, a picture."""
+    csv, figure = tmp_path / "held.csv", tmp_path / "held.svg"
+    asked = (*EXACT, "--loss", "0,0.3", "--rate", "50/s", "--for", "10min", "--at", "5min,10min,1h")
+    out = tcpsim(*asked, "--figure", str(figure))[1]
+    assert "50 per second for 10 min, at 0 % loss" in out
+    assert "3,000.0 (2,860-3,142)" in out
+    assert "FIN-WAIT-2" in figure.read_text()
+    held = json.loads(tcpsim(*asked, "--json", "--csv", str(csv))[1])["over_time"]
+    assert (held["at_us"], held["arrivals"]) == ([300_000_000, 600_000_000, 3_600_000_000], "poisson")
+    waits = next(each for each in held["sockets"] if each["state"] == "FIN-WAIT-2")
+    assert waits["mean"][0] == pytest.approx([3_000, 3_000, 0], abs=1e-6)
+    assert (waits["low"][0], waits["high"][0]) == ([2_860, 2_860, 0], [3_142, 3_142, 0])
+    assert all(
+        low <= mean <= high
+        for low, mean, high in zip(*[waits[key][1] for key in ("low", "mean", "high")], strict=True)
+    )
+    rows = [line.split(",") for line in csv.read_text().splitlines()]
+    assert rows[0] == ["loss", "t_s", "side", "state", "mean", "low", "high", "bytes"]
+    assert len(rows) == 1 + 2 * 3 * len(held["sockets"])
+    even = json.loads(tcpsim(*asked, "--fixed", "--json")[1])["over_time"]["sockets"]
+    certain = next(each for each in even if each["state"] == "FIN-WAIT-2")
+    assert certain["low"][0] == certain["high"][0] == [3_000, 3_000, 0]
+
+
+def test_one_connection_by_age(tcpsim: Tcpsim) -> None:
+    document = json.loads(tcpsim(*EXACT, "--loss", "0.3", "--at", "0s:2min:5", "--times", "--json")[1])
+    leak = next(end for end in document["ends"] if end["client"] == "CLOSE-WAIT")
+    held = next(each for each in document["over_time"]["sockets"] if each["state"] == "CLOSE-WAIT")
+    assert held["mean"][0][-1] == pytest.approx(leak["probability"][0])
+    assert (held["low"], held["high"]) == (None, None)
+    stays = next(each for each in document["times"] if each["state"] == "CLOSE-WAIT")
+    assert stays["for_ever"][0] == pytest.approx(leak["probability"][0])
+    assert stays["quantiles_us"]["0.99"] == [None]
+    server = next(each for each in document["ended"] if each["side"] == "server")
+    assert server["by_horizon"] == pytest.approx([1])
+    assert 60_000_000 < server["quantiles_us"]["0.5"][0] < 70_000_000
+
+
+def test_times_as_a_table(tcpsim: Tcpsim) -> None:
+    status, out, _ = tcpsim(*EXACT, "--loss", "0.3", "--times")
+    assert status == 0
+    assert "age when it has ended" in out
+    assert next(line for line in out.splitlines() if "FIN-WAIT-2" in line and "50 %" in line).endswith("60 s")
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (("--for", "1h"), "--for: found no --rate"),
+        (("--fixed", "--at", "1h"), "--fixed: found no --rate"),
+        (("--rate", "5"), "neither --at nor --for"),
+        (("--rate", "5", "--for", "0s"), "a time above zero"),
+        (("--rate", "50000/s", "--for", "30d"), "at most 100,000,000"),
+        (("--at", "1h:1s:5"), "FIRST before LAST"),
+        (("--at", "1h:5"), "FIRST:LAST:COUNT"),
         (("--loss", "0:1"), "FIRST:LAST:COUNT"),
         (("--loss", "0:0.3:1"), "a COUNT from 2"),
         (("--loss", "2"), "--loss"),
