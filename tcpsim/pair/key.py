@@ -15,7 +15,7 @@ from collections.abc import Hashable
 
 from tcpsim.app import key as app
 from tcpsim.pair.pair import Pair, census
-from tcpsim.path import SIDES, Side, Tracker
+from tcpsim.path import SIDES, Side
 from tcpsim.path import key as lines
 from tcpsim.path.rule import Script
 from tcpsim.sockets import Send, SendAll
@@ -43,7 +43,7 @@ def pair_key(pair: Pair) -> Key:
         return census(pair, "client"), census(pair, "server"), (pair.client.up, pair.server.up)
     view = _View(pair, base_us)
     client, server = view.machine("client"), view.machine("server")
-    return client, server, (*lines.key(pair.path, base_us, view.segment), view.clocks())
+    return client, server, (*lines.key(pair.path, base_us, view.segment, view.origins), view.clocks())
 
 
 class _View:
@@ -148,8 +148,8 @@ class _View:
         """What of the clocks themselves can be read: the phase of the timestamps', ISNs still to be drawn."""
         raw: Key = ()
         for each in self.path.shared:
-            if isinstance(each, Script | Tracker) and each.follows_connections:
-                raw = tuple(self.origins.items())  # such elements remember numbers as they are
+            if isinstance(each, Script) and each.follows_connections:
+                raw = tuple(self.origins.items())  # such rules remember ISNs as they are
         phase = self.now_us % 1000 if self.origins else 0
         return phase, raw, self._isns("client", 0), self._isns("server", 1)
 

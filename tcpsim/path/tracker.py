@@ -13,7 +13,7 @@ comes; so the path's `next_time` knows nothing of it. What is forgotten stays in
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -26,6 +26,8 @@ from tcpsim.tcp.segment import Segment
 from tcpsim.tcp.seqnum import MASK, diff
 from tcpsim.units import format_duration
 
+Origins = Mapping[tuple[int, int], tuple[int, int]]
+"""Where the numbers of (client, server) count from, by their ports."""
 _Both = tuple[int | None, int | None]  # of the client, of the server
 
 
@@ -48,6 +50,21 @@ class Flow(NamedTuple):
     def known(self, at_us: int) -> bool:
         """Whether it is still remembered."""
         return at_us < self.seen_us + self.limit_us
+
+    def counted_from(self, origin: tuple[int, int]) -> Flow:
+        """The same with its numbers relative to `origin`, of the client's and of the server's."""
+        client, server = origin
+        ends = tuple(
+            [end if end is None else (end - o) & MASK for end, o in zip(self.ends, origin, strict=True)]
+        )
+        last, ignored = self.last, self.ignored
+        if last is not None:
+            mine, theirs = (client, server) if last[0] == "client" else (server, client)
+            seq, ack, end = (last[1] - mine) & MASK, (last[2] - theirs) & MASK, (last[3] - mine) & MASK
+            last = last[0], seq, ack, end, last[4]
+        if ignored is not None:
+            ignored = ignored[0], (ignored[1] - (client if ignored[0] == "client" else server)) & MASK
+        return self._replace(ends=(ends[0], ends[1]), last=last, ignored=ignored)
 
     def saw(self, state: Tracked, sender: Side, segment: Segment, at_us: int, box: Middlebox) -> Flow:
         """After a segment that counts, which brought it into `state`."""
@@ -90,8 +107,6 @@ class Tracker:
     box: Middlebox
     flows: tuple[Flow, ...] = ()
 
-    follows_connections = True  # it remembers sequence numbers as they are
-
     def carry(self, sender: Side, segment: Segment, at_us: int, chooser: Chooser) -> Passage:
         flow = self._flow(sender, segment)
         if flow is None or not flow.known(at_us):
@@ -120,14 +135,21 @@ class Tracker:
             return None
         return rst_for(segment)
 
-    def key(self, now_us: int) -> Hashable:
-        """The box, and each flow with the time for which it is still remembered."""
+    def key(self, now_us: int, origins: Origins) -> Hashable:
+        """The box, and each flow with the time for which it is still remembered.
+
+        Its numbers count from where those of the ends do. Where neither end knows the flow any more, they
+        stand beside the time itself, from which the next ISN on its ports will be drawn.
+        """
         flows: list[Hashable] = []
         for flow in self.flows:
-            if flow.known(now_us):
-                flows.append(flow._replace(seen_us=flow.seen_us - now_us))
-            else:  # nothing is left of it but what the ladder would say
+            origin = origins.get((flow.client_port, flow.server_port))
+            if not flow.known(now_us):  # nothing is left of it but what the ladder would say
                 flows.append((flow.client_port, flow.server_port, flow.state, flow.limit_us))
+            elif origin is None:
+                flows.append((flow, now_us))
+            else:
+                flows.append(flow.counted_from(origin)._replace(seen_us=flow.seen_us - now_us))
         return self.box, tuple(flows)
 
     def _unbelieved(self, flow: Flow, kind: Kind, sender: Side, segment: Segment, at_us: int) -> Passage:

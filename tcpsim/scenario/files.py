@@ -186,7 +186,7 @@ def _box_knobs(kind: str, value: Any, where: str) -> dict[str, Any]:
         at = table.path(knob)
         if knob not in (*own, *FIELDS, *short):
             raise unknown(at, knob, [*filter(None, own), *short])
-        timed = f"{knob.removesuffix('_us')}_us" in FIELDS
+        timed = (knob if knob in FIELDS else f"{knob}_us").endswith("_us") and knob not in own
         if timed and not isinstance(setting, str):
             raise InputError(at, repr(setting), 'a time with a unit, such as "30s"')
         scalar(setting, at, "text, a number or a boolean")

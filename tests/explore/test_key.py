@@ -39,6 +39,9 @@ CASES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("lingering-close-4.4bsd", {"loss": 0.3}),
     ("simultaneous-close", {"loss": 0.4}),
     ("many-segments-lossy", {"loss": 0.2}),
+    ("firewall-forgets-half-closed", {"loss": 0.4}),
+    ("port-reuse-into-close-wait", {"loss": 0.3, "middlebox": "linux-conntrack"}),
+    ("normal-close", {"loss": 0.4, "middlebox": "reject-firewall", "loss_side": "client"}),
     ("normal-close", {"loss": 0.4, "stack_client": "rfc9293", "stack_server": "freebsd"}),
     ("closewait-ignored-eof", {"loss": 0.4, "knobs": {"rto_max_us": "1s"}}),
 )
