@@ -1,4 +1,4 @@
-"""`tcpsim exhaust`: a population on a host that runs out: of what, when, and whether more would help."""
+"""`tcpsim exhaust`: a population on a host that runs out: of what, when, who pays, and what would help."""
 
 from __future__ import annotations
 
@@ -13,13 +13,21 @@ from tcpsim.draw.clock import length
 from tcpsim.draw.ladder import WIDTH
 from tcpsim.errors import InputError
 from tcpsim.host.census import Census
-from tcpsim.host.crowds import CLUSTER_BYTES, SYMPTOMS, Crowd, Limit, crowd, crowds
-from tcpsim.host.population import Plan, simulate
-from tcpsim.measure.exhaustion import Exhaustion, exhaustion
+from tcpsim.host.crowds import CLUSTER_BYTES, KNOBS, SYMPTOMS, Crowd, Limit, crowd, crowds
+from tcpsim.host.limits import Restart
+from tcpsim.measure.exhaustion import Ran, run_out
 from tcpsim.measure.table import first_met
 from tcpsim.scenario import changes
 from tcpsim.scenario.claims import claims_of
 
+# What became of a socket whose program was killed
+_FATES = {
+    "FIN": "close with a FIN",
+    "RST": "with a RST (data was unread)",
+    "silent": "without a word (the FIN was out already, or nothing was open yet)",
+    "descriptor": "were dead, and only a descriptor",
+}
+_NAMES = {"bytes": "mbufs", "pages": "pages (tcp_mem)", "descriptors": "descriptors (of one process)"}
 _POOLS = (256, 512, 1024, 4096)  # NMBCLUSTERS that are told beside the one that was asked for
 
 
@@ -28,6 +36,8 @@ _POOLS = (256, 512, 1024, 4096)  # NMBCLUSTERS that are told beside the one that
 @rate("--rate", help="New connections per time.")
 @duration("--for", names=("lasts",), help="How long they go on coming.")
 @whole("--limit", 1, 10**12, help="How much the host has of what the story is about; of mbufs, NMBCLUSTERS.")
+@duration("--restart-at", help="Kill the program that holds the sockets once, and start it again.")
+@duration("--restart-every", help="The same at intervals, the first time after one.")
 @click.option("--fix", "wanted", multiple=True, metavar="FIX", help="A fix (see: tcpsim compare --help).")
 @SEED
 @JSON
@@ -36,6 +46,8 @@ def command(
     rate: float | None,
     lasts: int | None,
     limit: int | None,
+    restart_at: int | None,
+    restart_every: int | None,
     wanted: tuple[str, ...],
     seed: int,
     as_json: bool,
@@ -51,70 +63,134 @@ def command(
     fixed = changes(wanted, "--fix")
     if limit is not None:
         chosen = chosen.with_limit(limit * (CLUSTER_BYTES if chosen.limit.resource == "bytes" else 1))
-    plan = chosen.plan(fixed, rate, lasts, seed)
-    census = simulate(plan)
-    found = exhaustion(census, chosen.limit)
+    ran = run_out(chosen, fixed, rate, lasts, seed, _restarts(chosen, restart_at, restart_every))
     if as_json:
-        print_json(_record(chosen, plan, census, found))
+        print_json(_record(chosen, ran))
     else:
-        print_text(_page(chosen, plan, census, found))
+        print_text(_page(chosen, ran, wanted))
 
 
-def _page(chosen: Crowd, plan: Plan, census: Census, found: Exhaustion) -> str:
+def _restarts(chosen: Crowd, at_us: int | None, every_us: int | None) -> tuple[Restart, ...]:
+    if every_us == 0:
+        raise InputError("--restart-every", "0s", "a time above zero")
+    side = chosen.limit.side
+    once = () if at_us is None else (Restart(side, at_us),)
+    return once if every_us is None else (*once, Restart(side, every_us, every_us))
+
+
+def _page(chosen: Crowd, ran: Ran, wanted: tuple[str, ...]) -> str:
     claims = [f'{claim.number} "{claim.quote}": {claim.judgement()}' for claim in claims_of(chosen.name)]
     blocks = [
         [f"{chosen.name}: {chosen.title}"],
         wrap(chosen.story, WIDTH),
         wrap(f"Look for: {chosen.watch}.", WIDTH),
-        [_run_words(chosen, plan, census), *(f"  {line}" for line in _judgement(chosen.limit, found))],
-        _pools(chosen, census),
+        [_run_words(chosen, ran), *(f"  {line}" for line in _judgement(chosen.limit, ran))],
+        _restart_words(ran.census),
+        _limits(chosen.limit.side, ran),
+        _pools(chosen, ran.plenty),
+        [] if wanted else _advice(chosen),
         [line for claim in claims for line in wrap(claim, WIDTH, subsequent_indent="    ")],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def _run_words(chosen: Crowd, plan: Plan, census: Census) -> str:
-    arrivals = f"{plan.arrivals.per_second:g} per second for {length(plan.arrivals.for_us or 0)}"
-    return f"{arrivals}, {census.connections:,} connections; the {chosen.limit.side} has {_has(chosen.limit)}"
+def _run_words(chosen: Crowd, ran: Ran) -> str:
+    arrivals = ran.plan.arrivals
+    rate = f"{arrivals.per_second:g} per second for {length(arrivals.for_us or 0)}"
+    return f"{rate}, {ran.census.connections:,} connections; the {chosen.limit.side} has {_has(chosen.limit)}"
 
 
 def _has(limit: Limit) -> str:
     if limit.resource == "bytes":
-        return f"{_amount(limit, limit.amount)} of mbufs (NMBCLUSTERS {limit.amount // CLUSTER_BYTES:,})"
+        clusters = limit.amount // CLUSTER_BYTES
+        return f"{_amount(limit.resource, limit.amount)} of mbufs (NMBCLUSTERS {clusters:,})"
     return f"{limit.amount:,} {limit.resource}"
 
 
-def _amount(limit: Limit, used: int) -> str:
-    return f"{used / 1024:,.0f} KiB" if limit.resource == "bytes" else f"{used:,}"
+def _amount(resource: str, used: int) -> str:
+    return f"{used / 1024:,.0f} KiB" if resource == "bytes" else f"{used:,}"
 
 
-def _judgement(limit: Limit, found: Exhaustion) -> list[str]:
-    """Whether and when the limit was met, why, and what a larger one would do."""
-    peak = _amount(limit, found.peak)
-    lines = []
+def _judgement(limit: Limit, ran: Ran) -> list[str]:
+    """Whether and when the limit was met, who pays, why, and what a larger one would do."""
+    found = ran.found
     if found.met_us is None:
-        lines.append(f"never met: at most {peak} in use")
+        lines = [f"never met: at most {_amount(limit.resource, found.peak)} in use"]
     else:
-        lines.append(f"after {length(found.met_us)}: {SYMPTOMS[limit.resource]}")
-    if found.refused:
-        lines.append(f"{found.refused:,} connections pay for it")
+        lines = [f"after {length(found.met_us)}: {_symptom(limit, ran.census)}", *_paid(limit, ran)]
+    needs = _amount(limit.resource, found.needs)
     if found.leaking:
-        lines.append("some connections keep theirs for ever: with more of it, later, not never")
+        lines.append("unbounded: some connections keep theirs for ever; with more of it, later, not never")
     elif found.met_us is None and found.growing:
         lines.append("nothing is kept for ever, but the use still grew in the end: look for longer (--for)")
     elif found.met_us is None:
-        lines.append("nothing is kept for ever: rate x time is below the limit, however long it goes on")
+        lines.append("bounded: nothing is kept for ever, and rate x time is below the limit")
+    elif found.growing:
+        lines.append(f"nothing is kept for ever, but {needs} were not enough yet: look for longer (--for)")
     elif limit.resource == "bytes":
-        lines.append(f"nothing is kept for ever, but rate x timeout exceeds the pool: it takes {peak}")
+        lines.append(
+            f"bounded: nothing is kept for ever, but rate x timeout exceeds the pool: it takes {needs}"
+        )
     else:
-        lines.append("nothing is kept for ever, but rate x time exceeds the limit")
+        lines.append(
+            f"bounded: nothing is kept for ever, but rate x time exceeds the limit: it takes {needs}"
+        )
     return lines
 
 
+def _symptom(limit: Limit, census: Census) -> str:
+    return "out of mbufs: the kernel crashes" if census.crashed else SYMPTOMS[limit.resource]
+
+
+def _paid(limit: Limit, ran: Ran) -> list[str]:
+    crash, refused = ran.census.crashed, ran.census.refused[f"{limit.side} {limit.resource}"]
+    if crash is not None:
+        gone = f"{crash.connections:,} connections are gone with it, and their clients hear nothing"
+        return [f"{gone};", f"{refused:,} later ones meet silence"]
+    if refused:
+        return [f"{refused:,} connections pay for it"]
+    return [f"up to {ran.found.waiting:,} connections wait at once"] if ran.found.waiting else []
+
+
+def _restart_words(census: Census) -> list[str]:
+    lines = []
+    for each in census.restarts[:3]:
+        told = ", ".join(f"{count:,} {_FATES[fate]}" for fate, count in each.fates.items() if count)
+        lines.append(f"killed after {length(each.t_us)}: {told or 'it held no socket'}")
+    if len(census.restarts) > len(lines):
+        lines.append(f"and so on, {len(census.restarts):,} times")
+    return lines
+
+
+def _limits(side: str, ran: Ran) -> list[str]:
+    """All limits of the host, the first to be met on top."""
+    rows = [(f"what the {side} has", "there are", "asked for", "first met after")]
+    for name, amount, wanted, met_us in ran.found.limits:
+        when = "never" if met_us is None else length(met_us)
+        rows.append((_NAMES.get(name, name), _amount(name, amount), _amount(name, wanted), when))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return [
+        f"{name:<{widths[0]}}  {amount:>{widths[1]}}  {wanted:>{widths[2]}}  {when}"
+        for name, amount, wanted, when in rows
+    ]
+
+
+def _advice(chosen: Crowd) -> list[str]:
+    """Which knob, and which not."""
+    told = [f"The limit is {KNOBS[chosen.limit.resource]}."]
+    if chosen.cures:
+        told.append(f"It is not met with --fix {', '.join(chosen.cures)}.")
+    if chosen.in_vain:
+        told.append(f"In vain: --fix {', '.join(chosen.in_vain)}.")
+    return wrap(" ".join(told), WIDTH, break_on_hyphens=False)
+
+
 def _pools(chosen: Crowd, census: Census) -> list[str]:
-    """When pools of other sizes would have been used up."""
+    """When pools of other sizes would have been used up; `census` is that of a host with plenty."""
     limit = chosen.limit
-    if limit.resource != "bytes" or exhaustion(census, limit).peak < min(_POOLS) * CLUSTER_BYTES:
+    if limit.resource != "bytes" or census.crashed is not None:
+        return []
+    if first_met(census, limit.side, limit.resource, min(_POOLS) * CLUSTER_BYTES) is None:
         return []
     lines = ["NMBCLUSTERS  crash after"]
     for clusters in sorted({*_POOLS, limit.amount // CLUSTER_BYTES}):
@@ -123,9 +199,9 @@ def _pools(chosen: Crowd, census: Census) -> list[str]:
     return lines
 
 
-def _record(chosen: Crowd, plan: Plan, census: Census, found: Exhaustion) -> dict[str, Any]:
+def _record(chosen: Crowd, ran: Ran) -> dict[str, Any]:
     """The document of docs/cli.md."""
-    limit = chosen.limit
+    limit, plan, census, found = chosen.limit, ran.plan, ran.census, ran.found
     return {
         "name": chosen.name,
         "scenario": chosen.scenario,
@@ -138,6 +214,11 @@ def _record(chosen: Crowd, plan: Plan, census: Census, found: Exhaustion) -> dic
         "limit": limit.amount,
         "met_us": found.met_us,
         "peak": found.peak,
+        "needs": found.needs,
         "leaking": found.leaking,
         "refused": found.refused,
+        "waiting": found.waiting,
+        "crashed": census.crashed is not None,
+        "restarts": [{"t_us": each.t_us, "fates": dict(+each.fates)} for each in census.restarts],
+        "limits": [each._asdict() for each in found.limits],
     }

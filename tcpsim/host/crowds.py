@@ -5,8 +5,7 @@ met when. Refuses to know: how a run is judged (measure), and single connections
 
 The pool of mbufs is a limit on the bytes that the server's sockets hold: NMBCLUSTERS clusters of 1024 bytes,
 as in 4.3BSD's param.h. What lies beyond it is no refusal but the end: "your kernel will likely crash"
-(Apache). So a run knows nothing of it; when it was met is read from the census afterwards, and what came
-later did not happen.
+(Apache).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tcpsim.app.behaviour import unknown
-from tcpsim.host.limits import HostLimits, Limits, own_limits
+from tcpsim.host.limits import HostLimits, Limits, Restart, own_limits
 from tcpsim.host.population import Arrivals, Plan
 from tcpsim.pair import Side
 from tcpsim.scenario import build, scenario
@@ -24,7 +23,7 @@ from tcpsim.tcp.stack import Stack
 from tcpsim.units import parse_duration
 
 CLUSTER_BYTES = 1024
-_MBUFS = "bytes"  # the resource that the pool limits
+_PLENTY = 10**9  # of workers: without any limit on them nobody counts them
 
 # What running out looks like, by resource
 SYMPTOMS: Mapping[str, str] = {
@@ -34,7 +33,20 @@ SYMPTOMS: Mapping[str, str] = {
     "backlog": "SYNs are dropped",
     "orphans": "too many orphaned sockets: RST",
     "minis": "mini-sockets vanish",
-    "bytes": "out of mbufs: the kernel crashes",
+    "bytes": "no memory for another socket",
+    "pages": "TCP: out of memory, consider tuning tcp_mem: RST to orphans with data",
+}
+
+# Whose number it is, by resource
+KNOBS: Mapping[str, str] = {
+    "descriptors": "ulimit -n (RLIMIT_NOFILE)",
+    "ports": "ip_local_port_range, or further addresses",
+    "workers": "MaxRequestWorkers (MaxClients)",
+    "backlog": "listen(), and somaxconn above it",
+    "orphans": "tcp_max_orphans",
+    "minis": "tcp_max_tw_buckets",
+    "bytes": "NMBCLUSTERS",
+    "pages": "tcp_mem",
 }
 
 
@@ -50,7 +62,10 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """Many connections of one scenario: `kinds` are weights and what is changed for that share of them."""
+    """Many connections of one scenario: `kinds` are weights and what is changed for that share of them.
+
+    With any of `cures` the limit is not met in the time in which it is without; with any of `in_vain` it is.
+    """
 
     name: str
     title: str
@@ -62,6 +77,8 @@ class Crowd:
     limit: Limit
     overrides: Mapping[str, Any] = field(default_factory=dict)
     kinds: Sequence[tuple[float, Mapping[str, Any]]] = ((1.0, {}),)
+    cures: Sequence[str] = ()
+    in_vain: Sequence[str] = ()
 
     def plan(
         self,
@@ -69,8 +86,13 @@ class Crowd:
         per_second: float | None = None,
         lasts_us: int | None = None,
         seed: int = 1,
+        restarts: Sequence[Restart] = (),
+        plenty: bool = False,
     ) -> Plan:
-        """What to run, with overrides on top (a fix, say), at another rate or for another time."""
+        """What to run, with overrides on top (a fix, say), at another rate or for another time.
+
+        With `plenty` the host has as much of what the story is about as is asked for.
+        """
         pairs = [
             (weight, build(scenario(self.scenario), **_merged(self.overrides, changes, fixed or {})))
             for weight, changes in self.kinds
@@ -80,20 +102,20 @@ class Crowd:
             for_us=parse_duration(self.lasts) if lasts_us is None else lasts_us,
             poisson=False,
         )
-        return Plan(
-            tuple(pairs), arrivals, seed=seed, limits=self._limits(pairs[0][1].server.system.end.stack)
-        )
+        short = self.limit.amount
+        amount = short if not plenty else _PLENTY if self.limit.resource == "workers" else None
+        limits = self._limits(pairs[0][1].server.system.end.stack, amount)
+        return Plan(tuple(pairs), arrivals, seed=seed, limits=limits, restarts=tuple(restarts))
 
     def with_limit(self, amount: int) -> Crowd:
         """The same on a host that has another amount of what the story is about."""
         return replace(self, limit=replace(self.limit, amount=amount))
 
-    def _limits(self, server: Stack) -> Limits:
+    def _limits(self, server: Stack, amount: int | None) -> Limits:
         side, resource = self.limit.side, self.limit.resource
-        own = {} if resource == _MBUFS else {resource: self.limit.amount}
         if side == "client":
-            return Limits(own_limits(server), HostLimits(**own))
-        return Limits(own_limits(server)._replace(**own))
+            return Limits(own_limits(server), HostLimits()._replace(**{resource: amount}))
+        return Limits(own_limits(server)._replace(**{resource: amount}))
 
 
 def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,12 +140,14 @@ _ALL = (
         " NMBCLUSTERS 256 there is room for about 512. A larger pool makes it go longer before crashing;"
         " it will not prevent it (Apache).",
         watch="the time until the pool is used up, which grows with the pool",
+        cures=("fin-timeout=60s", "client-checks-sockets=5s"),
+        in_vain=("keepalive=1min", "no-lingering-close"),
         scenario="keepalive-timeout-buggy-client",
         overrides=_NO_TIMER,
         kinds=_HALF_BUGGY,
         per_second=1.0,
         lasts="5h",
-        limit=Limit("server", _MBUFS, _POOL, ("14min", "17min")),
+        limit=Limit("server", "bytes", _POOL, ("14min", "17min")),
     ),
     Crowd(
         name="mbufs-with-a-timer",
@@ -138,7 +162,7 @@ _ALL = (
         kinds=_HALF_BUGGY,
         per_second=1.0,
         lasts="2h",
-        limit=Limit("server", _MBUFS, _POOL, None),
+        limit=Limit("server", "bytes", _POOL, None),
     ),
     Crowd(
         name="mbufs-and-lingering-close",
@@ -147,11 +171,13 @@ _ALL = (
         " and the timer is not armed by the close() that follows. Users who saw nothing with 1.1 crash"
         " with 1.2 (Apache).",
         watch="no plateau; with --fix no-lingering-close there is one",
+        cures=("no-lingering-close", "second-arm-point"),
+        in_vain=("fin-timeout=30s",),
         scenario="lingering-close-4.4bsd",
         kinds=_HALF_BUGGY,
         per_second=1.0,
         lasts="5h",
-        limit=Limit("server", _MBUFS, _POOL, ("14min", "17min")),
+        limit=Limit("server", "bytes", _POOL, ("14min", "17min")),
     ),
     Crowd(
         name="pages-without-persistence",
@@ -161,11 +187,13 @@ _ALL = (
         " them, more than the pool holds. With one persistent connection for each page, which the client"
         " closes, the server keeps nothing (Apache: a busy server may need persistence).",
         watch="TIME-WAIT on the server, and how little is left of it with --fix persistent-connections",
+        cures=("persistent-connections",),
+        in_vain=("fin-timeout=1s",),
         scenario="page-with-images",
         overrides={"stack_server": "4.4bsd"},
         per_second=1.0,
         lasts="10min",
-        limit=Limit("server", _MBUFS, _POOL, ("44s", "48s")),
+        limit=Limit("server", "bytes", _POOL, ("44s", "48s")),
     ),
     Crowd(
         name="openstack-chain",
@@ -174,7 +202,9 @@ _ALL = (
         " pool of its own, with one connection, never used again and never closed. The API server closes"
         " it after 15 s: CLOSE-WAIT in the worker, one per request, until its 1024 descriptors are used"
         " up. SO_KEEPALIVE ends the state and not the descriptor.",
-        watch="1021 sockets in CLOSE-WAIT, then EMFILE for every further request",
+        watch="1021 sockets in CLOSE-WAIT, then EMFILE for every further request; and --restart-every 1h",
+        cures=("client-closes", "client-checks-sockets=5s", "pool-idle=10s"),
+        in_vain=("fin-timeout=1s", "keepalive=60s"),
         scenario="keepalive-timeout-buggy-client",
         overrides={"stack_server": "linux"},
         per_second=0.2,
@@ -189,6 +219,8 @@ _ALL = (
         " Fifty a second are more orphans than tcp_max_orphans, here 4096: every further one is reset at"
         " once.",
         watch="FIN-WAIT-1 orphans up to the limit",
+        cures=("user-timeout=30s",),
+        in_vain=("fin-timeout=10s",),
         scenario="vanished-client",
         per_second=50.0,
         lasts="5min",
@@ -202,11 +234,48 @@ _ALL = (
         " the 28,232 of Linux, 47 with a tenth of them, which is what this proxy has. At 50 a second"
         " connect() fails with EADDRNOTAVAIL within the first minute.",
         watch="2,823 ports in TIME-WAIT; with --rate 47/s it goes on for ever",
+        in_vain=("fin-timeout=10s",),
         scenario="normal-close",
         overrides={"client": "closes-first", "server": "closes-on-eof"},
         per_second=50.0,
         lasts="3min",
         limit=Limit("client", "ports", 2_823, ("56s", "57s")),
+    ),
+    Crowd(
+        name="abandoned-downloads",
+        title="Downloads that are given up pin the memory of TCP",
+        story="A server with 512 MiB of memory, so that tcp_mem ends at 12,288 pages. Clients ask for 44,000"
+        " bytes and lose their line in the middle. The server has written all and closes after"
+        " KeepAliveTimeout; the rest waits in an orphan for an acknowledgment that never comes, a dozen pages"
+        " each, for about two minutes. At ten a second that is more than there is: every further orphan with"
+        " data is reset.",
+        watch="pages run out at about a thousand orphans, where tcp_max_orphans allows 131,072",
+        scenario="vanished-client",
+        overrides={
+            "client": "vanishes",
+            "parameters": {"client.response": 1, "client.after": "5ms", "server.response": 44_000},
+        },
+        cures=("user-timeout=30s",),
+        in_vain=("fin-timeout=10s", "keepalive=60s"),
+        per_second=10.0,
+        lasts="5min",
+        limit=Limit("server", "pages", 12_288, ("60s", "130s")),
+    ),
+    Crowd(
+        name="workers-and-lingering-close",
+        title="FIN-WAIT-2 ties up no server process, lingering close does",
+        story="httpd with 150 processes, and clients that never answer the FIN. lingering_close() waits two"
+        " seconds for each of them before it lets go: at a hundred a second that is 200 processes, so"
+        " requests wait in the accept queue, longer and longer. Without it a process is free as soon as"
+        " it has answered; the sockets in FIN-WAIT-2 that are left belong to none.",
+        watch="all 150 workers busy within two seconds; with --fix no-lingering-close a handful",
+        scenario="lingering-close",
+        overrides={"client": "never-closes"},
+        cures=("no-lingering-close", "client-closes"),
+        in_vain=("fin-timeout=1s",),
+        per_second=100.0,
+        lasts="30s",
+        limit=Limit("server", "workers", 150, ("1s", "2s")),
     ),
 )
 

@@ -229,7 +229,8 @@ class Governor:
         if self.out_of_memory == "crash":
             self.down = True
             used = self.books.used["server", "bytes"]
-            self.census.crashed = Crashed(int(self.env.now), "server", "bytes", used, len(self.alive))
+            lost = sum(bool(self.lives.views[one.moment.view].server) for one in self.alive)
+            self.census.crashed = Crashed(int(self.env.now), "server", "bytes", used, lost)
             self._all(Crash("server"))
         elif self.out_of_memory == "reset":
             for one in self.alive:

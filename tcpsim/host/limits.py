@@ -44,7 +44,7 @@ from tcpsim.errors import InputError
 from tcpsim.host.view import GATE
 from tcpsim.pair import FIRST_PID, SIDES, Befall, Kill, Pair, Resume, Side, Vanish, call
 from tcpsim.path import Chooser
-from tcpsim.sockets.system import Returned, System, after, with_end
+from tcpsim.sockets.system import FIRST_FD, Returned, System, after, with_end
 from tcpsim.tcp.end import End, abort
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import Holder
@@ -71,6 +71,12 @@ class HostLimits(NamedTuple):
 def own_limits(stack: Stack) -> HostLimits:
     """What a kernel limits by itself: the orphans, mini-sockets and pages of its profile."""
     return HostLimits(orphans=stack.max_orphans, minis=stack.max_mini, pages=stack.memory_pages)
+
+
+def usual_limits(stack: Stack, side: Side) -> HostLimits:
+    """All that a profile says of a host whose one process holds its connections, to one server and port."""
+    ports = stack.ephemeral_ports if side == "client" else None
+    return own_limits(stack)._replace(descriptors=stack.nofile - FIRST_FD, ports=ports)
 
 
 class Limits(NamedTuple):

@@ -1,46 +1,116 @@
 """When a host of a population ran out of what it had, and what a larger limit would have changed.
 
-Owns: the judgement on a census: the time at which a limit was met, whether the use of the resource still
-grows without end or stands at a plateau. Refuses to know: which populations there are (host.crowds).
+Owns: the judgement: the time at which a limit was met and who paid; whether what is asked for grows without
+end or stands at a plateau, read from a second run on a host that has plenty; which limit would be met
+first. Refuses to know: which populations there are (host.crowds).
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from tcpsim.host.census import Census, Left
-from tcpsim.host.crowds import Limit
+from tcpsim.host.crowds import Crowd, Limit
+from tcpsim.host.limits import Restart, usual_limits
+from tcpsim.host.population import Plan, simulate
 from tcpsim.host.view import usage
 from tcpsim.measure.table import first_met, used
 
 _STEADY = 1.1  # more than this times what the first half of a run used is growth, not chance
 
 
-class Exhaustion(NamedTuple):
-    """`met_us`: when the limit was met, None if it was not. `peak`: the most that was ever used.
+class Met(NamedTuple):
+    """One limit of the host: what it has of a resource, the most that is asked for, when that is too much."""
 
-    `leaking`: connections keep some of it for ever, so that any limit is met in the end. `growing`: the
-    second half of the run used more than the first, so that nothing is said of a longer run. `refused`:
-    connections that were turned away for want of it.
+    resource: str
+    amount: int
+    wanted: int
+    met_us: int | None
+
+
+class Exhaustion(NamedTuple):
+    """`met_us`: when the limit was met, None if it was not. `peak`: the most that was in use at once.
+
+    `needs`: what would have been enough. `leaking`: connections keep some of it for ever, so that any limit
+    is met in the end. `growing`: the second half of the run asked for more than the first, so that nothing is
+    said of a longer run. `refused`: connections that were turned away, or lost what they had;
+    `waiting`: the most that were in the accept queue at once. `limits`: all that the host has, what is met
+    first before the others.
     """
 
     met_us: int | None
     peak: int
+    needs: int
     leaking: bool
     growing: bool
     refused: int
+    waiting: int
+    limits: tuple[Met, ...]
 
 
-def exhaustion(census: Census, limit: Limit) -> Exhaustion:
-    """How a run stood to a limit."""
-    t_us, value = used(census, limit.side, limit.resource)
-    early = value[t_us <= census.horizon_us // 2]
+class Ran(NamedTuple):
+    """A run as the host is, one on a host with plenty (the same if nothing ran out), and the judgement."""
+
+    plan: Plan
+    census: Census
+    plenty: Census
+    found: Exhaustion
+
+
+def run_out(
+    chosen: Crowd,
+    fixed: Mapping[str, Any] | None = None,
+    per_second: float | None = None,
+    lasts_us: int | None = None,
+    seed: int = 1,
+    restarts: Sequence[Restart] = (),
+) -> Ran:
+    """Run a population, see what its host runs out of, and ask what a larger one would have needed."""
+    asked = fixed, per_second, lasts_us, seed, restarts
+    plan = chosen.plan(*asked)
+    census = simulate(plan)
+    met = _when(census, chosen.limit) is not None
+    plenty = simulate(chosen.plan(*asked, plenty=True)) if met else census
+    return Ran(plan, census, plenty, _judge(chosen, plan, census, plenty))
+
+
+def _when(census: Census, limit: Limit) -> int | None:
+    crash = census.crashed
+    return first_met(census, limit.side, limit.resource, limit.amount) if crash is None else crash.t_us
+
+
+def _judge(chosen: Crowd, plan: Plan, census: Census, plenty: Census) -> Exhaustion:
+    limit = chosen.limit
+    t_us, value = used(plenty, limit.side, limit.resource)
+    early = value[t_us <= plenty.horizon_us // 2]
+    refused = census.refused[f"{limit.side} {limit.resource}"]
     return Exhaustion(
-        met_us=first_met(census, limit.side, limit.resource, limit.amount),
-        peak=int(value.max()),
-        leaking=any(_keeps(census, left, limit) for left in census.left),
+        met_us=_when(census, limit),
+        peak=int(used(census, limit.side, limit.resource)[1].max()),
+        needs=int(value.max()),
+        leaking=any(_keeps(plenty, left, limit) for left in plenty.left),
         growing=int(value.max()) > _STEADY * int(early.max()),
-        refused=census.refused[f"{limit.side} {limit.resource}"],
+        refused=refused + (census.crashed.connections if census.crashed else 0),
+        waiting=int(used(census, limit.side, "backlog")[1].max()),
+        limits=_all_limits(chosen, plan, plenty),
+    )
+
+
+def _all_limits(chosen: Crowd, plan: Plan, plenty: Census) -> tuple[Met, ...]:
+    """Everything that the host of the story has, as if it could not run out, in the order of being met."""
+    side = chosen.limit.side
+    machine = plan.kinds[0][1].client if side == "client" else plan.kinds[0][1].server
+    has = usual_limits(machine.system.end.stack, side)._replace(
+        **{chosen.limit.resource: chosen.limit.amount}
+    )
+    found = [
+        Met(name, amount, int(used(plenty, side, name)[1].max()), first_met(plenty, side, name, amount))
+        for name, amount in has._asdict().items()
+        if amount is not None
+    ]
+    return tuple(
+        sorted(found, key=lambda each: (each.met_us is None, each.met_us, -each.wanted / each.amount))
     )
 
 

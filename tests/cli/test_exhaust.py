@@ -31,6 +31,8 @@ def test_later_not_never(tcpsim: Tcpsim) -> None:
     assert "out of mbufs: the kernel crashes" in out
     assert "later, not never" in out
     assert "      4,096  4 h 3" in out
+    assert "511 connections are gone with it, and their clients hear nothing;\n  17,052 later ones" in out
+    assert "It is not met with --fix fin-timeout=60s, client-checks-sockets=5s." in out
 
 
 def test_with_a_timer_it_says_which(tcpsim: Tcpsim) -> None:
@@ -39,8 +41,9 @@ def test_with_a_timer_it_says_which(tcpsim: Tcpsim) -> None:
     _, larger, _ = tcpsim("exhaust", "mbufs-with-a-timer", "--rate", "2/s", "--limit", "512")
     _, short, _ = tcpsim("exhaust", "mbufs-with-a-timer", "--for", "5min")
     assert "never met: at most 207 KiB in use" in below
-    assert "rate x time is below the limit" in below
-    assert "rate x timeout exceeds the pool: it takes 4" in above
+    assert "bounded: nothing is kept for ever, and rate x time is below the limit" in below
+    assert "        512  not in this run" in above
+    assert "bounded: nothing is kept for ever, but rate x timeout exceeds the pool: it takes 406 KiB" in above
     assert "never met" in larger
     assert "look for longer" in short
 
@@ -57,6 +60,27 @@ def test_fixes_and_json(tcpsim: Tcpsim) -> None:
     assert "the client has 100 descriptors" in out
 
 
+def test_which_limit_is_met_first_is_on_top(tcpsim: Tcpsim) -> None:
+    lines = tcpsim("exhaust", "openstack-chain", "--for", "2h")[1].splitlines()
+    place = next(n for n, line in enumerate(lines) if line.startswith("what the client has"))
+    assert lines[place + 1].split()[-4:] == ["1", "h", "25", "min"]
+    assert all(line.endswith("never") for line in lines[place + 2 : place + 6])
+    assert "the accept queue" in tcpsim("exhaust", "workers-and-lingering-close", "--for", "5s")[1]
+
+
+def test_a_restart_says_what_became_of_the_sockets(tcpsim: Tcpsim) -> None:
+    chain = "exhaust", "openstack-chain", "--for", "100min"
+    _, out, _ = tcpsim(*chain, "--restart-at", "80min")
+    assert "never met: at most 960 in use" in out
+    assert "killed after 1 h 20 min: 960 close with a FIN\n" in out
+    _, out, _ = tcpsim(*chain, "--restart-every", "10min")
+    assert out.count("killed after") == 3
+    assert "and so on, 10 times" in out
+    document = json.loads(tcpsim(*chain, "--restart-at", "80min", "--json")[1])
+    assert document["restarts"] == [{"t_us": 4_800_000_000, "fates": {"FIN": 960}}]
+    assert document["limits"][0]["resource"] == "descriptors"
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -64,6 +88,8 @@ def test_fixes_and_json(tcpsim: Tcpsim) -> None:
         (["orphan-storm", "--rate", "0"], "--rate: found '0'"),
         (["orphan-storm", "--for", "0s"], "--for: found 0s"),
         (["orphan-storm", "--for", "5"], "--for: found '5'"),
+        (["orphan-storm", "--restart-every", "0s"], "--restart-every: found 0s"),
+        (["orphan-storm", "--restart-at", "soon"], "--restart-at: found 'soon'"),
         (["orphan-storm", "--limit", "0"], "--limit: found '0'"),
         (["orphan-storm", "--fix", "nothing"], "--fix: found 'nothing'"),
         (["orphan-storm", "--rate", "1e9"], "rate: found"),

@@ -51,7 +51,7 @@ def test_a_claim_has_all_it_needs(each: Claim) -> None:
 def test_all_of_the_two_documents_is_there() -> None:
     """The least number of claims by document; whoever strikes one has to say so here."""
     by = [each.number[0] for each in EVERY]
-    assert {letter: by.count(letter) for letter in "JAFB"} == {"J": 16, "A": 36, "F": 9, "B": 16}
+    assert {letter: by.count(letter) for letter in "JAFB"} == {"J": 16, "A": 36, "F": 9, "B": 19}
 
 
 def test_every_scenario_shows_a_claim_but_for_those_that_only_teach_or_count() -> None:
