@@ -12,6 +12,8 @@ from tcpsim.cli.options import JSON, duration, setting, setting_options_but_loss
 from tcpsim.cli.show import print_json, print_text
 from tcpsim.draw.ladder import ladder
 from tcpsim.draw.telling import tell
+from tcpsim.errors import InputError
+from tcpsim.explore.anyorder import ROOM
 from tcpsim.explore.chain import LIMIT
 from tcpsim.explore.properties import Checked, Finding, Kind, Property, check
 from tcpsim.explore.statements import PROPERTIES
@@ -19,7 +21,9 @@ from tcpsim.pair import Event, Pair
 from tcpsim.path import Quiet
 from tcpsim.scenario import Scenario, Verdict, build
 from tcpsim.scenario import run as run_pair
+from tcpsim.units import format_duration
 
+_ANY_ORDER_LIMIT = 20_000  # its states are as many as one likes, and take some 0.5 ms each
 _OPEN = 0.5  # any loss inside (0, 1): what is asked does not depend on it
 _WAYS = ("loss_to_client", "loss_to_server")
 
@@ -48,25 +52,42 @@ def _list(context: click.Context, parameter: click.Parameter, asked: bool) -> No
     "--limit",
     1,
     100_000_000,
-    default=str(LIMIT),
-    show_default=True,
-    help="States to explore; what is cut is said.",
+    help=f"States to explore; what is cut is said. By default {LIMIT}, with --any-order {_ANY_ORDER_LIMIT}.",
 )
+@click.option(
+    "--any-order",
+    is_flag=True,
+    help="Instead of the clock: segments late, overtaken or lost, timers late; only what is reachable.",
+)
+@whole("--in-flight", 1, 8, help=f"With --any-order: segments under way at most. By default {ROOM}.")
 @JSON
 def command(
-    name: str, wanted: tuple[str, ...], loss_from: int | None, limit: int, as_json: bool, **changes: Any
+    name: str,
+    wanted: tuple[str, ...],
+    loss_from: int | None,
+    limit: int | None,
+    any_order: bool,
+    in_flight: int | None,
+    as_json: bool,
+    **changes: Any,
 ) -> None:
     """Everything that is asked for is checked before anything is explored."""
     chosen = chosen_scenario(name)
     properties = _properties(wanted)
+    if in_flight is not None and not any_order:
+        raise InputError("--in-flight", in_flight, "only together with --any-order")
+    if any_order and loss_from is not None:
+        raise InputError("--loss-from", format_duration(loss_from), "nothing of time with --any-order")
     asked = setting(loss=None, **changes)
     for way in _WAYS:
         asked[way] = _OPEN if asked.get(way) is None else asked[way]
-    found = check(build(chosen, **asked, loss_from=loss_from or 0), properties, limit)
+    room = (in_flight or ROOM) if any_order else None
+    limit = limit or (_ANY_ORDER_LIMIT if any_order else LIMIT)
+    found = check(build(chosen, **asked, loss_from=loss_from or 0), properties, limit, room)
     if as_json:
-        print_json(_json(chosen.name, found))
+        print_json(_json(chosen.name, found, room))
     else:
-        print_text(_text(found, chosen, asked))
+        print_text(_text(found, chosen, asked, room))
     if not all(each.holds for each in found.findings):
         raise click.exceptions.Exit(1)
 
@@ -80,13 +101,15 @@ def _properties(wanted: tuple[str, ...]) -> tuple[Property, ...]:
     return tuple(each for each in PROPERTIES if not wanted or each.name in wanted)
 
 
-def _text(found: Checked, chosen: Scenario, asked: dict[str, Any]) -> str:
-    """A line for each property, and the ladder of what breaks it."""
+def _text(found: Checked, chosen: Scenario, asked: dict[str, Any], room: int | None) -> str:
+    """A line for each property, and the ladder of what breaks it, or the moves that do."""
     lines = [f"{chosen.name}: {chosen.title}", ""]
     for each in found.findings:
         it = each.property
         lines.append(f"{_verdict(each, found):22} {it.name}: {it.kind}, {it.says}")
-        if each.way is not None and not each.holds:
+        if each.way is not None and not each.holds and room is not None:
+            lines += ["", *[f"    {at:3}. {move}" for at, move in enumerate(each.way.chosen, 1)], ""]
+        elif each.way is not None and not each.holds:
             drops = (*asked.get("drops", ()), *each.way.drops)
             quiet = {**asked, **dict.fromkeys(_WAYS, 0.0), "drops": drops}
             rules = [f'--drop "{rule}"' for rule in each.way.drops] or ["nothing need be lost"]
@@ -94,6 +117,12 @@ def _text(found: Checked, chosen: Scenario, asked: dict[str, Any]) -> str:
             if not each.way.chosen:
                 lines += ["", _ladder(build(chosen, **quiet), chosen.horizon_us)]
     lines += ["", f"{found.chain.states:,} states" + ("" if found.whole else "; there are more")]
+    if room is not None:
+        lines.append(
+            "Any order instead of the clock: reachability only. Segments late, overtaken or lost,"
+            f" {room} under way at most;\ntimers and programs late. What takes a time is judged by one"
+            " history of each state."
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -111,12 +140,13 @@ def _ladder(pair: Pair, horizon_us: int) -> str:
     return ladder(tell(events, titles, horizon_us if ended.verdict is Verdict.RUNNING else None))
 
 
-def _json(name: str, found: Checked) -> dict[str, Any]:
+def _json(name: str, found: Checked, room: int | None) -> dict[str, Any]:
     """The document of docs/cli.md."""
     return {
         "scenario": name,
         "states": found.chain.states,
         "whole": found.whole,
+        "in_flight": room,
         "properties": [
             {
                 "name": each.property.name,

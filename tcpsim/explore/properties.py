@@ -18,10 +18,11 @@ from typing import NamedTuple
 
 import networkx as nx  # type: ignore[import-untyped]
 
+from tcpsim.explore.anyorder import AnyOrder
 from tcpsim.explore.branch import Steps
-from tcpsim.explore.chain import LIMIT, Chain, Edge, Stepper, View, explore
+from tcpsim.explore.chain import LIMIT, Chain, Edge, View, explore
 from tcpsim.explore.solve import classes
-from tcpsim.explore.ways import Way, fewest_losses
+from tcpsim.explore.ways import Way, fewest_losses, first_found
 from tcpsim.pair import Event, Pair
 
 _LOSS = 0.1  # among ways of equally few losses the likeliest at this rate is shown
@@ -92,15 +93,23 @@ def check(
     pair: Pair,
     properties: Sequence[Property],
     limit: int = LIMIT,
-    steps: Callable[[Pair], Stepper] = Steps,
+    in_flight: int | None = None,
 ) -> Checked:
-    """Ask `properties` of every future of `pair`, up to `limit` states; `steps` says what may come next.
+    """Ask `properties` of every future of `pair`, up to `limit` states.
+
+    With `in_flight`, of every order, instead of by the clock: with so many segments under way at most
+    (`anyorder`).
 
     Raises:
         InputError: see `explore`.
     """
     watch = _Asking(properties)
-    chain = explore(pair, limit, watch=watch, steps=steps)
+    chain = explore(
+        pair,
+        limit,
+        watch=watch,
+        steps=lambda each: Steps(each) if in_flight is None else AnyOrder(each, in_flight),
+    )
     stays = _stays(chain)
     found = []
     for each in properties:
@@ -113,7 +122,10 @@ def check(
         else:
             where = [state for stay in stays if each.holds(stay) for state in stay.states]
             holds = bool(where)
-        found.append(Finding(each, holds, fewest_losses(chain, where, _LOSS) if where else None))
+        way = None
+        if where:
+            way = fewest_losses(chain, where, _LOSS) if in_flight is None else first_found(chain, where)
+        found.append(Finding(each, holds, way))
     return Checked(chain, tuple(found))
 
 

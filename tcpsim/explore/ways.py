@@ -66,6 +66,25 @@ def fewest_losses(chain: Chain, ends: Sequence[int | Edge], loss: float) -> Way:
     return _way(chain, _search(chain, ends, cost), loss)
 
 
+def first_found(chain: Chain, ends: Sequence[int | Edge]) -> Way:
+    """The way by which one of `ends` was first come to: of all those merged, the one that was looked at.
+
+    Where states are merged that are not alike in all (`anyorder`), only this one can be walked again.
+    """
+    into: dict[int, Edge] = {}
+    for edge in chain.edges:
+        if edge.target:
+            into.setdefault(edge.target, edge)
+
+    def path(end: int | Edge) -> list[Edge]:
+        back = [end] if isinstance(end, Edge) else [] if end == 0 else [into[end]]
+        while back and back[-1].source:
+            back.append(into[back[-1].source])
+        return back[::-1]
+
+    return _way(chain, min(map(path, ends), key=len), 0.5)
+
+
 def _search(chain: Chain, ends: Sequence[int | Edge], cost: Any) -> list[Edge]:
     """The edges of the cheapest path from the beginning to one of `ends`."""
     graph = nx.DiGraph()

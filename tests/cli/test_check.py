@@ -69,10 +69,24 @@ def test_a_limit_is_said(tcpsim: Tcpsim) -> None:
     assert "there are more" in out
 
 
+def test_any_order_shows_moves_and_says_what_it_is(tcpsim: Tcpsim) -> None:
+    few = ("--any-order", "--in-flight", "1", "--limit", "2000", "--set", "retries=1")
+    status, out, err = tcpsim("check", "one-rst-stack", *few)
+    assert (status, err) == (1, "")
+    assert "reachability only" in out
+    assert "1. client: process 1 goes on" in out
+    assert "2. server: process 1 goes on" in out
+    document = json.loads(tcpsim("check", "one-rst-stack", *few, "--json")[1])
+    assert document["in_flight"] == 1
+    assert not document["whole"]
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
         (("no-such-scenario",), "no-such-scenario"),
+        (("normal-close", "--in-flight", "3"), "--any-order"),
+        (("normal-close", "--any-order", "--loss-from", "300ms"), "--loss-from"),
         (("normal-close", "--property", "orphan-has-timers"), "did you mean orphan-has-timer?"),
     ],
 )

@@ -1,0 +1,144 @@
+"""When two pairs are the same if nothing is known of time.
+
+Owns: the key of a pair, and of a segment under way, for `anyorder`. Refuses to know: what may come next.
+
+Which timers run is kept, not until when; how often something was resent, because stacks count it, not how
+long it took; whether keepalive and FIN-WAIT-2 will find the silence that they ask for. Other rules that read
+a duration (a limit on retries that stands for a time, PAWS after 24 days, the pace of delayed ACKs, the next
+ISN) see the one history by which a state was first come to. So what is found can happen, and "holds" means:
+in everything that was looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from tcpsim.pair import SIDES, Machine, Pair, Side
+from tcpsim.path.path import Flight
+from tcpsim.tcp import timers
+from tcpsim.tcp.event import Timer
+from tcpsim.tcp.segment import ACK
+from tcpsim.tcp.seqnum import diff, le
+from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.state import State
+from tcpsim.tcp.tcb import RECOVERY, Tcb
+
+# measured, paced by the clock, or for people
+_BLANK = {
+    "srtt8", "mdev4", "mdev_max4", "rttvar4", "rtt_seq", "min_rtt_us", "rto_us", "backoff",
+    "handshake_sent_us", "rack_us", "rack_end", "rack_rtt_us", "ato_us", "quick", "pingpong", "last_data_us",
+    "last_oow_ack_us", "last_ack_us", "ts_offset", "ts_recent", "ts_recent_at_us", "cwnd", "cwnd_acked",
+    "ssthresh", "snd_sml", "rcv_mss", "rcv_ssthresh", "closed_by",
+}  # fmt: skip
+# counted from an ISN, or of interest only as long as something is outstanding
+_NUMBERS = {
+    "iss", "irs", "snd_una", "snd_nxt", "snd_wl1", "snd_wl2", "write_seq", "high_seq", "tlp_high_seq",
+    "rcv_nxt", "rcv_wup", "sent", "ooo", "sack_order", "dsack", "handshake_resent",
+}  # fmt: skip
+# of these it counts whether they run, not until or since when
+_CLOCKS = (*timers.DEADLINES, "retrans_since_us", "probes_since_us")
+_EXACT = tuple(name for name in Tcb.__slots__ if name not in {*_BLANK, *_NUMBERS, *_CLOCKS})
+
+
+class Timeless:
+    """A pair seen without its clock: sequence numbers count from the ISN of the newest socket on the ports.
+
+    A number beyond what its sender has sent there belongs to an older connection; of such it is only known
+    whether it lies behind or ahead.
+    """
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair = pair
+        self.newest: dict[Side, dict[tuple[int, int], Tcb]] = {"client": {}, "server": {}}
+        for side in SIDES:
+            machine = pair.client if side == "client" else pair.server
+            for t in machine.system.end.sockets.values():
+                if t.state != State.CLOSED:
+                    self.newest[side][t.local_port, t.remote_port] = t
+
+    def key(self) -> Hashable:
+        """Pairs of equal key have the same moves."""
+        flights = frozenset([(each.receiver, self.segment(each)) for each in self.pair.path.flights])
+        path = self.pair.path
+        return (
+            self.machine("client", self.pair.client),
+            self.machine("server", self.pair.server),
+            flights,
+            (path.shared, path.to_server, path.to_client),
+        )
+
+    def machine(self, side: Side, machine: Machine) -> Hashable:
+        system, programs, up, back_us = machine
+        end = system.end
+        sockets = tuple(
+            [(n, self.socket(side, t), _in_earnest(t, end.stack)) for n, t in end.sockets.items()]
+        )
+        blocked = tuple(
+            [(each.caller, each.call, each.files, each.deadline_us is None) for each in system.blocked]
+        )
+        tables = tuple([(pid, tuple(table.items())) for pid, table in system.tables.items()])
+        running = tuple(
+            [
+                (pid, r.program, r.pc, r.phase, r.fds, r.got, r.wake_us is None, r.until_us is None)
+                for pid, r in programs
+            ]
+        )
+        listeners = tuple(end.listeners.items())
+        return sockets, listeners, tables, tuple(system.files.items()), blocked, running, up, back_us is None
+
+    def socket(self, side: Side, t: Tcb) -> Hashable:
+        if t.state == State.CLOSED:
+            return t.local_port, t.remote_port, t.state, t.accepted, t.orphaned, t.readable, t.so_error
+        other = self.newest["server" if side == "client" else "client"].get((t.remote_port, t.local_port))
+        ours, theirs = t.iss, t.irs
+        return (
+            tuple([getattr(t, name) for name in _EXACT]),
+            t.handshake_resent if t.state < State.ESTABLISHED else None,
+            tuple([getattr(t, name) is not None for name in _CLOCKS]),
+            diff(t.snd_una, ours), diff(t.snd_nxt, ours), diff(t.write_seq, ours),
+            diff(t.rcv_nxt, theirs), diff(t.rcv_wup, theirs),
+            diff(t.high_seq, ours) if t.ca_state >= RECOVERY else None,
+            t.tlp_high_seq is None,
+            tuple([(diff(r.seq, ours), diff(r.end, ours), r.flags, *r[5:]) for r in t.sent]),
+            tuple([(diff(a, theirs), diff(b, theirs), fin) for a, b, fin in t.ooo]),
+            None if other is None else (_sign(diff(other.iss, t.irs)), _sign(diff(other.irs, t.iss))),
+        )  # fmt: skip
+
+    def segment(self, flight: Flight) -> Hashable:
+        """A segment in flight; of timestamps whether it is older than what its receiver knows."""
+        _, to, seg = flight
+        sender: Side = "server" if to == "client" else "client"
+        source = self.newest[sender].get((seg.src_port, seg.dst_port))
+        target = self.newest[to].get((seg.dst_port, seg.src_port))
+        val = seg.options.ts_val
+        stale = target is not None and val is not None and diff(val, target.ts_recent) < 0
+        return (
+            seg.src_port, seg.dst_port, seg.flags, seg.len, seg.wnd > 0, stale,
+            _place(seg.seq, source, target),
+            _place(seg.ack, target, source) if seg.flags & ACK else None,
+        )  # fmt: skip
+
+
+def _in_earnest(t: Tcb, s: Stack) -> Hashable:
+    """Whether silence will have been long enough when a timer that asks for it fires, or it starts again."""
+    heard_us = max(t.last_ack_us, t.last_data_us or 0)
+    keeps = t.keep_at_us is not None and t.keep_at_us - heard_us >= timers.keep_idle_us(t, s)
+    waits = t.wait is Timer.FIN_WAIT_2 and (t.wait_at_us or 0) - heard_us > timers.fin_wait_2_us(t, s)
+    return keeps, waits
+
+
+def _place(number: int, sender: Tcb | None, receiver: Tcb | None) -> Hashable:
+    """Where a number lies: in the space of its sender, or as the receiver knows that; else on which side."""
+    spaces = []
+    if sender is not None:
+        spaces.append((sender.iss, sender.snd_nxt))
+    if receiver is not None and receiver.state != State.SYN_SENT:
+        spaces.append((receiver.irs, receiver.rcv_nxt))
+    for first, last in spaces:
+        if le(first, number) and le(number, last):
+            return diff(number, first)
+    return _sign(diff(number, spaces[0][0])) if spaces else None
+
+
+def _sign(distance: int) -> int:
+    return (distance > 0) - (distance < 0)
