@@ -26,6 +26,7 @@ COMMANDS = {
     "exact": "Say exactly how a connection ends, for many loss rates at once.",
     "check": "Say what holds in every future of a connection, and how the rest fails.",
     "exhaust": "Run a population until its host runs out: of what, when, and why.",
+    "users": "Tell what browsers and connection pools do to a server, and it to them.",
     "behaviours": "List what clients and servers can be told to be.",
     "stacks": "List the stack profiles, their differences, and their sources.",
     "conform": "Replay traces of a real kernel and compare.",

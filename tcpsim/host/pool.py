@@ -29,11 +29,11 @@ class Keeping(NamedTuple):
     """How a pool keeps its connections.
 
     `size`: how many there may be; further requests wait for one, for `patience_us` (None: for ever).
-    `requests`: how many the server answers on one (MaxKeepAliveRequests; 1: KeepAlive Off; None: any number),
-    which its headers tell. `idle_us`: one that has been idle for so long is closed. `looks_us`: how often all idle ones
-    are looked at, so that those which the server has closed are closed too. `checks`: one is looked at before
-    it is used; `abandons`: what is then found closed is left as it is, the bug of Apache's page. `tries`: how
-    often a request is sent at most, if the connection fails.
+    `requests`: how many the server answers on one (MaxKeepAliveRequests; 1: KeepAlive Off; None: any
+    number), which its headers tell. `idle_us`: one that has been idle for so long is closed. `looks_us`: how
+    often all idle ones are looked at, so that those which the server has closed are closed too. `checks`: one
+    is looked at before it is used; `abandons`: what is then found closed is left as it is, the bug of
+    Apache's page. `tries`: how often a request is sent at most, if the connection fails.
     """
 
     size: int = 10

@@ -16,6 +16,7 @@ import polars as pl
 from tcpsim.host.census import Census
 from tcpsim.host.view import Usage, View, usage
 from tcpsim.pair import SIDES, Side
+from tcpsim.tcp.state import State
 
 Ints = npt.NDArray[np.int64]
 Kind = tuple[Side, str, str]  # side, state, holder as they are printed
@@ -59,6 +60,11 @@ def used(census: Census, side: Side, resource: str) -> tuple[Ints, Ints]:
     """What one side's host used of a resource (a field of `Usage`): times in us, and values from then on."""
     place = Usage._fields.index(resource)
     return _steps(census, lambda view: usage(view, side)[place])
+
+
+def held(census: Census, side: Side, state: State) -> tuple[Ints, Ints]:
+    """How many sockets of one side were in a state, whoever held them: times in us, counts from then on."""
+    return _steps(census, lambda view: sum(one.state is state for one in view.of(side)))
 
 
 def first_met(census: Census, side: Side, resource: str, limit: int) -> int | None:

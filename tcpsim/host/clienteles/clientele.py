@@ -1,0 +1,69 @@
+"""A clientele: users of one server, in several variants that are told side by side.
+
+Owns: what the catalogue says of one, and the plan it comes to. Refuses to know: the particular ones, how a
+measure is taken (measure.experience), and hosts that run out (crowds).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tcpsim.host.limits import Limits
+from tcpsim.host.population import Arrivals, Plan
+from tcpsim.host.users import Users
+from tcpsim.scenario import build, scenario
+from tcpsim.units import parse_duration
+
+Span = tuple[float, float]
+UNLIMITED = Limits()
+NONE: Span = (0, 0)
+
+
+def exactly_ms(value: int) -> Span:
+    """The times of measures are in microseconds."""
+    return 1_000 * value, 1_000 * value
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """The story told one way: who the users are, what is changed of the connection, what the hosts have.
+
+    `expect` are measures (see `tcpsim.measure.experience`) with the least and the most they may be; times in
+    microseconds.
+    """
+
+    name: str
+    users: Users
+    expect: Mapping[str, Span]
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    limits: Limits = UNLIMITED
+
+
+@dataclass(frozen=True, slots=True)
+class Clientele:
+    """Users of one server. `columns` are the measures that tell the story."""
+
+    name: str
+    title: str
+    story: str
+    watch: str
+    per_second: float
+    lasts: str
+    settle: str
+    columns: tuple[str, ...]
+    variants: tuple[Variant, ...]
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    poisson: bool = False
+
+    def plan(self, variant: Variant, seed: int = 1) -> Plan:
+        """What to run."""
+        changed = {"client": "obeys", "server": "httpd", **self.overrides}
+        for key, value in variant.overrides.items():
+            known = changed.get(key)
+            changed[key] = {**known, **value} if isinstance(known, Mapping) else value
+        arrivals = Arrivals(self.per_second, for_us=parse_duration(self.lasts), poisson=self.poisson)
+        pair = build(scenario("normal-close"), **changed)
+        settle_us = parse_duration(self.settle)
+        return Plan(((1.0, pair),), arrivals, settle_us, seed, variant.limits, users=variant.users)

@@ -1,0 +1,140 @@
+"""Pools, by name: three idle timeouts, a client object per request, connections that do not come back.
+
+Owns: the stories. Refuses to know: how a pool works (host.pool).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from tcpsim.host.clienteles.clientele import NONE, Clientele, Span, Variant
+from tcpsim.host.limits import HostLimits, Limits
+from tcpsim.host.pool import Keeping, Requests
+from tcpsim.units import parse_duration
+
+# Who is first decides what is seen: errors among some 600 requests, CLOSE-WAIT at the most
+_SOUND: Mapping[str, Span] = {"failed": NONE, "client CLOSE-WAIT": NONE}
+_STALE: Mapping[str, Span] = {"failed": (20, 100), "client CLOSE-WAIT": (1, 6)}
+_SILENT: Mapping[str, Span] = {"failed": (20, 100), "client CLOSE-WAIT": NONE}
+_LOOKED: Mapping[str, Span] = {"failed": (0, 1), "client CLOSE-WAIT": (1, 6)}
+_DESCRIPTORS = Limits(client=HostLimits(descriptors=1_021))
+
+
+def _order(words: str, expect: Mapping[str, Span], box: str = "nobody", **keeping: Any) -> Variant:
+    """Pool, server and firewall lose patience with an idle connection in the order of the words."""
+    order, _, _ = words.partition(":")
+    at = dict(zip(order.split(", "), ("20s", "40s", "80s"), strict=True))
+    kept = Keeping(requests=None, idle_us=parse_duration(at["pool"]), **{"checks": False, **keeping})
+    overrides = {
+        "parameters": {"server.timeout": at["server"]},
+        "knobs": {"middlebox.established": at["firewall"], "middlebox.answers": box},
+    }
+    return Variant(words, Requests(kept), expect, overrides)
+
+
+def _horizon(name: str, users: Requests, failed: Span) -> Variant:
+    left = (1_021, 1_021) if failed != NONE else (0, 10)
+    expect = {"failed": failed, "client CLOSE-WAIT left": left}
+    return Variant(name, users, expect, limits=_DESCRIPTORS)
+
+
+def _forgetting(name: str, keeping: Keeping, expect: Mapping[str, Span]) -> Variant:
+    return Variant(name, Requests(keeping, forgets=0.01), expect)
+
+
+CLIENTELES = (
+    Clientele(
+        name="three-idle-timeouts",
+        title="Pool, server, firewall: whose idle timeout must be the shortest?",
+        story="A database pool behind a stateful firewall, ten requests a minute. The three give up an idle"
+        " connection after 20, 40 and 80 s, in this order or that. The library takes what is in the pool"
+        " without a look. Server first: the pool fills with CLOSE-WAIT, and a request meets end-of-file."
+        " Firewall first: nobody has closed anything, and a request waits for its answer until the client's"
+        " patience is over; to look before use sees nothing, as no FIN comes through. A firewall that answers"
+        " with RST makes the error quick. Keepalive keeps it awake, if TCP_KEEPINTVL is short too.",
+        watch="errors of requests, and CLOSE-WAIT in the pool; only the pool's own may be the shortest",
+        per_second=1 / 6,
+        lasts="1h",
+        settle="10min",
+        columns=("done", "failed", "95 % within", "client CLOSE-WAIT", "server FIN-WAIT-1"),
+        variants=(
+            _order("pool, server, firewall", _SOUND),
+            _order("pool, firewall, server", _SOUND),
+            _order("server, pool, firewall", _STALE),
+            _order("server, firewall, pool", _STALE),
+            _order("firewall, pool, server", _SILENT),
+            _order("firewall, server, pool", _SILENT),
+            _order("server, firewall, pool: looks before use", _LOOKED, checks=True),
+            _order("firewall, server, pool: looks before use", _SILENT, checks=True),
+            _order("firewall, server, pool: it answers RST", _SILENT, "client"),
+            replace(
+                _order("firewall, server, pool: keepalive 15 s, looks", _LOOKED, checks=True),
+                overrides={
+                    "client": "keepalive-obeys",
+                    "parameters": {"server.timeout": "40s", "client.idle": "15s", "client.interval": "15s"},
+                    "knobs": {"middlebox.established": "20s"},
+                },
+            ),
+        ),
+        overrides={
+            "server": "keep-alive-timeout",
+            "middlebox": "junos",
+            "parameters": {"server.think": "exp(2s)", "client.patience": "30s"},
+        },
+        poisson=True,
+    ),
+    Clientele(
+        name="object-per-request",
+        title="A client object per request, or one that all share",
+        story="A Horizon worker with 1021 descriptors to spare, a request every five seconds. An object for"
+        " each request is a pool for each, whose one connection nobody uses again and nobody closes: the API"
+        " server closes it after 15 s, CLOSE-WAIT without bound (the OpenStack chain; see also `tcpsim"
+        " exhaust openstack-chain`). In a pool that all share there are never more CLOSE-WAITs"
+        " than it has connections, and each is closed when its turn comes to be used.",
+        watch="CLOSE-WAIT at the end, and requests that find no descriptor",
+        per_second=0.2,
+        lasts="2h",
+        settle="0s",
+        columns=("done", "failed", "connections", "client CLOSE-WAIT", "client CLOSE-WAIT left"),
+        variants=(
+            _horizon("an object for each request", Requests(shared=False), failed=(300, 500)),
+            _horizon("the same, closed after use", Requests(Keeping(idle_us=0), shared=False), failed=NONE),
+            _horizon("one object, a pool of ten", Requests(Keeping(tries=2)), failed=NONE),
+            _horizon(
+                "the same, each idle for 10 s at most", Requests(Keeping(idle_us=10_000_000)), failed=NONE
+            ),
+        ),
+        poisson=True,
+    ),
+    Clientele(
+        name="connections-not-given-back",
+        title="One caller in a hundred forgets to give its connection back",
+        story="A response that is never read to its end, an exception on the way: the connection stays with"
+        " its caller. The server closes it: CLOSE-WAIT, bounded by the size of the pool. But when all are"
+        " out, every further request waits for one that never comes: the application hangs, or fails after"
+        " its patience."
+        " A larger pool makes it later, not never; without bound it is the descriptors that run out.",
+        watch="requests that wait or fail, and CLOSE-WAIT, which is the size of the pool",
+        per_second=1.0,
+        lasts="80min",
+        settle="0s",
+        columns=("done", "failed", "waiting", "client CLOSE-WAIT left"),
+        variants=(
+            _forgetting(
+                "a pool of ten", Keeping(), {"waiting": (3_000, 4_500), "client CLOSE-WAIT left": (10, 10)}
+            ),
+            _forgetting(
+                "a pool of ten, patience 30 s",
+                Keeping(patience_us=30_000_000),
+                {"failed": (3_000, 4_500), "waiting": (25, 30), "client CLOSE-WAIT left": (10, 10)},
+            ),
+            _forgetting(
+                "a pool of twenty, patience 30 s",
+                Keeping(size=20, patience_us=30_000_000),
+                {"failed": (1_000, 3_000), "client CLOSE-WAIT left": (20, 20)},
+            ),
+        ),
+    ),
+)
