@@ -24,6 +24,7 @@ from tcpsim.measure.sweep import on_stderr, sweep
 NAMES = (
     "leaks_against_loss",
     "growth_in_a_day",
+    "growth_in_thirty_days",
     "timeout_and_keepalive",
     "with_and_without_timeout",
     "mbufs_until_the_crash",

@@ -35,8 +35,8 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
 
 
 def read_table(path: Path) -> pl.DataFrame:
-    """A table that `write_table` left."""
-    return pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
+    """A table that `write_table` left; what kind a column is, all of its values say."""
+    return pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema_length=None)
 
 
 @contextmanager

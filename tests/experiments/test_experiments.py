@@ -18,6 +18,7 @@ from tcpsim.measure.sweep import sweep
 SMALL: dict[str, dict[str, Any]] = {
     "leaks_against_loss": {"connections": 12},
     "growth_in_a_day": {"per_second": 0.01},
+    "growth_in_thirty_days": {"times": 3, "rates": 3},
     "timeout_and_keepalive": {"every_us": 4 * 3_600_000_000},
     "with_and_without_timeout": {"per_second": 0.01},
     "mbufs_until_the_crash": {"rate": 0.02},

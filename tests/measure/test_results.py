@@ -19,6 +19,12 @@ def test_what_was_written_is_read_back(tmp_path: Path, suffix: str) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
+def test_a_column_that_begins_empty_is_read_back(tmp_path: Path) -> None:
+    table = pl.DataFrame({"t_s": [*[None] * 500, 0.5]})
+    write_table(table, tmp_path / "table.csv")
+    assert read_table(tmp_path / "table.csv").equals(table)
+
+
 def test_the_same_table_is_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
         write_table(TABLE, tmp_path / name)
