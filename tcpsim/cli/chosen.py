@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tcpsim.errors import InputError
+from tcpsim.host.clienteles import clienteles
 from tcpsim.host.crowds import crowds
 from tcpsim.scenario import Scenario, parse_scenario, scenario
 
@@ -23,6 +24,8 @@ def chosen_scenario(name: str) -> Scenario:
     if path.suffix != ".toml":
         if name in {each.name for each in crowds()}:
             raise InputError("scenario", f"{name!r}, a population", f"tcpsim exhaust {name}")
+        if name in {each.name for each in clienteles()}:
+            raise InputError("scenario", f"{name!r}, a story of users", f"tcpsim users {name}")
         return scenario(name)
     try:
         content = path.read_text(encoding="utf-8")

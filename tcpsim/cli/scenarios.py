@@ -9,6 +9,7 @@ import click
 from tcpsim.cli.options import JSON
 from tcpsim.cli.record import parameter_record
 from tcpsim.cli.show import print_json, print_text
+from tcpsim.host.clienteles import clienteles
 from tcpsim.host.crowds import crowds
 from tcpsim.scenario import Scenario, as_toml, scenario, scenarios
 from tcpsim.units import parse_duration
@@ -26,12 +27,16 @@ def command(name: str | None, as_json: bool) -> None:
         print_json([scenario_record(each) for each in scenarios()])
         return
     themes: dict[str, list[str]] = {}
-    width = max(map(len, [*(each.name for each in scenarios()), *(each.name for each in crowds())]))
+    stories = [(each.name, each.title) for each in clienteles()]
+    populations = [(each.name, each.title) for each in crowds()]
+    width = max(len(name) for name, _ in [*((each.name, "") for each in scenarios()), *stories, *populations])
     for each in scenarios():
         themes.setdefault(each.theme, []).append(f"  {each.name:<{width}}  {each.title}")
-    themes["hosts that run out (tcpsim exhaust NAME)"] = [
-        f"  {each.name:<{width}}  {each.title}" for each in crowds()
-    ]
+    for theme, named in (
+        ("browsers and pools (tcpsim users NAME)", stories),
+        ("hosts that run out (tcpsim exhaust NAME)", populations),
+    ):
+        themes[theme] = [f"  {name:<{width}}  {title}" for name, title in named]
     print_text("\n\n".join("\n".join([theme, *lines]) for theme, lines in themes.items()) + "\n")
 
 

@@ -19,6 +19,15 @@ def test_without_a_name_it_lists_them(tcpsim: Tcpsim) -> None:
     ]
 
 
+def test_scenarios_lists_them_too_and_says_how_to_run_one(tcpsim: Tcpsim) -> None:
+    lines = tcpsim("scenarios")[1].splitlines()
+    begins = lines.index("browsers and pools (tcpsim users NAME)") + 1
+    names = [each.name for each in clienteles()]
+    assert [line.split()[0] for line in lines[begins : begins + len(names)]] == names
+    complaint = "found 'three-idle-timeouts', a story of users, allowed: tcpsim users three-idle-timeouts\n"
+    assert tcpsim("run", "three-idle-timeouts")[2] == f"tcpsim: scenario: {complaint}"
+
+
 def test_a_page_has_a_line_for_each_variant(tcpsim: Tcpsim) -> None:
     status, out, _ = tcpsim("users", "page-over-parallel-connections")
     assert status == 0

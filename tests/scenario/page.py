@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tcpsim.host.clienteles import Clientele, clientele, clienteles
 from tcpsim.host.crowds import Crowd, crowd, crowds
 from tcpsim.scenario import Scenario, scenario
 from tcpsim.scenario.claims import VERDICTS, Claim, claims
@@ -21,9 +22,10 @@ INTRODUCTION = """\
 
 This project began with two documents: Rick Jones's mail on CLOSE_WAIT, and Apache's page on FIN_WAIT_2 with
 Roy Fielding's appendix. Here is every claim of theirs that a connection can show ({total} with those beyond
-them), the scenario that shows it (`tcpsim explain NAME`, or `tcpsim exhaust NAME` for a population), the
-test that holds it to that, and the verdict: *holds*, *holds only on* certain stacks, or *refined*. The
-lists of the Apache page (what ends FIN_WAIT_2, which systems have a timeout) are told in our words.
+them), the scenario that shows it (`tcpsim explain NAME`; for a population `tcpsim exhaust NAME`, for browsers
+and pools `tcpsim users NAME`), the test that holds it to that, and the verdict: *holds*, *holds only on*
+certain stacks, or *refined*. The lists of the Apache page (what ends FIN_WAIT_2, which systems have a timeout)
+are told in our words.
 
 `make docs` prints this page from [claims.toml](../tcpsim/scenario/claims.toml); a test looks up every
 scenario, test and figure that it names, and runs the claims about stacks on all of them.
@@ -43,14 +45,18 @@ def node_id(claim: Claim, words: str) -> str:
         return f"{HERE}/test_fixes.py::test_what_is_in_vain[{claim.scenario}-{rest.partition(' ')[2]}]"
     if words == "runs out":
         return f"tests/host/test_crowds.py::test_it_runs_out_as_it_says[{claim.scenario}]"
+    if kind == "variant":
+        return f"tests/host/test_clienteles.py::test_it_comes_out_as_it_says[{claim.scenario}-{rest}]"
     module, _, function = words.partition("::")
     if module.startswith("../"):
         return f"tests/{module.removeprefix('../')}.py::{function}"
     return f"{HERE}/{module}.py::{function}"
 
 
-def subject(name: str) -> Scenario | Crowd:
-    """What a claim's scenario is: one of the catalogue, or a population."""
+def subject(name: str) -> Scenario | Crowd | Clientele:
+    """What a claim's scenario is: one of the catalogue, a population, or a story of users."""
+    if name in {each.name for each in clienteles()}:
+        return clientele(name)
     return crowd(name) if name in {each.name for each in crowds()} else scenario(name)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from tcpsim.host.clienteles import Clientele, clienteles
 from tcpsim.host.crowds import crowds
 from tcpsim.scenario import Scenario, Verdict, play, scenario, scenarios
 from tcpsim.scenario.claims import VERDICTS, Claim, claims
@@ -45,18 +46,20 @@ def test_a_claim_has_all_it_needs(each: Claim) -> None:
         if isinstance(chosen, Scenario):
             known |= {f"{chosen.name}-{fix}" for fix in (*chosen.cures, *chosen.in_vain)}
             known |= {f"{chosen.name}-{contrast.title}" for contrast in chosen.contrasts}
+        if isinstance(chosen, Clientele):
+            known |= {f"{chosen.name}-{variant.name}" for variant in chosen.variants}
         assert not parameter or parameter.removesuffix("]") in known, function
 
 
 def test_all_of_the_two_documents_is_there() -> None:
     """The least number of claims by document; whoever strikes one has to say so here."""
     by = [each.number[0] for each in EVERY]
-    assert {letter: by.count(letter) for letter in "JAFB"} == {"J": 16, "A": 36, "F": 9, "B": 19}
+    assert {letter: by.count(letter) for letter in "JAFB"} == {"J": 16, "A": 36, "F": 9, "B": 23}
 
 
 def test_every_scenario_shows_a_claim_but_for_those_that_only_teach_or_count() -> None:
     shown = {each.scenario for each in EVERY}
-    assert {each.name for each in crowds()} <= shown
+    assert {each.name for each in (*crowds(), *clienteles())} <= shown
     assert {each.name for each in scenarios()} - shown == {
         "simultaneous-close",
         "time-wait-reack",
