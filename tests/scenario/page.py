@@ -24,8 +24,8 @@ This project began with two documents: Rick Jones's mail on CLOSE_WAIT, and Apac
 Roy Fielding's appendix. Here is every claim of theirs that a connection can show ({total} with those beyond
 them), the scenario that shows it (`tcpsim explain NAME`; for a population `tcpsim exhaust NAME`, for browsers
 and pools `tcpsim users NAME`), the test that holds it to that, and the verdict: *holds*, *holds only on*
-certain stacks, or *refined*. The lists of the Apache page (what ends FIN_WAIT_2, which systems have a timeout)
-are told in our words.
+certain stacks, or *refined*. The lists of the Apache page (what ends FIN_WAIT_2, which systems have a
+timeout) are told in our words.
 
 `make docs` prints this page from [claims.toml](../tcpsim/scenario/claims.toml); a test looks up every
 scenario, test and figure that it names, and runs the claims about stacks on all of them.
