@@ -19,7 +19,7 @@ import networkx as nx  # type: ignore[import-untyped]
 
 from tcpsim.explore.branch import Branch
 from tcpsim.explore.chain import Chain, Edge, Stepper
-from tcpsim.pair import Event, Pair, Sent, Side
+from tcpsim.pair import Event, Lost, Pair, Sent, Side
 from tcpsim.path.path import Flight
 
 _LOSS_COUNTS = 1_000_000.0  # a loss outweighs any number of other steps
@@ -148,6 +148,8 @@ class _Walk:
                 self.sent[event.side].append(event)
                 if not event.arrives_us:
                     self.lost[event.side].append(len(self.sent[event.side]))
+            elif isinstance(event, Lost) and ": " in event.why:  # a middlebox stopped it, and will again
+                self.lost[event.side].remove(len(self.sent[event.side]))
         self.chosen += branch.chosen
         self.pair = branch.pair
 

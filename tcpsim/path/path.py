@@ -16,7 +16,7 @@ from typing import NamedTuple
 from tcpsim.errors import InputError
 from tcpsim.path.choose import Chooser
 from tcpsim.path.distribution import Distribution
-from tcpsim.path.element import Chain, Element, Fate, OneWay, Side, walk
+from tcpsim.path.element import SIDES, Chain, Element, Fate, OneWay, Side, walk
 from tcpsim.path.link import Link
 from tcpsim.path.loss import Duplicate, Loss, Reorder
 from tcpsim.path.middlebox import Middlebox
@@ -140,8 +140,8 @@ def make_path(
     The order is that of Linux netem: rules, loss and duplication where the segment enters, then the
     transmitter and the way, then what is held back. So a lost segment takes no time on the transmitter.
 
-    A `middlebox` stands behind the rules: it does not see what they drop, but sees what loss takes. With a
-    `loss_side` that is so on one side of it only: what that side's host sends is lost before the box.
+    A `middlebox` stands behind the rules and the losses: it does not see what they take. With a `loss_side`
+    that side of it alone loses: what its host sends before the box, what comes for it behind the box.
 
     >>> from tcpsim.path.choose import Quiet
     >>> path = make_path(10_000, drops=["server FIN 1"])
@@ -153,10 +153,11 @@ def make_path(
     losses = {"server": _loss(loss_to_server), "client": _loss(loss_to_client)}
     shared: list[Element] = [rules] if rules.rules else []
     if middlebox is not None:
-        before = losses["server" if loss_side == "client" else "client"]
-        if loss_side is not None and before is not None:
-            shared.append(OneWay(loss_side, before))
-            losses["server" if loss_side == "client" else "client"] = None
+        for sender, receiver in ((SIDES[0], SIDES[1]), (SIDES[1], SIDES[0])):
+            before = losses[receiver]
+            if loss_side in (None, sender) and before is not None:
+                shared.append(OneWay(sender, before))
+                losses[receiver] = None
         shared.append(Tracker(middlebox))
     elif loss_side is not None:
         raise InputError("loss_side", loss_side, "a side of a middlebox, on a path that has one")

@@ -103,8 +103,8 @@ class Setting:
     """What may be changed of a scenario; None leaves it as it is. `drops` are added to the scenario's own.
 
     `knobs` turns knobs of both stacks, "client.NAME" or "server.NAME" of one, "middlebox.NAME" of the box.
-    `loss_from` is when losses begin: after 300 ms a connection of the catalogue is ESTABLISHED. Behind a
-    middlebox `loss_side` puts them all on one side of it; else each segment is lost beyond the box.
+    `loss_from` is when losses begin: after 300 ms a connection of the catalogue is ESTABLISHED. With a
+    middlebox a segment is lost before the box; `loss_side` puts all losses on one side of it instead.
     """
 
     client: str | Program | None = None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tcpsim.explore.chain import explore
+from tcpsim.explore.branch import Steps
 from tcpsim.explore.leaks import answer
 from tcpsim.explore.tree import tree
+from tcpsim.explore.ways import likeliest
 from tcpsim.pair import Pair
 from tcpsim.path import Loss, Middlebox, Side, make_path, middlebox
 from tcpsim.scenario import build, scenario
@@ -38,14 +39,16 @@ def test_tree_and_chain_agree_behind_a_box(name: str, side: Side | None) -> None
 def test_a_loss_before_the_box_is_another_thing_than_one_behind_it() -> None:
     """The server's FIN starts the box's time anew only if it gets there."""
     box = middlebox("linux-conntrack").with_knobs(QUICK)
-    found = [tree(behind(box, side), _describe, WEEK_US) for side in (None, "server")]
+    found = [tree(behind(box, side), _describe, WEEK_US) for side in (None, "client")]
     assert found[0] != found[1]
 
 
 def test_only_losses_before_the_box_are_asked_at_the_sender() -> None:
     box = middlebox("linux-conntrack")
-    for side, deferred in ((None, {"client", "server"}), ("client", {"client"}), ("server", {"server"})):
-        steps = explore(behind(box, side), limit=1).steps  # type: ignore[arg-type]
+    sides: list[tuple[Side | None, set[Side]]]
+    sides = [(None, set()), ("client", {"client"}), ("server", {"server"})]
+    for side, deferred in sides:
+        steps = Steps(behind(box, side))
         assert set(steps._deferred) == deferred
         assert {each.name for each in steps.classes} == {"to client", "to server"}
 
@@ -59,3 +62,13 @@ def test_how_the_last_rst_ends_behind_a_firewall_and_without_one(box: str | None
     )
     held = sum(end.probability[0] for end in found.ends if end.permanent and end.client == "CLOSE-WAIT")
     assert held == pytest.approx(share)
+
+
+def test_a_way_in_names_what_is_lost_by_chance_and_not_what_the_box_stops() -> None:
+    """Ten FINs meet the firewall whatever happens; a rule that dropped them before it would hide that."""
+    pair = build(
+        scenario("firewall-forgets-half-closed"), loss=0.5, loss_from="300ms", middlebox="reject-firewall"
+    )
+    found = answer(pair, [0.1], WEEK_US)
+    (end,) = found.ends
+    assert likeliest(found.chain, end.states, 0.1).drops == ()

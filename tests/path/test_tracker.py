@@ -269,9 +269,10 @@ def test_whom_it_answers(answers: str, told: set[str]) -> None:
 
 def test_its_answer_takes_the_way_to_the_sender_and_is_none_to_a_rst_or_within_a_flow() -> None:
     box = middlebox("reject-firewall")
-    path, _ = send(make_path(10, 0.5, middlebox=box), "client", stray("client"), 5, Tape(1))
+    lossy = make_path(10, 0.5, 0.0, middlebox=box, loss_side="client")
+    path, _ = send(lossy, "client", stray("client"), 5, Tape(1))
     assert path.flights == ()
-    path, _ = send(make_path(10, 0.5, 0.5, middlebox=box), "client", stray("client"), 5, Tape(0))
+    path, _ = send(lossy, "client", stray("client"), 5, Tape(0))
     assert [flight[:2] for flight in path.flights] == [(15, "client")]
     path, _ = send(make_path(10, middlebox=box), "client", stray("client", "R", 0), 5, Quiet())
     assert path.flights == ()
@@ -283,8 +284,8 @@ def test_its_answer_takes_the_way_to_the_sender_and_is_none_to_a_rst_or_within_a
 
 def test_a_box_sees_what_is_lost_behind_it_and_not_what_is_lost_before() -> None:
     syn = stray("client", "S", 0)
-    beyond, _ = send(make_path(10, 1.0, 1.0, middlebox=LINUX), "client", syn, 0, Quiet())
-    before, _ = send(make_path(10, 1.0, 1.0, middlebox=LINUX, loss_side="client"), "client", syn, 0, Quiet())
+    beyond, _ = send(make_path(10, 1.0, 1.0, middlebox=LINUX, loss_side="server"), "client", syn, 0, Quiet())
+    before, _ = send(make_path(10, 1.0, 1.0, middlebox=LINUX), "client", syn, 0, Quiet())
     ruled, _ = send(make_path(10, drops=["client SYN"], middlebox=LINUX), "client", syn, 0, Quiet())
     known = [
         [len(e.flows) for e in path.shared if isinstance(e, Tracker)] for path in (beyond, before, ruled)

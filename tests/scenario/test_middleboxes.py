@@ -78,8 +78,8 @@ def test_losses_on_one_side_of_the_box() -> None:
     normal = scenario("normal-close")
     box = middlebox("junos")
     plain = build(normal, middlebox="junos", loss=0.1).path
-    assert plain.shared == (Tracker(box),)
-    assert (plain.to_server, plain.to_client) == ((Loss(0.1), Link(10_000)),) * 2
+    assert plain.shared == (OneWay("client", Loss(0.1)), OneWay("server", Loss(0.1)), Tracker(box))
+    assert (plain.to_server, plain.to_client) == ((Link(10_000),),) * 2
     near = build(normal, middlebox=box, loss=0.1, loss_side="client").path
     assert near.shared == (OneWay("client", Loss(0.1)), Tracker(box))
     assert (near.to_server, near.to_client) == ((Link(10_000),), (Loss(0.1), Link(10_000)))
