@@ -29,6 +29,7 @@ NAMES = (
     "with_and_without_timeout",
     "mbufs_until_the_crash",
     "worker_until_emfile",
+    "page_time_and_connections",
 )
 UNFINISHED = Path("build") / "experiments"
 

@@ -23,6 +23,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "with_and_without_timeout": {"per_second": 0.01},
     "mbufs_until_the_crash": {"rate": 0.02},
     "worker_until_emfile": {"per_second": 0.02},
+    "page_time_and_connections": {"visitors": 1},
 }
 
 
