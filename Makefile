@@ -55,7 +55,7 @@ pictures: $(VENV)/run.stamp
 	  $(VENV)/bin/tcpsim run $$name --out docs/pictures/$$name.svg || exit 1; done
 	$(VENV)/bin/tcpsim states --out docs/pictures/states.svg
 	$(PY) -m experiments leaks_against_loss mbufs_until_the_crash worker_until_emfile
-	cp $(addprefix figures/,leaks_against_loss.svg mbufs_until_the_crash.svg worker_until_emfile.svg) docs/pictures/
+	cp $(addprefix figures/,leaks_against_loss.svg mbufs_until_the_crash.svg worker_until_emfile.svg page_time_and_connections.svg) docs/pictures/
 
 venv: $(VENV)/dev.stamp
 
