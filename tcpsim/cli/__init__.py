@@ -29,6 +29,7 @@ COMMANDS = {
     "users": "Tell what browsers and connection pools do to a server, and it to them.",
     "behaviours": "List what clients and servers can be told to be.",
     "stacks": "List the stack profiles, their differences, and their sources.",
+    "middleboxes": "List the NATs and firewalls that can stand between, and their sources.",
     "conform": "Replay traces of a real kernel and compare.",
     "packetdrill": "Judge packetdrill scripts against the endpoint.",
     "lab": "Record a scenario on two real hosts, and compare (Linux, as root).",

@@ -58,7 +58,7 @@ def overview(chosen: Sequence[str] = ()) -> str:
         if profile.fin_wait_2_us is None:
             cells[1:4] = ["-"] * 3  # no limit, so nothing arms it
         rows.append((name, *cells, str(doubtful)))
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def differences(chosen: Sequence[str]) -> str:
@@ -69,7 +69,7 @@ def differences(chosen: Sequence[str]) -> str:
         cells = [spelled(field, getattr(profile, field)) for profile in profiles]
         if len(set(cells)) > 1:
             rows.append((field, *cells))
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def story(name: str, field: str) -> str:
@@ -116,7 +116,8 @@ def page() -> str:
     return "\n".join(parts) + "\n"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as text, each column as wide as it has to be."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines) + "\n"
