@@ -54,7 +54,7 @@ pictures: $(VENV)/run.stamp
 	for name in closewait-ignored-eof lingering-close-4.4bsd post-without-authorisation retried-syn-lost-reference; do \
 	  $(VENV)/bin/tcpsim run $$name --out docs/pictures/$$name.svg || exit 1; done
 	$(VENV)/bin/tcpsim states --out docs/pictures/states.svg
-	$(PY) -m experiments leaks_against_loss mbufs_until_the_crash worker_until_emfile
+	$(PY) -m experiments leaks_against_loss mbufs_until_the_crash worker_until_emfile page_time_and_connections
 	cp $(addprefix figures/,leaks_against_loss.svg mbufs_until_the_crash.svg worker_until_emfile.svg page_time_and_connections.svg) docs/pictures/
 
 venv: $(VENV)/dev.stamp
