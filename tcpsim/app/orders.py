@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from tcpsim.app.behaviour import Bytes, Count, Seconds, Time, client
 from tcpsim.app.flow import Acted, Single, leave, repeat
-from tcpsim.app.program import ASLEEP, Assembler, Running, Step, number
+from tcpsim.app.program import ASLEEP, Assembler, Program, Running, Step, number
 from tcpsim.app.receiving import receive, receive_to_eof
 from tcpsim.app.steps import close, connect, keepalive, send
 from tcpsim.sockets import Reply
@@ -71,6 +71,11 @@ def obey(courses: Sequence[Sequence[Step]]) -> Step:
 def awaits_order(r: Running) -> bool:
     """Whether a program stands where it takes an order."""
     return r.phase == 1 and isinstance(r.program.ops[r.pc], AwaitOrder)
+
+
+def takes_orders(program: Program) -> bool:
+    """Whether a program ever does."""
+    return any(isinstance(op, AwaitOrder) for op in program.ops)
 
 
 def _obeying(opening: list[Step], request: int, response: int, patience: str | int) -> list[Step]:

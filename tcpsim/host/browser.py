@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 
 import simpy
 
+from tcpsim.errors import InputError
 from tcpsim.host.governor import Governor
 from tcpsim.host.pool import Keeping, Pool, Request
 from tcpsim.host.users import HangUp, Lines, Quit
@@ -60,6 +61,25 @@ class Browsers(NamedTuple):
     habits: tuple[tuple[float, Habit], ...] = ((1.0, SOUND),)
     looks_us: int = 5_000_000
 
+    def check(self) -> None:
+        """Raises InputError for a browser that cannot work, or habits that do not add up."""
+        self.keeping(SOUND).check()
+        if self.images < 0 or self.pages < 1:
+            raise InputError("browsers", (self.images, self.pages), "images >= 0 and pages >= 1")
+        weights = [weight for weight, _ in self.habits]
+        if not weights or min(weights) < 0 or abs(sum(weights) - 1) > 1e-9:
+            raise InputError("habits", weights, "weights from 0 to 1 that add up to 1")
+
+    def keeping(self, habit: Habit) -> Keeping:
+        """A browser of this habit as a pool."""
+        return Keeping(
+            size=self.parallel,
+            requests=self.requests,
+            looks_us=self.looks_us if habit.answers == "when it looks" else None,
+            abandons=habit.answers == "never",
+            tries=2,
+        )
+
     def start(self, governor: Governor, seed: int) -> Callable[[int], None]:
         """What to do at each arrival."""
         lines = Lines(governor, seed)
@@ -78,17 +98,10 @@ class _Browser:
     """One browser."""
 
     def __init__(self, users: Browsers, habit: Habit, luck: Seeded, lines: Lines) -> None:
-        keeping = Keeping(
-            size=users.parallel,
-            requests=users.requests,
-            looks_us=users.looks_us if habit.answers == "when it looks" else None,
-            abandons=habit.answers == "never",
-            tries=2,
-        )
         self.users = users
         self.habit = habit
         self.luck = luck
-        self.pool = Pool(keeping, lines)
+        self.pool = Pool(users.keeping(habit), lines)
         self.env = lines.governor.env
         self.experience = lines.governor.census.experience
 

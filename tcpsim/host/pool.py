@@ -16,11 +16,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tcpsim.app.orders import Order
+from tcpsim.errors import InputError
 from tcpsim.host.governor import Governor
 from tcpsim.host.lives import Act
 from tcpsim.host.users import Line, Lines, Tell
 from tcpsim.path import Seeded
 from tcpsim.path.choose import chance
+from tcpsim.units import parse_probability
 
 _CLOSE = Tell(Order.CLOSE)
 
@@ -45,6 +47,14 @@ class Keeping(NamedTuple):
     abandons: bool = False
     tries: int = 1
 
+    def check(self) -> None:
+        """Raises InputError for a pool that cannot work."""
+        for name, value in (("size", self.size), ("requests", self.requests), ("tries", self.tries)):
+            if value is not None and value < 1:
+                raise InputError(f"keeping.{name}", value, "an integer >= 1")
+        if self.looks_us is not None and self.looks_us < 1:
+            raise InputError("keeping.looks_us", self.looks_us, "a time above zero")
+
 
 class Request:
     """One request, and whom to tell how it ended: "answered", an errno, "EOF", or what it did not get."""
@@ -67,6 +77,7 @@ class Pool:
         self.stumbles = lines.governor.census.experience.stumbles
         self.members: dict[Line, Request | None] = {}  # all that are the pool's, and who has each
         self.idle: list[Line] = []  # the last one given back comes last
+        self.forgotten: set[Line] = set()  # whose callers will never give them back
         self.abandoned: list[Line] = []
         self.waiting: deque[Request] = deque()
 
@@ -126,8 +137,8 @@ class Pool:
 
     def free(self, line: Line) -> None:
         """A connection is open, or its caller is done with it."""
-        if self.members[line] is not None:
-            return  # but its caller never says so
+        if line in self.forgotten:
+            return
         self.idle.append(line)
         self._serve()
         if self.keeping.idle_us is not None and not line.asking:
@@ -138,8 +149,9 @@ class Pool:
         """A request has its response."""
         request = self.members[line]
         assert request is not None
-        if not request.forgets:
-            self.members[line] = None
+        self.members[line] = None
+        if request.forgets:
+            self.forgotten.add(line)
         request.tell("answered")
 
     def closed(self, line: Line) -> None:
@@ -151,8 +163,11 @@ class Pool:
 
     def over(self, line: Line, error: str | None) -> None:
         """A connection has ended, by an error or after its last response."""
+        if line not in self.members:
+            return  # abandoned, and now its process is gone
         request = self.members.pop(line)
-        if line in self.idle:  # somebody has killed its process
+        self.forgotten.discard(line)
+        if line in self.idle:
             self.idle.remove(line)
         if error is not None:
             self.stumbles[error, line.asked > 1] += 1
@@ -160,7 +175,7 @@ class Pool:
                 self.waiting.appendleft(request)
             elif request is not None:
                 request.tell(error)
-            elif self.waiting:  # it never came up
+            elif self.waiting and not line.up:
                 self.waiting.popleft().tell(error)
         self._serve()
 
@@ -188,6 +203,11 @@ class Requests(NamedTuple):
     keeping: Keeping = Keeping()
     shared: bool = True
     forgets: float = 0.0
+
+    def check(self) -> None:
+        """Raises InputError for a pool that cannot work, or no probability."""
+        self.keeping.check()
+        parse_probability(self.forgets, "forgets")
 
     def start(self, governor: Governor, seed: int) -> Callable[[int], None]:
         """What to do at each arrival."""

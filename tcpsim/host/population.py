@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 
 import simpy
 
+from tcpsim.app.orders import takes_orders
 from tcpsim.errors import InputError
 from tcpsim.host.census import Census, Left
 from tcpsim.host.governor import Governor
@@ -84,7 +85,7 @@ def simulate(plan: Plan, progress: Progress | None = None) -> Census:
     Raises:
         InputError: no arrivals at all or without end, a rate that is not positive, weights that do not
             add up to 1, a limit that a host of that side does not have, or one on a server's accept() for
-            a program that accepts nothing.
+            a program that accepts nothing; users who cannot be, or a client that takes no orders of theirs.
     """
     _check(plan)
     return _Run(plan).run(progress)
@@ -170,6 +171,10 @@ def _check(plan: Plan) -> None:
     if not weights or min(weights) < 0 or abs(sum(weights) - 1) > 1e-9:
         raise InputError("kinds", weights, "weights from 0 to 1 that add up to 1")
     plan.limits.check()
+    if plan.users is not None:
+        plan.users.check()
+        if not all(takes_orders(pair.client.programs[0][1].program) for _, pair in plan.kinds):
+            raise InputError("users", "a client that takes no orders", "the behaviour obeys")
     for restart in plan.restarts:
         if restart.side == "client" and plan.limits.client is None:
             raise InputError("restarts", "of the client", "clients that share a host: a limit on it")

@@ -52,6 +52,9 @@ class HangUp(NamedTuple):
 class Users(Protocol):
     """Who comes instead of single connections, as a value."""
 
+    def check(self) -> None:
+        """Raises InputError if they make no sense."""
+
     def start(self, governor: Governor, seed: int) -> Callable[[int], None]:
         """Called at the birth of a run; what it returns is called with the number of each arrival."""
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
+import pytest
+
+from tcpsim.errors import InputError
+from tcpsim.host.browser import SOUND, Browsers
 from tcpsim.host.census import Census
-from tcpsim.host.limits import HostLimits, Limits
+from tcpsim.host.limits import HostLimits, Limits, Restart
 from tcpsim.host.pool import Keeping, Requests
 from tcpsim.host.population import Arrivals, Plan, simulate
+from tcpsim.host.users import Users
 from tcpsim.measure.table import used
 from tcpsim.pair import Pair
+from tcpsim.scenario import build, scenario
 from tests.host.test_browser import held
 from tests.host.worlds import MINUTE, ordered
 
@@ -133,3 +140,55 @@ def test_a_server_that_is_not_there_is_an_error_for_each() -> None:
     deaf = ordered(loss_to_client=1.0)
     census = ask(Requests(Keeping(size=2)), 1, 4, settle_us=30 * MINUTE, pair=deaf)
     assert outcomes(census) == {"ETIMEDOUT": 4}
+
+
+def test_a_restarted_worker_loses_its_pool_and_builds_another() -> None:
+    """Killed with a request out: that one fails, the others have the connections of a new process."""
+    pair = ordered()
+    plan = Plan(
+        ((1.0, pair),),
+        Arrivals(1, connections=20, poisson=False),
+        5 * MINUTE,
+        limits=Limits(client=HostLimits(descriptors=100)),
+        restarts=(Restart("client", 10_050_000),),
+        users=Requests(),
+    )
+    census = simulate(plan)
+    assert outcomes(census) == {"answered": 19, "killed": 1}
+    assert census.connections == 2
+    again = simulate(plan._replace(users=Requests(Keeping(tries=2))))
+    assert outcomes(again) == {"answered": 20}
+
+
+def test_a_restart_gives_forgotten_connections_back() -> None:
+    restarts = (Restart("client", 30 * S, 30 * S),)
+    plan = Plan(
+        ((1.0, ordered()),),
+        Arrivals(1, connections=60, poisson=False),
+        limits=Limits(client=HostLimits(descriptors=100)),
+        users=Requests(forgets=1.0),
+    )
+    assert outcomes(simulate(plan)) == {"answered": 10}
+    assert outcomes(simulate(plan._replace(restarts=restarts)))["answered"] == 20
+
+
+@pytest.mark.parametrize(
+    ("users", "client", "complaint"),
+    [
+        (Requests(Keeping(size=0)), "obeys", "keeping.size: found 0, allowed: an integer >= 1"),
+        (Requests(Keeping(looks_us=0)), "obeys", "keeping.looks_us: found 0, allowed: a time above zero"),
+        (Browsers(parallel=0), "obeys", "keeping.size: found 0, allowed: an integer >= 1"),
+        (Browsers(images=-1), "obeys", "browsers: found (-1, 1), allowed: images >= 0 and pages >= 1"),
+        (Browsers(habits=((0.5, SOUND),)), "obeys", "habits: found [0.5], allowed: weights from 0 to 1"),
+        (Requests(forgets=1.5), "obeys", "forgets: found 1.5, allowed: a number from 0 to 1"),
+        (
+            Requests(),
+            "never-closes",
+            "users: found a client that takes no orders, allowed: the behaviour obeys",
+        ),
+    ],
+)
+def test_users_that_make_no_sense_are_refused(users: Users, client: str, complaint: str) -> None:
+    pair = build(scenario("normal-close"), client=client, server="httpd")
+    with pytest.raises(InputError, match=re.escape(complaint)):
+        simulate(Plan(((1.0, pair),), Arrivals(1, connections=1), users=users))
