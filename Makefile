@@ -50,12 +50,15 @@ docs: $(VENV)/run.stamp
 	$(PY) -m tests.conform.matrix --write
 
 # what README.md and docs/ show
+SHOWN := leaks_against_loss mbufs_until_the_crash worker_until_emfile page_time_and_connections which_limit_first \
+  buggy_share_and_keepalivetimeout lingering_processes_and_lost_responses
+
 pictures: $(VENV)/run.stamp
 	for name in closewait-ignored-eof lingering-close-4.4bsd post-without-authorisation retried-syn-lost-reference; do \
 	  $(VENV)/bin/tcpsim run $$name --out docs/pictures/$$name.svg || exit 1; done
 	$(VENV)/bin/tcpsim states --out docs/pictures/states.svg
-	$(PY) -m experiments leaks_against_loss mbufs_until_the_crash worker_until_emfile page_time_and_connections
-	cp $(addprefix figures/,leaks_against_loss.svg mbufs_until_the_crash.svg worker_until_emfile.svg page_time_and_connections.svg) docs/pictures/
+	$(PY) -m experiments $(SHOWN)
+	cp $(SHOWN:%=figures/%.svg) docs/pictures/
 
 venv: $(VENV)/dev.stamp
 

@@ -29,6 +29,9 @@ NAMES = (
     "with_and_without_timeout",
     "mbufs_until_the_crash",
     "worker_until_emfile",
+    "which_limit_first",
+    "buggy_share_and_keepalivetimeout",
+    "lingering_processes_and_lost_responses",
     "page_time_and_connections",
 )
 UNFINISHED = Path("build") / "experiments"

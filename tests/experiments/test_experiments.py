@@ -23,6 +23,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "with_and_without_timeout": {"per_second": 0.01},
     "mbufs_until_the_crash": {"rate": 0.02},
     "worker_until_emfile": {"per_second": 0.02},
+    "which_limit_first": {"per_second": 0.1},
+    "buggy_share_and_keepalivetimeout": {"per_second": 0.02},
+    "lingering_processes_and_lost_responses": {"connections": 4},
     "page_time_and_connections": {"visitors": 1},
 }
 
