@@ -34,8 +34,9 @@ class Stream(NamedTuple):
 
     def mean(self, curve: Steps, at_us: Ints) -> Array:
         """The expected total at each time (axes: time, loss rate), if `curve` is what one has at each age."""
-        youngest_us = np.zeros_like(at_us) if self.for_us is None else np.maximum(at_us - self.for_us, 0)
-        inside = curve.integral_us(at_us) - curve.integral_us(youngest_us)
+        inside = curve.integral_us(at_us)
+        if self.for_us is not None:
+            inside = inside - curve.integral_us(at_us - self.for_us)
         return np.asarray(inside * (self.per_second / _SECOND_US), dtype=float)
 
     def law(self, sizes: Mapping[int, Steps], t_us: int, loss: int) -> Law:

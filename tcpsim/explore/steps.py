@@ -38,7 +38,9 @@ class Steps(NamedTuple):
         return found
 
     def integral_us(self, t_us: int | Ints) -> Masses:
-        """The integral from 0 to a time, or to each of several; exact, the integrand being constant by parts.
+        """The integral from 0 to a time, or to each of several; exact, as the function is constant by parts.
+
+        To a time before 0 it is 0.
 
         >>> Steps(np.array([0, 10]), np.array([[1.0], [0.5]]), 100).integral_us(np.array([10, 20])).tolist()
         [[10.0], [15.0]]

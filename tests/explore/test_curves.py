@@ -10,6 +10,7 @@ import pytest
 
 from tcpsim.explore.chain import explore
 from tcpsim.explore.curves import Occupancy, occupancy
+from tcpsim.explore.flow import graph
 from tcpsim.explore.leaks import answer
 from tcpsim.explore.tree import tree
 from tcpsim.pair import SIDES, Pair, census
@@ -32,6 +33,48 @@ def test_the_fin_wait_2_socket_is_there_for_its_minute() -> None:
     assert curve.times_us.tolist() == [0, 350_000, 60_350_000]
     assert curve.values.tolist() == [[0.0], [1.0], [0.0]]
     assert curve.first_at_least(0.5) == [350_000]
+
+
+def test_what_happens_at_the_last_moment_has_happened() -> None:
+    last = _seen(leaver(0.1, 8), [0.0], 60_350_000).of("server", State.FIN_WAIT_2)
+    assert (last.at(60_349_999)[0], last.at(60_350_000)[0]) == (1.0, 0.0)
+
+
+def test_which_side_is_over() -> None:
+    """The server is done in the end whatever happens; a client without keepalive may not be."""
+    seen = _seen(leaver(0.1, 3), [0.3])
+    assert seen.over("server").at(WEEK_US)[0] == pytest.approx(1, abs=1e-12)
+    assert seen.over("client").at(WEEK_US)[0] == seen.over().at(WEEK_US)[0] < 0.9
+    assert seen.stays().at(WEEK_US)[0] == pytest.approx(1, abs=1e-12)
+    assert seen.stays().at(1_000_000)[0] == 0
+
+
+def test_levels_rise_along_the_edges() -> None:
+    chain = explore(opens_and_closes(0.1))
+    net = graph(chain)
+    assert (net.level[net.target] > net.level[net.source]).all()
+
+
+@pytest.mark.parametrize("cut", ["states", "room"])
+def test_what_is_not_followed_is_said(cut: str) -> None:
+    """Neither a chain that was cut nor too little room may be further off than the error that is told."""
+    pair = opens_and_closes(0.1)
+    whole = _seen(pair)
+    limited = explore(pair, limit=60) if cut == "states" else explore(pair)
+    part = occupancy(limited, RATES, WEEK_US, room=200_000 if cut == "states" else 4)
+    assert 0 < part.error[3] < 1
+    at_us = np.array([0, 50_000, 2_000_000, 30_000_000, 100_000_000, WEEK_US])
+    for kind in whole.kinds:
+        off = np.abs(whole.expected(kind).at(at_us) - part.expected(kind).at(at_us))
+        assert (off <= part.error + 1e-12).all()
+    assert (part.stays().at(WEEK_US) <= 1 - part.error + 1e-12).all()
+    assert np.abs(part.curve(lambda look: 1).at(at_us) - 1).max() < 1e-12
+
+
+def test_a_rare_leak_keeps_its_digits() -> None:
+    p = np.array([1e-3, 1e-6])
+    curve = _seen(leaver(0.1, 2), p.tolist()).of("client", State.ESTABLISHED)
+    assert curve.at(WEEK_US) == pytest.approx(p**3, rel=1e-9, abs=0)
 
 
 @pytest.mark.parametrize("retries", [1, 3, 8])

@@ -51,6 +51,14 @@ def test_given_connections_are_a_product_of_polynomials() -> None:
     assert np.abs(law.probability[: len(product)] - product).max() < 1e-14
 
 
+def test_many_connections_are_binomial() -> None:
+    law = independent(np.array([5_000]), np.array([1]), np.array([[0.3]]))
+    for count in (1_300, 1_500, 1_612):
+        log = math.lgamma(5_001) - math.lgamma(count + 1) - math.lgamma(5_001 - count)
+        binomial = math.exp(log + count * math.log(0.3) + (5_000 - count) * math.log(0.7))
+        assert law.probability[count - law.low] == pytest.approx(binomial, abs=1e-12)
+
+
 def test_a_law_of_certain_things() -> None:
     assert poisson({}).between(0.99) == (0, 0)
     assert independent(np.array([7]), np.array([1]), np.array([[1.0]])).between(0.99) == (7, 7)
@@ -105,6 +113,12 @@ def test_leaks_alone_fill_a_host_later_than_all_sockets_do() -> None:
     leaks = descriptors("client", for_ever=True)
     (median_us,) = time_to(seen, arrivals, leaks, 1_000)
     assert median_us is not None
+    held, kept = (
+        arrivals.mean(seen.curve(descriptors("client", ever)), np.array([WEEK_US])) for ever in (False, True)
+    )
+    passing = seen.of("client", fd=True).integral_us(WEEK_US) - seen.curve(leaks).integral_us(WEEK_US)
+    assert (held - kept)[0] == pytest.approx(0.1e-6 * passing, rel=1e-9)
+    assert passing[0] > 60_000_000
     assert likely_met(seen, arrivals, leaks, 1_000, median_us)[0] >= 0.5
     assert likely_met(seen, arrivals, leaks, 1_000, median_us - 1)[0] < 0.5
     assert likely_met(seen, arrivals, descriptors("client"), 1_000, median_us)[0] > 0.5

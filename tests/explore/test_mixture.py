@@ -53,6 +53,7 @@ def test_one_in_four_forgets() -> None:
         ]
     )
     assert set(mixed.kinds) == set(whole.kinds)
+    assert mixed.curve(lambda look: 1).at(0)[0] == 1
     for kind in whole.kinds:
         for at_us in (0, 25_000, 3_000_000, MINUTE_US, until_us):
             assert mixed.expected(kind).at(at_us)[0] == whole.expected(kind).at(at_us)[0]
