@@ -27,19 +27,22 @@ _GONE = POLLERR | POLLHUP | POLLRDHUP  # what poll() says of a connection whose 
 
 
 class Tell(NamedTuple):
-    """An order to the client's program."""
+    """An order to the client's program; nothing if somebody has killed it in the same instant."""
 
     order: Order
 
     def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair:
+        running = _program(pair)
+        if running is None or not awaits_order(running):
+            return pair
         return call(pair, "client", Resume(order=self.order), now_us, chooser)
 
 
 class Quit(NamedTuple):
-    """The client's program ends, and its kernel closes what it held."""
+    """The client's program ends, and its kernel closes what it held; nothing if it is gone."""
 
     def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair:
-        return call(pair, "client", Kill(FIRST_PID), now_us, chooser)
+        return pair if _program(pair) is None else call(pair, "client", Kill(FIRST_PID), now_us, chooser)
 
 
 class HangUp(NamedTuple):
@@ -109,7 +112,7 @@ class Line:
             one.owner = None  # the last word has been said
             return
         pair = one.moment.pair
-        running = dict(pair.client.programs).get(FIRST_PID)
+        running = _program(pair)
         if running is None:
             self._finish(one, "killed")
         elif running.finished:
@@ -153,6 +156,10 @@ class Lines:
         self.opened += 1
         line.connection = found
         return line
+
+
+def _program(pair: Pair) -> Running | None:
+    return dict(pair.client.programs).get(FIRST_PID)
 
 
 def _gone(pair: Pair, running: Running) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from tcpsim.host.browser import HANGS_UP, NEVER, QUITS, SOUND, WITH_NEXT, Browsers, Habit
 from tcpsim.host.census import Census
-from tcpsim.host.limits import HostLimits, Limits
+from tcpsim.host.limits import HostLimits, Limits, Restart
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.table import over_time, peaks, used
 from tcpsim.path import Fixed
@@ -118,6 +118,27 @@ def test_a_browser_asks_again_when_a_connection_fails() -> None:
     census = browse(Browsers(images=0, pages=2, reads=Fixed(14_950_000)))
     assert census.experience.stumbles == {("EOF", True): 1}
     assert census.experience.outcomes == ["complete", "complete"]
+
+
+def test_without_the_page_nobody_asks_for_its_images() -> None:
+    census = browse(Browsers(), settle_us=30 * MINUTE, loss_to_client=1.0)
+    assert census.experience.outcomes == ["incomplete"]
+    assert census.connections == 1
+
+
+def test_a_browser_that_abandons_connections_can_be_killed_as_a_whole() -> None:
+    """A terminal server: all browsers on one host, whose processes an operator ends."""
+    plan = Plan(
+        ((1.0, ordered()),),
+        Arrivals(1, connections=3, poisson=False),
+        5 * MINUTE,
+        limits=Limits(client=HostLimits(descriptors=100)),
+        restarts=(Restart("client", MINUTE),),
+        users=Browsers(habits=((1.0, NEVER),)),
+    )
+    census = simulate(plan)
+    assert held(census, "client", 59_000_000) == {"CLOSE-WAIT": 12}
+    assert held(census, "client", census.horizon_us) == {}
 
 
 def test_lost_segments_make_some_pages_slow() -> None:

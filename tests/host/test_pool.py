@@ -8,15 +8,18 @@ from typing import Any
 
 import pytest
 
+from tcpsim.app.orders import Order
 from tcpsim.errors import InputError
 from tcpsim.host.browser import SOUND, Browsers
 from tcpsim.host.census import Census
 from tcpsim.host.limits import HostLimits, Limits, Restart
+from tcpsim.host.lives import Act
 from tcpsim.host.pool import Keeping, Requests
 from tcpsim.host.population import Arrivals, Plan, simulate
-from tcpsim.host.users import Users
+from tcpsim.host.users import Quit, Tell, Users
 from tcpsim.measure.table import used
-from tcpsim.pair import Pair
+from tcpsim.pair import FIRST_PID, Kill, Pair, advance, call
+from tcpsim.path import Quiet
 from tcpsim.scenario import build, scenario
 from tests.host.test_browser import held
 from tests.host.worlds import MINUTE, ordered
@@ -170,6 +173,25 @@ def test_a_restart_gives_forgotten_connections_back() -> None:
     )
     assert outcomes(simulate(plan)) == {"answered": 10}
     assert outcomes(simulate(plan._replace(restarts=restarts)))["answered"] == 20
+
+
+@pytest.mark.parametrize("act", [Tell(Order.ASK), Tell(Order.CLOSE), Quit()])
+def test_the_dead_take_no_orders(act: Act) -> None:
+    pair = ordered()
+    for _ in range(3):
+        pair = advance(pair, Quiet())
+    pair = call(pair, "client", Kill(FIRST_PID), pair.now_us, Quiet())
+    assert act(pair, pair.now_us, Quiet()) is pair
+
+
+def test_a_response_that_says_it_is_the_last_is_believed_before_the_fin_comes() -> None:
+    """The FIN is lost and comes again; until then the connection looks alive, and is not used."""
+    pair = ordered(parameters={"server.requests": 1}, drops=("server FIN 1",))
+    told = ask(Requests(Keeping(size=1, requests=1)), 5, 20, pair=pair)
+    untold = ask(Requests(Keeping(size=1, requests=None)), 5, 20, pair=pair)
+    assert outcomes(told) == {"answered": 20}
+    assert not told.experience.stumbles
+    assert untold.experience.stumbles
 
 
 @pytest.mark.parametrize(
