@@ -30,7 +30,7 @@ from tcpsim.units import format_duration
 _SAMPLES = 240  # of the census over time, unless --every says otherwise
 _MOST_SAMPLES = 1_000_000
 _MOST_CONNECTIONS = 100_000_000  # every birth is drawn before the run, eight bytes each
-_RECLAIMED = ("orphans", "minis")  # a kernel takes these back; of the rest it refuses more
+_RECLAIMED = ("orphans", "minis", "pages")  # a kernel takes these back; of the rest it refuses more
 _SUBTITLE = 120  # characters on a line above the picture
 Changed = Mapping[str, str | list[str]]  # by option, what was asked of it
 
@@ -196,6 +196,7 @@ def _json(census: Census, chosen: Scenario, plan: Plan, changed: Changed) -> dic
         "refused": dict(sorted(census.refused.items())),
         "limits": limits,
         "first_met_us": _first_met(census, limits),
+        "crashed": None if census.crashed is None else f"{census.crashed.side} {census.crashed.resource}",
     }
 
 
@@ -208,7 +209,8 @@ def _first_met(census: Census, limits: Mapping[str, int]) -> dict[str, int]:
             met_us = None if limit is None else first_met(census, side, resource, limit)
             if met_us is not None:
                 met[f"{side} {resource}"] = met_us
-    return met
+    crash = census.crashed
+    return met if crash is None else met | {f"{crash.side} {crash.resource}": crash.t_us}
 
 
 def _kind(row: dict[str, Any]) -> tuple[str, str, str]:
@@ -249,6 +251,8 @@ def _met(document: dict[str, Any], place: str, met_us: int) -> str:
     fate = "killed" if place.endswith(_RECLAIMED) else "refused"
     count = document["refused"].get(place, 0)
     paid = f", {count:,} {fate}" if count else ""
+    if place == document["crashed"]:
+        paid = f": the kernel crashes, {count:,} later connections meet silence"
     return f"{place}: the limit of {document['limits'][place]:,} first met after {length(met_us)}{paid}"
 
 

@@ -188,3 +188,17 @@ def test_when_a_limit_was_first_met(tcpsim: Tcpsim) -> None:
         assert count > 100
         assert tcpsim(*asked, "--limit", limit)[1].endswith(f"\n{place}: {words.format(count)}\n")
     assert json.loads(tcpsim(*asked, "--json")[1])["first_met_us"] == {}
+
+
+def test_a_kernel_that_crashes_is_told(tcpsim: Tcpsim) -> None:
+    asked = ["population", "closewait-ignored-eof", "--rate", "1", "--for", "1min", "--fixed"]
+    asked += ["--stack-server", "4.4bsd", "--limit", "server.bytes=10000"]
+    document = json.loads(tcpsim(*asked, "--json")[1])
+    assert document["crashed"] == "server bytes"
+    assert list(document["first_met_us"]) == ["server bytes"]
+    refused = document["refused"]["server bytes"]
+    words = f"the kernel crashes, {refused:,} later connections meet silence\n"
+    assert tcpsim(*asked)[1].endswith(words)
+    calm = json.loads(tcpsim(*asked, "--set", "server.out_of_memory=refuse", "--json")[1])
+    assert calm["crashed"] is None
+    assert calm["refused"] == {}, "the SYNs of a minute are still repeated"

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tcpsim.app import accept, close, connect, ignore, listen, receive, receive_to_eof, send, vanish
+from tcpsim.app import accept, close, connect, ignore, listen, receive, receive_to_eof, send, shutdown, vanish
 from tcpsim.app.program import Program
 from tcpsim.errors import InputError
 from tcpsim.host.census import Census
@@ -107,6 +107,12 @@ def test_beyond_tcp_mem_orphans_with_data_are_reset(response: int, pages: int, r
     assert len(held(census, "server")) == 1
 
 
+def test_an_unacknowledged_fin_costs_a_page() -> None:
+    census = run(web("vanishes", "keep-alive-timeout"), ONE_A_SECOND, settle_us=MINUTE)
+    assert used(census, "server", "orphans")[1].max() == 40
+    assert used(census, "server", "pages")[1].max() == 40
+
+
 def test_a_close_wait_costs_a_page_until_its_end_is_read() -> None:
     """Measured on Linux 6.18: 3000 unread FINs, 3072 pages more."""
     unread = Program([connect(), send(100), receive(1_000), ignore()])
@@ -152,6 +158,14 @@ def test_a_kill_frees_descriptors_that_outlived_their_state() -> None:
     census = run(pair, ONE_A_SECOND, settle_us=40 * MINUTE, limits=KILLED, restarts=tuple(quick))
     assert +census.restarts[0].fates == {"descriptor": 40}
     assert not census.left
+
+
+def test_a_kill_says_nothing_where_the_fin_was_out_already() -> None:
+    asking = Program([connect(), send(100), vanish()])
+    answering = Program([listen(), accept(), receive(100), send(1_000), shutdown("WR"), receive_to_eof()])
+    pair = new_pair(asking, answering, LINUX, LINUX, make_path(10_000))
+    census = run(pair, ONE_A_SECOND, restarts=(Restart("server", 20_500_000),))
+    assert +census.restarts[0].fates == {"silent": 21}
 
 
 def test_restarts_at_intervals_bound_the_growth() -> None:
