@@ -118,7 +118,7 @@ def test_leaks_alone_fill_a_host_later_than_all_sockets_do() -> None:
     )
     passing = seen.of("client", fd=True).integral_us(WEEK_US) - seen.curve(leaks).integral_us(WEEK_US)
     assert (held - kept)[0] == pytest.approx(0.1e-6 * passing, rel=1e-9)
-    assert passing[0] > 60_000_000
+    assert passing[0] > 50_000_000  # of the minute until the RST is lost
     assert likely_met(seen, arrivals, leaks, 1_000, median_us)[0] >= 0.5
     assert likely_met(seen, arrivals, leaks, 1_000, median_us - 1)[0] < 0.5
     assert likely_met(seen, arrivals, descriptors("client"), 1_000, median_us)[0] > 0.5
