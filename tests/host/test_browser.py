@@ -134,10 +134,10 @@ def test_a_browser_that_abandons_connections_can_be_killed_as_a_whole() -> None:
         5 * MINUTE,
         limits=Limits(client=HostLimits(descriptors=100)),
         restarts=(Restart("client", MINUTE),),
-        users=Browsers(habits=((1.0, NEVER),)),
+        users=Browsers(habits=((1.0, NEVER),), pages=2),
     )
     census = simulate(plan)
-    assert held(census, "client", 59_000_000) == {"CLOSE-WAIT": 12}
+    assert held(census, "client", 59_000_000) == {"CLOSE-WAIT": 24}
     assert held(census, "client", census.horizon_us) == {}
 
 
