@@ -74,7 +74,7 @@ def turn_wheel(before: Tcb, t: Tcb, now: int, hz: int) -> None:
     """Delay what this step has armed to the bucket of a timer wheel (Linux kernel/time/timer.c).
 
     A level has 64 buckets, each level's are 8 times as coarse as the one below, and a timer goes into
-    the first bucket that is not too early: up to an eighth late, never early.
+    the first bucket that is later: up to an eighth late, never early, even when armed just after a tick.
     """
     for name in DEADLINES:
         at = getattr(t, name)
@@ -89,9 +89,10 @@ def bucket_width_us(ahead_us: int, hz: int) -> int:
 
 
 def _bucket_us(now: int, at: int, tick_us: int) -> int:
-    ticks = -(-at // tick_us)
-    shift = _shift(ticks - now // tick_us)
-    return ((ticks + (1 << shift) - 1) >> shift << shift) * tick_us
+    """The bucket after the one that the deadline lies in, ticks counted from the last one (calc_index)."""
+    ahead = -(-(at - now) // tick_us)
+    shift = _shift(ahead)
+    return (((now // tick_us + ahead) >> shift) + 1 << shift) * tick_us
 
 
 def _shift(ticks_ahead: int) -> int:
