@@ -26,6 +26,7 @@ from tcpsim.cli.show import columns, print_json, print_text
 from tcpsim.draw.clock import length
 from tcpsim.errors import InputError
 from tcpsim.explore.chain import LIMIT
+from tcpsim.explore.flow import graph
 from tcpsim.explore.leaks import Answer, Kind, answer
 from tcpsim.explore.ways import Way, fewest_losses, likeliest
 from tcpsim.scenario import Scenario, build
@@ -121,12 +122,13 @@ def command(
     found = answer(pair, losses, horizon, limit)
     everywhere = list(range(len(rates)))
     laws = held = None
-    if with_times:
+    net = graph(found.chain) if with_times or moments is not None else None
+    if net is not None and with_times:
         places = everywhere if as_json else _shown(rates)
-        laws = times(found.chain, _at(losses, places), list(found.held_us), horizon)
-    if moments is not None:
+        laws = times(found.chain, net, _at(losses, places), list(found.held_us), horizon)
+    if net is not None and moments is not None:
         places = everywhere if as_json or csv else [_one(rates)]
-        held = held_at(found.chain, _at(losses, places), moments, places.index(_one(rates)))
+        held = held_at(found.chain, net, _at(losses, places), moments, places.index(_one(rates)))
     if csv is not None:
         _write_csv(csv, rates, found, held)
     if figure is not None:

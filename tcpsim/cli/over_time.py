@@ -16,7 +16,7 @@ from tcpsim.draw.clock import length
 from tcpsim.errors import InputError
 from tcpsim.explore.chain import Chain
 from tcpsim.explore.curves import occupancy
-from tcpsim.explore.flow import graph
+from tcpsim.explore.flow import Graph
 from tcpsim.explore.growth import Arrivals, Stream, evenly
 from tcpsim.explore.over_time import OverTime, over_time
 from tcpsim.explore.stays import Stay, stay
@@ -140,9 +140,9 @@ class Held(NamedTuple):
         return f"{band}, {kind} arrivals, {self.asked.rate:g} per second{until}"
 
 
-def held_at(chain: Chain, losses: Losses, asked: When, place: int) -> Held:
+def held_at(chain: Chain, net: Graph, losses: Losses, asked: When, place: int) -> Held:
     """The answer, at every loss rate given."""
-    seen = occupancy(chain, losses, max(1, asked.at_us[-1]))
+    seen = occupancy(chain, losses, max(1, asked.at_us[-1]), net=net)
     return Held(asked, over_time(seen, asked.at_us, asked.arrivals, CONFIDENCE), place)
 
 
@@ -198,9 +198,10 @@ def held_json(held: Held | None) -> dict[str, Any]:
     return {"over_time": over_time}
 
 
-def times(chain: Chain, losses: Losses, states: Sequence[tuple[Side, State]], until_us: int) -> Times:
+def times(
+    chain: Chain, net: Graph, losses: Losses, states: Sequence[tuple[Side, State]], until_us: int
+) -> Times:
     """The laws of how long each side is in each state, and of the age at which its connection ends."""
-    net = graph(chain)
     stays = {each: stay(chain, losses, *each, until_us, net=net) for each in states}
     seen = occupancy(chain, losses, until_us, net=net)
     return Times(stays, {side: seen.over(side) for side in SIDES})
