@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tcpsim import sockets
 from tcpsim.app.program import (
@@ -44,6 +45,10 @@ class _Happens(Single):
 
     what: str
     action: sockets.Exit | Vanish | Reboot
+
+    @property
+    def does(self) -> tuple[str, ...]:
+        return ("closes",) if isinstance(self.action, sockets.Exit) else ()
 
     def act(self, r: Running, slot: int, reply: Reply | None, now_us: int) -> Acted:
         return r.sleep(1, None), self.action
@@ -136,6 +141,7 @@ class _Fork:
 @dataclass(frozen=True, slots=True)
 class _Child:
     pc: int
+    errs: ClassVar[bool] = True
 
     def act(self, r: Running, slot: int, reply: Reply | None, now_us: int) -> Acted:
         if reply is None:

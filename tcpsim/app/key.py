@@ -6,49 +6,73 @@ connection. Refuses to know: what its calls do.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
-from tcpsim.app.program import Program, Running, relative
+from tcpsim.app.program import END, Program, Running, relative
 
-
-class _Text(NamedTuple):
-    """What is in a program's text."""
-
-    last: dict[str, int]  # the last operation that opens a connection, sends, tunes (see may); -1: none
-    loops: bool
-    clocks_us: tuple[int, ...]  # times on the connection's clock that it waits until
+_ALWAYS = 1 << 30  # of a step that makes its calls as long as it is there
 
 
 @lru_cache(maxsize=256)
-def _text(program: Program) -> _Text:
+def _clocks_us(program: Program) -> tuple[int, ...]:
+    """Times on the connection's clock that a program waits until."""
+    return tuple(sorted({op.clock_us for op in program.ops if hasattr(op, "clock_us")}))
+
+
+@lru_cache(maxsize=4096)
+def _ahead(program: Program, pc: int, alive: bool) -> frozenset[str]:
+    """What the operations behind the one at `pc` do, wherever the program may go from there.
+
+    `alive`: the connection that this operation waits for stays alive, so a mere reader of it never fails.
+    """
     ops: tuple[Any, ...] = program.ops
-    last = dict.fromkeys(("opens", "sends", "tunes"), -1)
-    for index, op in enumerate(ops):
-        last.update(dict.fromkeys(getattr(op, "does", ()), index))
-    back = any(getattr(op, "target", index + 1) <= index for index, op in enumerate(ops))
-    clocks = sorted({op.clock_us for op in ops if hasattr(op, "clock_us")})
-    return _Text(last, back, tuple(clocks))
+    seen: set[int] = set()
+    open_ = list(_next(program, pc, alive))
+    while open_:
+        index = open_.pop()
+        if index not in seen:
+            seen.add(index)
+            open_.extend(_next(program, index, False))
+    return frozenset(what for index in seen for what in getattr(ops[index], "does", ()))
+
+
+def _next(program: Program, index: int, alive: bool) -> Iterator[int]:
+    """The operations that may follow another."""
+    op: Any = program.ops[index]
+    if op is END:
+        return
+    if hasattr(op, "target"):
+        yield op.target
+        return
+    yield from getattr(op, "targets", ())
+    yield index + 1
+    yield from [at for name in ("late_pc", "eof_pc", "pc") if (at := getattr(op, name, None)) is not None]
+    if getattr(op, "errs", False) and not (alive and getattr(op, "reads_on", False)):
+        yield program.error_pc if index < program.error_pc else len(program.ops) - 1
 
 
 def key(r: Running, now_us: int) -> tuple[object, ...]:
     """Programs of equal key answer the same from `now_us` on; a time ahead that it may wait for counts."""
-    clocks_us = _text(r.program).clocks_us
+    clocks_us = _clocks_us(r.program)
     if not clocks_us:
         return relative(r, now_us)
     return (*relative(r, now_us), *[max(at_us - now_us, 0) for at_us in clocks_us])
 
 
-def may(r: Running, what: str) -> bool:
-    """Whether this program may yet begin a call that "opens", "sends", or "tunes" the giving up.
+def may(r: Running, what: str, alive: bool = False) -> bool:
+    """Whether this program may yet begin a call that "opens", "sends", "closes", or "tunes" the giving up.
 
-    By the order of its text: what is behind it comes again only in a loop. A call that it waits in has begun.
+    A call that it waits in has begun. `alive`: while the connection that it reads from lives.
     """
-    last, loops, _ = _text(r.program)
-    at = last[what]
-    if at < 0:
-        return False
-    if loops or r.pc < at:
+    op: Any = r.program.ops[r.pc]
+    if what in getattr(op, "does", ()) and r.phase < getattr(op, "calls", _ALWAYS):
         return True
-    op: Any = r.program.ops[at]
-    return r.pc == at and r.phase < op.calls
+    return what in _ahead(r.program, r.pc, alive)
+
+
+def reading(r: Running) -> int | None:
+    """The descriptor that the program reads from until there is no more, if that is what it is doing."""
+    op: Any = r.program.ops[r.pc]
+    return r.fds[r.program.slots[r.pc]] if getattr(op, "reads_on", False) else None

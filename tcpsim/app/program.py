@@ -252,6 +252,10 @@ class _Jump(NamedTuple):
 class _CloseAll(NamedTuple):
     """The sound way out of an error: close what is open."""
 
+    @property
+    def does(self) -> tuple[str, ...]:
+        return ("closes",)
+
     def act(self, r: Running, slot: int, reply: Reply | None, now_us: int) -> tuple[Running, Action | None]:
         for index, fd in enumerate(r.fds):
             if fd != NO_FD:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from tcpsim import sockets
 from tcpsim.app.program import Assembler, Running, Step, fail, number
@@ -30,6 +30,7 @@ class _Receive(OnSocket):
     eof: tuple[Step, ...] | None
     late_pc: int | None = None
     eof_pc: int | None = None
+    errs: ClassVar[bool] = True
 
     def emit(self, asm: Assembler) -> None:
         here = asm.add(self, self.sock)  # to be replaced when the branches have their places
@@ -81,6 +82,8 @@ class _ReceiveToEof(OnSocket):
 
     between_us: int | None
     within_us: int | None
+    errs: ClassVar[bool] = True
+    reads_on: ClassVar[bool] = True  # and errs only when the connection is dead, or on a time of the socket's
 
     def act(self, r: Running, slot: int, reply: Reply | None, now_us: int) -> Acted:
         fd = r.fds[slot]

@@ -47,6 +47,7 @@ class _Open(OnSocket):
 
     port: int | None
     options: Options
+    errs: ClassVar[bool] = True
 
     def act(self, r: Running, slot: int, reply: Reply | None, now_us: int) -> Acted:
         if reply is None:
@@ -109,6 +110,7 @@ class _Listen(_Open):
 @dataclass(frozen=True, slots=True)
 class _Accept(OnSocket):
     listener: str
+    errs: ClassVar[bool] = True
 
     def emit(self, asm: Assembler) -> None:
         asm.add(replace(self), self.sock)
@@ -128,6 +130,8 @@ class _Accept(OnSocket):
 @dataclass(frozen=True, slots=True)
 class _OneCall(OnSocket):
     """A step that is one call, done when it returns."""
+
+    errs: ClassVar[bool] = True
 
     def act(self, r: Running, slot: int, reply: Reply | None, now_us: int) -> Acted:
         if reply is None:
@@ -156,6 +160,8 @@ class _Send(_OneCall):
 @dataclass(frozen=True, slots=True)
 class _Shutdown(_OneCall):
     how: str
+    does: ClassVar[tuple[str, ...]] = ("closes",)
+    calls: ClassVar[int] = 1
 
     def _call(self, fd: int) -> sockets.Call:
         return sockets.Shutdown(fd, self.how)
@@ -184,6 +190,8 @@ class _SetOption(_OneCall):
 @dataclass(frozen=True, slots=True)
 class _Close(OnSocket):
     abort: bool
+    does: ClassVar[tuple[str, ...]] = ("closes",)
+    calls: ClassVar[int] = 2
 
     def act(self, r: Running, slot: int, reply: Reply | None, now_us: int) -> Acted:
         fd = r.fds[slot]

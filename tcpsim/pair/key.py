@@ -22,7 +22,8 @@ from tcpsim.sockets import Send, SendAll
 from tcpsim.sockets import key as sockets
 from tcpsim.sockets.system import pid_of
 from tcpsim.tcp import key as tcp
-from tcpsim.tcp.segment import ACK, SYN, Segment
+from tcpsim.tcp import outlook
+from tcpsim.tcp.segment import ACK, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, diff
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import Tcb
@@ -61,11 +62,25 @@ class _View:
         self.opens = False  # a program on either side may yet call connect()
         self.busy: dict[Side, frozenset[int]] = {}
         self.sends: dict[Side, frozenset[int]] = {}
+        self.closes: dict[Side, frozenset[int]] = {}
         self.tunes: dict[Side, frozenset[int]] = {}
         for side in SIDES:
             self._programs(side)
         self.origins = {
             ports: self._origins(ports) for ports in (self.sockets["client"] | self.sockets["server"])
+        }
+        self.around: dict[Side, dict[int, outlook.Around]] = {
+            side: {
+                number: self._around(side, number, t)
+                for number, t in self.machines[side].system.end.sockets.items()
+            }
+            for side in SIDES
+        }
+        self.measuring = {
+            (side, number): outlook.measures(t, end.stack, self.around[side][number])
+            for side in SIDES
+            for end in (self.machines[side].system.end,)
+            for number, t in end.sockets.items()
         }
 
     def _origins(self, ports: Ports) -> tuple[int, int]:
@@ -98,7 +113,23 @@ class _View:
             self.opens = self.opens or app.may(running, "opens")
         self.busy[side] = sockets.reached(system, awake)
         self.sends[side] = sockets.reached(system, sending)
+        self.closes[side] = self._closes(side, awake)
         self.tunes[side] = sockets.reached(system, tuning)
+
+    def _closes(self, side: Side, awake: set[int]) -> frozenset[int]:
+        """The sockets that these programs may yet close or shut down while they live.
+
+        One that a program reads to its end is closed after an error only when it is dead.
+        """
+        system, programs, _, _ = self.machines[side]
+        found: frozenset[int] = frozenset()
+        for pid, running in programs:
+            if pid in awake and app.may(running, "closes"):
+                reached = sockets.reached(system, {pid})
+                if not app.may(running, "closes", alive=True):
+                    reached -= sockets.untimed(system, pid, app.reading(running))
+                found |= reached
+        return found
 
     def machine(self, side: Side) -> Key:
         """One machine."""
@@ -106,24 +137,51 @@ class _View:
         now_us = self.now_us
         running = tuple([(pid, app.key(each, now_us)) for pid, each in programs])
         back = None if back_us is None else back_us - now_us
-        around = {number: self._around(side, number, t) for number, t in system.end.sockets.items()}
+        around = {
+            number: self._heeded(side, t, each)
+            for (number, t), each in zip(system.end.sockets.items(), self.around[side].values(), strict=True)
+        }
         return sockets.key(system, now_us, around), running, up, back
 
-    def _around(self, side: Side, number: int, t: Tcb) -> tcp.Around:
+    def _heeded(self, side: Side, t: Tcb, around: outlook.Around) -> outlook.Around:
+        """With whether the other end may yet measure by what this one echoes."""
+        if self.opens:
+            return around
+        other_side: Side = "server" if side == "client" else "client"
+        ports = (t.local_port, t.remote_port) if side == "client" else (t.remote_port, t.local_port)
+        _, other = self.sockets[other_side].get(ports, (None, 0))
+        return around._replace(heeded=self.measuring.get((other_side, other), False))
+
+    def _around(self, side: Side, number: int, t: Tcb) -> outlook.Around:
         ports = (t.local_port, t.remote_port) if side == "client" else (t.remote_port, t.local_port)
         first, second = self.origins[ports]
         ours, theirs = (first, second) if side == "client" else (second, first)
         other_side: Side = "server" if side == "client" else "client"
         other, other_number = self.sockets[other_side].get(ports, (None, 0))
-        complete = known = True
-        if other is not None:
+        flights = [each for _, to, each in self.path.flights if to == side]
+        known, single = not self.opens, False
+        if other is None:
+            complete = not any(each.seg_len for each in flights)
+        else:
             more = not other.close_called and other_number in self.sends[other_side]
             complete = not more and (other.write_seq - other.close_called) & MASK == t.rcv_nxt
             known = other.snd_una == t.rcv_nxt
-        return tcp.Around(
+            single = not more and outlook.rest_in_one(other, t)
+        return outlook.Around(
             ours, theirs, number not in self.busy[side], number in self.sends[side],
-            number in self.tunes[side], complete, known, not t.ts_on or self._ordered(side, t),
+            number in self.closes[side], number in self.tunes[side], complete, single, known,
+            not t.ts_on or self._ordered(side, t), self._oldest(other_side, t, other, flights),
         )  # fmt: skip
+
+    def _oldest(self, other_side: Side, t: Tcb, other: Tcb | None, flights: list[Segment]) -> int:
+        """Where the oldest segment begins that may yet come from the other end and be read for its ACK."""
+        begins = [each.seq for each in flights if not each.flags & RST]
+        if other is not None and other.state != State.CLOSED:
+            mine = self.machines["server" if other_side == "client" else "client"].system.end.stack
+            theirs = self.machines[other_side].system.end.stack
+            probed = theirs.keepalive_probe_len > 0 or mine.reads_old_acks
+            begins.append((other.snd_una - probed) & MASK)
+        return min(begins, key=lambda seq: diff(seq, t.rcv_nxt), default=t.rcv_nxt)
 
     def _ordered(self, side: Side, t: Tcb) -> bool:
         """Nothing on its way to this side has an older timestamp than the socket remembers."""
@@ -141,7 +199,9 @@ class _View:
         else:
             ports = segment.dst_port, segment.src_port
             theirs, ours = self.origins.get(ports, _UNKNOWN)
-        receiver, _ = self.sockets[to].get(ports, (None, 0))
+        receiver, number = self.sockets[to].get(ports, (None, 0))
+        if not self.measuring.get((to, number), False):
+            receiver = None
         return tcp.segment_key(segment, self.now_us, ours, theirs, receiver, due_us)
 
     def clocks(self) -> Key:

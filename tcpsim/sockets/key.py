@@ -10,12 +10,13 @@ from collections.abc import Mapping, Set
 
 from tcpsim.sockets.system import System, pid_of
 from tcpsim.tcp import key as tcp
+from tcpsim.tcp.outlook import Around
 
 Key = tuple[object, ...]
 _NONE: frozenset[int] = frozenset()
 
 
-def key(system: System, now_us: int, around: Mapping[int, tcp.Around]) -> Key:
+def key(system: System, now_us: int, around: Mapping[int, Around]) -> Key:
     """Hosts of equal key answer the same from `now_us` on."""
     blocked = tuple(
         [
@@ -32,7 +33,14 @@ def key(system: System, now_us: int, around: Mapping[int, tcp.Around]) -> Key:
     )
     tables = tuple([(pid, tuple(table.items())) for pid, table in system.tables.items()])
     end = tcp.key(system.end, now_us, around)
-    return end, tables, tuple(system.files.items()), blocked, system.next_port
+    named = tcp.names(system.end)
+    files = tuple(
+        [
+            (number, None if each.sid is None else named.get(each.sid, tcp.GONE), *each[1:])
+            for number, each in system.files.items()
+        ]
+    )
+    return end, tables, files, blocked, system.next_port
 
 
 def reached(system: System, pids: Set[int]) -> frozenset[int]:
@@ -51,3 +59,12 @@ def reached(system: System, pids: Set[int]) -> frozenset[int]:
     return frozenset(
         [number for number, t in sockets.items() if (number if t.accepted else t.parent) in direct]
     )
+
+
+def untimed(system: System, pid: int, fd: int | None) -> frozenset[int]:
+    """The socket behind a descriptor, if reading it fails only when the connection is dead."""
+    number = None if fd is None else system.tables.get(pid, {}).get(fd)
+    file = None if number is None else system.files[number]
+    if file is None or file.sid is None or file.nonblocking or file.rcvtimeo_us:
+        return _NONE
+    return frozenset((file.sid,))

@@ -9,26 +9,33 @@ What is left out, and the rule that lets it be:
 
 - CLOSED: a call finds the queue, the errors and the options, nothing else (3.10; `step.bury`).
 - `closed_by`: for people. `ts_offset`: the end's, and there.
-- *Silent*: nothing is outstanding and nothing will be sent (our FIN is acknowledged, or no program will
-  call again and the queue is empty). Loss recovery, RACK, the congestion window, retry counts and the
-  round-trip estimate's inside are read only with something outstanding or to send.
-- *Deaf* (the peer's FIN was received, or a mini-socket; no ACK is pending) with no data to send: no data
-  can arrive and every later ACK is sent at once, so the pace of ACKs is not read; if silent too, neither
-  are SRTT and RTO.
+- Socket numbers are counted anew: nothing reads more of them than their order.
+- *At rest*: nothing is outstanding and nothing will be sent (our FIN is acknowledged, or no program will
+  send or close and the queue is empty). Loss recovery, RACK, the congestion window, retry counts, SND.WND and
+  the round-trip estimate's inside are read only with something outstanding or to send.
+- *Prompt*: no data can arrive any more, so every later ACK is sent at once and the pace of ACKs is not read;
+  only the ACK of a FIN may wait for `ato_us` (`acks.check`; `receiving._fin`). Where RTO and SRTT do not
+  bound that pace either, an end at rest needs them for the length of FIN-WAIT-2 alone (tcp_fin_time).
+- A round trip that is yet to be measured is read by what is sent after it: nothing, if the one record that
+  is outstanding is the last. Then neither the estimator's inside is read, nor what the peer echoes.
 - The time since data came is read where data comes or goes (`acks.data_arrived`, `acks.data_sent`).
-- One record is outstanding and ends with our FIN, or only a FIN is to come: it is resent whatever the
+- SND.WL1 and WL2, where whatever may come begins behind them and acknowledges as much: it passes in any case.
+- Back-off, once something is outstanding: it is counted for persist, and ends with the next sample before.
+- One record is outstanding and is the last, or only a FIN is to come: it is resent whatever the
   congestion window (`recovery.resend_lost`), and if it is newer than what RACK has heard, RACK's times
   concern nothing. Once it was resent and the retransmission timer runs, when that was is not read either: no
   probe counts from it (`timers._loss_probe_at`), and no round trip is measured (Karn).
 - What RACK has heard last is compared with the times of records, so their order says all; a record sent
   later than it is never called lost by it (RFC 8985 6.2 step 5).
-- `handshake_*`: read before ESTABLISHED. `high_seq`: read in an episode of recovery. `snd_sml` behind
-  SND.UNA: holds nothing (Minshall). Retransmissions, where a time limits them: whether there were any.
+- `handshake_*`: read before ESTABLISHED; how often a SYN was resent counts as far as a stack asks.
+- `high_seq`: read in an episode of recovery. `snd_sml` behind SND.UNA: holds nothing (Minshall).
+  Retransmissions, where a time limits them: whether there were any.
 - The time since anything was heard is read by keepalive, by the idle check of FIN-WAIT-2 and by a user
   timeout that keepalive checks; saturated at the largest of these limits. A keepalive timer that starts
   later fires when that time is over in any case.
 - TS.Recent, once the peer knows that we have all we have: whatever we acknowledge next was sent later,
-  and replaced it (RFC 7323 4.3); while nothing older is under way PAWS has nothing to reject (5.3).
+  and replaced it (RFC 7323 4.3); or where the peer reads nothing of what it would measure. While nothing
+  older is under way PAWS has nothing to reject (5.3).
 - The TSecr of a segment under way that acknowledges nothing new, or nothing that was resent (`recovery`
   measures by it only what was resent).
 """
@@ -36,11 +43,20 @@ What is left out, and the rule that lets it be:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from tcpsim.tcp import timers
 from tcpsim.tcp.end import End
 from tcpsim.tcp.event import Timer
+from tcpsim.tcp.outlook import (
+    MOST_OPTIONS,
+    Around,
+    all_sent,
+    least_fin_wait_2_us,
+    measures,
+    pace,
+    paced,
+    prompt,
+)
 from tcpsim.tcp.segment import ACK, NO_OPTIONS, Segment
 from tcpsim.tcp.seqnum import MASK, le, lt
 from tcpsim.tcp.sequence import PAWS_IDLE_US
@@ -50,20 +66,7 @@ from tcpsim.tcp.tcb import DISORDER, RECOVERY, Sent, Tcb
 
 Key = tuple[object, ...]
 
-_MOST_OPTIONS = 40  # octets in a header
-
-
-class Around(NamedTuple):
-    """What a connection's future depends on besides its own end; the defaults promise nothing."""
-
-    ours: int  # where our sequence numbers are counted from
-    theirs: int  # and the peer's
-    idle: bool = False  # no program will ever make a call on it again
-    sends: bool = True  # a program may yet send data
-    tunes: bool = True  # a program may yet set a user timeout, or ask for keepalive
-    complete: bool = False  # the peer has no data to send that has not arrived
-    known: bool = False  # the peer has heard that we have what we have
-    ordered: bool = False  # nothing of the peer's is under way with an older timestamp than TS.Recent
+GONE = -1  # the name of a socket or listener that is no more
 
 
 def key(end: End, now: int, around: Mapping[int, Around] | None = None) -> Key:
@@ -75,14 +78,26 @@ def key(end: End, now: int, around: Mapping[int, Around] | None = None) -> Key:
     """
     around = around or {}
     s = end.stack
+    named = names(end)
     sockets = tuple(
         [
-            (number, _socket(t, s, now, around.get(number) or Around(t.iss, t.irs)))
+            (named[number], _socket(t, s, now, around.get(number) or Around(t.iss, t.irs), named))
             for number, t in end.sockets.items()
         ]
     )
+    listeners = tuple(
+        [
+            (named[number], each._replace(accept_queue=tuple([named[child] for child in each.accept_queue])))
+            for number, each in end.listeners.items()
+        ]
+    )
     phase = _phase(end, now, around) if s.timer_hz else None
-    return sockets, tuple(end.listeners.items()), end.next_id, end.ts_offset, phase
+    return sockets, listeners, end.ts_offset, phase
+
+
+def names(end: End) -> dict[int, int]:
+    """Sockets and listeners by their order: how many there were before makes no difference."""
+    return {number: place for place, number in enumerate(sorted([*end.sockets, *end.listeners]), 1)}
 
 
 def _phase(end: End, now: int, around: Mapping[int, Around]) -> int:
@@ -133,24 +148,22 @@ def _measures(to: Tcb, seg: Segment, due_us: int) -> bool:
     return to.sent[0].xmits > 1
 
 
-def silent(t: Tcb, idle: bool) -> bool:
-    """Nothing is outstanding, and nothing more will be sent."""
-    done = t.state >= State.ESTABLISHED and not t.sent and t.snd_nxt == t.write_seq
-    return done and (idle or t.close_called)
-
-
-def _socket(t: Tcb, s: Stack, now: int, around: Around) -> Key:
-    ours, theirs, idle, sends, tunes, complete, known, ordered = around
+def _socket(t: Tcb, s: Stack, now: int, around: Around, named: Mapping[int, int]) -> Key:
+    ours, theirs, idle, sends, _, tunes, complete, single, known, ordered, _, heeded = around
     error = None if idle else (t.so_error, t.soft_error)
+    parent = named.get(t.parent, GONE) if t.parent else 0
     head = (
-        t.local_port, t.remote_port, t.state, t.parent, t.accepted, t.orphaned, t.options,
+        t.local_port, t.remote_port, t.state, parent, t.accepted, t.orphaned, t.options,
         t.fin_received, t.rd_shut, t.close_called, t.readable, t.snd_space, error,
     )  # fmt: skip
     if t.state == State.CLOSED:
         return head
-    at_rest = silent(t, idle)
+    finished = all_sent(t, around)
+    at_rest = finished and not t.sent
     no_data = not t.unsent and (t.close_called or not sends)
-    deaf = (t.fin_received or t.mini) and not t.ack_pending and no_data
+    complete = complete and t.state >= State.ESTABLISHED
+    at_once = prompt(t, s, complete)
+    measured = measures(t, s, around)
     limit = s.ack_rate_limit_us
     answered = t.last_oow_ack_us
     return (
@@ -168,21 +181,42 @@ def _socket(t: Tcb, s: Stack, now: int, around: Around) -> Key:
         ),
         (
             (t.iss - ours) & MASK, (t.snd_una - ours) & MASK, (t.snd_nxt - ours) & MASK,
-            (t.write_seq - ours) & MASK, t.snd_wnd, (t.snd_wl1 - theirs) & MASK, (t.snd_wl2 - ours) & MASK,
+            (t.write_seq - ours) & MASK, *_window(t, s, around, at_rest, finished),
             t.max_window, t.snd_mss, t.snd_wscale, t.unsent,
         ),
-        _receiving(t, now, theirs, known, ordered),
-        None if deaf else (t.quick, t.pingpong, t.ato_us),
-        None if no_data and (complete or t.fin_received or t.mini) else _since_data(t, s, now),
-        None if deaf and at_rest else (t.srtt8, t.rto_us),
-        None if at_rest else _resending(t, s, now, ours, no_data),
-        None if t.state >= State.ESTABLISHED else _opening(t, now),
+        _receiving(t, now, theirs, ordered and ((known and t.rcv_wup == t.rcv_nxt) or not heeded), ordered),
+        pace(t, s, complete),
+        None if at_once or (no_data and (complete or t.fin_received or t.mini)) else _since_data(t, s, now),
+        _estimate(t, s, measured, at_rest and not paced(t, s, complete, single), idle),
+        None if at_rest else _resending(t, s, now, ours, no_data, finished, measured),
+        None if t.state >= State.ESTABLISHED else _opening(t, s, now),
     )  # fmt: skip
 
 
-def _receiving(t: Tcb, now: int, theirs: int, known: bool, ordered: bool) -> Key:
+def _window(t: Tcb, s: Stack, around: Around, at_rest: bool, finished: bool) -> Key:
+    """SND.WND and where it was last taken from, as far as what comes does not replace it, and it is read."""
+    timed = s.user_timeout_rule == "timer"
+    useless = at_rest or (finished and t.orphaned and t.sack_on and not timed)
+    if (
+        useless and (t.write_seq - t.iss) & MASK <= t.max_window
+    ):  # nor is any ACK too old (`arrives._least_ack`)
+        return None, None
+    newer = around.oldest is not None and le(t.snd_wl1, around.oldest) and le(t.snd_wl2, t.snd_una)
+    if newer and t.state >= State.ESTABLISHED:
+        return t.snd_wnd, None
+    return t.snd_wnd, ((t.snd_wl1 - around.theirs) & MASK, (t.snd_wl2 - around.ours) & MASK)
+
+
+def _estimate(t: Tcb, s: Stack, measured: bool, at_rest: bool, idle: bool) -> object:
+    """The round-trip time as far as anything reads it: the timers of what is outstanding, FIN-WAIT-2."""
+    if at_rest:
+        return least_fin_wait_2_us(t, s, idle)
+    return (t.srtt8, t.rto_us) if measured else t.rto_us
+
+
+def _receiving(t: Tcb, now: int, theirs: int, fresh: bool, ordered: bool) -> Key:
     recent: object = None
-    if t.ts_on and not (known and ordered and t.rcv_wup == t.rcv_nxt):
+    if t.ts_on and not fresh:
         aged_us = 0 if ordered else min(now - t.ts_recent_at_us, PAWS_IDLE_US + 1)
         recent = ((t.ts_recent - now // 1000) & MASK, aged_us)
     return (
@@ -211,21 +245,22 @@ def _silence(t: Tcb, s: Stack, now: int, tunes: bool) -> int | None:
     return min(now - max(t.last_ack_us, t.last_data_us or 0), max(limits))
 
 
-def _resending(t: Tcb, s: Stack, now: int, ours: int, no_data: bool) -> Key:
+def _resending(t: Tcb, s: Stack, now: int, ours: int, no_data: bool, finished: bool, measured: bool) -> Key:
     """The retransmission queue, the estimator and the episode that it is in."""
     synchronised = t.state >= State.ESTABLISHED
-    last = synchronised and no_data and _is_last(t)
+    last = synchronised and no_data and _is_last(t, finished)
     rack = [(r.sent_us > t.rack_us) - (r.sent_us < t.rack_us) for r in t.sent]
     newer = not rack or min(rack) > 0
     timed = not (newer and last and t.slot is Timer.RETRANSMISSION and t.ca_state >= DISORDER)
     probe = None if t.tlp_high_seq is None else ((t.tlp_high_seq - ours) & MASK, t.tlp_resent)
     since = t.retrans_since_us
     counted = t.retransmits if s.retry_rule == "count" or not synchronised else t.retransmits > 0
+    settled = not s.backoff and bool(t.sent) and (t.ts_on or (finished and len(t.sent) == 1))
     return (
         tuple([_record(r, now, ours, timed) for r in t.sent]), probe,
         None if last else (t.cwnd, t.cwnd_acked, t.ssthresh),
-        t.mdev4, t.mdev_max4, t.rttvar4, (t.rtt_seq - ours) & MASK,
-        t.backoff, counted, None if since is None else now - since,
+        _estimator(t, ours) if measured else None,
+        None if settled else t.backoff, counted, None if since is None else now - since,
         t.ca_state, (t.high_seq - ours) & MASK if t.ca_state >= RECOVERY else None, t.dupacks,
         (t.snd_sml - ours) & MASK if lt(t.snd_una, t.snd_sml) else None,
         None if newer else (tuple(rack), (t.rack_end - ours) & MASK),
@@ -233,11 +268,17 @@ def _resending(t: Tcb, s: Stack, now: int, ours: int, no_data: bool) -> Key:
     )  # fmt: skip
 
 
-def _is_last(t: Tcb) -> bool:
-    """One segment is outstanding, with our FIN, and is never cut; or none is, and a FIN may come."""
+def _estimator(t: Tcb, ours: int) -> Key:
+    """The inside of the round-trip estimate; `rtt_seq` while a sample may come before it is passed."""
+    ahead = t.srtt8 and not lt(t.rtt_seq, t.snd_una)
+    return t.mdev4, t.mdev_max4, t.rttvar4, (t.rtt_seq - ours) & MASK if ahead else None
+
+
+def _is_last(t: Tcb, finished: bool) -> bool:
+    """One segment is outstanding, nothing follows it, and it is never cut; or none is, and a FIN may come."""
     if not t.sent:
         return True
-    return len(t.sent) == 1 and t.fin_sent and t.sent[0].payload <= t.snd_mss - _MOST_OPTIONS
+    return len(t.sent) == 1 and finished and t.sent[0].payload <= t.snd_mss - MOST_OPTIONS
 
 
 def _record(r: Sent, now: int, ours: int, timed: bool) -> Key:
@@ -247,5 +288,8 @@ def _record(r: Sent, now: int, ours: int, timed: bool) -> Key:
     return (seq - ours) & MASK, (end - ours) & MASK, flags, age_us, xmits > 1, sacked, lost, resent
 
 
-def _opening(t: Tcb, now: int) -> Key:
-    return now - t.handshake_sent_us, t.handshake_resent, t.wscale_on
+def _opening(t: Tcb, s: Stack, now: int) -> Key:
+    """The handshake: when it began, where that is asked, and how often it was tried."""
+    most = max(s.syn_loss_cuts_cwnd_after + 1, s.syn_options_until or 0)
+    timed = s.user_timeout_rule == "timer" or s.syn_give_up_us is not None or s.syn_loss_proved
+    return now - t.handshake_sent_us if timed else None, min(t.handshake_resent, most), t.wscale_on

@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 
-from tcpsim.pair import Event, Noted, Pair, advance
+from tcpsim.explore.branch import Steps
+from tcpsim.pair import Event, Noted, Pair, advance, census
 from tcpsim.pair.key import pair_key
 from tcpsim.path import Seeded
 from tcpsim.scenario import build, scenario
 from tcpsim.tcp import key as tcp_key
+from tcpsim.tcp import outlook
 from tcpsim.tcp.key import key
 from tcpsim.tcp.segment import Segment
 from tcpsim.tcp.tcb import Tcb
@@ -93,8 +95,64 @@ def test_equal_keys_have_equal_futures(name: str, changes: dict[str, Any]) -> No
     assert met > 5, "the test met too few pairs of equal states to say anything"
 
 
+SHORT = {"tcp_retries2": 4, "tcp_syn_retries": 2, "tcp_synack_retries": 2, "tcp_orphan_retries": 3}
+MERGED: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("closewait-ignored-eof", {}),
+    ("normal-close", {"knobs": SHORT}),
+    ("port-reuse-into-close-wait", {"knobs": SHORT}),
+    ("w1", {"stack_client": "rfc9293", "stack_server": "freebsd"}),
+)
+
+
+def _ways(steps: Steps, pair: Pair) -> list[tuple[Pair, Hashable]]:
+    """Each way out of a state: where it leads, and everything that can be seen of it."""
+    found: list[tuple[Pair, Hashable]] = []
+    events: list[Event] = []
+    for after, weight, lost, passed, *_ in steps.branches(pair, events.append):
+        told = tuple(_told(event, pair.next_us or 0) for event in events if not isinstance(event, Noted))
+        rests_us = None if after.next_us is None else after.next_us - (pair.next_us or 0)
+        views = census(after, "client"), census(after, "server")
+        found.append((after, (weight, lost, passed, rests_us, views, told, steps.key(after))))
+        events.clear()
+    return found
+
+
+def _merges_are_exact(name: str, changes: dict[str, Any], states: int) -> None:
+    """Whoever comes to a known state goes on as the known one does: every way, two steps deep."""
+    steps = Steps(build(scenario(name), **{"loss": 0.5, **changes}))
+    known = {steps.key(steps.start): steps.start}
+    waiting = [steps.start]
+    met = 0
+    while waiting and len(known) < states:
+        ways = _ways(steps, waiting.pop(len(waiting) * 7 // 11))
+        for after in [pair for pair, _ in ways if pair.next_us is not None]:
+            twin = known.setdefault(steps.key(after), after)
+            if twin is after:
+                waiting.append(after)
+                continue
+            met += 1
+            mine, theirs = _ways(steps, after), _ways(steps, twin)
+            assert [seen for _, seen in mine] == [seen for _, seen in theirs], (name, after.now_us)
+            for (one, _), (other, _) in zip(mine, theirs, strict=True):
+                if one.next_us is not None:
+                    further = [seen for _, seen in _ways(steps, one)]
+                    assert further == [seen for _, seen in _ways(steps, other)], (name, one.now_us)
+    assert met > states // 20
+
+
+@pytest.mark.parametrize(("name", "changes"), MERGED, ids=lambda value: str(value))
+def test_merges_are_exact(name: str, changes: dict[str, Any]) -> None:
+    _merges_are_exact(name, changes, 300)
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize(("name", "changes"), CASES, ids=lambda value: str(value))
+def test_merges_are_exact_far_in(name: str, changes: dict[str, Any]) -> None:
+    _merges_are_exact(name, changes, 4_000)
+
+
 def test_every_field_of_a_connection_is_in_the_key_or_left_out_with_a_reason() -> None:
-    text = inspect.getsource(tcp_key)
+    text = inspect.getsource(tcp_key) + inspect.getsource(outlook)
     missing = {name for name in Tcb.__slots__ if f"t.{name}" not in text}
     assert missing == {"closed_by", "ts_offset"}
 

@@ -1,0 +1,116 @@
+"""What is still ahead of a connection: whether it sends, what can arrive, and which estimates are read.
+
+Owns: conclusions from the present state of both ends about rules that will not be followed any more; a key
+(key) leaves out what only these rules read. Refuses to know: what a key is made of, and how the caller found
+out what it promises (`Around`).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tcpsim.tcp import acks, timers
+from tcpsim.tcp.seqnum import MASK, le, lt
+from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.state import State
+from tcpsim.tcp.tcb import Tcb
+
+MOST_OPTIONS = 40  # octets in a header
+_BEFORE_FIN_WAIT_2 = frozenset({State.FIN_WAIT_1, State.FIN_WAIT_2})
+
+
+class Around(NamedTuple):
+    """What a connection's future depends on besides its own end; the defaults promise nothing."""
+
+    ours: int  # where our sequence numbers are counted from
+    theirs: int  # and the peer's
+    idle: bool = False  # no program will ever make a call on it again
+    sends: bool = True  # a program may yet send data
+    closes: bool = True  # a program may yet close it or shut it down while it lives
+    tunes: bool = True  # a program may yet set a user timeout, or ask for keepalive
+    complete: bool = False  # the peer has no data to send that has not arrived
+    single: bool = False  # or all of it comes at once, in one segment
+    known: bool = False  # the peer has heard that we have what we have
+    ordered: bool = False  # nothing of the peer's is under way with an older timestamp than TS.Recent
+    oldest: int | None = None  # nothing comes that begins before this sequence number
+    heeded: bool = True  # a round trip that the peer measures by our ACKs may be read
+
+
+def rest_in_one(sender: Tcb, t: Tcb) -> bool:
+    """All data of `sender` that `t` does not have is in one segment, which is never cut."""
+    if sender.unsent or not sender.sent:
+        return False
+    for record in sender.sent:
+        if lt(t.rcv_nxt, record.end):
+            last = (sender.write_seq - sender.close_called) & MASK
+            fits = record.payload <= min(sender.snd_mss - MOST_OPTIONS, acks.offered_window(t))
+            return fits and record.seq == t.rcv_nxt and le(last, record.end)
+    return False
+
+
+def all_sent(t: Tcb, around: Around) -> bool:
+    """Everything that will ever be sent has been: our FIN, or all data where none will follow, nor a FIN."""
+    over = t.close_called or not (around.sends or around.closes)
+    return t.state >= State.ESTABLISHED and over and t.snd_nxt == t.write_seq
+
+
+def prompt(t: Tcb, s: Stack, complete: bool) -> bool:
+    """Every ACK from now on leaves at once, so nothing reads the pace of delayed ones."""
+    if s.ack_rule != "adaptive":
+        return True
+    fin_at_once = s.fin_ack_now or t.state in _BEFORE_FIN_WAIT_2
+    return not t.ack_pending and (deaf(t) or (complete and fin_at_once))
+
+
+def deaf(t: Tcb) -> bool:
+    """Neither data nor FIN can come any more."""
+    return t.fin_received or t.mini
+
+
+def pace(t: Tcb, s: Stack, complete: bool) -> object:
+    """The pace of delayed ACKs; all that the ACK of a FIN alone reads of it is `ato_us`."""
+    if prompt(t, s, complete):
+        return None
+    if complete and not t.ack_pending and t.ato_us == s.delayed_ack_us and t.options.quickack is not True:
+        return t.ato_us
+    return t.quick, t.pingpong, t.ato_us
+
+
+def paced(t: Tcb, s: Stack, complete: bool, single: bool) -> bool:
+    """Whether the delay of an ACK may yet be bounded by the round-trip time or the RTO."""
+    if single and not t.ato_us and not t.ack_pending and s.quick_acks:
+        return False  # the first data of all is acknowledged at once, and `ato_us` begins
+    if s.ack_rule != "adaptive" or prompt(t, s, complete):
+        return False
+    if deaf(t):
+        return t.ato_us > s.delayed_ack_us
+    return not complete or t.ack_pending > 0 or t.ato_us > s.delayed_ack_us
+
+
+def measures(t: Tcb, s: Stack, around: Around) -> bool:
+    """Whether anything may read a round trip that is yet to be measured."""
+    if t.state == State.CLOSED:
+        return False
+    if s.backoff or not all_sent(t, around) or len(t.sent) > 1 or paced(t, s, around.complete, around.single):
+        return True
+    floor = s.fin_wait_2_rto_floor and t.state in _BEFORE_FIN_WAIT_2 and not t.mini
+    return (t.close_called and floor) or (bool(t.sent) and not _whole(t))
+
+
+def _whole(t: Tcb) -> bool:
+    """The one record that is outstanding is never cut, nor acknowledged in part, and RACK has none later."""
+    (r,) = t.sent
+    return r.payload <= t.snd_mss - MOST_OPTIONS and r.sent_us > t.rack_us
+
+
+def least_fin_wait_2_us(t: Tcb, s: Stack, idle: bool) -> int | None:
+    """The multiple of RTO that FIN-WAIT-2 lasts at least; where its limit is longer anyway, that limit."""
+    if t.state != State.FIN_WAIT_2 or t.mini or not s.fin_wait_2_rto_floor:
+        return None
+    least_us = 4 * t.rto_us - t.rto_us // 2
+    if not idle:
+        return least_us
+    limit_us = timers.fin_wait_2_us(t, s)
+    if limit_us > s.time_wait_us:  # two stages, the second without what the first waited for
+        limit_us -= s.time_wait_us
+    return max(least_us, limit_us)
