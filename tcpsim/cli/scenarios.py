@@ -9,10 +9,13 @@ import click
 from tcpsim.cli.options import JSON
 from tcpsim.cli.record import parameter_record
 from tcpsim.cli.show import print_json, print_text
+from tcpsim.explore.explorable import obstacle
 from tcpsim.host.clienteles import clienteles
 from tcpsim.host.crowds import crowds
-from tcpsim.scenario import Scenario, as_toml, scenario, scenarios
+from tcpsim.scenario import Scenario, as_toml, build, scenario, scenarios
 from tcpsim.units import parse_duration
+
+_LEGEND = "= every future can be listed: tcpsim exact, tcpsim check. What hosts share is simulated only."
 
 
 @click.command(help="List the scenarios, grouped by theme.")
@@ -31,13 +34,22 @@ def command(name: str | None, as_json: bool) -> None:
     populations = [(each.name, each.title) for each in crowds()]
     width = max(len(name) for name, _ in [*((each.name, "") for each in scenarios()), *stories, *populations])
     for each in scenarios():
-        themes.setdefault(each.theme, []).append(f"  {each.name:<{width}}  {each.title}")
+        mark = "=" if _explorable(each) else " "
+        themes.setdefault(each.theme, []).append(f"  {each.name:<{width}} {mark} {each.title}")
     for theme, named in (
         ("browsers and pools (tcpsim users NAME)", stories),
         ("hosts that run out (tcpsim exhaust NAME)", populations),
     ):
-        themes[theme] = [f"  {name:<{width}}  {title}" for name, title in named]
-    print_text("\n\n".join("\n".join([theme, *lines]) for theme, lines in themes.items()) + "\n")
+        themes[theme] = [f"  {name:<{width}}   {title}" for name, title in named]
+    told = ["\n".join([theme, *lines]) for theme, lines in themes.items()]
+    told.insert(
+        -2, "= every future can be listed: tcpsim exact, tcpsim check. What hosts share is simulated only."
+    )
+    print_text("\n\n".join(told) + "\n")
+
+
+def _explorable(each: Scenario) -> bool:
+    return obstacle(build(each)) is None
 
 
 def scenario_record(each: Scenario) -> dict[str, Any]:
@@ -58,6 +70,7 @@ def scenario_record(each: Scenario) -> dict[str, Any]:
         "middlebox": each.middlebox,
         "drops": list(each.drops),
         "horizon_us": each.horizon_us,
+        "explorable": _explorable(each),
         "concerns": each.concerns,
         "cures": list(each.cures),
         "in_vain": list(each.in_vain),

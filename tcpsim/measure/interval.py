@@ -1,17 +1,18 @@
-"""Confidence intervals of a proportion seen in independent trials.
+"""Confidence intervals of a proportion seen in independent trials, and tests of one or of many at once.
 
 Owns: Wilson's score interval (the one drawn in figures: close to its nominal coverage, never outside
-0..1) and the Clopper-Pearson interval (the one tests hold results to: its coverage is never less than
-nominal). Refuses to know: what was counted.
+0..1), the Clopper-Pearson interval (the one tests hold results to: its coverage is never less than
+nominal), the exact test that belongs to it, and Holm's correction. Refuses to know: what was counted.
 
 Sources: E. B. Wilson, JASA 22 (1927) 209-212; C. J. Clopper and E. S. Pearson, Biometrika 26 (1934)
-404-413; the incomplete beta function as Lentz's continued fraction, DLMF 8.17.22.
+404-413; S. Holm, Scand. J. Statist. 6 (1979) 65-70; the incomplete beta function as Lentz's continued
+fraction, DLMF 8.17.22.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 
 
@@ -46,6 +47,34 @@ def clopper_pearson(hits: int, trials: int, confidence: float = 0.95) -> tuple[f
     if hits < trials:  # P(at most `hits`) = 1 - I_share(hits + 1, trials - hits), falling with it
         high = _root(lambda share: _beta_cdf(share, hits + 1, trials - hits) - (1 - tail))
     return low, high
+
+
+def binomial_p_value(hits: int, trials: int, low: float, high: float) -> float:
+    """How surprising `hits` are where the share is somewhere from `low` to `high`: both tails, exactly.
+
+    >>> round(binomial_p_value(9, 10, 0.5, 0.5), 6)
+    0.021484
+    >>> binomial_p_value(0, 10, 0.0, 0.0)
+    1.0
+    """
+    as_many = _beta_cdf(min(high, 1.0), hits, trials - hits + 1) if hits else 1.0
+    as_few = 1 - _beta_cdf(max(low, 0.0), hits + 1, trials - hits) if hits < trials else 1.0
+    return min(1.0, 2 * as_many, 2 * as_few)
+
+
+def holm(p_values: Sequence[float], level: float) -> tuple[int, ...]:
+    """Which of many hypotheses are rejected, so that rejecting any true one is no likelier than `level`.
+
+    >>> holm([0.01, 0.04, 0.03, 0.005], 0.05)
+    (3, 0)
+    """
+    rejected = []
+    order = sorted(range(len(p_values)), key=lambda at: p_values[at])
+    for rank, at in enumerate(order):
+        if p_values[at] > level / (len(p_values) - rank):
+            break
+        rejected.append(at)
+    return tuple(rejected)
 
 
 def _root(rising: Callable[[float], float]) -> float:

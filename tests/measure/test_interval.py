@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tcpsim.measure.interval import clopper_pearson, wilson
+from tcpsim.measure.interval import binomial_p_value, clopper_pearson, holm, wilson
 
 
 def at_least(hits: int, trials: int, share: float) -> float:
@@ -42,3 +42,26 @@ def test_large_samples_agree_with_each_other(hits: int, trials: int) -> None:
     exact, score = clopper_pearson(hits, trials), wilson(hits, trials)
     assert exact[0] < hits / trials < exact[1]
     assert exact == pytest.approx(score, rel=0.02, abs=6e-6)
+
+
+@pytest.mark.parametrize(
+    ("hits", "trials", "share"), [(0, 20, 0.3), (3, 20, 0.3), (11, 20, 0.3), (20, 20, 0.9)]
+)
+def test_the_test_belongs_to_the_interval(hits: int, trials: int, share: float) -> None:
+    """Rejected at a level exactly where the share lies outside the interval of that confidence."""
+    p_value = binomial_p_value(hits, trials, share, share)
+    for level in (0.5 * p_value, 1.5 * p_value):
+        low, high = clopper_pearson(hits, trials, 1 - level)
+        assert (p_value <= level) == (not low <= share <= high)
+
+
+def test_a_share_that_is_known_roughly_is_rejected_less() -> None:
+    assert binomial_p_value(30, 100, 0.2, 0.2) < binomial_p_value(30, 100, 0.2, 0.25)
+    assert binomial_p_value(30, 100, 0.2, 0.35) == 1.0
+
+
+def test_holm_stops_at_the_first_that_stays() -> None:
+    """His own rule: 0.05 / 4, / 3, / 2, / 1; what comes behind a failure is not asked."""
+    assert holm([0.04, 0.001, 0.02, 0.04], 0.05) == (1,)
+    assert holm([0.001, 0.002, 0.003, 0.2], 0.05) == (0, 1, 2)
+    assert holm([], 0.05) == ()
