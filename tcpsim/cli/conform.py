@@ -1,41 +1,62 @@
-"""`tcpsim conform`: traces of a real kernel, replayed and judged."""
+"""`tcpsim conform`: traces of a real kernel, replayed; populations of one, beside the exact model."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import click
 
 from tcpsim.cli.options import JSON
 from tcpsim.cli.show import print_json, print_text
+from tcpsim.conform.populations import read, stack_of
 from tcpsim.conform.traces import Verdict, find, judge_file
+from tcpsim.measure.populations.expect import LIMIT
+from tcpsim.measure.populations.judge import Judgement, Row, judge
 
 _VERDICTS = ("PASS", "FAIL", "UNSUPPORTED")
 
 
-@click.command(help="Replay traces of a real kernel (files, or folders of them) and compare everything.")
+@click.command(help="Replay traces of a real kernel, and compare populations of one with the exact model.")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--limit",
+    type=click.IntRange(100),
+    default=LIMIT,
+    show_default=True,
+    help="States to explore for each phase at which a population's connections begin.",
+)
 @JSON
 @click.pass_context
-def command(context: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
-    """A verdict per trace and totals; the status is 0 only if all pass."""
+def command(context: click.Context, paths: tuple[Path, ...], limit: int, as_json: bool) -> None:
+    """A verdict per trace and per population, and totals; the status is 0 only if all pass."""
     found = find(paths)
-    if found.populations:
-        folders = ", ".join(sorted({str(path.parent) for path in found.populations}))
-        click.echo(f"not traces, left out: {len(found.populations)} populations in {folders}", err=True)
+    runs = [read(path.read_bytes(), str(path)) for path in found.populations]
+    for run in runs:
+        stack_of(run)
+    if found.left_out:
+        folders = ", ".join(sorted({str(path.parent) for path in found.left_out}))
+        click.echo(f"not traces, left out: {len(found.left_out)} populations in {folders}", err=True)
     verdicts = []
     for path in found.traces:
         verdicts.append(judge_file(path))
         if not as_json:
             print_text(_text(verdicts[-1]))
+    judged = []
+    with ProcessPoolExecutor(os.cpu_count()) as executor:
+        for path, run in zip(found.populations, runs, strict=True):
+            judged.append(judge(run, limit, executor))
+            if not as_json:
+                print_text(_table(path, judged[-1]))
     if as_json:
-        print_json([verdict._asdict() for verdict in verdicts])
+        print_json([*map(Verdict._asdict, verdicts), *map(_record, found.populations, judged)])
     else:
-        counts = Counter[str](verdict.verdict for verdict in verdicts)
-        totals = ", ".join(f"{counts[name]} {name}" for name in _VERDICTS)
-        print_text(f"{len(verdicts)} {'trace' if len(verdicts) == 1 else 'traces'}: {totals}\n")
-    if any(verdict.verdict != "PASS" for verdict in verdicts):
+        print_text(_totals(verdicts, judged))
+    if any(verdict.verdict != "PASS" for verdict in verdicts) or not all(each.fits for each in judged):
         context.exit(1)
 
 
@@ -46,3 +67,52 @@ def _text(verdict: Verdict) -> str:
         why = "exempt: " if verdict.verdict == "PASS" else ""
         head += f"{'':<11} {why}{verdict.reason}\n"
     return head + (f"\n{verdict.ladders}\n" if verdict.ladders else "")
+
+
+def _table(path: Path, found: Judgement) -> str:
+    """A population: what was left and how connections ended, then the series by state."""
+    lines = [f"{'PASS' if found.fits else 'FAIL':<11} {path}  {found.run.config.n} connections"]
+    for title, rows in (("left at the end", found.end), ("how connections ended", found.outcomes)):
+        lines += ["", f"  {title:<21}{'kernel':>7}{'expected':>10}  {'99.9 %':<13} verdict"]
+        for row in rows:
+            band = f"{row.low}..{row.high}"
+            lines.append(f"{row.counted:>30}{row.expected:>10.1f}  {band:<13} {row.verdict:<8} {row.name}")
+    lines += ["", "  counted each second       seconds inside the 99 % band"]
+    for series in found.series:
+        place = f"{series.host} {series.state}"
+        lines.append(f"  {place:<28}{100 * series.inside:>5.1f} %{'':<18} {series.verdict}")
+    if found.cut_short:
+        lines += ["", f"  expected among those not followed through every loss: {found.cut_short:.2g}"]
+    return "\n".join([*lines, "", ""])
+
+
+def _record(path: Path, found: Judgement) -> dict[str, Any]:
+    """The same as JSON."""
+
+    def told(rows: Sequence[Row]) -> list[dict[str, Any]]:
+        return [{**row._asdict(), "verdict": row.verdict} for row in rows]
+
+    return {
+        "path": str(path),
+        "verdict": "PASS" if found.fits else "FAIL",
+        "end": told(found.end),
+        "outcomes": told(found.outcomes),
+        "series": [
+            {"host": each.host, "state": each.state, "inside": each.inside, "verdict": each.verdict}
+            for each in found.series
+        ],
+        "cut_short": found.cut_short,
+    }
+
+
+def _totals(verdicts: Sequence[Verdict], judged: Sequence[Judgement]) -> str:
+    lines = []
+    if verdicts:
+        counts = Counter[str](verdict.verdict for verdict in verdicts)
+        totals = ", ".join(f"{counts[name]} {name}" for name in _VERDICTS)
+        lines.append(f"{len(verdicts)} {'trace' if len(verdicts) == 1 else 'traces'}: {totals}")
+    if judged:
+        fitting = sum(each.fits for each in judged)
+        several = "population" if len(judged) == 1 else "populations"
+        lines.append(f"{len(judged)} {several}: {fitting} PASS, {len(judged) - fitting} FAIL")
+    return "\n".join([*lines, ""])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conform.kernel import FOLDER, call, content
+from tests.conform.kernel import FOLDER, POPULATIONS, call, content
 
 Tcpsim = Callable[..., tuple[int, str, str]]
 
@@ -58,13 +58,29 @@ def test_a_folder_with_everything(tcpsim: Tcpsim, folder: Path) -> None:
 
 
 def test_json(tcpsim: Tcpsim, folder: Path) -> None:
-    status, out, _ = tcpsim("conform", "--json", str(folder / "b.json"), str(folder / "sub" / "p00.json"))
+    status, out, _ = tcpsim("conform", "--json", str(folder / "b.json"), str(POPULATIONS / "p00.json"))
     assert status == 1
     fails, population = json.loads(out)
     assert fails["path"] == str(folder / "b.json")
-    assert (fails["verdict"], population["verdict"]) == ("FAIL", "UNSUPPORTED")
+    assert (fails["verdict"], population["verdict"]) == ("FAIL", "PASS")
     assert fails["reason"] == "at 6100.219 ms, client c send: send = ECONNRESET, simulated EPIPE"
-    assert population["reason"].startswith("a population, not a trace")
+    assert [(row["name"], row["counted"]) for row in population["end"]] == [("A CW", 477)]
+
+
+def test_a_population(tcpsim: Tcpsim) -> None:
+    status, out, err = tcpsim("conform", str(POPULATIONS / "p00.json"))
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[-1] == "1 population: 1 PASS, 0 FAIL"
+    assert ["477", "477.0", "477..477", "fits", "A", "CW"] in [line.split() for line in lines]
+
+
+def test_a_population_is_read_before_any_is_judged(tcpsim: Tcpsim, folder: Path) -> None:
+    broken = folder / "sub" / "p00.json"
+    status, out, err = tcpsim("conform", str(POPULATIONS / "p00.json"), str(broken))
+    assert (status, out) == (2, "")
+    assert err.startswith(f"tcpsim: {broken}: ")
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize("missing", ["nowhere.json", "."])

@@ -1,4 +1,4 @@
-"""The traces in tests/data/kernel, and changed copies of them."""
+"""The traces in tests/data/kernel, changed copies of them, and where the populations are."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from tcpsim.conform.traces import Verdict, judge
 
 FOLDER = Path(__file__).parent.parent / "data" / "kernel"
+POPULATIONS = FOLDER.parent / "population"
 TRACES = sorted(FOLDER.rglob("*.json"))
 
 

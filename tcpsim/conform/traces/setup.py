@@ -80,9 +80,9 @@ def stack_of(trace: Trace, host: str) -> Stack:
     knobs["timer_hz"] = 0  # exact timers: how late each one was is in the trace
     knobs |= _send_buffer(trace, host)
     for name, value in given.items():
-        knobs |= _knob(name, str(value))
+        knobs |= knob(name, str(value))
     try:
-        return stack(PROFILE).with_knobs(knobs | _route(trace.meta.route or ""))
+        return stack(PROFILE).with_knobs(knobs | route_knobs(trace.meta.route or ""))
     except InputError as error:
         raise Unsupported(f"the profile cannot be set so: {error}") from None
 
@@ -94,7 +94,7 @@ def _send_buffer(trace: Trace, host: str) -> dict[str, Any]:
     return {"snd_space": room} if room > stack(PROFILE).snd_space else {}
 
 
-def _knob(name: str, value: str) -> dict[str, Any]:
+def knob(name: str, value: str) -> dict[str, Any]:
     """One sysctl as a knob; nothing where it makes no difference."""
     entry = _SYSCTLS.get(name)
     if isinstance(entry, _Switch):
@@ -110,7 +110,7 @@ def _knob(name: str, value: str) -> dict[str, Any]:
     return {name: value} | ({entry.also: f"{value}{entry.unit}"} if entry else {})
 
 
-def _route(options: str) -> dict[str, Any]:
+def route_knobs(options: str) -> dict[str, Any]:
     """Options of `ip route`, as pairs of words."""
     words = options.split()
     knobs: dict[str, Any] = {}

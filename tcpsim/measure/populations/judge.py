@@ -1,0 +1,148 @@
+"""A real population judged: each count against the law that the model gives it.
+
+Owns: which counts are judged, their intervals, the verdict. Refuses to know: how a law is found (expect).
+
+A count that is expected at `LEAST` or more has to lie in its 99.9 % interval; one below is shown, and is not
+held against anybody. The series of a state has to lie in its 99 % band in 95 % of the seconds.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from concurrent.futures import Executor
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from tcpsim.conform.populations import KINDS, Kind, Run
+from tcpsim.explore.law import Law
+from tcpsim.measure.populations.expect import LIMIT, Expected, expected
+from tcpsim.measure.populations.lives import Look
+
+LEAST: Final = 5.0
+_ROW: Final = 0.999
+_BAND: Final = 0.99
+_SHARE: Final = 0.95
+
+
+class Row(NamedTuple):
+    """One count at the end: of sockets in a state, or of connections that ended in one way."""
+
+    name: str
+    counted: int
+    expected: float
+    low: int
+    high: int
+
+    @property
+    def verdict(self) -> str:
+        """ "fits", "outside", or "rare": expected too seldom to be judged."""
+        if self.expected < LEAST:
+            return "rare"
+        return "fits" if self.low <= self.counted <= self.high else "outside"
+
+
+class Series(NamedTuple):
+    """The counts of one state on one host by time: the kernel's, the expectation and its 99 % band."""
+
+    host: str
+    state: str
+    counts: tuple[int, ...]
+    expected: tuple[float, ...]
+    low: tuple[int, ...]
+    high: tuple[int, ...]
+
+    @property
+    def inside(self) -> float:
+        """The share of times at which the count is in the band."""
+        each = zip(self.low, self.counts, self.high, strict=True)
+        return sum(low <= count <= high for low, count, high in each) / len(self.counts)
+
+    @property
+    def verdict(self) -> str:
+        """ "fits", "outside", or "rare": expected too seldom at any time to be judged."""
+        if max(self.expected) < LEAST:
+            return "rare"
+        return "fits" if self.inside >= _SHARE else "outside"
+
+
+class Judgement(NamedTuple):
+    """All of one run. `cut_short`: how many connections were not followed through every loss."""
+
+    run: Run
+    end: tuple[Row, ...]
+    outcomes: tuple[Row, ...]
+    series: tuple[Series, ...]
+    cut_short: float
+
+    @property
+    def fits(self) -> bool:
+        """Nothing that is judged is outside."""
+        verdicts = [row.verdict for row in (*self.end, *self.outcomes)]
+        return "outside" not in [*verdicts, *[series.verdict for series in self.series]]
+
+
+def judge(run: Run, limit: int = LIMIT, executor: Executor | None = None) -> Judgement:
+    """Every count of a run beside what the model expects of it.
+
+    Raises:
+        InputError: what was set is not modelled.
+    """
+    model = expected(run, limit, executor)
+    end_us = run.times_us[-1]
+    found = []
+    for host in ("A", "B"):
+        seen = {_of(host, look) for _, look in model.looks()}
+        states = {state for state in seen if state not in ("GONE", "CLOSE(fd kept)")}
+        for state in sorted(states | set(run.counts(host))):
+            found.append(_series(model, host, state))
+    laws = {(each.host, each.state): _law(model, each.host, each.state, [end_us])[0] for each in found}
+    end = [
+        _row(f"{host} {state}", run.end[host].get(state, 0), law)
+        for (host, state), law in laws.items()
+        if run.end[host].get(state, 0) or _mean(law) > _NEVER
+    ]
+    return Judgement(run, tuple(end), _outcomes(model, end_us), tuple(found), model.cut_short)
+
+
+_NEVER: Final = 0.05  # what is expected less often, and was not seen, is left out
+
+
+def _of(host: str, look: Look) -> str:
+    return look.client if host == "A" else look.server
+
+
+def _law(model: Expected, host: str, state: str, times_us: list[int]) -> list[Law]:
+    return model.laws({kind: lambda look: _of(host, look) == state for kind in KINDS}, times_us)
+
+
+def _series(model: Expected, host: str, state: str) -> Series:
+    times_us = model.run.times_us
+    counts = model.run.counts(host).get(state, [0] * len(times_us))
+    laws = _law(model, host, state, times_us)
+    bands = [law.between(_BAND) for law in laws]
+    means = tuple(_mean(law) for law in laws)
+    return Series(host, state, tuple(counts), means, *zip(*bands, strict=True))
+
+
+def _outcomes(model: Expected, end_us: int) -> tuple[Row, ...]:
+    """A row for each way to end, the likeliest first."""
+    ways: dict[tuple[str, Kind], set[Look]] = defaultdict(set)
+    for kind, look in model.looks():
+        ways[look.outcome(kind), kind].add(look)
+    counted = dict(model.run.outcomes)
+    rows = []
+    for (name, kind), looks in ways.items():
+        law = model.laws({kind: looks.__contains__}, [end_us])[0]
+        if name in counted or _mean(law) > _NEVER:
+            rows.append(_row(name, counted.pop(name, 0), law))
+    rows += [Row(name, count, 0.0, 0, 0) for name, count in counted.items()]
+    return tuple(sorted(rows, key=lambda row: -row.expected))
+
+
+def _row(name: str, count: int, law: Law) -> Row:
+    return Row(name, count, _mean(law), *law.between(_ROW))
+
+
+def _mean(law: Law) -> float:
+    return float(law.probability @ (law.low + np.arange(len(law.probability))))
