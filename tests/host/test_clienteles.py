@@ -15,6 +15,7 @@ LONG = (
     "closes when it opens another",
     "closes when it quits",
     "KeepAliveTimeout 15 s",
+    "KeepAlive On, four, 2 % lost",
     "pool, firewall, server",
     "server, firewall, pool",
     "firewall, pool, server",
