@@ -74,7 +74,8 @@ def test_who_waits_too_long_for_a_connection_is_told_so() -> None:
 def test_the_last_one_given_back_is_the_first_to_be_taken() -> None:
     """Four a second, which rarely need more than two: the rest grows old."""
     plan = Plan(((1.0, ordered()),), Arrivals(4, for_us=2 * MINUTE), users=Requests())
-    at_once = [held(simulate(plan), "client", second * S) for second in range(40, 120, 10)]
+    census = simulate(plan)
+    at_once = [held(census, "client", second * S) for second in range(40, 120, 10)]
     assert all(1 <= sockets["ESTABLISHED"] <= 4 for sockets in at_once)
     assert any(sockets.get("CLOSE-WAIT", 0) >= 1 for sockets in at_once)
 

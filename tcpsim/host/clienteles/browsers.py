@@ -48,7 +48,7 @@ CLIENTELES = (
         title="A page with ten images, with and without persistent connections",
         story="A round trip is 100 ms. Without persistence each image costs two of them and a connection, and"
         " each connection a TIME-WAIT on the server that closed it; parallel connections hide the time, and"
-        " not the rest. A lost SYN costs a second, and there are eleven that can be lost, not four."
+        " not the rest. A lost SYN costs a second, and there are eleven that can be lost instead of four."
         ' "Non-persistent connections increase the total number of connections needed per client and slow'
         ' retrieval of an image-laden web page" (Apache).',
         watch="connections and TIME-WAIT against the time to the last image",
@@ -63,8 +63,8 @@ CLIENTELES = (
             _page("KeepAlive On, two", 2, 100, 800, 2),
             _page("KeepAlive On, four", 4, 100, 600, 4),
             _page("MaxKeepAliveRequests 5, one", 1, 5, 1_400, 3),
-            _lossy("KeepAlive Off, four, 2 % lost", 1, (1_700_000, 2_400_000)),
-            _lossy("KeepAlive On, four, 2 % lost", 100, (900_000, 1_600_000)),
+            _lossy("2 % lost, KeepAlive Off", 1, (1_700_000, 2_400_000)),
+            _lossy("2 % lost, KeepAlive On", 100, (900_000, 1_600_000)),
         ),
         overrides={"delay": "50ms", "parameters": {"response": 8_000}},
     ),
