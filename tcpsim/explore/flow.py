@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -30,7 +29,7 @@ Ints = NDArray[np.int64]
 Array = NDArray[np.float64]
 Masses = NDArray[Any]  # float64, or object for fractions; the last axis is the loss rate
 
-ROOM: Final = 200_000  # pairs of state and age in hand at once
+ROOM: Final = 50_000  # pairs of state and age in hand at once; of large chains most are next to impossible
 _ROUNDS: Final = 200_000  # through the classes that go round at one level; what is left is error
 
 
@@ -78,20 +77,11 @@ def _levels(chain: Chain, parts: Sequence[Class]) -> Ints:
     part_of = np.zeros(chain.states, dtype=np.int64)
     for number, part in enumerate(parts):
         part_of[list(part.states)] = number
-    between = sorted(
-        {
-            (source, target)
-            for source, target in zip(
-                part_of[[edge.source for edge in chain.edges]].tolist(),
-                part_of[[edge.target for edge in chain.edges]].tolist(),
-                strict=True,
-            )
-            if source != target
-        }
-    )
+    ends = np.array([edge[:2] for edge in chain.edges], dtype=np.int64).reshape(-1, 2)
+    between = np.unique(part_of[ends], axis=0)
     level = [0] * len(parts)
-    for source, targets in groupby(between, key=itemgetter(0)):
-        for _, target in targets:
+    for source, target in between.tolist():  # classes come in topological order
+        if source != target:
             level[target] = max(level[target], level[source] + 1)
     return np.array(level, dtype=np.int64)[part_of]
 
@@ -138,9 +128,17 @@ def rates(chain: Chain, losses: Sequence[float] | Mapping[str, Sequence[float]])
     return found
 
 
+def _ones(each: Mapping[str, Masses]) -> Masses:
+    """Certainty at each loss rate; a path that loses nothing by chance has one rate."""
+    found: Masses = np.ones(1)
+    for rate in each.values():
+        found = rate * 0 + 1
+    return found
+
+
 def _luck(net: Graph, each: Mapping[str, Masses]) -> Masses:
     """The probability of each kind of edge (rows) at each loss rate (columns)."""
-    one: Masses = np.ones(1) if not each else next(iter(each.values())) * 0 + 1
+    one = _ones(each)
     exact = one.dtype == object
     rows = []
     for lost, passed, weight in net.kinds:
@@ -213,7 +211,7 @@ class _Pass:
         self.luck = _luck(net, each)
         self.elapsed_us = net.elapsed_us if counts is None else net.elapsed_us * counts[net.target]
         begin_us = chain.first_us * (1 if counts is None else int(counts[0]))
-        one = self.luck[:1] * 0 + 1 if len(self.luck) else np.ones((1, 1))
+        one = _ones(each)[None]
         self.error = one[0] * 0
         changes = (look[net.source] != look[net.target]).astype(np.uint8)
         own = np.zeros(len(look), dtype=np.uint8)

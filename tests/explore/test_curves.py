@@ -10,7 +10,7 @@ import pytest
 
 from tcpsim.explore.chain import explore
 from tcpsim.explore.curves import Occupancy, occupancy
-from tcpsim.explore.flow import graph
+from tcpsim.explore.flow import ROOM, graph
 from tcpsim.explore.leaks import answer
 from tcpsim.explore.tree import tree
 from tcpsim.pair import SIDES, Pair, census
@@ -61,7 +61,7 @@ def test_what_is_not_followed_is_said(cut: str) -> None:
     pair = opens_and_closes(0.1)
     whole = _seen(pair)
     limited = explore(pair, limit=60) if cut == "states" else explore(pair)
-    part = occupancy(limited, RATES, WEEK_US, room=200_000 if cut == "states" else 4)
+    part = occupancy(limited, RATES, WEEK_US, room=ROOM if cut == "states" else 4)
     assert 0 < part.error[3] < 1
     at_us = np.array([0, 50_000, 2_000_000, 30_000_000, 100_000_000, WEEK_US])
     for kind in whole.kinds:
@@ -69,6 +69,12 @@ def test_what_is_not_followed_is_said(cut: str) -> None:
         assert (off <= part.error + 1e-12).all()
     assert (part.stays().at(WEEK_US) <= 1 - part.error + 1e-12).all()
     assert np.abs(part.curve(lambda look: 1).at(at_us) - 1).max() < 1e-12
+
+
+def test_a_chain_of_one_state_is_all_error() -> None:
+    seen = occupancy(explore(leaver(0.1, 2), limit=1), RATES, WEEK_US)
+    assert seen.error.tolist() == [1.0] * len(RATES)
+    assert (seen.curve(lambda look: 1).at(WEEK_US) == 1).all()
 
 
 def test_a_rare_leak_keeps_its_digits() -> None:
