@@ -12,7 +12,9 @@ it is at each loss rate bounds the error there.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from heapq import heappop, heappush
 from math import log
 from typing import Final, NamedTuple, Protocol
@@ -124,12 +126,13 @@ class _Exploration:
 
     def chain(self, first_us: int) -> Chain:
         """Explore until nothing is left, or as far as the limit."""
-        self.state(self.steps.start, 0.0)
-        while self.heap and self.states < self.limit:
-            rarity, number = heappop(self.heap)
-            pair = self.waiting.pop(number, None)
-            if pair is not None:
-                self.expand(number, pair, rarity)
+        with _no_collection():
+            self.state(self.steps.start, 0.0)
+            while self.heap and self.states < self.limit:
+                rarity, number = heappop(self.heap)
+                pair = self.waiting.pop(number, None)
+                if pair is not None:
+                    self.expand(number, pair, rarity)
         cut = tuple(sorted(self.waiting))
         classes = tuple(self.steps.classes)
         return Chain(
@@ -182,6 +185,18 @@ class _Exploration:
         if number in self.waiting:
             heappush(self.heap, (rarity, number))
         return number
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No search for cycles meanwhile: immutable values make none, and millions of them are looked through."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _parts(key: Hashable) -> tuple[Hashable, ...]:

@@ -11,7 +11,7 @@ exit that needs nine losses in a row at 0.1 % altogether (Grassmann, Taksar and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -51,18 +51,43 @@ class Solution(NamedTuple):
 
 
 def classes(chain: Chain) -> tuple[Class, ...]:
-    """The strongly connected components, each before whatever it leads to."""
+    """The strongly connected components, each before whatever it leads to.
+
+    Most states are on no way back. They are taken off from both ends, and networkx has the rest to do.
+    """
+    out: list[list[int]] = [[] for _ in range(chain.states)]
+    into: list[list[int]] = [[] for _ in range(chain.states)]
+    for edge in chain.edges:
+        out[edge.source].append(edge.target)
+        into[edge.target].append(edge.source)
+    first = _peeled(range(chain.states), into, out)
+    rest = set(range(chain.states)).difference(first)
+    last = _peeled(rest, out, into)
+    rest.difference_update(last)
     graph = nx.DiGraph()
-    graph.add_nodes_from(range(chain.states))
-    graph.add_edges_from((edge.source, edge.target) for edge in chain.edges)
-    loops = set(nx.nodes_with_selfloops(graph))
+    graph.add_nodes_from(sorted(rest))
+    graph.add_edges_from((state, target) for state in sorted(rest) for target in out[state] if target in rest)
     condensed = nx.condensation(graph)
-    found = []
+    found = [Class((state,), False, not out[state]) for state in first]
     for number in nx.topological_sort(condensed):
-        members = tuple(sorted(condensed.nodes[number]["members"]))
-        cyclic = len(members) > 1 or members[0] in loops
-        found.append(Class(members, cyclic, condensed.out_degree(number) == 0))
-    return tuple(found)
+        members = condensed.nodes[number]["members"]
+        ways = {target for state in members for target in out[state]}
+        found.append(Class(tuple(sorted(members)), not ways.isdisjoint(members), ways <= members))
+    return (*found, *[Class((state,), False, not out[state]) for state in reversed(last)])
+
+
+def _peeled(states: Iterable[int], before: list[list[int]], behind: list[list[int]]) -> list[int]:
+    """Of `states` those that are on no way back, as long as nothing is before them that is not taken off."""
+    states = set(states)
+    left = {state: sum(other in states for other in before[state]) for state in states}
+    found = [state for state in sorted(states) if not left[state]]
+    for state in found:  # grows on the way
+        for other in behind[state]:
+            if other in left:
+                left[other] -= 1
+                if not left[other]:
+                    found.append(other)
+    return found
 
 
 def solve(

@@ -23,6 +23,7 @@ from tcpsim.sockets import key as sockets
 from tcpsim.sockets.system import pid_of
 from tcpsim.tcp import key as tcp
 from tcpsim.tcp import outlook
+from tcpsim.tcp.output import timestamp
 from tcpsim.tcp.segment import ACK, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, diff
 from tcpsim.tcp.state import State
@@ -170,8 +171,19 @@ class _View:
         return outlook.Around(
             ours, theirs, number not in self.busy[side], number in self.sends[side],
             number in self.closes[side], number in self.tunes[side], complete, single, known,
-            not t.ts_on or self._ordered(side, t), self._oldest(other_side, t, other, flights),
+            not t.ts_on or self._ordered(side, t), self._echoed(side, t, other),
+            self._oldest(other_side, t, other, flights),
         )  # fmt: skip
+
+    def _echoed(self, side: Side, t: Tcb, other: Tcb | None) -> bool:
+        """Whether the timestamp of the first SYN of a handshake is known to the other end, or under way."""
+        if t.state >= State.ESTABLISHED:
+            return False
+        stamp = timestamp(t, t.handshake_sent_us)
+        known = [other.ts_recent] if other is not None else []
+        for _, to, segment in self.path.flights:
+            known.append((segment.options.ts_ecr if to == side else segment.options.ts_val) or 0)
+        return stamp in known
 
     def _oldest(self, other_side: Side, t: Tcb, other: Tcb | None, flights: list[Segment]) -> int:
         """Where the oldest segment begins that may yet come from the other end and be read for its ACK."""

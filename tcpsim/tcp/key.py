@@ -27,9 +27,10 @@ What is left out, and the rule that lets it be:
   probe counts from it (`timers._loss_probe_at`), and no round trip is measured (Karn).
 - What RACK has heard last is compared with the times of records, so their order says all; a record sent
   later than it is never called lost by it (RFC 8985 6.2 step 5).
-- `handshake_*`: read before ESTABLISHED; how often a SYN was resent counts as far as a stack asks.
+- `handshake_*`: read before ESTABLISHED; how often a SYN was resent counts as far as a stack asks, when the
+  first was sent while a time limits the handshake or its timestamp may be echoed (`opening._syn_lost`).
 - `high_seq`: read in an episode of recovery. `snd_sml` behind SND.UNA: holds nothing (Minshall).
-  Retransmissions, where a time limits them: whether there were any.
+  Retransmissions, where a time limits them: whether there were any; when they began, where none does so.
 - The time since anything was heard is read by keepalive, by the idle check of FIN-WAIT-2 and by a user
   timeout that keepalive checks; saturated at the largest of these limits. A keepalive timer that starts
   later fires when that time is over in any case.
@@ -149,7 +150,7 @@ def _measures(to: Tcb, seg: Segment, due_us: int) -> bool:
 
 
 def _socket(t: Tcb, s: Stack, now: int, around: Around, named: Mapping[int, int]) -> Key:
-    ours, theirs, idle, sends, _, tunes, complete, single, known, ordered, _, heeded = around
+    ours, theirs, idle, sends, _, tunes, complete, single, known, ordered, first, _, heeded = around
     error = None if idle else (t.so_error, t.soft_error)
     parent = named.get(t.parent, GONE) if t.parent else 0
     head = (
@@ -188,8 +189,8 @@ def _socket(t: Tcb, s: Stack, now: int, around: Around, named: Mapping[int, int]
         pace(t, s, complete),
         None if at_once or (no_data and (complete or t.fin_received or t.mini)) else _since_data(t, s, now),
         _estimate(t, s, measured, at_rest and not paced(t, s, complete, single), idle),
-        None if at_rest else _resending(t, s, now, ours, no_data, finished, measured),
-        None if t.state >= State.ESTABLISHED else _opening(t, s, now),
+        None if at_rest else _resending(t, s, now, around, no_data, finished, measured),
+        None if t.state >= State.ESTABLISHED else _opening(t, s, now, first),
     )  # fmt: skip
 
 
@@ -245,15 +246,20 @@ def _silence(t: Tcb, s: Stack, now: int, tunes: bool) -> int | None:
     return min(now - max(t.last_ack_us, t.last_data_us or 0), max(limits))
 
 
-def _resending(t: Tcb, s: Stack, now: int, ours: int, no_data: bool, finished: bool, measured: bool) -> Key:
+def _resending(
+    t: Tcb, s: Stack, now: int, around: Around, no_data: bool, finished: bool, measured: bool
+) -> Key:
     """The retransmission queue, the estimator and the episode that it is in."""
+    ours = around.ours
     synchronised = t.state >= State.ESTABLISHED
     last = synchronised and no_data and _is_last(t, finished)
     rack = [(r.sent_us > t.rack_us) - (r.sent_us < t.rack_us) for r in t.sent]
     newer = not rack or min(rack) > 0
     timed = not (newer and last and t.slot is Timer.RETRANSMISSION and t.ca_state >= DISORDER)
     probe = None if t.tlp_high_seq is None else ((t.tlp_high_seq - ours) & MASK, t.tlp_resent)
-    since = t.retrans_since_us
+    limited = s.user_timeout_rule == "checked" and (around.tunes or timers.user_timeout_us(t, s) is not None)
+    budgeted = synchronised and s.retry_rule != "count"
+    since = t.retrans_since_us if limited or budgeted else None
     counted = t.retransmits if s.retry_rule == "count" or not synchronised else t.retransmits > 0
     settled = not s.backoff and bool(t.sent) and (t.ts_on or (finished and len(t.sent) == 1))
     return (
@@ -288,8 +294,9 @@ def _record(r: Sent, now: int, ours: int, timed: bool) -> Key:
     return (seq - ours) & MASK, (end - ours) & MASK, flags, age_us, xmits > 1, sacked, lost, resent
 
 
-def _opening(t: Tcb, s: Stack, now: int) -> Key:
+def _opening(t: Tcb, s: Stack, now: int, first: bool) -> Key:
     """The handshake: when it began, where that is asked, and how often it was tried."""
     most = max(s.syn_loss_cuts_cwnd_after + 1, s.syn_options_until or 0)
-    timed = s.user_timeout_rule == "timer" or s.syn_give_up_us is not None or s.syn_loss_proved
+    limited = s.user_timeout_rule == "timer" or s.syn_give_up_us is not None
+    timed = limited or (s.syn_loss_proved and first)
     return now - t.handshake_sent_us if timed else None, min(t.handshake_resent, most), t.wscale_on
