@@ -34,7 +34,7 @@ SYMPTOMS: Mapping[str, str] = {
     "orphans": "too many orphaned sockets: RST",
     "minis": "mini-sockets vanish",
     "bytes": "no memory for another socket",
-    "pages": "TCP: out of memory, consider tuning tcp_mem: RST to orphans with data",
+    "pages": "TCP: out of memory, consider tuning tcp_mem: RST to orphans with data, send() waits",
 }
 
 # Whose number it is, by resource
@@ -247,8 +247,8 @@ _ALL = (
         story="A server with 512 MiB of memory, so that tcp_mem ends at 12,288 pages. Clients ask for 44,000"
         " bytes and lose their line in the middle. The server has written all and closes after"
         " KeepAliveTimeout; the rest waits in an orphan for an acknowledgment that never comes, a dozen pages"
-        " each, for about two minutes. At ten a second that is more than there is: every further orphan with"
-        " data is reset.",
+        " each, for about two minutes. At ten a second that is more than there is: orphans with data are"
+        " reset, and send() waits, also for those who would read.",
         watch="pages run out at about a thousand orphans, where tcp_max_orphans allows 131,072",
         scenario="vanished-client",
         overrides={

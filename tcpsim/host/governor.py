@@ -2,8 +2,8 @@
 
 Owns: the accept queue, and the process of a connection that others can act on: its hosts, which may crash,
 an operator who restarts a program, and an owner that has opened it (a browser, a pool). Refuses to know: the
-counts (books), what an act does to a pair (limits, users), what an owner wants (browser, pool), and what a
-connection is (lives).
+counts (books), what a host without memory does (memory), what an act does to a pair (limits, users), what
+an owner wants (browser, pool), and what a connection is (lives).
 
 A connection still looks ahead to its next visible moment and sleeps until then. If the host acts on it
 before that, it goes back to where it stood, walks silently up to now, and takes the act there.
@@ -18,11 +18,12 @@ from typing import Protocol
 import simpy
 
 from tcpsim.host.books import RECLAIMED, Books
-from tcpsim.host.census import Census, Crashed, Left, Restarted
-from tcpsim.host.limits import Crash, Door, Limits, Reclaim, Restart, Serve, Stop
+from tcpsim.host.census import Census, Left, Restarted
+from tcpsim.host.limits import Door, Limits, Reclaim, Restart, Serve, Stop
 from tcpsim.host.lives import Act, Lives, Luck, Moment
-from tcpsim.host.view import View, Work, usage
-from tcpsim.pair import Side
+from tcpsim.host.memory import Memory, heavy
+from tcpsim.host.view import Work, usage
+from tcpsim.pair import Pair, Side
 from tcpsim.tcp.state import Holder, State
 
 
@@ -64,7 +65,7 @@ class Governor:
         env: simpy.Environment,
         lives: Lives,
         census: Census,
-        out_of_memory: str,  # as the server's profile says
+        pair: Pair,  # one of its connections before its birth
         restarts: Sequence[Restart],
     ) -> None:
         self.env = env
@@ -74,14 +75,13 @@ class Governor:
         self.admitted = 0  # connections so far
         self.reserved = 0  # workers and descriptors promised to connections that have been called
         self.queue: deque[Connection] = deque()
-        self.out_of_memory = out_of_memory
-        self.down = False  # the server has crashed
+        self.memory = Memory(self.books, census, lives.views, pair)
         self.shut = ""  # the resource for want of which the server takes no connection
         self.server = server = limits.server
         self.doors = server.backlog is not None or server.bytes is not None
         self.arriving: dict[Connection, None] = {}  # in their handshake, by age; only if a door may shut
-        self.recalls = bool(restarts) or (server.bytes is not None and out_of_memory != "refuse")
-        self.alive: dict[Connection, None] = {}  # by age; only if all of them may be called at any time
+        self.recalls = bool(restarts) or self.memory.takes_back
+        self.alive: dict[Connection, None] = {}  # by age: whose view may still change, or all
         self.waiting: list[tuple[Connection, Moment]] = []  # for a worker or a descriptor, at the horizon
         self.kept: Counter[str] = Counter()  # of the server's: what nobody will give back
         for each in restarts:
@@ -96,11 +96,9 @@ class Governor:
         one = Connection(int(self.env.now), luck, self.lives.begin(luck), owner)
         one.process = self.env.process(self._live(one))
         self.admitted += 1
-        if self.recalls:
-            self.alive[one] = None
-        if self.down:
-            self.census.refused["server bytes"] += 1
-            self.order(one, Crash("server"))
+        self.alive[one] = None
+        for act in self.memory.at_birth():
+            self.order(one, act)
         return one
 
     def order(self, one: Connection, act: Act) -> None:
@@ -215,30 +213,13 @@ class Governor:
         for side, resource in self.books.charge(before, after):
             short = resource if self.books.over(side, resource) else ""
             if resource == "orphans" and self.books.over(side, "pages"):
-                heavy = _heavy(self.lives.views[after], side)
-                short = short or ("pages" if heavy else "")
+                short = short or ("pages" if heavy(self.lives.views[after], side) else "")
             if short:
                 self.census.refused[f"{side} {short}"] += 1
                 return Reclaim(side, RECLAIMED[resource])
-        if self.books.over("server", "bytes") and not self.down:
-            self._mind_memory()
+        for one, act in self.memory.charged(int(self.env.now), self.alive):
+            self.order(one, act)
         return None
-
-    def _mind_memory(self) -> None:
-        """The server has no memory for what it holds: a panic, or the oldest orphan makes room."""
-        if self.out_of_memory == "crash":
-            self.down = True
-            used = self.books.used["server", "bytes"]
-            lost = sum(bool(self.lives.views[one.moment.view].server) for one in self.alive)
-            self.census.crashed = Crashed(int(self.env.now), "server", "bytes", used, lost)
-            self._all(Crash("server"))
-        elif self.out_of_memory == "reset":
-            for one in self.alive:
-                held = self.lives.views[one.moment.view].server
-                if not one.orders and any(each.holder is Holder.ORPHAN for each in held):
-                    self.census.refused["server bytes"] += 1
-                    self.order(one, Reclaim("server", Holder.ORPHAN))
-                    return
 
     def _serve(self) -> None:
         """Call whoever waits longest, as long as there are a worker and a descriptor to give."""
@@ -258,8 +239,7 @@ class Governor:
         server = self.server
         if server.backlog is not None and len(self.queue) > server.backlog:  # as Linux sk_acceptq_is_full
             return "backlog"
-        full = server.bytes is not None and self.books.used["server", "bytes"] >= server.bytes
-        return "bytes" if full and self.out_of_memory != "crash" else ""
+        return "bytes" if self.memory.refuses else ""
 
     def _is_shut_to(self, one: Connection) -> bool:
         """Memory is wanted for a socket; a connection whose socket is there already needs no more."""
@@ -299,8 +279,3 @@ class Governor:
 
     def _full(self, side: Side, resource: str) -> bool:
         return self.books.full(side, resource, self.reserved if side == "server" else 0)
-
-
-def _heavy(view: View, side: Side) -> bool:
-    """Whether an orphan has more queued than a FIN (Linux tcp_out_of_memory: over SOCK_MIN_SNDBUF)."""
-    return any(each.holder is Holder.ORPHAN and each.pages > 1 for each in view.of(side))

@@ -21,13 +21,14 @@ minis        TIME-WAIT and orphaned FIN-WAIT-2   the mini-socket is gone without
 bytes        sockets, and what is queued in      by the stack's out_of_memory: SYNs are dropped ("refuse");
              them: the mbufs of a BSD            the oldest orphan makes room, else the same ("reset"); the
                                                  kernel panics, and all its sockets are gone ("crash")
-pages        what is queued in sockets, unread   an orphan with more queued than a FIN is reset, and a FIN is
-             or unacknowledged (Linux tcp_mem)   queued all the same (tcp_data_queue forces the first segment)
+pages        what is queued in sockets, unread   an orphan with more queued than a FIN is reset, and send()
+             or unacknowledged (Linux tcp_mem)   waits for more than 4096 octets in a socket, until half is
+                                                 free again; a FIN is queued all the same
 ===========  ==================================  ===========================================================
 
-Beyond tcp_mem[2] Linux also makes send() wait for more than tcp_wmem[0] in one socket, and drops data
-behind what is unread (tcp_wmem_schedule, tcp_data_queue): neither is modelled, and both change
-who is slow, not what is held.
+Of tcp_mem: its last value is the limit; its first, half of that, is where memory pressure ends. Between, the
+kernel refuses a socket with more than its share, here every one. It also drops data behind what is unread
+(tcp_data_queue), which is not modelled: it changes who is slow, not what is held.
 
 Refuses to know: who is affected and when (governor), and what a leak is. Sources: Linux accept(2), ip(7),
 listen(2), net/ipv4/tcp.c (tcp_check_oom: "too many orphaned sockets", "out of memory"), tcp_minisocks.c
@@ -36,6 +37,7 @@ listen(2), net/ipv4/tcp.c (tcp_check_oom: "too many orphaned sockets", "out of m
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from tcpsim.app import Program, accept
@@ -45,14 +47,17 @@ from tcpsim.host.view import GATE
 from tcpsim.pair import FIRST_PID, SIDES, Befall, Kill, Pair, Resume, Side, Vanish, call
 from tcpsim.path import Chooser
 from tcpsim.sockets.system import FIRST_FD, Returned, System, after, with_end
-from tcpsim.tcp.end import End, abort
+from tcpsim.tcp.end import End, abort, set_options
 from tcpsim.tcp.stack import Stack
-from tcpsim.tcp.state import Holder
+from tcpsim.tcp.state import Holder, State
 
 _HAS: Final[dict[Side, tuple[str, ...]]] = {
     "client": ("descriptors", "ports", "orphans", "minis", "pages"),
     "server": ("descriptors", "workers", "backlog", "orphans", "minis", "bytes", "pages"),
 }
+
+
+SEND_FLOOR: Final = 4_096  # Linux tcp_wmem[0]: a socket may queue so much whatever the others do
 
 
 class HostLimits(NamedTuple):
@@ -149,6 +154,23 @@ class Door(NamedTuple):
         listeners = {number: each._replace(backlog=backlog) for number, each in end.listeners.items()}
         end = End(end.stack, end.iss, end.ts_offset, end.sockets, listeners, end.next_id)
         return call(pair, "server", Befall(Returned(with_end(system, end), None)), now_us, chooser)
+
+
+class Moderate(NamedTuple):
+    """The send buffers of a host hold `octets`, those of sockets to come too (sk_stream_moderate_sndbuf)."""
+
+    side: Side
+    octets: int
+
+    def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair:
+        system = _system(pair, self.side)
+        end, sndbuf = system.end, self.octets * 100 // system.end.stack.sndbuf_percent
+        for number, tcb in end.sockets.items():
+            if tcb.holder(end.stack) is Holder.OWNED and tcb.state is not State.CLOSED:
+                end = set_options(end, number, now_us, sndbuf=sndbuf).end
+        stack = replace(end.stack, snd_space=self.octets)
+        end = End(stack, end.iss, end.ts_offset, end.sockets, end.listeners, end.next_id)
+        return call(pair, self.side, Befall(Returned(with_end(system, end), None)), now_us, chooser)
 
 
 class Crash(NamedTuple):

@@ -105,9 +105,8 @@ class _Run:
         self.census = Census(self.lives.views, end_us + plan.settle_us)
         self.governor: Governor | None = None
         if plan.limits != Limits() or plan.users is not None or plan.restarts:
-            stack = plan.kinds[0][1].server.system.end.stack
             run = self.env, self.lives, self.census
-            self.governor = Governor(plan.limits, *run, stack.out_of_memory, plan.restarts)
+            self.governor = Governor(plan.limits, *run, plan.kinds[0][1], plan.restarts)
         self.users = plan.users
 
     def run(self, progress: Progress | None) -> Census:

@@ -11,7 +11,7 @@ from tcpsim.app.program import Program
 from tcpsim.errors import InputError
 from tcpsim.host.census import Census
 from tcpsim.host.limits import HostLimits, Limits, Restart
-from tcpsim.host.population import Arrivals
+from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.leaks import leaks
 from tcpsim.measure.table import first_met, over_time, used
 from tcpsim.pair import Pair, new_pair
@@ -105,6 +105,48 @@ def test_beyond_tcp_mem_orphans_with_data_are_reset(response: int, pages: int, r
     census = run(pair, ONE_A_SECOND, settle_us=1_000_000, limits=limits)
     assert census.refused == ({"server pages": refused} if refused else {})
     assert len(held(census, "server")) == 1
+
+
+def clogged(arrivals: Arrivals, pages: int | None, **plan: int) -> Census:
+    """Clients that ask for 20,000 bytes and are gone; the server's program waits for their acknowledgment."""
+    asking = Program([connect(), send(100), vanish()])
+    answering = Program([listen(), accept(), receive(100), send(20_000), ignore()])
+    pair = new_pair(asking, answering, LINUX, LINUX, make_path(10_000))
+    return run(pair, arrivals, limits=Limits(HostLimits(pages=pages)), **plan)
+
+
+def test_beyond_tcp_mem_send_waits() -> None:
+    """Nine have written eight pages each; of 4096 octets, three segments, the others have two."""
+    free = clogged(ONE_A_SECOND, None, settle_us=1_000_000)
+    tight = clogged(ONE_A_SECOND, 68, settle_us=1_000_000)
+    assert used(free, "server", "pages")[1].max() == 40 * 8
+    assert used(tight, "server", "pages")[1].max() == 9 * 8 + 31 * 2
+
+
+def test_send_goes_on_where_half_of_the_pages_are_free_again() -> None:
+    """One in a hundred seconds; the retries of each are over after a quarter of an hour."""
+    census = clogged(Arrivals(0.01, connections=40, poisson=False), 68, settle_us=1_000_000)
+    t_us, pages = used(census, "server", "pages")
+    before = dict(zip(t_us.tolist(), pages.tolist(), strict=True))
+    written = []  # by each, 30 ms after its birth
+    for birth_us in range(0, 4_000_000_000, 100_000_000):
+        then = max(at for at in before if at < birth_us + 30_000) if birth_us else 0
+        written.append(before[birth_us + 30_000] - before[then])
+    assert written[:9] == [8] * 9
+    first = written.index(8, 9)
+    assert set(written[9:first]) == {2}
+    assert 4 <= first - 9 <= 9, "when about five of the nine are gone"
+
+
+def test_sound_clients_get_their_answers_in_time_where_memory_is_tight() -> None:
+    gone = Program([connect(), send(100), vanish()])
+    reads = Program([connect(), send(100), receive(20_000), close()])
+    answering = Program([listen(), accept(), receive(100), send(20_000), receive_to_eof(), close()])
+    kinds = [(0.5, new_pair(each, answering, LINUX, LINUX, make_path(10_000))) for each in (gone, reads)]
+    limits = Limits(HostLimits(pages=40))
+    census = simulate(Plan(tuple(kinds), ONE_A_SECOND, settle_us=2 * MINUTE, limits=limits))
+    assert used(census, "server", "pages")[1].max() > 40
+    assert held(census, "client") == {}, "none waits for the rest of its answer"
 
 
 def test_an_unacknowledged_fin_costs_a_page() -> None:
