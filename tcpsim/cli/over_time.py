@@ -162,7 +162,9 @@ def held_text(held: Held | None, loss: float) -> list[str]:
             low, high = (band[number, :, held.place].tolist() for band in (found.low, found.high))
             cells = [f"{mean[at]:,.1f} ({low[at]:,}-{high[at]:,})" for at in shown]
         rows.append([side, str(state), *cells])
-    return [f"{held.title}, at {100 * loss:.4g} % loss", *columns(rows, 2), ""]
+    lost = float(found.error[held.place])
+    cut = f"; at most {lost:.3g} of the probability was not followed to the end" if lost else ""
+    return [f"{held.title}, at {100 * loss:.4g} % loss{cut}", *columns(rows, 2), ""]
 
 
 def held_json(held: Held | None) -> dict[str, Any]:

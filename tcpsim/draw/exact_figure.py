@@ -27,6 +27,7 @@ from tcpsim.pair import SIDES
 from tcpsim.tcp.state import State
 
 _SEEN = 0.01  # of the most that is held
+_LEAST_US = 1_000_000  # an axis has some length, also for the one time 0
 
 
 def exact_figure(
@@ -72,7 +73,7 @@ def over_time_figure(found: OverTime, place: int, title: str, subtitle: str = ""
             draw = panel.plot if found.confidence else partial(panel.step, where="post")
             draw(at_us, mean, color=colour, linewidth=1.6, zorder=3, label=str(state))
         panel_title(panel, side)
-        time_axis(panel, int(at_us[-1]), "time" if found.confidence else "age")
+        time_axis(panel, max(int(at_us[-1]), _LEAST_US), "time" if found.confidence else "age")
         if found.confidence:
             count_axis(panel, "sockets" if side == "client" else None)
         else:

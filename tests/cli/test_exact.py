@@ -59,9 +59,10 @@ def test_table_csv_and_picture(tcpsim: Tcpsim, tmp_path: Path) -> None:
 
 
 def test_what_is_cut_is_said(tcpsim: Tcpsim) -> None:
-    status, out, _ = tcpsim(*EXACT, "--limit", "15")
+    status, out, _ = tcpsim(*EXACT, "--limit", "15", "--at", "0s,1h")
     assert status == 0
     assert "not explored" in out
+    assert "not followed to the end" in out
 
 
 def test_one_way_only(tcpsim: Tcpsim) -> None:
@@ -95,7 +96,7 @@ def test_a_host_over_time(tcpsim: Tcpsim, tmp_path: Path) -> None:
     assert certain["low"][0] == certain["high"][0] == [3_000, 3_000, 0]
 
 
-def test_one_connection_by_age(tcpsim: Tcpsim) -> None:
+def test_one_connection_by_age(tcpsim: Tcpsim, tmp_path: Path) -> None:
     document = json.loads(tcpsim(*EXACT, "--loss", "0.3", "--at", "0s:2min:5", "--times", "--json")[1])
     leak = next(end for end in document["ends"] if end["client"] == "CLOSE-WAIT")
     held = next(each for each in document["over_time"]["sockets"] if each["state"] == "CLOSE-WAIT")
@@ -104,6 +105,9 @@ def test_one_connection_by_age(tcpsim: Tcpsim) -> None:
     stays = next(each for each in document["times"] if each["state"] == "CLOSE-WAIT")
     assert stays["for_ever"][0] == pytest.approx(leak["probability"][0])
     assert stays["quantiles_us"]["0.99"] == [None]
+    picture = tmp_path / "begin.svg"
+    assert tcpsim(*EXACT, "--loss", "0.3", "--at", "0s", "--figure", str(picture))[0] == 0
+    assert "SYN-SENT" in picture.read_text()
     server = next(each for each in document["ended"] if each["side"] == "server")
     assert server["by_horizon"] == pytest.approx([1])
     assert 60_000_000 < server["quantiles_us"]["0.5"][0] < 70_000_000
