@@ -22,6 +22,7 @@ from tcpsim.measure.results import read_table, write_table
 from tcpsim.measure.sweep import on_stderr, sweep
 
 NAMES = (
+    "kernel_on_the_exact_curve",
     "leaks_against_loss",
     "growth_in_a_day",
     "growth_in_thirty_days",

@@ -16,6 +16,7 @@ from tcpsim.measure.results import read_table
 from tcpsim.measure.sweep import sweep
 
 SMALL: dict[str, dict[str, Any]] = {
+    "kernel_on_the_exact_curve": {"states": 60, "every": 150},
     "leaks_against_loss": {"connections": 12},
     "growth_in_a_day": {"per_second": 0.01},
     "growth_in_thirty_days": {"times": 3, "rates": 3},

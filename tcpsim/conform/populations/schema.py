@@ -64,6 +64,18 @@ class Run(msgspec.Struct, frozen=True):
         """When sockets were counted."""
         return [each * 1_000 for each in self.series["A"]["t_ms"] or []]
 
+    def every(self, number: int) -> Run:
+        """The same run, as if only every so many times had been counted."""
+        fewer = {
+            host: {name: values and values[::number] for name, values in columns.items()}
+            for host, columns in self.series.items()
+        }
+        return msgspec.structs.replace(self, series=fewer)
+
+    def altered(self, **changes: Any) -> Run:
+        """What was set for this run, with changes; what was counted does not belong to it."""
+        return msgspec.structs.replace(self, config=msgspec.structs.replace(self.config, **changes))
+
     def counts(self, host: str) -> dict[str, list[int]]:
         """The counts of a host by state, as the file calls them."""
         return {

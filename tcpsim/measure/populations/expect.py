@@ -11,7 +11,7 @@ follows from both; eight phases stand for all, one in each eighth of every level
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from math import sqrt
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from tcpsim.conform.populations import KINDS, Kind, Run, connection
 from tcpsim.conform.populations.setup import WHEEL_US
 from tcpsim.explore.law import Law, independent
-from tcpsim.explore.steps import Steps
+from tcpsim.explore.steps import Ints, Steps
 from tcpsim.measure.populations.lives import Lives, Look, lives
 
 Array = NDArray[np.float64]
@@ -32,6 +32,7 @@ Chosen = Callable[[Look], bool]
 LIMIT: Final = 20_000  # states of one kind of connection that begins at one phase
 _PHASES: Final = 8
 _STRATUM_US: Final = WHEEL_US // _PHASES
+_DIGITS: Final = 7  # of a probability: of 4,500 connections less than a thousandth
 _SECOND_US: Final = 1_000_000
 _ORDERS: Final = ((0, 1), (3, 5), (1, 3), (6, 7))  # an order of the eighths for each level of the wheel
 _LAST: Final = ((0.0, 2 / 3), (sqrt(3.0), 1 / 6), (-sqrt(3.0), 1 / 6))  # Gauss-Hermite, in deviations
@@ -140,16 +141,15 @@ class Expected(NamedTuple):
         """
         at_us = np.array(times_us, dtype=float)
         curves = {kind: self._integrals(kind, wanted) for kind, wanted in chosen.items()}
-        sizes = np.ones(1, dtype=np.int64)
         counts = np.array([self.numbers[kind] for kind in chosen], dtype=np.int64)
-        found: list[list[tuple[float, Law]]] = [[] for _ in times_us]
+        found: list[dict[tuple[float, ...], float]] = [{} for _ in times_us]
         for turn in range(_PHASES):
             for last_us, weight in self._lasts():
                 spans = _spans(self.run, turn, last_us, len(self.nodes))
                 shares = np.array([_share(curves[kind], spans, at_us, last_us) for kind in chosen])
-                for place, share in enumerate(shares.T):
-                    found[place].append((weight / _PHASES, independent(counts, sizes, share[:, None])))
-        return [_mixed(laws) for laws in found]
+                for each, share in zip(found, shares.T.round(_DIGITS).tolist(), strict=True):
+                    each[tuple(share)] = each.get(tuple(share), 0.0) + weight / _PHASES
+        return [_mixed(each, counts) for each in found]
 
     def _lasts(self) -> list[tuple[float, float]]:
         """When arrivals end, with weights."""
@@ -170,11 +170,13 @@ def _integral(curve: Steps, phase_us: int, age_us: Array) -> Array:
     return np.asarray(curve.integral_us(clock_us)[..., 0] - curve.integral_us(phase_us)[0], dtype=float)
 
 
-def _mixed(laws: Sequence[tuple[float, Law]]) -> Law:
-    """The law of a count that follows each law with its weight."""
-    low = min(law.low for _, law in laws)
-    probability = np.zeros(max(law.low + len(law.probability) for _, law in laws) - low)
-    for weight, law in laws:
+def _mixed(weights: Mapping[tuple[float, ...], float], counts: Ints) -> Law:
+    """The law of a count whose probabilities, by kind, are these with their weights."""
+    one = np.ones(1, dtype=np.int64)
+    laws = [(independent(counts, one, np.array(each)[:, None]), weight) for each, weight in weights.items()]
+    low = min(law.low for law, _ in laws)
+    probability = np.zeros(max(law.low + len(law.probability) for law, _ in laws) - low)
+    for law, weight in laws:
         probability[law.low - low : law.low - low + len(law.probability)] += weight * law.probability
     return Law(low, 1, probability)
 

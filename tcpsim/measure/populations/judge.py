@@ -95,7 +95,7 @@ def judge(run: Run, limit: int = LIMIT, executor: Executor | None = None) -> Jud
         seen = {_of(host, look) for _, look in model.looks()}
         states = {state for state in seen if state not in ("GONE", "CLOSE(fd kept)")}
         for state in sorted(states | set(run.counts(host))):
-            found.append(_series(model, host, state))
+            found.append(series(model, host, state))
     laws = {(each.host, each.state): _law(model, each.host, each.state, [end_us])[0] for each in found}
     end = [
         _row(f"{host} {state}", run.end[host].get(state, 0), law)
@@ -116,7 +116,8 @@ def _law(model: Expected, host: str, state: str, times_us: list[int]) -> list[La
     return model.laws({kind: lambda look: _of(host, look) == state for kind in KINDS}, times_us)
 
 
-def _series(model: Expected, host: str, state: str) -> Series:
+def series(model: Expected, host: str, state: str) -> Series:
+    """The counts of one state beside the law that they have at each time."""
     times_us = model.run.times_us
     counts = model.run.counts(host).get(state, [0] * len(times_us))
     laws = _law(model, host, state, times_us)

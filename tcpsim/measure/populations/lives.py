@@ -85,8 +85,13 @@ class Lives(NamedTuple):
     @property
     def cut_short(self) -> float:
         """Probability of the lives that were not followed through every loss."""
-        likely = zip(self.looks, self.changes.end[:, 0].tolist(), strict=True)
-        return float(self.changes.error[0] + sum(each for look, each in likely if look.story.cut_short))
+        ended = self.ended.items()
+        return float(self.changes.error[0] + sum(share for look, share in ended if look.story.cut_short))
+
+    @property
+    def ended(self) -> dict[Look, float]:
+        """The probability of each look at the last age."""
+        return dict(zip(self.looks, self.changes.end[:, 0].tolist(), strict=True))
 
     def curve(self, chosen: Callable[[Look], bool]) -> Curve:
         """The probability at each age of the looks chosen."""
