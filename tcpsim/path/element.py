@@ -8,9 +8,9 @@ that sends RSTs, does so in answer to what it stopped.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol
 
 from tcpsim.path.choose import Chooser
 from tcpsim.tcp.segment import Segment
@@ -25,6 +25,8 @@ Passage = tuple["Element", tuple[tuple[int, Segment], ...], str]
 class Element(Protocol):
     """An immutable, hashable value; `carry` is a pure function apart from asking the chooser.
 
+    One that tells the sender of a segment that it stopped has a method `answer` besides.
+
     `sender` put `segment` on the wire; it reaches the element at `at_us`. The result is a `Passage`: the
     element itself, unless it has changed; the first copy is the segment, further ones are duplicates.
     """
@@ -32,13 +34,7 @@ class Element(Protocol):
     def carry(self, sender: Side, segment: Segment, at_us: int, chooser: Chooser) -> Passage: ...
 
 
-@runtime_checkable
-class Answering(Protocol):
-    """An element that tells the sender of a segment that it stopped."""
-
-    def answer(self, sender: Side, segment: Segment, at_us: int) -> Segment | None: ...
-
-
+Answer = Callable[[Side, Segment, int], Segment | None]
 Chain = tuple[Element, ...]
 
 
@@ -94,7 +90,8 @@ def walk(
             chain = (*chain[:index], after, *chain[index + 1 :])
         if not emerged:
             lost: tuple[Outcome, ...] = ((Fate("lost", cause, None), segment),)
-            back = element.answer(sender, segment, at_us) if isinstance(element, Answering) else None
+            answer: Answer | None = getattr(element, "answer", None)
+            back = None if answer is None else answer(sender, segment, at_us)
             return chain, lost if back is None else (*lost, (Fate("answered", cause, at_us), back))
         if cause:
             why = cause

@@ -41,6 +41,9 @@ class Flow(NamedTuple):
     seen_us: int  # when a segment last counted for it
     limit_us: int  # how long it is remembered from then on
     replied: bool = False  # a segment came against the direction of the first
+    both_opened: bool = False  # SYNs of both sides crossed
+    closing: bool = False  # a FIN was seen
+    reset_by: Side | None = None  # whose RST was the latest segment
     ends: _Both = (None, None)  # the highest number each side has sent, plus one
     unacked: tuple[bool, bool] = (False, False)  # whether that is still to be acknowledged
     last: tuple[Side, int, int, int, int] | None = None  # the latest acknowledgement, to count repetitions
@@ -72,7 +75,7 @@ class Flow(NamedTuple):
         end = (segment.seq + segment.seg_len) & MASK
         ends, unacked = list(self.ends), list(self.unacked)
         highest = ends[mine]
-        if highest is None or diff(end, highest) > 0:
+        if highest is None or (segment.seg_len and diff(end, highest) > 0):
             ends[mine] = end
             unacked[mine] = highest is not None
         if segment.has_ack and segment.ack == ends[1 - mine]:
@@ -82,12 +85,15 @@ class Flow(NamedTuple):
             now = (sender, segment.seq, segment.ack, end, segment.wnd)
             repeated = min(repeated + 1, box.max_retrans) if now == last else 0
             last = now
-        replied = self.replied or sender != self.opener
         after = self._replace(
-            state=state, seen_us=at_us, replied=replied, ends=(ends[0], ends[1]),
-            unacked=(unacked[0], unacked[1]), last=last, repeated=repeated, ignored=None,
+            state=state, seen_us=at_us, ends=(ends[0], ends[1]), unacked=(unacked[0], unacked[1]),
+            last=last, repeated=repeated, ignored=None,
+            both_opened=self.both_opened or state is Tracked.SYN_SENT2,
+            closing=self.closing or state is Tracked.FIN_WAIT,
+            reset_by=sender if segment.rst else None,
         )  # fmt: skip
-        return after._replace(limit_us=after._limit_us(box))
+        limit_us = after._limit_us(box)  # Linux notes the first reply only after it has set the time
+        return after._replace(limit_us=limit_us, replied=self.replied or sender != self.opener)
 
     def _limit_us(self, box: Middlebox) -> int:
         """How long silence may last now: by state, and shorter while something is not as it should be."""
@@ -112,17 +118,22 @@ class Tracker:
         if flow is None or not flow.known(at_us):
             return self._begin(sender, segment, at_us, _forgotten(flow))
         kind, through = kind_of(segment), ((at_us, segment),)
-        after = TABLE["original" if sender == flow.opener else "reply", kind, flow.state]
+        reply = sender != flow.opener
+        after = TABLE["reply" if reply else "original", kind, flow.state]
         if after is Unmoved.INVALID:
             return self, (), f"{self.box.role}: {kind} is INVALID in {flow.state}"
         if after is Unmoved.IGNORE:
             return self._unbelieved(flow, kind, sender, segment, at_us)
         assert isinstance(after, Tracked)
         if after is Tracked.SYN_SENT and flow.state in (Tracked.TIME_WAIT, Tracked.CLOSE):
-            return self._begin(sender, segment, at_us, "no such flow")  # a new connection on the same ports
-        if kind == "RST" and sender != flow.opener and not flow.replied:
+            if flow.closing or flow.reset_by == sender:  # a new connection on the same ports
+                return self._begin(sender, segment, at_us, "no such flow")
+            return self._unbelieved(flow, kind, sender, segment, at_us)
+        if kind == "RST" and not flow.replied:
             rest = tuple([each for each in self.flows if each is not flow])
             return replace(self, flows=rest), through, ""  # refused at once: there never was a connection
+        if reply and kind == "ACK" and after is Tracked.SYN_RECV and flow.both_opened:
+            after = Tracked.ESTABLISHED  # in a simultaneous open both sides answer
         if kind == "ACK" and flow.state is Tracked.LAST_ACK and flow.ignored and flow.ignored[0] != sender:
             # a challenge to the SYN before it (RFC 5961), not the last ACK
             return self._with(flow._replace(ignored=None)), through, ""
@@ -157,6 +168,7 @@ class Tracker:
         if not self.box.passes_ignored:
             return self, (), f"{self.box.role}: {kind} does not fit {flow.state}"
         through = ((at_us, segment),)
+        flow = flow._replace(replied=flow.replied or sender != flow.opener, reset_by=None)
         if kind == "SYN":
             seen = flow._replace(ignored=(sender, (segment.seq + 1) & MASK))
             return self._with(seen), through, ""
@@ -166,7 +178,7 @@ class Tracker:
             ends = (segment.ack, None) if opener == "client" else (None, segment.ack)
             fresh = Flow(*flow[:2], opener, Tracked.SYN_SENT, at_us, 0, ends=ends)
             return self._with(fresh.saw(Tracked.SYN_RECV, sender, segment, at_us, self.box)), through, ""
-        return self, through, ""
+        return self._with(flow), through, ""
 
     def _begin(self, sender: Side, segment: Segment, at_us: int, why_not: str) -> Passage:
         """A segment of no known flow begins one, if it may."""
