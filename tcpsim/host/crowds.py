@@ -18,7 +18,7 @@ from tcpsim.app.behaviour import unknown
 from tcpsim.host.limits import HostLimits, Limits, Restart, own_limits
 from tcpsim.host.population import Arrivals, Plan
 from tcpsim.pair import Side
-from tcpsim.scenario import build, scenario
+from tcpsim.scenario import build, merged, scenario
 from tcpsim.tcp.stack import Stack
 from tcpsim.units import parse_duration
 
@@ -94,7 +94,7 @@ class Crowd:
         With `plenty` the host has as much of what the story is about as is asked for.
         """
         pairs = [
-            (weight, build(scenario(self.scenario), **_merged(self.overrides, changes, fixed or {})))
+            (weight, build(scenario(self.scenario), **merged(self.overrides, changes, fixed or {})))
             for weight, changes in self.kinds
         ]
         arrivals = Arrivals(
@@ -116,15 +116,6 @@ class Crowd:
         if side == "client":
             return Limits(own_limits(server), HostLimits()._replace(**{resource: amount}))
         return Limits(own_limits(server)._replace(**{resource: amount}))
-
-
-def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Overrides for `build`, the later on top of the earlier."""
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        for key, value in layer.items():
-            merged[key] = {**merged.get(key, {}), **value} if isinstance(value, Mapping) else value
-    return merged
 
 
 _HALF_BUGGY: Sequence[tuple[float, Mapping[str, Any]]] = ((0.5, {}), (0.5, {"client": "closes-on-eof"}))

@@ -6,7 +6,7 @@ from tcpsim.scenario.files import parse_scenario
 from tcpsim.scenario.fixes import Fix, changes, fix, fixes
 from tcpsim.scenario.play import Played, cured, play, surprises
 from tcpsim.scenario.run import Ended, Verdict, ended, run, sockets_in_words
-from tcpsim.scenario.scenario import Contrast, Expect, Scenario, Setting, build
+from tcpsim.scenario.scenario import Contrast, Expect, Scenario, Setting, build, merged
 
 __all__ = [
     "Contrast",
@@ -24,6 +24,7 @@ __all__ = [
     "ended",
     "fix",
     "fixes",
+    "merged",
     "parse_scenario",
     "play",
     "run",

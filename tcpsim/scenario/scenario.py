@@ -131,6 +131,15 @@ class Setting:
     server_port: int = 5_000
 
 
+def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Overrides for `build`, the later on top of the earlier; parameters and knobs one by one."""
+    together: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            together[key] = {**together.get(key, {}), **value} if isinstance(value, Mapping) else value
+    return together
+
+
 def build(scenario: Scenario, **overrides: Any) -> Pair:
     """The scenario's pair at time 0, with any field of `Setting` in place of the scenario's own.
 

@@ -13,7 +13,7 @@ from typing import Any
 from tcpsim.host.limits import Limits
 from tcpsim.host.population import Arrivals, Plan
 from tcpsim.host.users import Users
-from tcpsim.scenario import build, scenario
+from tcpsim.scenario import build, merged, scenario
 from tcpsim.units import parse_duration
 
 Span = tuple[float, float]
@@ -59,10 +59,7 @@ class Clientele:
 
     def plan(self, variant: Variant, seed: int = 1) -> Plan:
         """What to run."""
-        changed = {"client": "obeys", "server": "httpd", **self.overrides}
-        for key, value in variant.overrides.items():
-            known = changed.get(key)
-            changed[key] = {**known, **value} if isinstance(known, Mapping) else value
+        changed = merged({"client": "obeys", "server": "httpd"}, self.overrides, variant.overrides)
         arrivals = Arrivals(self.per_second, for_us=parse_duration(self.lasts), poisson=self.poisson)
         pair = build(scenario("normal-close"), **changed)
         settle_us = parse_duration(self.settle)
