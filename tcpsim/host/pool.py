@@ -4,9 +4,9 @@ Owns: check-out and check-in, who waits when all are out, how long one may be id
 before it is used, and what follows an error. Refuses to know: what the requests are for (browser, or the
 `Requests` here), and what becomes of a connection by itself (lives).
 
-The last one given back is the first to be taken (urllib3's LifoQueue, Go's net/http, HikariCP's thread
-affinity come to that), so under little load the others grow old. A pool looks at its idle connections when
-it takes one, or every few seconds, or never; a library that does not look finds out from the error.
+The last one given back is the first to be taken, as in urllib3 (a LifoQueue) and Go's net/http, so under
+little load the others grow old. A pool looks at its idle connections when it takes one, or every few
+seconds, or never; a library that does not look finds out from the error.
 """
 
 from __future__ import annotations
