@@ -50,7 +50,13 @@ SETTINGS = {
 }
 LOSSES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35)
 PHASES_US = (300_000, 1_333_000)  # of the timer wheel, where a curve is drawn
+NAMED_AT = {  # what is over at the right end: seconds, and how high beside its highest expectation
+    "FIN-WAIT-2": (111, 1.0),
+    "FIN-WAIT-1": (66, 1.8),
+    "TIME-WAIT": (111, 0.97),
+}
 _BAND = 0.99
+_FLOOR = 0.5  # of a logarithmic axis: less than one connection
 
 
 class Point(NamedTuple):
@@ -128,7 +134,13 @@ def figure(table: pl.DataFrame) -> Figure:
         panel_title(panel, titles[name])
         for _, _, state in SHOWN[name]:
             rows = table.filter((pl.col("panel") == name) & (pl.col("what") == state)).sort("x")
-            _drawn(panel, rows, rows["x"].to_numpy() * 1e6, state, state_colour(state))
+            colour = state_colour(state)
+            over = state in NAMED_AT
+            _drawn(panel, rows, rows["x"].to_numpy() * 1e6, "_over" if over else state, colour)
+            if over:
+                at_s, share = NAMED_AT[state]
+                highest = float(np.max(rows["expected"].to_numpy()))
+                label_inside(panel, at_s * 1e6, share * highest, state)
         time_axis(panel, 300_000_000)
         count_axis(panel, "sockets")
         label_ends(panel)
@@ -142,9 +154,10 @@ def figure(table: pl.DataFrame) -> Figure:
     return drawn
 
 
-def _drawn(panel: Axes, rows: pl.DataFrame, x: Any, name: str, colour: str) -> None:
+def _drawn(panel: Axes, rows: pl.DataFrame, x: Any, name: str, colour: str, floor: float = 0.0) -> None:
     """The band, the expectation, and the kernel's counts on top."""
-    panel.fill_between(x, rows["low"], rows["high"], color=colour, alpha=0.25, linewidth=0, zorder=2)
+    low = np.maximum(rows["low"].to_numpy(), floor)
+    panel.fill_between(x, low, rows["high"], color=colour, alpha=0.25, linewidth=0, zorder=2)
     panel.plot(x, rows["expected"], color=colour, linewidth=1.4, zorder=3, label=name)
     panel.plot(
         x, rows["kernel"].cast(pl.Float64), linestyle="none", marker="o", markersize=2.6,
@@ -156,7 +169,7 @@ def _leaks(panel: Axes, table: pl.DataFrame) -> None:
     panel_title(panel, "left half-open for ever, of 4,500")
     for index, name in enumerate(SETTINGS):
         rows = table.filter(pl.col("what") == name).sort("x")
-        _drawn(panel, rows, rows["x"].to_numpy(), name, series_colour(index))
+        _drawn(panel, rows, rows["x"].to_numpy(), name, series_colour(index), _FLOOR)
         for row in rows.filter(pl.col("kernel").is_not_null()).to_dicts():
             panel.plot(
                 row["x"], row["kernel"], marker="o", markersize=7, color=INK,
@@ -164,8 +177,8 @@ def _leaks(panel: Axes, table: pl.DataFrame) -> None:
             )  # fmt: skip
             label_inside(panel, row["x"] - 0.006, row["kernel"] * 1.35, f"{row['kernel']}", align="right")
     panel.set_yscale("log")
-    panel.set_ylim(0.5, 2_000)
+    panel.set_ylim(_FLOOR, 2_000)
     panel.set_xlim(0, 0.355)
     count_axis(panel, "connections")
     percent_axis(panel, "x", "loss of packets, each way")
-    label_ends(panel)
+    label_ends(panel, gap=0.06)
