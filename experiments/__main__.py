@@ -24,6 +24,8 @@ from tcpsim.measure.sweep import on_stderr, sweep
 NAMES = (
     "kernel_on_the_exact_curve",
     "leaks_against_loss",
+    "exact_leaks_against_loss",
+    "losses_it_takes",
     "growth_in_a_day",
     "growth_in_thirty_days",
     "timeout_and_keepalive",

@@ -1,0 +1,162 @@
+"""How likely is a leak, exactly, at every loss rate?
+
+Four servers that close first, three clients, with and without keepalive: the probability that a connection
+still holds a socket, on either host, six hours after it began. The lines are exact (docs/explore.md) and the
+points are counts of simulated connections, which know nothing of them. Losses begin once the connection is
+established.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from tcpsim.draw.curves import (
+    Axes,
+    Figure,
+    footnote,
+    label_ends,
+    label_inside,
+    panel_title,
+    percent_axis,
+    sheet,
+)
+from tcpsim.draw.sheet import QUIET, series_colour
+from tcpsim.explore.chain import explore
+from tcpsim.explore.curves import Look, occupancy
+from tcpsim.host.population import Arrivals, Plan, simulate
+from tcpsim.measure.interval import clopper_pearson
+from tcpsim.pair import SIDES, Pair
+from tcpsim.scenario import build, scenario
+from tcpsim.tcp.state import State
+
+STEM = "exact_leaks_against_loss"
+SEED = 1
+LATER_US = 6 * 3_600_000_000
+MOST_LOSS = 0.5
+COUNTED = (0.05, 0.15, 0.3, 0.5)  # where connections are simulated, too
+FLOOR = 1e-6  # of the axis
+
+SERVERS: dict[str, dict[str, Any]] = {
+    "Linux": {},
+    "Linux, one RST at the end of FIN-WAIT-2": {"knobs": {"server.fin_wait_2_rst": True}},
+    "Linux, tcp_orphan_retries = 1": {"knobs": {"server.tcp_orphan_retries": 1}},
+    "RFC 9293: FIN-WAIT-2 has no limit": {"stack_server": "rfc9293"},
+}
+CLIENTS = {"never closes": "never-closes", "forgets 1 in 10": "sometimes-forgets", "closes": "closes-on-eof"}
+
+
+class Point(NamedTuple):
+    """One curve: a server, a client, whether the client has keepalive, how many rates and connections."""
+
+    server: str
+    client: str
+    keepalive: bool
+    rates: int
+    connections: int
+    seed: int = SEED
+
+
+def points(full: bool) -> list[Point]:
+    """Every server with every client, with and without keepalive."""
+    rates, connections = (101, 20_000) if full else (51, 1_000)
+    return [Point(s, c, kept, rates, connections) for s in SERVERS for c in CLIENTS for kept in (False, True)]
+
+
+def _pair(point: Point, loss: float) -> Pair:
+    changes = dict(SERVERS[point.server])
+    knobs = {**changes.pop("knobs", {}), "client.keepalive_default": point.keepalive}
+    return build(
+        scenario("normal-close"), client=CLIENTS[point.client], loss=loss, loss_from="500ms", knobs=knobs,
+        parameters={"server.delay": "1s"}, **changes,
+    )  # fmt: skip
+
+
+def _holds(look: Look) -> int:
+    return int(any(held.state is not State.CLOSED for side in SIDES for held in look.of(side)))
+
+
+def answer(point: Point) -> list[dict[str, Any]]:
+    """The exact probability at each rate, and what is counted at a few."""
+    losses = np.linspace(0.0, MOST_LOSS, point.rates)
+    seen = occupancy(explore(_pair(point, MOST_LOSS)), losses.tolist(), LATER_US)
+    held = seen.curve(_holds).at(LATER_US)
+    known = {"server": point.server, "client": point.client, "keepalive": point.keepalive}
+    rows: list[dict[str, Any]] = [
+        known | {"loss": float(loss), "exact": float(share), "error": float(error)}
+        for loss, share, error in zip(losses, held, seen.error, strict=True)
+    ]
+    for loss in COUNTED:
+        arrivals = Arrivals(1_000, connections=point.connections)
+        census = simulate(Plan(((1.0, _pair(point, loss)),), arrivals, LATER_US, point.seed))
+        count = sum(
+            number
+            for left, number in census.left.items()
+            if any(one.state is not State.CLOSED for side in SIDES for one in census.views[left.now].of(side))
+        )
+        low, high = clopper_pearson(count, point.connections, 0.99)
+        counted = {"connections": point.connections, "held": count, "low99": low, "high99": high}
+        rows.append(known | {"loss": loss} | counted)
+    return rows
+
+
+def figure(table: pl.DataFrame) -> Figure:
+    """One panel per server; lines without keepalive, dashed ones with it, points for what is counted."""
+    trials = int(table["connections"].drop_nulls()[0])
+    drawn, panels = sheet(
+        "How likely is a leak, exactly, at every loss rate?",
+        "Still holding a socket six hours after the connection began, on either host. Programs that forget"
+        " leak at any loss; where they close,\nit takes every FIN lost. Keepalive clears nearly all of it,"
+        " but not where the server answers probes for ever.",
+        rows=2,
+        columns=2,
+        width=12.5,
+        height=8.4,
+        share_x=True,
+        share_y=True,
+    )
+    for panel, server in zip(panels, SERVERS, strict=True):
+        panel.set_yscale("log")
+        panel.set_ylim(FLOOR, 2)
+        panel.set_xlim(-0.005, MOST_LOSS + 0.01)
+        panel_title(panel, server)
+        for index, client in enumerate(CLIENTS):
+            for kept in (False, True):
+                chosen = (pl.col("server") == server) & (pl.col("client") == client)
+                _line(panel, table.filter(chosen & (pl.col("keepalive") == kept)), client, kept, index)
+        kept_share = table.filter((pl.col("server") == server) & pl.col("keepalive"))["exact"]
+        if not kept_share.drop_nulls().gt(FLOOR).any():
+            label_inside(panel, 0.34, 2 * FLOOR, "with keepalive: none is left", colour=QUIET)
+        percent_axis(panel, "y")
+        panel.set_yticks([], minor=True)
+        label_ends(panel, gap=0.062)
+    for panel in panels[2:]:
+        percent_axis(panel, "x", "loss of packets, each way")
+    footnote(
+        drawn,
+        "Lines: exact, no sampling. Dashed: the client has keepalive (2 h, then 9 probes in 11 min). Points: "
+        f"{trials:,} simulated connections each, with 99 % intervals (Clopper-Pearson); seed {SEED}.\n"
+        "Request 100 B, response 1000 B, 10 ms each way; the client is Linux 6.18, the server closes 1 s"
+        " after it has answered.",
+    )
+    return drawn
+
+
+def _line(panel: Axes, rows: pl.DataFrame, client: str, kept: bool, index: int) -> None:
+    colour = series_colour(index)
+    exact = rows.filter(pl.col("exact").is_not_null()).sort("loss")
+    share = exact["exact"].to_numpy()
+    shown = np.where(share > FLOOR / 10, share, np.nan)
+    name = f"{client}, keepalive" if kept else client
+    style = (0, (4, 2)) if kept else "solid"
+    label = name if np.isfinite(shown).any() else f"_{name}"
+    panel.plot(exact["loss"].to_numpy(), shown, color=colour, lw=1.7, linestyle=style, label=label, zorder=3)
+    counted = rows.filter((pl.col("held") > 0) & pl.col("exact").is_null())
+    middle = (counted["held"] / counted["connections"]).to_numpy()
+    reach = np.array([middle - counted["low99"].to_numpy(), counted["high99"].to_numpy() - middle])
+    panel.errorbar(
+        counted["loss"].to_numpy(), middle, np.maximum(reach, 0.0), fmt="D" if kept else "o", ms=3.6,
+        color=colour, mfc="white", lw=1.0, capsize=2, zorder=4, label=f"_{name}",
+    )  # fmt: skip
