@@ -16,7 +16,7 @@ from tcpsim.measure.results import read_table
 from tcpsim.measure.sweep import sweep
 
 SMALL: dict[str, dict[str, Any]] = {
-    "kernel_on_the_exact_curve": {"states": 60, "every": 150},
+    "kernel_on_the_exact_curve": {"states": 20, "every": 300},
     "leaks_against_loss": {"connections": 12},
     "exact_leaks_against_loss": {"rates": 3, "connections": 2},
     "losses_it_takes": {"states": 60},
