@@ -23,11 +23,12 @@ from tcpsim.scenario.claims import claims_of
 # What became of a socket whose program was killed
 _FATES = {
     "FIN": "close with a FIN",
-    "RST": "with a RST (data was unread)",
-    "silent": "without a word (the FIN was out already, or nothing was open yet)",
+    "RST": "with a RST (unread data, or not accepted yet)",
+    "silent": "without a word (the FIN was out already)",
     "descriptor": "were dead, and only a descriptor",
 }
 _NAMES = {"bytes": "mbufs", "pages": "pages (tcp_mem)", "descriptors": "descriptors (of one process)"}
+_TOLD = 3  # restarts, one by one
 _POOLS = (256, 512, 1024, 4096)  # NMBCLUSTERS that are told beside the one that was asked for
 
 
@@ -154,10 +155,11 @@ def _paid(limit: Limit, ran: Ran) -> list[str]:
 
 def _restart_words(census: Census) -> list[str]:
     lines = []
-    for each in census.restarts[:3]:
+    for each in census.restarts[:_TOLD]:
         told = ", ".join(f"{count:,} {_FATES[fate]}" for fate, count in each.fates.items() if count)
-        lines.append(f"killed after {length(each.t_us)}: {told or 'it held no socket'}")
-    if len(census.restarts) > len(lines):
+        words = f"killed after {length(each.t_us)}: {told or 'it held no socket'}"
+        lines += wrap(words, WIDTH, subsequent_indent="    ")
+    if len(census.restarts) > _TOLD:
         lines.append(f"and so on, {len(census.restarts):,} times")
     return lines
 

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from tcpsim.host.experience import Experience
 from tcpsim.host.view import Seen, View
 from tcpsim.pair import Side
-from tcpsim.tcp.state import State
+from tcpsim.tcp.state import Holder, State
 
 _DAY_US: Final = 86_400_000_000
 _FIN_SENT: Final = (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK)
@@ -49,8 +49,8 @@ class Crashed(NamedTuple):
 class Restarted(NamedTuple):
     """When a process was killed, and what became of its sockets: who hears a FIN, who a RST.
 
-    `fates` counts "FIN" (the kernel closes for the program), "RST" (data was unread), "silent" (the FIN was
-    out already, or the handshake not over) and "descriptor" (a dead socket).
+    `fates` counts "FIN" (the kernel closes for the program), "RST" (data was unread, or nobody had accepted
+    the connection), "silent" (the FIN was out, or no handshake over) and "descriptor" (a dead socket).
     """
 
     t_us: int
@@ -63,7 +63,8 @@ class Restarted(NamedTuple):
         dead = sum(each.fd and each.state is State.CLOSED for each in old)
         fin = _in(new, _FIN_SENT) - _in(old, _FIN_SENT)
         rst = _in(old, _SYNCHRONISED) - _in(new, _SYNCHRONISED)
-        self.fates.update(FIN=fin, RST=rst, descriptor=dead, silent=held - fin - rst - dead)
+        queued = sum(each.holder is Holder.OWNED and not each.fd for each in old) if rst else 0
+        self.fates.update(FIN=fin, RST=rst, descriptor=dead, silent=held + queued - fin - rst - dead)
 
 
 def _in(held: tuple[Seen, ...], states: tuple[State, ...]) -> int:

@@ -252,6 +252,13 @@ class Governor:
 
     def _obey(self, one: Connection) -> Moment | None:
         """What the host or the owner wants of a connection now, done."""
+        if one.orders:  # before it is served: whoever is killed in this instant takes nobody from the queue
+            act, moment = one.orders.popleft(), self._now(one)
+            after = self.lives.act(moment, act, self._age_us(one), one.luck)
+            if isinstance(act, Stop):
+                views = self.lives.views
+                self.census.restarts[-1].tell(views[moment.view], views[after.view], act.side)
+            return after
         if one.called:
             one.called = False
             self.reserved -= 1
@@ -262,13 +269,6 @@ class Governor:
         if one in self.arriving and one.shut != (shut := self._is_shut_to(one)):
             one.shut, one.turned = shut, self.shut or one.turned
             return self.lives.act(self._now(one), Door(one.shut), self._age_us(one), one.luck)
-        if one.orders:
-            act, moment = one.orders.popleft(), self._now(one)
-            after = self.lives.act(moment, act, self._age_us(one), one.luck)
-            if isinstance(act, Stop):
-                views = self.lives.views
-                self.census.restarts[-1].tell(views[moment.view], views[after.view], act.side)
-            return after
         return None
 
     def _now(self, one: Connection) -> Moment:

@@ -127,10 +127,10 @@ def test_a_restart_every_hour_keeps_the_worker_alive() -> None:
     hour = 3_600_000_000
     found = run_out(crowd("openstack-chain"), restarts=[Restart("client", hour, hour)])
     assert (found.found.met_us, found.found.refused, found.found.peak) == (None, 0, 720)
-    assert [+each.fates for each in found.census.restarts] == [{"FIN": 720}] * 3
+    assert [each.fates["FIN"] for each in found.census.restarts] == [720] * 3
     late = run_out(crowd("openstack-chain"), restarts=[Restart("client", 2 * hour)])
     assert late.found.met_us == 5_100_000_000
-    assert +late.census.restarts[0].fates == {"FIN": 1_021}
+    assert [count for count in late.census.restarts[0].fates.values() if count] == [1_021]
 
 
 def test_without_lingering_close_the_same_timer_is_enough() -> None:

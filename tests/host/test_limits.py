@@ -224,6 +224,7 @@ def test_a_queue_that_stays_full_ends_connections() -> None:
     assert held[("server", "ESTABLISHED")] == 2
     assert held.keys() == {("server", "ESTABLISHED"), ("client", "ESTABLISHED")}
     assert held[("client", "ESTABLISHED")] == 2
+    assert census.refused == {"server backlog": 4}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from tcpsim.app import accept, close, connect, ignore, listen, receive, receive_to_eof, send, shutdown, vanish
 from tcpsim.app.program import Program
 from tcpsim.errors import InputError
-from tcpsim.host.census import Census
+from tcpsim.host.census import Census, Restarted
 from tcpsim.host.limits import HostLimits, Limits, Restart
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.leaks import leaks
@@ -166,6 +166,11 @@ def test_a_close_wait_costs_a_page_until_its_end_is_read() -> None:
         assert used(census, "client", "pages")[1][-1] == pages
 
 
+def told(killing: Restarted) -> dict[str, int]:
+    """What became of the sockets, without what became of none."""
+    return {fate: count for fate, count in killing.fates.items() if count}
+
+
 KILLED = Limits(client=HostLimits(descriptors=1_000))
 
 
@@ -183,7 +188,7 @@ def test_a_kill_sends_a_fin_where_everything_was_read() -> None:
     census = restarted("never-closes")
     (killing,) = census.restarts
     assert killing.t_us == 20_500_000
-    assert +killing.fates == {"FIN": 21}
+    assert told(killing) == {"FIN": 21}
     assert held(census, "client") == {"CLOSE-WAIT": 19}, "growth starts again"
     t_us, descriptors = used(census, "client", "descriptors")
     assert descriptors[t_us == 20_500_000] == 0
@@ -191,14 +196,14 @@ def test_a_kill_sends_a_fin_where_everything_was_read() -> None:
 
 def test_a_kill_sends_a_rst_where_data_is_unread() -> None:
     census = restarted(Program([connect(), send(100), receive(500), ignore()]))
-    assert +census.restarts[0].fates == {"RST": 21}
+    assert told(census.restarts[0]) == {"RST": 21}
 
 
 def test_a_kill_frees_descriptors_that_outlived_their_state() -> None:
     pair = web("keepalive-never-closes", idle="5s", interval="1s", count=1, server_stack=LINUX)
     quick = [Restart("client", 30 * MINUTE)]
     census = run(pair, ONE_A_SECOND, settle_us=40 * MINUTE, limits=KILLED, restarts=tuple(quick))
-    assert +census.restarts[0].fates == {"descriptor": 40}
+    assert told(census.restarts[0]) == {"descriptor": 40}
     assert not census.left
 
 
@@ -207,7 +212,7 @@ def test_a_kill_says_nothing_where_the_fin_was_out_already() -> None:
     answering = Program([listen(), accept(), receive(100), send(1_000), shutdown("WR"), receive_to_eof()])
     pair = new_pair(asking, answering, LINUX, LINUX, make_path(10_000))
     census = run(pair, ONE_A_SECOND, restarts=(Restart("server", 20_500_000),))
-    assert +census.restarts[0].fates == {"silent": 21}
+    assert told(census.restarts[0]) == {"silent": 21}
 
 
 def test_restarts_at_intervals_bound_the_growth() -> None:
@@ -220,8 +225,19 @@ def test_restarts_at_intervals_bound_the_growth() -> None:
 def test_a_kill_of_the_server_closes_what_its_workers_hold() -> None:
     pair = web("closes-on-eof", "never-closes")
     census = run(pair, ONE_A_SECOND, settle_us=2 * MINUTE, restarts=(Restart("server", 30_000_000),))
-    assert +census.restarts[0].fates == {"FIN": 30}
+    assert told(census.restarts[0]) == {"FIN": 30}
     assert held(census, "server") == {"ESTABLISHED": 10}
+
+
+def test_a_kill_of_the_server_resets_who_waits_in_its_accept_queue() -> None:
+    """Five workers are free at that instant, and the listener is gone: nobody is served by the dead."""
+    pair = web("closes-on-eof", "never-closes")
+    limits = Limits(HostLimits(workers=5))
+    restart = (Restart("server", 20_500_000),)
+    census = run(pair, ONE_A_SECOND, settle_us=2 * MINUTE, limits=limits, restarts=restart)
+    assert told(census.restarts[0]) == {"FIN": 5, "RST": 16}
+    t_us, busy = used(census, "server", "workers")
+    assert busy[t_us == 20_500_000] == 0
 
 
 def test_what_befalls_hosts_does_not_depend_on_what_is_remembered() -> None:
