@@ -29,7 +29,8 @@ from tcpsim.measure.populations.lives import Lives, Look, lives
 Array = NDArray[np.float64]
 Chosen = Callable[[Look], bool]
 
-LIMIT: Final = 20_000  # states of one kind of connection that begins at one phase
+LIMIT: Final = 20_000  # states of one kind of connection for each phase at which it may begin
+_FEW: Final = 20  # states of a node at least
 _PHASES: Final = 8
 _STRATUM_US: Final = WHEEL_US // _PHASES
 _DIGITS: Final = 7  # of a probability: of 4,500 connections less than a thousandth
@@ -196,13 +197,14 @@ def _share(
 
 
 def expected(run: Run, limit: int = LIMIT, executor: Executor | None = None) -> Expected:
-    """The lives of all nodes; `executor` shares them out.
+    """The lives of all nodes; `executor` shares them out. More nodes than phases share the states of these.
 
     Raises:
         InputError: what was set is not modelled.
     """
     chosen = nodes(run)
-    work = [(run, kind, node, limit) for kind in KINDS for node in chosen]
+    each = max(limit * _PHASES // len(chosen), _FEW)
+    work = [(run, kind, node, each) for kind in KINDS for node in chosen]
     found = list(map(_lives, work) if executor is None else executor.map(_lives, work))
     middle = len(chosen)
     return Expected(
