@@ -16,6 +16,7 @@ from tcpsim.host.limits import SEND_FLOOR, Crash, Moderate, Reclaim
 from tcpsim.host.lives import Act
 from tcpsim.host.view import View
 from tcpsim.pair import SIDES, Pair, Side
+from tcpsim.tcp.end import End
 from tcpsim.tcp.state import Holder
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ class Memory:
         self.books = books
         self.census = census
         self.views = views
-        stacks = {"client": pair.client.system.end.stack, "server": pair.server.system.end.stack}
-        self.policy = stacks["server"].out_of_memory
+        self.policy = pair.server.system.end.stack.out_of_memory
         self.down = False  # the server has crashed
-        self.buffers = {side: stacks[side].snd_space for side in SIDES}
+        ends: dict[Side, End] = {"client": pair.client.system.end, "server": pair.server.system.end}
+        self.buffers = {side: end.stack.snd_space for side, end in ends.items()}
         self.tight: list[Side] = []  # where send() waits for pages
 
     @property
