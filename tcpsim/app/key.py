@@ -61,15 +61,15 @@ def key(r: Running, now_us: int) -> tuple[object, ...]:
     return (*relative(r, now_us), *[max(at_us - now_us, 0) for at_us in clocks_us])
 
 
-def may(r: Running, what: str, alive: bool = False) -> bool:
-    """Whether this program may yet begin a call that "opens", "sends", "closes", or "tunes" the giving up.
+def ahead(r: Running, alive: bool = False) -> frozenset[str]:
+    """What kinds of call this program may yet begin: "opens", "sends", "closes", "tunes" the giving up.
 
     A call that it waits in has begun. `alive`: while the connection that it reads from lives.
     """
     op: Any = r.program.ops[r.pc]
-    if what in getattr(op, "does", ()) and r.phase < getattr(op, "calls", _ALWAYS):
-        return True
-    return what in _ahead(r.program, r.pc, alive)
+    behind = _ahead(r.program, r.pc, alive)
+    does = getattr(op, "does", ())
+    return behind.union(does) if does and r.phase < getattr(op, "calls", _ALWAYS) else behind
 
 
 def reading(r: Running) -> int | None:

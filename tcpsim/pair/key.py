@@ -14,13 +14,14 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from tcpsim.app import key as app
+from tcpsim.app.program import Running
 from tcpsim.pair.pair import Pair, census
 from tcpsim.path import SIDES, Side
 from tcpsim.path import key as lines
 from tcpsim.path.rule import Script
 from tcpsim.sockets import Send, SendAll
 from tcpsim.sockets import key as sockets
-from tcpsim.sockets.system import pid_of
+from tcpsim.sockets.system import System, pid_of
 from tcpsim.tcp import key as tcp
 from tcpsim.tcp import outlook
 from tcpsim.tcp.output import timestamp
@@ -93,44 +94,37 @@ class _View:
         return first, second
 
     def _programs(self, side: Side) -> None:
-        """The sockets on which this side's programs may yet act, send, or set a user timeout."""
+        """The sockets on which this side's programs may yet act, send, close, or set a user timeout."""
         system, programs, _, _ = self.machines[side]
-        waiting: set[int] = set()
-        sending: set[int] = set()
-        for blocked in system.blocked:
-            pid = pid_of(blocked.caller)
-            waiting.add(pid)
-            if isinstance(blocked.call, Send | SendAll):
-                sending.add(pid)
+        waiting = {pid_of(each.caller) for each in system.blocked}
+        sending = {pid_of(each.caller) for each in system.blocked if isinstance(each.call, Send | SendAll)}
         awake: set[int] = set()
-        tuning: set[int] = set()
+        does: dict[str, set[int]] = {"sends": sending, "tunes": set()}
+        closes: frozenset[int] = frozenset()
         for pid, running in programs:
-            if running.wake_us is not None or pid in waiting:
-                awake.add(pid)
-                if app.may(running, "sends"):
-                    sending.add(pid)
-                if app.may(running, "tunes"):
-                    tuning.add(pid)
-            self.opens = self.opens or app.may(running, "opens")
+            ahead = app.ahead(running)
+            self.opens = self.opens or "opens" in ahead
+            if running.wake_us is None and pid not in waiting:
+                continue
+            awake.add(pid)
+            for what in ahead & does.keys():
+                does[what].add(pid)
+            if "closes" in ahead:
+                closes |= self._closes(system, pid, running)
         self.busy[side] = sockets.reached(system, awake)
-        self.sends[side] = sockets.reached(system, sending)
-        self.closes[side] = self._closes(side, awake)
-        self.tunes[side] = sockets.reached(system, tuning)
+        self.sends[side] = sockets.reached(system, does["sends"])
+        self.closes[side] = closes
+        self.tunes[side] = sockets.reached(system, does["tunes"])
 
-    def _closes(self, side: Side, awake: set[int]) -> frozenset[int]:
-        """The sockets that these programs may yet close or shut down while they live.
+    def _closes(self, system: System, pid: int, running: Running) -> frozenset[int]:
+        """The sockets that a program may yet close or shut down while they live.
 
-        One that a program reads to its end is closed after an error only when it is dead.
+        One that it reads to its end is closed after an error only when it is dead.
         """
-        system, programs, _, _ = self.machines[side]
-        found: frozenset[int] = frozenset()
-        for pid, running in programs:
-            if pid in awake and app.may(running, "closes"):
-                reached = sockets.reached(system, {pid})
-                if not app.may(running, "closes", alive=True):
-                    reached -= sockets.untimed(system, pid, app.reading(running))
-                found |= reached
-        return found
+        reached = sockets.reached(system, {pid})
+        if "closes" in app.ahead(running, alive=True):
+            return reached
+        return reached - sockets.untimed(system, pid, app.reading(running))
 
     def machine(self, side: Side) -> Key:
         """One machine."""
@@ -146,12 +140,13 @@ class _View:
 
     def _heeded(self, side: Side, t: Tcb, around: outlook.Around) -> outlook.Around:
         """With whether the other end may yet measure by what this one echoes."""
-        if self.opens:
+        if self.opens or not t.ts_on:
             return around
         other_side: Side = "server" if side == "client" else "client"
         ports = (t.local_port, t.remote_port) if side == "client" else (t.remote_port, t.local_port)
         _, other = self.sockets[other_side].get(ports, (None, 0))
-        return around._replace(heeded=self.measuring.get((other_side, other), False))
+        heeded = self.measuring.get((other_side, other), False)
+        return around if heeded else around._replace(heeded=False)
 
     def _around(self, side: Side, number: int, t: Tcb) -> outlook.Around:
         ports = (t.local_port, t.remote_port) if side == "client" else (t.remote_port, t.local_port)
@@ -159,7 +154,7 @@ class _View:
         ours, theirs = (first, second) if side == "client" else (second, first)
         other_side: Side = "server" if side == "client" else "client"
         other, other_number = self.sockets[other_side].get(ports, (None, 0))
-        flights = [each for _, to, each in self.path.flights if to == side]
+        flights = [each for _, to, each in self.path.flights if to == side] if self.path.flights else []
         known, single = not self.opens, False
         if other is None:
             complete = not any(each.seg_len for each in flights)
@@ -193,6 +188,8 @@ class _View:
             theirs = self.machines[other_side].system.end.stack
             probed = theirs.keepalive_probe_len > 0 or mine.reads_old_acks
             begins.append((other.snd_una - probed) & MASK)
+        if len(begins) == 1:
+            return begins[0]
         return min(begins, key=lambda seq: diff(seq, t.rcv_nxt), default=t.rcv_nxt)
 
     def _ordered(self, side: Side, t: Tcb) -> bool:

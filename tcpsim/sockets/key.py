@@ -32,8 +32,8 @@ def key(system: System, now_us: int, around: Mapping[int, Around]) -> Key:
         ]
     )
     tables = tuple([(pid, tuple(table.items())) for pid, table in system.tables.items()])
-    end = tcp.key(system.end, now_us, around)
     named = tcp.names(system.end)
+    end = tcp.key(system.end, now_us, around, named)
     files = tuple(
         [
             (number, None if each.sid is None else named.get(each.sid, tcp.GONE), *each[1:])

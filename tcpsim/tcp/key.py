@@ -70,16 +70,19 @@ Key = tuple[object, ...]
 GONE = -1  # the name of a socket or listener that is no more
 
 
-def key(end: End, now: int, around: Mapping[int, Around] | None = None) -> Key:
+def key(
+    end: End, now: int, around: Mapping[int, Around] | None = None, named: Mapping[int, int] | None = None
+) -> Key:
     """Ends of equal key do the same from `now` on, at the same distances of time.
 
-    `around` is by socket; without it numbers count from ISS and IRS, and anything may still happen.
+    `around` is by socket; without it numbers count from ISS and IRS, and anything may still happen. `named`:
+    what `names` says, if the caller has asked for it already.
     A stack with a timer wheel (`timer_hz`) reads where the clock stands in its coarsest bucket. New initial
     sequence numbers are not part: whoever lets a socket be opened beside old ones adds `isn_clock`.
     """
     around = around or {}
     s = end.stack
-    named = names(end)
+    named = names(end) if named is None else named
     sockets = tuple(
         [
             (named[number], _socket(t, s, now, around.get(number) or Around(t.iss, t.irs), named))

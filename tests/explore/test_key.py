@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tcpsim.app import flow, orders, program, receiving, steps, waiting
 from tcpsim.explore.branch import Steps
 from tcpsim.pair import Event, Noted, Pair, advance, census
 from tcpsim.pair.key import pair_key
@@ -196,6 +197,14 @@ def test_every_field_of_a_connection_is_in_the_key_or_left_out_with_a_reason() -
     text = inspect.getsource(tcp_key) + inspect.getsource(outlook)
     missing = {name for name in Tcb.__slots__ if f"t.{name}" not in text}
     assert missing == {"closed_by", "ts_offset"}
+
+
+def test_every_step_that_may_fail_says_so() -> None:
+    """`app.key` follows a program to its `on_error` from these only."""
+    for module in (flow, orders, program, receiving, steps, waiting):
+        for name, each in inspect.getmembers(module, inspect.isclass):
+            if "act" in dir(each) and name not in ("Op", "OnSocket"):
+                assert ("fail(" in inspect.getsource(each.act)) == getattr(each, "errs", False), name
 
 
 def test_the_key_of_an_end_needs_no_company() -> None:
