@@ -189,13 +189,17 @@ class _Exploration:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """No search for cycles meanwhile: immutable values make none, and millions of them are looked through."""
+    """No search for cycles meanwhile, nor later among what was found.
+
+    Immutable values make none, and are freed without; but there are millions of them to be looked through.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_enabled:
+            gc.freeze()
             gc.enable()
 
 
