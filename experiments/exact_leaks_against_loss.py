@@ -128,7 +128,7 @@ def figure(table: pl.DataFrame) -> Figure:
                 _line(panel, table.filter(chosen & (pl.col("keepalive") == kept)), client, kept, index)
         kept_share = table.filter((pl.col("server") == server) & pl.col("keepalive"))["exact"]
         if not kept_share.drop_nulls().gt(FLOOR).any():
-            label_inside(panel, 0.34, 2 * FLOOR, "with keepalive: none is left", colour=QUIET)
+            label_inside(panel, 0.5, 2 * FLOOR, "with keepalive: none is left", colour=QUIET, align="right")
         percent_axis(panel, "y")
         panel.set_yticks([], minor=True)
         label_ends(panel, gap=0.062)
