@@ -17,7 +17,7 @@ from tcpsim.measure.populations.lives import lives
 from tests.conform.kernel import POPULATIONS
 
 # docs/conformance.md tells why these do not fit
-NAMED = {"ka_p00": {"A CW", "B FW2/ms"}}
+NAMED = {"ka_p00": {"A CW", "B FW2/ms"}, "vanish60_think": {"B FW1/o", "B TW/ms"}}
 RUNS = sorted(path.stem for path in POPULATIONS.glob("*.json"))
 
 
