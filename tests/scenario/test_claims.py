@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from tcpsim.host.clienteles import Clientele, clienteles
-from tcpsim.host.crowds import crowds
+from tcpsim.host.crowds import CLUSTER_BYTES, crowd, crowds
+from tcpsim.host.population import simulate
 from tcpsim.scenario import Scenario, Verdict, play, scenario, scenarios
 from tcpsim.scenario.claims import VERDICTS, Claim, claims
 from tcpsim.tcp.stack import names
@@ -68,7 +70,7 @@ def test_every_scenario_shows_a_claim_but_for_those_that_only_teach_or_count() -
     }
 
 
-ROOM = {"nofile": 64}  # lwIP has too few descriptors for a server by default
+ROOM: dict[str, Any] = {"nofile": 64}  # lwIP has too few descriptors for a server by default
 
 
 def flushes(stack: str) -> bool:
@@ -111,8 +113,16 @@ def test_behind_so_linger_only_linux_has_a_limit() -> None:
     assert [stack for stack in names() if not linger_piles_up(stack)] == ["linux", "linux-2.2"]
 
 
+def crashes(stack: str) -> bool:
+    """In a minute, with a pool for a few sockets that FIN-WAIT-2 fills, on a stack of whatever kind."""
+    few = crowd("mbufs-without-a-timer").with_limit(4 * CLUSTER_BYTES)
+    kernel = {"stack_server": stack, "knobs": {"server.fin_wait_2_us": "none", **ROOM}}
+    return simulate(few.plan(kernel, lasts_us=60_000_000)).crashed is not None
+
+
 ON_STACKS = {
     "J9": resets_on_expiry,
+    "A2": crashes,
     "A7": stays,
     "A5": leaks_only_by_lingering,
     "A21": leaks_only_by_lingering,
