@@ -3,7 +3,9 @@
 For every scenario that can be explored, and everything that one side or the other can be left with for ever:
 the smallest number of segments that have to be lost for it, besides those that the scenario itself loses, and
 which ones these are; of several equally small sets the likeliest. States are explored in the order of the
-losses to them, so what is found first needs fewest.
+losses to them, so what is found first needs fewest. Where nothing is found that way there are two bounds:
+whatever needs fewer losses was looked at, and a leak that is made once the first FIN is sent shows that so
+many are enough. For that states are explored in the opposite order, as if almost everything were lost.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from tcpsim.draw.curves import Figure, footnote, sheet, state_colour
+from tcpsim.draw.curves import Axes, Figure, footnote, sheet, state_colour
 from tcpsim.draw.sheet import INK, QUIET, RULE
 from tcpsim.explore.chain import Chain, explore
 from tcpsim.explore.explorable import obstacle
@@ -29,63 +31,94 @@ from tcpsim.tcp.state import State
 
 STEM = "losses_it_takes"
 RARE = 1e-4  # a loss this rare outweighs everything else: states come in the order of their losses
+OFTEN = 0.9  # and one this likely leads to where senders give up
 LIKELY = 0.01  # among equally small sets the likeliest at this rate
 STATES = 1_200
+DAY_US = 86_400_000_000  # by then everybody has given up
+
+Leaks = dict[tuple[str, str], Way]  # by what the client and the server are left with
 
 
 class Point(NamedTuple):
-    """One scenario, and how many states are looked at."""
+    """One scenario, how many states are looked at, and how many of its close, if need be."""
 
     scenario: str
     states: int
+    closing: int
 
 
 def points(full: bool) -> list[Point]:
     """Every explorable scenario."""
     states = 12_000 if full else STATES
-    return [Point(each.name, states) for each in scenarios() if obstacle(build(each)) is None]
+    closing = 12_000 if full else 2_000
+    return [Point(each.name, states, closing) for each in scenarios() if obstacle(build(each)) is None]
 
 
 def answer(point: Point) -> list[dict[str, Any]]:
-    """A row for each end with a socket that stays; one row if there is none."""
+    """A row for each end with a socket that stays; one row if there is none, perhaps from its close alone.
+
+    `at_least` and `at_most` losses are needed; null: no number is enough, or none is known to be.
+    """
     told = scenario(point.scenario)
     chain = explore(build(told, loss=LIKELY), point.states, RARE)
+    least = _least_cut(chain)
     known = {"scenario": told.name, "theme": told.theme, "states": chain.states}
+    found = _leaks(chain)
+    if not found and chain.cut:
+        closing = _leaks(
+            explore(build(told, loss=LIKELY, loss_from=_first_fin_us(told)), point.closing, OFTEN)
+        )
+        found = dict(sorted(closing.items(), key=lambda each: _losses(each[1]))[:1])
+    rows = [
+        known
+        | {"client": client, "server": server}
+        | {"at_least": _losses(way) if least is None else min(least, _losses(way)), "at_most": _losses(way)}
+        | {"drops": "; ".join(way.drops), "lost": _words(told, way), "chosen": "; ".join(way.chosen)}
+        for (client, server), way in found.items()
+    ]
+    none = {"client": "", "server": "", "at_least": least, "at_most": None, "drops": "", "lost": ""}
+    return rows or [known | none | {"chosen": ""}]
+
+
+def _leaks(chain: Chain) -> Leaks:
+    """The way of fewest losses to everything that can be left for ever."""
     ends: dict[tuple[str, str], list[int]] = {}
     for part in classes(chain):
         if part.bottom and kind_of(chain, part) is Kind.PERMANENT:
             ends.setdefault(in_words(chain.view[part.states[0]]), []).extend(part.states)
-    least = _least_cut(chain)
-    rows = []
-    for (client, server), states in ends.items():
-        way = fewest_losses(chain, states, LIKELY)
-        losses = sum(rule.count(",") + 1 for rule in way.drops)
-        rows.append(
-            known
-            | {"client": client, "server": server, "losses": losses, "drops": "; ".join(way.drops)}
-            | {"lost": _words(told, way), "chosen": "; ".join(way.chosen), "proved": losses <= least}
-        )
-    none = {"client": "", "server": "", "losses": None, "drops": "", "lost": "", "chosen": ""}
-    return rows or [known | none | {"losses": least, "proved": False}]
+    return {words: fewest_losses(chain, states, LIKELY) for words, states in ends.items()}
 
 
-def _least_cut(chain: Chain) -> int:
-    """The fewest losses that lead to a state which was not looked into; whatever needs fewer is known."""
-    if not chain.cut:
-        return 1_000
-    return sum(rule.count(",") + 1 for rule in fewest_losses(chain, chain.cut, LIKELY).drops)
+def _losses(way: Way) -> int:
+    return sum(rule.count(",") + 1 for rule in way.drops)
+
+
+def _least_cut(chain: Chain) -> int | None:
+    """The fewest losses to a state that was not looked into; whatever needs fewer is known. None: all is."""
+    return _losses(fewest_losses(chain, chain.cut, LIKELY)) if chain.cut else None
+
+
+def _sent(told: Scenario, drops: tuple[str, ...] = ()) -> list[Sent]:
+    """What is sent if nothing is lost but this, in order."""
+    events: list[Event] = []
+    run(build(told, loss=0.0, drops=drops), Quiet(), max(DAY_US, told.horizon_us), events.append)
+    return [event for event in events if isinstance(event, Sent)]
+
+
+def _first_fin_us(told: Scenario) -> int:
+    """When the close begins; 0 if there is none."""
+    return next((event.t_us for event in _sent(told) if event.segment.fin), 0)
 
 
 def _words(told: Scenario, way: Way) -> str:
     """What is lost, by name; where programs choose, by number alone."""
     if way.chosen or not way.drops:
         return "; ".join(way.drops)
-    events: list[Event] = []
-    run(build(told, loss=0.0, drops=way.drops), Quiet(), told.horizon_us, events.append)
+    everything = _sent(told, way.drops)
     names: list[str] = []
     for rule in way.drops:
         side, _, numbers = rule.partition(" #")
-        sent = [event.segment for event in events if isinstance(event, Sent) and event.side == side]
+        sent = [event.segment for event in everything if event.side == side]
         names += [f"{side}'s {_name(sent[int(number) - 1])}" for number in numbers.split(",")]
     return ", ".join(name if n == 1 else f"{name} x {n}" for name, n in Counter(names).items())
 
@@ -100,41 +133,56 @@ def _name(segment: Segment) -> str:
 
 def figure(table: pl.DataFrame) -> Figure:
     """A row for each scenario and end, a dot at the number of losses, and what they are."""
-    found = table.filter(pl.col("client") != "").sort("losses", "scenario", "client")
-    none = table.filter(pl.col("client") == "").sort("losses", "scenario")
-    count = len(found) + len(none)
+    table = table.with_columns(pl.col("at_least", "at_most").cast(pl.Int64))
+    told = (pl.col("at_least") == pl.col("at_most")).fill_null(False)
+    found = table.filter(told).sort("at_most", "scenario", "client")
+    rest = table.filter(~told).sort("at_most", "at_least", "scenario", nulls_last=True)
+    rows = [*found.to_dicts(), *rest.to_dicts()]
     drawn, (panel,) = sheet(
         "How many losses does it take to leak a socket for ever?",
         "Most leaks of this catalogue take none: a program that forgets is enough. Where one RST ends a"
         " connection, the loss of it is enough, too;\nwhere programs close, the FIN has to be lost again and"
         " again until its sender gives up.",
         width=12.5,
-        height=1.9 + 0.235 * count,
+        height=1.9 + 0.235 * len(rows),
     )
-    most = int(np.max(table["losses"].to_numpy().clip(max=20)))
-    rows = [*found.to_dicts(), *none.to_dicts()]
     for place, row in enumerate(rows):
-        leaks = bool(row["client"])
-        at = min(row["losses"], most)
-        colour = _colour(row) if leaks else QUIET
-        panel.plot([0, at], [place, place], color=colour if leaks else RULE, lw=1.4)
-        panel.plot(at, place, "o" if leaks else ">", color=colour, ms=5.5, mfc=colour if leaks else "white")
-        said = _said(row) if leaks else "no leak with fewer" if at else "too many states to tell"
-        panel.annotate(said, (at, place), xytext=(8, 0), textcoords="offset points", va="center", fontsize=8,
-                       color=INK if leaks else QUIET, annotation_clip=False)  # fmt: skip
-    panel.set_yticks(range(count), [row["scenario"] for row in rows], fontsize=8.5)
-    panel.set_ylim(count - 0.4, -0.8)
-    panel.set_xlim(-0.15, most + 4.5)
+        _row(panel, place, row)
+    most = max(1, *[row[key] or 0 for row in rows for key in ("at_least", "at_most")])
+    panel.set_yticks(range(len(rows)), [row["scenario"] for row in rows], fontsize=8.5)
+    panel.set_ylim(len(rows) - 0.4, -0.8)
+    panel.set_xlim(-0.15, 1.45 * most)
     panel.set_xticks(range(0, most + 1, 1 if most <= 12 else 2))
     panel.grid(axis="y", visible=False)
     panel.set_xlabel("segments that have to be lost, besides those that the scenario loses itself")
     states = round(float(np.median(table["states"].to_numpy())), -2)
     footnote(
         drawn,
-        f"Exact: some {states:,.0f} states of each scenario, in the order of the losses to them."
-        " >: whatever needs fewer losses was looked at, and leaks nothing for ever.",
+        f"A dot alone is exact: some {states:,.0f} states of each scenario, in the order of losses."
+        " Triangle: whatever needs fewer losses was looked at, and leaks nothing for ever.\nDot at the end of"
+        " a dotted line: so many are enough, by a leak that losses make after the first FIN is sent.",
     )
     return drawn
+
+
+def _row(panel: Axes, place: int, row: dict[str, Any]) -> None:
+    """One line of the figure: the number, or what it lies between."""
+    least, enough = row["at_least"], row["at_most"]
+    at = enough if enough is not None else least or 0
+    if enough is not None:
+        colour = _colour(row)
+        panel.plot([0, least], [place, place], color=colour if least == enough else RULE, lw=1.4)
+        panel.plot([least, enough], [place, place], ":", color=colour, lw=1.4)
+        panel.plot(enough, place, "o", color=colour, ms=5.5)
+        said = _said(row)
+    else:
+        panel.plot([0, at], [place, place], color=RULE, lw=1.4)
+        said = "no leak, whatever is lost" if least is None else "no leak with fewer"
+        said = said if at or least is None else "too many states to tell"
+    if least is not None and least != enough:
+        panel.plot(least, place, ">", color=QUIET, ms=5.5, mfc="white")
+    panel.annotate(said, (at, place), xytext=(8, 0), textcoords="offset points", va="center", fontsize=8,
+                   color=QUIET if enough is None else INK, annotation_clip=False)  # fmt: skip
 
 
 def _colour(row: dict[str, Any]) -> str:

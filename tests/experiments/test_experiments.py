@@ -19,7 +19,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "kernel_on_the_exact_curve": {"states": 20, "every": 300},
     "leaks_against_loss": {"connections": 12},
     "exact_leaks_against_loss": {"rates": 3, "connections": 1},
-    "losses_it_takes": {"states": 12},
+    "losses_it_takes": {"states": 12, "closing": 12},
     "growth_in_a_day": {"per_second": 0.01},
     "growth_in_thirty_days": {"times": 3, "rates": 3},
     "timeout_and_keepalive": {"every_us": 4 * 3_600_000_000},
