@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from itertools import zip_longest
 from textwrap import wrap
 from typing import Any, NamedTuple
@@ -11,13 +13,25 @@ import click
 
 from tcpsim.cli.chosen import chosen_scenario
 from tcpsim.cli.explain import reads_in_words
-from tcpsim.cli.options import JSON, SEED, setting, setting_options
+from tcpsim.cli.options import JSON, SEED, duration, setting, setting_options, with_fix
 from tcpsim.cli.show import print_json, print_text
-from tcpsim.draw.clock import clock
+from tcpsim.draw.clock import clock, length
 from tcpsim.draw.ladder import WIDTH
 from tcpsim.errors import InputError
 from tcpsim.pair import SIDES, Sent
-from tcpsim.scenario import Played, Scenario, changes, cured, fixes, play, sockets_in_words
+from tcpsim.scenario import (
+    Played,
+    Scenario,
+    Verdict,
+    about_reads,
+    changes,
+    cured,
+    cured_us,
+    fixes,
+    play,
+    sockets_in_words,
+)
+from tcpsim.units import format_duration
 
 _LABEL, _BESIDE = 14, 4  # the width of the first column; how many runs stand beside the one without a fix
 _ALL = "all of them"
@@ -45,17 +59,25 @@ def _epilog() -> str:
 @click.option("--fix", "wanted", multiple=True, metavar="FIX", help="A fix, such as fin-timeout=30s.")
 @SEED
 @setting_options
+@duration("--horizon", help="Until when to watch; the scenario has its own.")
 @JSON
-def command(name: str, wanted: tuple[str, ...], seed: int, as_json: bool, **options: Any) -> None:
+def command(
+    name: str, wanted: tuple[str, ...], seed: int, horizon: int | None, as_json: bool, **options: Any
+) -> None:
     """Every fix is read before anything runs."""
     chosen = chosen_scenario(name)
+    if horizon is not None:
+        chosen = replace(chosen, horizon=format_duration(horizon))
     base = setting(**options)
     tried = wanted or (*chosen.cures, *chosen.in_vain)
     if not tried:
         raise InputError("--fix", f"none, and {name} names none", ", ".join(each.name for each in fixes()))
     each_alone = [(words, changes([words], "--fix")) for words in tried]
     runs = [_Run("as it is", play(chosen, seed, **base))]
-    runs += [_Run(words, play(chosen, seed, **_merged(base, fixed))) for words, fixed in each_alone]
+    runs += [
+        _Run(words, with_fix(words, partial(play, chosen, seed, **_merged(base, fixed))))
+        for words, fixed in each_alone
+    ]
     if len(wanted) > 1:
         runs.append(_together(chosen, seed, base, wanted))
     if as_json:
@@ -123,8 +145,16 @@ def _cells(chosen: Scenario, run: _Run) -> dict[str, str]:
         "last change": clock(played.settled_us),
         "client reads": reads_in_words(played.reads),
         "RST": str(resets or "none"),
-        f"{chosen.concerns or 'all'} free": "yes" if cured(chosen, played) else "no",
+        "read, free" if about_reads(chosen) else f"{chosen.concerns or 'all'} free": _free(chosen, played),
     }
+
+
+def _free(chosen: Scenario, played: Played) -> str:
+    """Since when, or not; while something still goes on, only that it has not been so yet."""
+    since_us = cured_us(chosen, played)
+    if since_us is not None:
+        return f"after {clock(since_us)}"
+    return f"not in {length(chosen.horizon_us)}" if played.ended.verdict is Verdict.RUNNING else "no"
 
 
 def _record(chosen: Scenario, seed: int, runs: list[_Run]) -> dict[str, Any]:
@@ -142,6 +172,7 @@ def _record(chosen: Scenario, seed: int, runs: list[_Run]) -> dict[str, Any]:
                 "reads": list(run.played.reads),
                 "rst": run.played.rst,
                 "cured": cured(chosen, run.played),
+                "cured_us": cured_us(chosen, run.played),
             }
             for run in runs
             if run.played is not None

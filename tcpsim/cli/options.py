@@ -14,10 +14,12 @@ from typing import Any, TypeVar
 import click
 
 from tcpsim.errors import InputError
+from tcpsim.pair import SIDES
 from tcpsim.path import middleboxes
 from tcpsim.tcp.stack import names
 from tcpsim.units import parse_duration, parse_probability, parse_rate
 
+Built = TypeVar("Built")
 Command = TypeVar("Command", bound=Callable[..., Any])
 Parser = Callable[[str, str], Any]
 
@@ -117,6 +119,14 @@ _PATH = (
 )
 
 
+def with_fix(words: str, build: Callable[[], Built]) -> Built:
+    """What `build` makes with one fix, which may be one for other scenarios than this."""
+    try:
+        return build()
+    except InputError as error:
+        raise InputError(f"--fix {words}, {error.where}", error.found, error.allowed) from None
+
+
 def setting_options(command: Command) -> Command:
     """Every option that changes a scenario; `setting` makes one mapping of them."""
     for option in reversed(_PROGRAMS + _LOSS + _PATH):
@@ -146,8 +156,8 @@ def setting(
         if loss is not None and value is not None:
             raise InputError(name, f"{value} beside --loss {loss}", "either --loss or a loss per direction")
     return {
-        "knobs": _assignments("--set", knobs),
-        "parameters": _assignments("--with", parameters),
+        "knobs": _assignments("--set", knobs, (*SIDES, "middlebox")),
+        "parameters": _assignments("--with", parameters, SIDES),
         "loss": loss,
         "loss_to_client": loss_to_client,
         "loss_to_server": loss_to_server,
@@ -156,13 +166,14 @@ def setting(
     }
 
 
-def _assignments(option: str, words: tuple[str, ...]) -> dict[str, str]:
-    """NAME=VALUE, client.NAME=VALUE or server.NAME=VALUE, each name once."""
+def _assignments(option: str, words: tuple[str, ...], owners: tuple[str, ...]) -> dict[str, str]:
+    """NAME=VALUE or OWNER.NAME=VALUE, each name once."""
     found: dict[str, str] = {}
     for text in words:
         name, equals, value = text.partition("=")
         if not (name and equals and value):
-            raise InputError(option, repr(text), "NAME=VALUE, client.NAME=VALUE or server.NAME=VALUE")
+            qualified = " or ".join(f"{owner}.NAME=VALUE" for owner in owners)
+            raise InputError(option, repr(text), f"NAME=VALUE, {qualified}")
         if name in found:
             raise InputError(option, f"{name} twice ({found[name]} and {value})", "one value for each name")
         found[name] = value

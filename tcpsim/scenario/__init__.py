@@ -4,7 +4,7 @@ from tcpsim.scenario.as_toml import as_toml
 from tcpsim.scenario.catalogue import scenario, scenarios
 from tcpsim.scenario.files import parse_scenario
 from tcpsim.scenario.fixes import Fix, changes, fix, fixes
-from tcpsim.scenario.play import Played, cured, play, surprises
+from tcpsim.scenario.play import Played, about_reads, cured, cured_us, play, surprises
 from tcpsim.scenario.run import Ended, Verdict, ended, run, sockets_in_words
 from tcpsim.scenario.scenario import Contrast, Expect, Scenario, Setting, build, merged
 
@@ -17,10 +17,12 @@ __all__ = [
     "Scenario",
     "Setting",
     "Verdict",
+    "about_reads",
     "as_toml",
     "build",
     "changes",
     "cured",
+    "cured_us",
     "ended",
     "fix",
     "fixes",

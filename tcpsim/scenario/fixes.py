@@ -75,7 +75,7 @@ _ALL = (
     Fix(
         "keepalive",
         "either program",
-        "sets SO_KEEPALIVE, the first probe after so long",
+        "sets SO_KEEPALIVE, the first probe after so long; the descriptor is the program's to close",
         _field("keep_idle_us", keepalive_default=True),
         SECONDS,
         "2h",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from tcpsim.pair import SIDES, Event, Pair, Returned, Sent, StateChanged
+from tcpsim.pair import SIDES, Event, Pair, Returned, Sent, Side, StateChanged
 from tcpsim.path import Seeded
 from tcpsim.scenario.run import Ended, run, sockets_in_words
 from tcpsim.scenario.scenario import Expect, Scenario, build
@@ -31,8 +31,12 @@ class Played(NamedTuple):
     @property
     def settled_us(self) -> int:
         """When a socket last changed its state."""
-        changes = (e.t_us for e in self.events if isinstance(e, StateChanged) and e.new is not e.old)
-        return max(changes, default=0)
+        return self.settled_on_us(*SIDES)
+
+    def settled_on_us(self, *sides: Side) -> int:
+        """The same of one host's sockets, or of both."""
+        changes = (e for e in self.events if isinstance(e, StateChanged) and e.new is not e.old)
+        return max((e.t_us for e in changes if e.side in sides), default=0)
 
     @property
     def reads(self) -> tuple[int | str, ...]:
@@ -52,14 +56,26 @@ def play(scenario: Scenario, seed: int = 1, **overrides: Any) -> Played:
     return Played(pair, ended, tuple(events))
 
 
+def about_reads(scenario: Scenario) -> bool:
+    """Whether the story is one of a read that fails."""
+    expected = scenario.expect.reads if scenario.expect else None
+    return any(isinstance(read, str) for read in expected or ())
+
+
 def cured(scenario: Scenario, played: Played) -> bool:
     """Whether the host concerned holds no connection, and no read fails where that is the story."""
-    sides = SIDES if scenario.concerns is None else (scenario.concerns,)
-    held = [socket for side in sides for socket in getattr(played.ended, side)]
-    expected = scenario.expect.reads if scenario.expect else None
-    story_fails = any(isinstance(read, str) for read in expected or ())
+    held = [socket for side in _concerned(scenario) for socket in getattr(played.ended, side)]
     fails = any(isinstance(read, str) for read in played.reads)
-    return not (story_fails and fails) and all(socket.state is State.CLOSED for socket in held)
+    return not (about_reads(scenario) and fails) and all(socket.state is State.CLOSED for socket in held)
+
+
+def cured_us(scenario: Scenario, played: Played) -> int | None:
+    """Since when that is so; None if it is not."""
+    return played.settled_on_us(*_concerned(scenario)) if cured(scenario, played) else None
+
+
+def _concerned(scenario: Scenario) -> tuple[Side, ...]:
+    return SIDES if scenario.concerns is None else (scenario.concerns,)
 
 
 def surprises(expect: Expect, played: Played) -> tuple[str, ...]:

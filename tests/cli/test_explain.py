@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -60,10 +61,27 @@ def test_before_and_after_side_by_side(tcpsim: Tcpsim) -> None:
     status, out, _ = tcpsim("compare", "keepalive-timeout-buggy-client", *fixes)
     assert status == 0
     assert max(map(len, out.splitlines())) <= WIDTH
-    rows = {line[:14].strip(): line[14:].split() for line in out.splitlines()}
+    rows = {line[:14].strip(): re.split(r" {2,}", line[14:]) for line in out.splitlines()}
     assert rows["server"] == ["FIN-WAIT-2", "gone", "FIN-WAIT-2", "gone", "gone"]
     assert rows["client"] == ["CLOSE-WAIT", "gone", "CLOSE-WAIT", "CLOSE-WAIT", "gone"]
-    assert rows["server free"] == ["no", "yes", "no", "yes", "yes"]
+    free = ["no", "after 4m15.050s", "not in 1 day", "after 45.09 s", "after 4m15.050s"]
+    assert rows["server free"] == free, "a probe that is answered goes on for ever"
+
+
+def test_free_is_the_side_concerned_and_waits_for_no_other(tcpsim: Tcpsim) -> None:
+    asked = ("compare", "closewait-ignored-eof", "--fix", "client-closes", "--fix", "keepalive")
+    last = [tcpsim(*asked, *more)[1].splitlines()[-1] for more in ((), ("--horizon", "3h"))]
+    assert [re.split(r" {2,}", line)[2:4] for line in last] == [
+        ["after 110 ms", "not in 1 h"],
+        ["after 110 ms", "after 2h00m00s"],
+    ]
+    document = json.loads(tcpsim(*asked, "--json")[1])
+    assert [each["cured_us"] for each in document["runs"]] == [None, 110_000, None, 110_000]
+
+
+def test_where_a_read_fails_the_last_row_is_about_reads_too(tcpsim: Tcpsim) -> None:
+    last = tcpsim("compare", "post-without-authorisation")[1].splitlines()[-1]
+    assert re.split(r" {2,}", last) == ["read, free", "no", "after 1m00.230s"]
 
 
 @pytest.mark.parametrize("name", [each.name for each in scenarios() if each.cures or each.in_vain])
@@ -107,7 +125,10 @@ def test_the_options_of_run_hold_for_every_column(tcpsim: Tcpsim) -> None:
             "--fix.keepalive: found '1', allowed: a number with",
         ),
         (["compare", "normal-close"], "--fix: found none, and normal-close names none, allowed: client-"),
-        (["compare", "normal-close", "--fix", "backlog=3"], "normal-close parameter: found 'server.backlog'"),
+        (
+            ["compare", "normal-close", "--fix", "backlog=3"],
+            "--fix backlog=3, normal-close parameter: found 'server.backlog'",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(tcpsim: Tcpsim, arguments: list[str], complaint: str) -> None:
