@@ -1,16 +1,40 @@
 """Which scenario a command is about: one of the catalogue by its name, or a file of the user's.
 
-Owns: telling the two apart, and reading the file. Refuses to know: what is in it (scenario).
+Owns: telling the two apart, reading the file, and the command for a name that is on another command's list.
+Refuses to know: what is in a file (scenario).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from tcpsim.errors import InputError
 from tcpsim.host.clienteles import clienteles
 from tcpsim.host.crowds import crowds
-from tcpsim.scenario import Scenario, parse_scenario, scenario
+from tcpsim.scenario import Scenario, parse_scenario, scenario, scenarios
+
+Story = TypeVar("Story")
+
+
+def named(name: str, where: str, find: Callable[[str], Story]) -> Story:
+    """What `find` has under a name.
+
+    Raises:
+        InputError: nothing; the message says which command knows the name, if one does.
+    """
+    try:
+        return find(name)
+    except InputError:
+        for kind, stories, command in (
+            ("a scenario", scenarios(), "explain"),
+            ("a population", crowds(), "exhaust"),
+            ("a story of users", clienteles(), "users"),
+        ):
+            if name in {each.name for each in stories}:
+                raise InputError(where, f"{name!r}, {kind}", f"tcpsim {command} {name}") from None
+        raise
 
 
 def chosen_scenario(name: str) -> Scenario:
@@ -22,11 +46,7 @@ def chosen_scenario(name: str) -> Scenario:
     """
     path = Path(name)
     if path.suffix != ".toml":
-        if name in {each.name for each in crowds()}:
-            raise InputError("scenario", f"{name!r}, a population", f"tcpsim exhaust {name}")
-        if name in {each.name for each in clienteles()}:
-            raise InputError("scenario", f"{name!r}, a story of users", f"tcpsim users {name}")
-        return scenario(name)
+        return named(name, "scenario", scenario)
     try:
         content = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:

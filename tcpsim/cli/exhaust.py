@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from textwrap import wrap
 from typing import Any
 
 import click
 
-from tcpsim.cli.options import JSON, SEED, duration, rate, whole
+from tcpsim.cli.chosen import named
+from tcpsim.cli.options import JSON, SEED, duration, rate, whole, with_fix
 from tcpsim.cli.show import print_json, print_text
 from tcpsim.draw.clock import length
 from tcpsim.draw.ladder import WIDTH
@@ -19,6 +21,7 @@ from tcpsim.measure.exhaustion import Ran, run_out
 from tcpsim.measure.table import first_met
 from tcpsim.scenario import changes
 from tcpsim.scenario.claims import claims_of
+from tcpsim.units import format_duration, parse_duration
 
 # What became of a socket whose program was killed
 _FATES = {
@@ -29,6 +32,7 @@ _FATES = {
 }
 _NAMES = {"bytes": "mbufs", "pages": "pages (tcp_mem)", "descriptors": "descriptors (of one process)"}
 _TOLD = 3  # restarts, one by one
+_MOST_RESTARTS = 10_000
 _POOLS = (256, 512, 1024, 4096)  # NMBCLUSTERS that are told beside the one that was asked for
 
 
@@ -55,25 +59,33 @@ def command(
 ) -> None:
     """Everything that is asked for is checked before anything runs."""
     if name is None:
+        if wanted or as_json or (rate, lasts, limit, restart_at, restart_every) != (None,) * 5:
+            raise InputError("NAME", "none", ", ".join(each.name for each in crowds()))
         width = max(len(each.name) for each in crowds())
         print_text("".join(f"{each.name:<{width}}  {each.title}\n" for each in crowds()))
         return
-    chosen = crowd(name)
+    chosen = named(name, "population", crowd)
     if lasts == 0:
         raise InputError("--for", "0s", "a time above zero")
     fixed = changes(wanted, "--fix")
     if limit is not None:
         chosen = chosen.with_limit(limit * (CLUSTER_BYTES if chosen.limit.resource == "bytes" else 1))
-    ran = run_out(chosen, fixed, rate, lasts, seed, _restarts(chosen, restart_at, restart_every))
+    restarts = _restarts(chosen, restart_at, restart_every, lasts or parse_duration(chosen.lasts))
+    for words in wanted:
+        with_fix(words, partial(chosen.plan, changes([words], "--fix")))
+    ran = run_out(chosen, fixed, rate, lasts, seed, restarts)
     if as_json:
         print_json(_record(chosen, ran))
     else:
         print_text(_page(chosen, ran, wanted))
 
 
-def _restarts(chosen: Crowd, at_us: int | None, every_us: int | None) -> tuple[Restart, ...]:
-    if every_us == 0:
-        raise InputError("--restart-every", "0s", "a time above zero")
+def _restarts(chosen: Crowd, at_us: int | None, every_us: int | None, lasts_us: int) -> tuple[Restart, ...]:
+    least_us = -(-lasts_us // _MOST_RESTARTS)
+    for option, t_us, from_us in (("--restart-at", at_us, 1), ("--restart-every", every_us, least_us)):
+        if t_us is not None and not from_us <= t_us <= lasts_us:
+            allowed = f"a time from {format_duration(from_us)} to the end of the run, {length(lasts_us)}"
+            raise InputError(option, format_duration(t_us), allowed)
     side = chosen.limit.side
     once = () if at_us is None else (Restart(side, at_us),)
     return once if every_us is None else (*once, Restart(side, every_us, every_us))

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tcpsim.app.behaviour import unknown
 from tcpsim.cli.options import JSON
 from tcpsim.cli.show import print_json, print_text
 from tcpsim.draw.profiles import aligned, spelled
@@ -32,7 +33,8 @@ _WIDTH = 88
 def command(chosen: tuple[str, ...], as_json: bool) -> None:
     """The table of all when none is named."""
     for name in chosen:
-        middlebox(name)
+        if name not in middleboxes():
+            raise unknown("middlebox", name, middleboxes())
     if as_json:
         print_json([_record(name) for name in chosen or middleboxes()])
     elif chosen:

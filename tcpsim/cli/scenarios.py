@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from tcpsim.cli.chosen import named
 from tcpsim.cli.options import JSON
 from tcpsim.cli.record import parameter_record
 from tcpsim.cli.show import print_json, print_text
@@ -24,7 +25,7 @@ _LEGEND = "= every future can be listed: tcpsim exact, tcpsim check. What hosts 
 def command(name: str | None, as_json: bool) -> None:
     """Themes in the order in which their first scenario is told."""
     if name is not None:
-        print_text(as_toml(scenario(name)))
+        print_text(as_toml(named(name, "scenario", scenario)))
         return
     if as_json:
         print_json([scenario_record(each) for each in scenarios()])
@@ -36,16 +37,14 @@ def command(name: str | None, as_json: bool) -> None:
     for each in scenarios():
         mark = "=" if _explorable(each) else " "
         themes.setdefault(each.theme, []).append(f"  {each.name:<{width}} {mark} {each.title}")
-    for theme, named in (
+    for theme, told in (
         ("browsers and pools (tcpsim users NAME)", stories),
         ("hosts that run out (tcpsim exhaust NAME)", populations),
     ):
-        themes[theme] = [f"  {name:<{width}}   {title}" for name, title in named]
-    told = ["\n".join([theme, *lines]) for theme, lines in themes.items()]
-    told.insert(
-        -2, "= every future can be listed: tcpsim exact, tcpsim check. What hosts share is simulated only."
-    )
-    print_text("\n\n".join(told) + "\n")
+        themes[theme] = [f"  {name:<{width}}   {title}" for name, title in told]
+    blocks = ["\n".join([theme, *lines]) for theme, lines in themes.items()]
+    blocks.insert(-2, _LEGEND)
+    print_text("\n\n".join(blocks) + "\n")
 
 
 def _explorable(each: Scenario) -> bool:

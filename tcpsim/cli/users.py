@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from tcpsim.cli.chosen import named
 from tcpsim.cli.options import JSON, SEED
 from tcpsim.cli.show import print_json, print_text
 from tcpsim.draw.clock import length
@@ -28,13 +29,15 @@ from tcpsim.scenario.claims import claims_of
 def command(name: str | None, wanted: str | None, seed: int, as_json: bool) -> None:
     """Everything that is asked for is checked before anything runs."""
     if name is None:
+        if wanted is not None or as_json:
+            raise InputError("NAME", "none", ", ".join(each.name for each in clienteles()))
         width = max(len(each.name) for each in clienteles())
         print_text("".join(f"{each.name:<{width}}  {each.title}\n" for each in clienteles()))
         return
-    chosen = clientele(name)
+    chosen = named(name, "users", clientele)
     variants = [each for each in chosen.variants if wanted is None or wanted in each.name]
     if not variants:
-        raise InputError("--variant", repr(wanted), ", ".join(each.name for each in chosen.variants))
+        raise InputError("--variant", repr(wanted), "; ".join(each.name for each in chosen.variants))
     runs = [(each, simulate(chosen.plan(each, seed))) for each in variants]
     if as_json:
         print_json(_record(chosen, runs, seed))

@@ -285,5 +285,5 @@ def crowd(name: str) -> Crowd:
         InputError: there is none; the message names those that are spelt nearly so.
     """
     if name not in _BY_NAME:
-        raise unknown("crowd", name, list(_BY_NAME))
+        raise unknown("population", name, list(_BY_NAME))
     return _BY_NAME[name]

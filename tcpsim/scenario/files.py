@@ -159,7 +159,7 @@ def _knob(field: str, value: Any, where: str, own: bool) -> None:
     none = value == "none" and "None" in kind
     if not none and field.endswith("_us") and not own and not isinstance(value, str):
         raise InputError(where, repr(value), 'a time with a unit, such as "30s"')
-    scalar(value, where, "text, a number or a boolean")
+    scalar(value, where, "text, a number from 0 on or a boolean")
     if kind.startswith("str"):
         spellings = sorted({str(getattr(stack(name), field)) for name in names()})
         one_of(*spellings)(value, where)
@@ -189,7 +189,7 @@ def _box_knobs(kind: str, value: Any, where: str) -> dict[str, Any]:
         timed = (knob if knob in FIELDS else f"{knob}_us").endswith("_us") and knob not in own
         if timed and not isinstance(setting, str):
             raise InputError(at, repr(setting), 'a time with a unit, such as "30s"')
-        scalar(setting, at, "text, a number or a boolean")
+        scalar(setting, at, "text, a number from 0 on or a boolean")
         at_field(at, lambda knob=knob, setting=setting: middlebox(kind).with_knobs({knob: setting}))  # type: ignore[misc]
     return dict(table.left)
 

@@ -241,7 +241,8 @@ def _middlebox(scenario: Scenario, setting: Setting) -> Middlebox | None:
     turned = {name.removeprefix("middlebox."): knobs[name] for name in knobs if name.startswith("middlebox.")}
     if chosen == "none":
         if turned:
-            raise InputError(f"knob middlebox.{next(iter(turned))}", "no middlebox on the path", "one")
+            where = f"knob middlebox.{next(iter(turned))}"
+            raise InputError(where, "no middlebox on the path", "one, of any kind (tcpsim middleboxes)")
         return None
     box = middlebox(chosen) if isinstance(chosen, str) else chosen
     return box.with_knobs(turned) if turned else box

@@ -86,11 +86,31 @@ def test_a_restart_says_what_became_of_the_sockets(tcpsim: Tcpsim) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["openstack"], "crowd: found 'openstack' (did you mean openstack-chain"),
+        (["--limit", "5"], "NAME: found none, allowed: mbufs-without-a-timer"),
+        (["--json"], "NAME: found none"),
+        (["openstack"], "population: found 'openstack' (did you mean openstack-chain"),
+        (
+            ["three-idle-timeouts"],
+            "population: found 'three-idle-timeouts', a story of users, allowed: tcpsim u",
+        ),
+        (["w1"], "population: found 'w1', a scenario, allowed: tcpsim explain w1"),
         (["orphan-storm", "--rate", "0"], "--rate: found '0'"),
         (["orphan-storm", "--for", "0s"], "--for: found 0s"),
         (["orphan-storm", "--for", "5"], "--for: found '5'"),
-        (["orphan-storm", "--restart-every", "0s"], "--restart-every: found 0s"),
+        (
+            ["orphan-storm", "--restart-every", "0s"],
+            "--restart-every: found 0s, allowed: a time from 30ms to the",
+        ),
+        (["orphan-storm", "--restart-every", "1us"], "--restart-every: found 1us"),
+        (["orphan-storm", "--restart-at", "0s"], "--restart-at: found 0s"),
+        (
+            ["orphan-storm", "--restart-at", "6min"],
+            "--restart-at: found 6min, allowed: a time from 1us to the end",
+        ),
+        (
+            ["orphan-storm", "--fix", "nat-timeout=1h"],
+            "--fix nat-timeout=1h, knob middlebox.established: found",
+        ),
         (["orphan-storm", "--restart-at", "soon"], "--restart-at: found 'soon'"),
         (["orphan-storm", "--limit", "0"], "--limit: found '0'"),
         (["orphan-storm", "--fix", "nothing"], "--fix: found 'nothing'"),

@@ -44,7 +44,12 @@ def test_a_box_and_its_knobs_on_the_command_line(tcpsim: Tcpsim) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["middleboxes", "pix"], "middlebox: found 'pix', allowed: none, linux-conntrack"),
+        (["middleboxes", "pix"], "middlebox: found 'pix', allowed: aws-nat, gcp-nat"),
+        (["middleboxes", "none"], "middlebox: found 'none', allowed: aws-nat, gcp-nat"),
+        (
+            ["run", "w1", "--set", "middlebox.loose="],
+            "--set: found 'middlebox.loose=', allowed: NAME=VALUE, client",
+        ),
         (["run", "normal-close", "--middlebox", "pix"], "middlebox: found 'pix', allowed: none, linux-con"),
         (
             ["run", "normal-close", "--set", "middlebox.close_wait=1s"],
@@ -52,7 +57,7 @@ def test_a_box_and_its_knobs_on_the_command_line(tcpsim: Tcpsim) -> None:
         ),
         (
             ["compare", "normal-close", "--fix", "nat-timeout=1h"],
-            "knob middlebox.established: found no middlebox on the path",
+            "--fix nat-timeout=1h, knob middlebox.established: found no middlebox on the path",
         ),
         (
             ["run", "normal-close", "--middlebox", "junos", "--loss-side", "left"],

@@ -57,6 +57,11 @@ def test_json(tcpsim: Tcpsim) -> None:
     ("arguments", "complaint"),
     [
         (["browsers"], "users: found 'browsers' (did you mean browsers-and-their-fins"),
+        (
+            ["openstack-chain"],
+            "users: found 'openstack-chain', a population, allowed: tcpsim exhaust openstack-chain",
+        ),
+        (["--variant", "four"], "NAME: found none, allowed: page-over-parallel-connections"),
         (["object-per-request", "--variant", "xyz"], "--variant: found 'xyz', allowed: an object for each"),
     ],
 )
