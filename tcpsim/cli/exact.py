@@ -122,7 +122,7 @@ def command(
     found = answer(pair, losses, horizon, limit)
     everywhere = list(range(len(rates)))
     laws = held = None
-    net = graph(found.chain) if with_times or moments is not None else None
+    net = graph(found.chain, found.classes) if with_times or moments is not None else None
     if net is not None and with_times:
         places = everywhere if as_json else _shown(rates)
         laws = times(found.chain, net, _at(losses, places), list(found.held_us), horizon)

@@ -20,7 +20,8 @@ import numpy as np
 
 from tcpsim.errors import InputError
 from tcpsim.explore.chain import Chain
-from tcpsim.explore.flow import ROOM, Graph, Passages, graph, passages, rates, reaching
+from tcpsim.explore.flow import ROOM, Graph, Passages, graph, passages, reaching
+from tcpsim.explore.rates import rates
 from tcpsim.explore.steps import Masses, Steps, from_changes
 from tcpsim.pair import SIDES, Held, Side
 from tcpsim.tcp.stack import Memory

@@ -16,18 +16,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tcpsim.errors import InputError
 from tcpsim.explore.chain import Chain
 from tcpsim.explore.solve import Class, classes
+from tcpsim.explore.steps import Masses
 
 Ints = NDArray[np.int64]
 Array = NDArray[np.float64]
-Masses = NDArray[Any]  # float64, or object for fractions; the last axis is the loss rate
 
 ROOM: Final = 50_000  # pairs of state and age in hand at once; of large chains most are next to impossible
 _ROUNDS: Final = 200_000  # through the classes that go round at one level; what is left is error
@@ -54,9 +53,9 @@ class Graph(NamedTuple):
         return np.repeat(np.arange(len(self.first) - 1), np.diff(self.first))
 
 
-def graph(chain: Chain) -> Graph:
-    """The arrays of a chain."""
-    parts = classes(chain)
+def graph(chain: Chain, parts: Sequence[Class] | None = None) -> Graph:
+    """The arrays of a chain; `parts` is `classes(chain)`, for whoever has it already."""
+    parts = classes(chain) if parts is None else parts
     edges = sorted(chain.edges, key=itemgetter(0))
     kinds: dict[tuple[tuple[int, ...], tuple[int, ...], float], int] = {}
     kind = [kinds.setdefault((edge.lost, edge.passed, edge.weight), len(kinds)) for edge in edges]
@@ -105,27 +104,6 @@ def reaching(net: Graph, bits: NDArray[np.uint8]) -> NDArray[np.uint8]:
             found[out] |= np.bitwise_or.reduceat(found[net.target], net.first[out])
         if (found == before).all():
             return found
-
-
-def rates(chain: Chain, losses: Sequence[float] | Mapping[str, Sequence[float]]) -> dict[str, Masses]:
-    """Loss rates for each class of loss: one list for all, or one each; all of one length.
-
-    Raises:
-        InputError: a class without rates, lists of different lengths, or a rate outside 0 to 1.
-    """
-    each = losses if isinstance(losses, Mapping) else {known.name: losses for known in chain.classes}
-    found = {}
-    for name in [known.name for known in chain.classes]:
-        if name not in each:
-            raise InputError("losses", f"none for {name!r}", "rates for every class of loss")
-        exact = any(isinstance(rate, Fraction) for rate in each[name])
-        rate = np.array(each[name], dtype=object if exact else float)
-        if rate.ndim != 1 or not ((rate >= 0) & (rate <= 1)).all():
-            raise InputError(f"losses {name}", each[name], "a list of numbers from 0 to 1")
-        found[name] = rate
-    if len({len(rate) for rate in found.values()}) > 1:
-        raise InputError("losses", "lists of different lengths", "as many rates for each class of loss")
-    return found
 
 
 def _ones(each: Mapping[str, Masses]) -> Masses:

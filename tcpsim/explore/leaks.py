@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tcpsim.explore.chain import LIMIT, Chain, View, explore
+from tcpsim.explore.rates import rates
 from tcpsim.explore.solve import Class, Solution, classes, solve
 from tcpsim.pair import Pair, Side
 from tcpsim.scenario import sockets_in_words
@@ -63,6 +64,7 @@ class Answer(NamedTuple):
     """
 
     chain: Chain
+    classes: tuple[Class, ...]  # of the chain, each before whatever it leads to
     losses: Mapping[str, Array]
     ends: tuple[End, ...]
     held_us: Mapping[tuple[Side, State], Array]
@@ -84,14 +86,13 @@ def answer(
     """Explore a pair and say how it ends: `losses` for every class of loss on its path, or for each by name.
 
     Raises:
-        InputError: see `explore` and `solve`.
+        InputError: see `explore` and `rates`.
     """
     chain = explore(pair, limit)
-    each = losses if isinstance(losses, Mapping) else {known.name: losses for known in chain.classes}
-    rates = {name: np.asarray(values, dtype=float) for name, values in each.items()}
+    each = {name: rate.astype(float) for name, rate in rates(chain, losses).items()}
     parts = classes(chain)
-    solution = solve(chain, parts, {name: list(values) for name, values in rates.items()}, horizon_us)
-    return Answer(chain, rates, _ends(chain, parts, solution), _held(solution), solution.cut)
+    solution = solve(chain, parts, each, horizon_us)
+    return Answer(chain, parts, each, _ends(chain, parts, solution), _held(solution), solution.cut)
 
 
 def kind_of(chain: Chain, part: Class) -> Kind:

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import networkx as nx  # type: ignore[import-untyped]
 import numpy as np
 
-from tcpsim.errors import InputError
 from tcpsim.explore.chain import Chain, Edge, View
+from tcpsim.explore.steps import Masses
 
 Value = Any  # a numpy array over loss rates, or one Fraction
 
@@ -91,31 +91,19 @@ def _peeled(states: Iterable[int], before: list[list[int]], behind: list[list[in
 
 
 def solve(
-    chain: Chain, parts: Sequence[Class], losses: Mapping[str, Sequence[float]], horizon_us: int | None = None
+    chain: Chain, parts: Sequence[Class], losses: Mapping[str, Masses], horizon_us: int | None = None
 ) -> Solution:
-    """For many loss rates at once: `losses` by class of loss, all of one length.
-
-    Raises:
-        InputError: a class of loss without rates, or rates outside 0 to 1.
-    """
-    rates = []
-    for each in chain.classes:
-        if each.name not in losses:
-            raise InputError("losses", f"none for {each.name!r}", "rates for every class of loss")
-        rate = np.asarray(losses[each.name], dtype=float)
-        if rate.ndim != 1 or not ((rate >= 0) & (rate <= 1)).all():
-            raise InputError(f"losses {each.name}", losses[each.name], "a list of numbers from 0 to 1")
-        rates.append(rate)
-    length = len(rates[0]) if rates else 1
-    return _Pass(chain, parts, rates, np.ones(length), horizon_us).run()
+    """For many loss rates at once: `losses` by class of loss, in floats, as `rates` checks them."""
+    each = [losses[known.name] for known in chain.classes]
+    length = len(each[0]) if each else 1
+    return _Pass(chain, parts, each, np.ones(length), horizon_us).run()
 
 
 def solve_exactly(
     chain: Chain, parts: Sequence[Class], losses: Mapping[str, Fraction], horizon_us: int | None = None
 ) -> Solution:
     """The same for one loss rate, in fractions."""
-    rates = [losses[each.name] for each in chain.classes]
-    return _Pass(chain, parts, rates, Fraction(1), horizon_us).run()
+    return _Pass(chain, parts, [losses[each.name] for each in chain.classes], Fraction(1), horizon_us).run()
 
 
 class _Pass:

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tcpsim.explore.chain import Chain
-from tcpsim.explore.flow import ROOM, Graph, graph, passages, rates, reaching
+from tcpsim.explore.flow import ROOM, Graph, graph, passages, reaching
+from tcpsim.explore.rates import rates
 from tcpsim.explore.steps import Masses, Steps, from_changes
 from tcpsim.pair import SIDES, Side
 from tcpsim.tcp.state import State

@@ -18,7 +18,8 @@ import numpy as np
 from tcpsim.conform.populations import Kind
 from tcpsim.explore.branch import Branch, Steps
 from tcpsim.explore.chain import Chain, Edge, View, explore
-from tcpsim.explore.flow import Passages, graph, passages, rates
+from tcpsim.explore.flow import Passages, graph, passages
+from tcpsim.explore.rates import rates
 from tcpsim.explore.steps import Steps as Curve
 from tcpsim.explore.steps import from_changes
 from tcpsim.pair import Arrived, Event, Held, Log, Pair, Returned, StateChanged

@@ -1,0 +1,37 @@
+"""Loss rates, as they are put into a chain.
+
+Owns: what can be given for them, in floats or in exact fractions, and the check of it. Refuses to know: what
+they do there (solve, flow).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from tcpsim.errors import InputError
+from tcpsim.explore.chain import Chain
+from tcpsim.explore.steps import Masses
+
+
+def rates(chain: Chain, losses: Sequence[float] | Mapping[str, Sequence[float]]) -> dict[str, Masses]:
+    """Loss rates for each class of loss: one list for all, or one each; all of one length.
+
+    Raises:
+        InputError: a class without rates, lists of different lengths, or a rate outside 0 to 1.
+    """
+    each = losses if isinstance(losses, Mapping) else {known.name: losses for known in chain.classes}
+    found = {}
+    for name in [known.name for known in chain.classes]:
+        if name not in each:
+            raise InputError("losses", f"none for {name!r}", "rates for every class of loss")
+        exact = any(isinstance(rate, Fraction) for rate in each[name])
+        rate = np.array(each[name], dtype=object if exact else float)
+        if rate.ndim != 1 or not ((rate >= 0) & (rate <= 1)).all():
+            raise InputError(f"losses {name}", each[name], "a list of numbers from 0 to 1")
+        found[name] = rate
+    if len({len(rate) for rate in found.values()}) > 1:
+        raise InputError("losses", "lists of different lengths", "as many rates for each class of loss")
+    return found
