@@ -139,11 +139,12 @@ def _ack(step: Step, seg: Segment) -> bool:
         return True
     if t.state == State.SYN_RECEIVED:
         _complete_passive_open(step, seg)
-    prior_una, prior_wnd = t.snd_una, t.snd_wnd
+    prior_una = t.snd_una
     advanced = seg.ack != prior_una
     t.snd_una = seg.ack
     if advanced:
         t.retransmits = 0
+    duplicate = not advanced and _duplicate(step, seg)
     if lt(t.snd_wl1, seg.seq) or (t.snd_wl1 == seg.seq and le(t.snd_wl2, seg.ack)):
         t.snd_wnd = _window(t, seg)
         t.snd_wl1, t.snd_wl2 = seg.seq, seg.ack
@@ -151,13 +152,26 @@ def _ack(step: Step, seg: Segment) -> bool:
     t.probes_out = 0
     t.last_ack_us = step.now
     if t.sent:
-        duplicate = not advanced and not seg.len and not seg.flags & FIN and t.snd_wnd == prior_wnd
         recovery.acknowledged(step, seg, prior_una, duplicate)
     if t.slot is Timer.PERSIST:
         _window_heard(step)
     if advanced and t.fin_acked:
         return _fin_acked(step, seg)
     return False
+
+
+def _duplicate(step: Step, seg: Segment) -> bool:
+    """Whether an ACK that acknowledges nothing new tells of a loss (RFC 5681 section 2), or of anything else.
+
+    Linux asks whether it could update the window (tcp_may_update_window, FLAG_WIN_UPDATE), and the first
+    segment with a later sequence number may, also if the window stays what it was.
+    """
+    t, wnd = step.t, _window(step.t, seg)
+    if seg.len or seg.flags & FIN:
+        return False
+    if step.s.duplicate_ack == "window":
+        return lt(seg.seq, t.snd_wl1) or wnd == t.snd_wnd
+    return lt(seg.seq, t.snd_wl1) or (seg.seq == t.snd_wl1 and 0 < wnd <= t.snd_wnd)
 
 
 def _least_ack(step: Step) -> int:

@@ -19,7 +19,8 @@ What is left out, and the rule that lets it be:
 - A round trip that is yet to be measured is read by what is sent after it: nothing, if the one record that
   is outstanding is the last. Then neither the estimator's inside is read, nor what the peer echoes.
 - The time since data came is read where data comes or goes (`acks.data_arrived`, `acks.data_sent`).
-- SND.WL1 and WL2, where whatever may come begins behind them and acknowledges as much: it passes in any case.
+- SND.WL1 and WL2, where whatever may come begins behind them and acknowledges as much: it passes in any case;
+  but WL1 not where Linux asks it whether an ACK is a duplicate (`arrives._duplicate`).
 - Back-off, once something is outstanding: it is counted for persist, and ends with the next sample before.
 - One record is outstanding and is the last, or only a FIN is to come: it is resent whatever the
   congestion window (`recovery.resend_lost`), and if it is newer than what RACK has heard, RACK's times
@@ -206,7 +207,8 @@ def _window(t: Tcb, s: Stack, around: Around, at_rest: bool, finished: bool) -> 
     ):  # nor is any ACK too old (`arrives._least_ack`)
         return None, None
     newer = around.oldest is not None and le(t.snd_wl1, around.oldest) and le(t.snd_wl2, t.snd_una)
-    if newer and t.state >= State.ESTABLISHED:
+    counted = s.duplicate_ack == "update" and not t.sack_on  # then WL1 tells which ACK is a duplicate
+    if newer and not counted and t.state >= State.ESTABLISHED:
         return t.snd_wnd, None
     return t.snd_wnd, ((t.snd_wl1 - around.theirs) & MASK, (t.snd_wl2 - around.ours) & MASK)
 

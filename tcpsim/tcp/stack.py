@@ -203,6 +203,7 @@ class Stack:
     # congestion and loss recovery
     initial_window: int  # segments
     dupthresh: int
+    duplicate_ack: str  # one with the same "window" (RFC), or one that may not "update" it (Linux)
     loss_probe: bool  # TLP
     rack: bool
     burst_segments: int  # segments sent as one, PSH on the last (Linux TSO autosizing at its floor)

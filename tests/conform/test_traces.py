@@ -97,6 +97,8 @@ def later(row: dict[str, Any], key: str, milliseconds: float) -> None:
         ("ack_rate_limit_us", 50_000, "traces/17q"),
         ("retransmit_collapse", False, "plain/06o"),
         ("nagle", "rfc", "plain/13a"),
+        ("duplicate_ack", "window", "lab/first-duplicate-uncounted"),
+        ("duplicate_ack", "window", "lab/syn-ack-twice"),
     ],
 )
 def test_a_changed_stack_is_found(

@@ -201,4 +201,12 @@ ENDINGS = (
         server=[listen(), accept(), receive(100), send(1_000), wait_until("400ms"), close()],
         drops=("client DATA 1", "client FIN 1-2"),
     ),
+    Situation(
+        "first-duplicate-uncounted",
+        "without SACK the first ACK after a request is no duplicate: of three two count, too few for Reno",
+        client=[connect(), send(100), receive_to_eof(), close()],
+        server=[listen(), accept(), receive(100), send(5_000), wait_until("600ms"), close()],
+        knobs={"sack": "false", "loss_probe": "false", "rack": "false", "tcp_fin_timeout": "1s"},
+        drops=("server DATA 1",),
+    ),
 )

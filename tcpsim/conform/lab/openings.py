@@ -108,4 +108,19 @@ OPENINGS = (
         client=[connect(), wait_until("100ms"), send(100), receive(1), close()],
         server=[listen(), wait_until("20ms"), close("listener"), ignore()],
     ),
+    Situation(
+        "syn-ack-twice",
+        "SYN-ACK and SYN come again at once: a window of one segment, and the FIN waits its turn",
+        client=[connect(), send(100), receive_to_eof(), close()],
+        server=[listen(), accept(), receive(100), send(1_000), close()],
+        knobs={
+            "sack": "false",
+            "timestamps": "false",
+            "loss_probe": "false",
+            "rack": "false",
+            "tcp_syn_linear_timeouts": "0",
+            "tcp_fin_timeout": "1s",
+        },
+        drops=("server #1",),
+    ),
 )

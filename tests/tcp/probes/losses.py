@@ -57,6 +57,27 @@ def three_duplicate_acks(s: Stack) -> None:
     assert answers[2][0].seq == line.log(CLIENT, since)[0].seg.seq
 
 
+def after_acks_of_nothing_new(s: Stack, acks: int) -> list[str]:
+    """Answers to so many ACKs in a row that bring nothing, not even another window, and no SACK."""
+    line = Line(turned(s, sack=False, window_scaling=False)).open()
+    alone(line)
+    line.send(CLIENT, 3 * 1_448)
+    same = segment_for(line, CLIENT, "A", ack=-3 * 1_448, wnd=line.tcb(CLIENT).snd_wnd)
+    return [flags_of(line.inject(CLIENT, same)) for _ in range(acks)]
+
+
+@probe("linux", "duplicate_ack")
+def the_first_ack_behind_the_syn_is_no_duplicate(s: Stack) -> None:
+    """tcp_input.c tcp_may_update_window: a later sequence number may bring a window, so it is not counted."""
+    assert after_acks_of_nothing_new(s, 4) == ["", "", "", "A"]
+
+
+@probe("rfc9293", "duplicate_ack")
+def every_ack_with_the_same_window_is_a_duplicate(s: Stack) -> None:
+    """RFC 5681 section 2 (e)."""
+    assert after_acks_of_nothing_new(s, 3) == ["", "", "A"]
+
+
 @probe("linux", "retransmit_collapse")
 def small_segments_are_resent_as_one(s: Stack) -> None:
     """ip-sysctl.rst tcp_retrans_collapse; tcp_output.c tcp_retrans_try_collapse."""

@@ -32,6 +32,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "time_wait_yields": ("listens", "always"),
     "send_unconnected_error": ("EPIPE", "ENOTCONN"),
     "least_ack": ("window", "octets", "acknowledged"),
+    "duplicate_ack": ("window", "update"),
     "syn_reset_answer": ("segment", "active"),
     "syn_fin": ("drop", "accept"),
     "window_checked": ("offered", "room"),
