@@ -25,6 +25,13 @@ def test_a_column_that_begins_empty_is_read_back(tmp_path: Path) -> None:
     assert read_table(tmp_path / "table.csv").equals(table)
 
 
+def test_a_number_keeps_its_digits_wherever_its_point_is(tmp_path: Path) -> None:
+    """A probability of 1e-20 is no 0; what rounding left behind the twelfth digit is not shown."""
+    written, read = [1.25e-20, 0.1 + 0.2, 1 / 3, 60.0, None], [1.25e-20, 0.3, 0.333333333333, 60.0, None]
+    write_table(pl.DataFrame({"probability": written}), tmp_path / "table.csv")
+    assert read_table(tmp_path / "table.csv")["probability"].to_list() == read
+
+
 def test_the_same_table_is_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
         write_table(TABLE, tmp_path / name)
