@@ -47,7 +47,7 @@ def _list(context: click.Context, parameter: click.Parameter, asked: bool) -> No
     help="List the properties, and where each comes from.",
 )
 @setting_options_but_loss
-@duration("--loss-from", help="When losses begin; after 300ms a connection is established.")
+@duration("--loss-from", help="When losses begin: with server.delay=1s and 500ms, at the close.")
 @whole(
     "--limit",
     1,

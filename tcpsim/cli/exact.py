@@ -73,7 +73,7 @@ def parse_rates(text: str, where: str = "--loss") -> Rates:
     help="Loss rates, both ways: 0.05, or 0.01,0.1, or FIRST:LAST:COUNT.",
 )
 @setting_options_but_loss
-@duration("--loss-from", help="When losses begin; after 300ms a connection is established.")
+@duration("--loss-from", help="When losses begin: with server.delay=1s and 500ms, at the close.")
 @duration(
     "--horizon", default="7d", show_default=True, help="An expected stay beyond this is an end of its own."
 )
@@ -114,6 +114,10 @@ def command(
     moments = when(at_us, rate, for_us, fixed)
     ways = {"to client": changes.pop("loss_to_client"), "to server": changes.pop("loss_to_server")}
     one_way = {way: p for way, p in ways.items() if p is not None}
+    if len(one_way) == len(ways):
+        raise InputError(
+            "--loss-to-client", "--loss-to-server beside it", "one of them, and --loss for the other way"
+        )
     asked = setting(loss=None, loss_to_client=None, loss_to_server=None, **changes)
     for way in ways:
         asked["loss_" + way.replace(" ", "_")] = one_way.get(way, _OPEN)
@@ -276,6 +280,9 @@ def _draw(path: Path, rates: Rates, found: Answer, chosen: Scenario, held: Held 
     from tcpsim.draw.sheet import save
 
     note = f"{found.chain.states:,} states; no sampling"
+    lost = found.error.max() if held is None else held.found.error[held.place]
+    if lost:
+        note += f"; at most {lost:.3g} of the probability was not explored"
     if held is None:
         drawn = exact_figure(rates, found.ends, chosen.title, chosen.name, note)
     else:

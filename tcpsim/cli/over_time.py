@@ -221,6 +221,7 @@ def times_json(found: Times | None) -> dict[str, Any]:
                 "never": held.never.tolist(),
                 "for_ever": held.for_ever.tolist(),
                 "quantiles_us": {f"{share:g}": held.quantile_us(share) for share in _SHARES},
+                "error": held.error.tolist(),
             }
             for (side, state), held in found.stays.items()
         ],
@@ -248,4 +249,6 @@ def times_text(found: Times | None, heads: Sequence[str]) -> list[str]:
             first = [side, what] if share == _SHARES[0] else ["", ""]
             cells = ["-" if us is None else length(us) for us in quantile(share)]
             rows.append([*first, f"{100 * share:g} % by", *cells])
-    return [*columns(rows, 3), "-: not within the horizon", ""]
+    lost = max(float(held.error.max()) for held in found.stays.values())
+    cut = f"; at most {lost:.3g} of the probability was not followed to the end" if lost else ""
+    return [*columns(rows, 3), f"-: not within the horizon{cut}", ""]

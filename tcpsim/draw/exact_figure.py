@@ -27,13 +27,17 @@ from tcpsim.pair import SIDES
 from tcpsim.tcp.state import State
 
 _SEEN = 0.01  # of the most that is held
+_FEW = 60  # times: each is marked
 _LEAST_US = 1_000_000  # an axis has some length, also for the one time 0
 
 
 def exact_figure(
     losses: Sequence[float], ends: Sequence[End], title: str, subtitle: str = "", note: str = ""
 ) -> Figure:
-    """The probability of each leak against the loss rate, both in percent; no sampling, so no band."""
+    """The probability of each leak against the loss rate, both in percent; no sampling, so no band.
+
+    One rate is a point for each leak.
+    """
     figure, (panel,) = sheet(title, subtitle, width=7.5, height=4.6)
     for end in ends:
         if end.kind is Kind.CLEAN or not end.probability.any():
@@ -41,10 +45,11 @@ def exact_figure(
         colour = state_colour(_state(end))
         label = f"client {end.client}, server {end.server}" if end.client else str(end.kind)
         style = "-" if end.permanent else "--"
-        panel.plot(np.asarray(losses), end.probability, style, color=colour, label=label)
+        one = {"marker": "o", "clip_on": False} if len(losses) == 1 else {}
+        panel.plot(np.asarray(losses), end.probability, style, color=colour, label=label, **one)
     percent_axis(panel, "x", "loss, each way")
     percent_axis(panel, "y", "of connections")
-    panel.set_xlim(min(losses), max(losses) or 1)
+    panel.set_xlim(min(losses) if len(losses) > 1 else 0, max(losses) or 1)
     panel.set_ylim(bottom=0)
     label_ends(panel)
     footnote(figure, note)
@@ -54,7 +59,8 @@ def exact_figure(
 def over_time_figure(found: OverTime, place: int, title: str, subtitle: str = "", note: str = "") -> Figure:
     """Expected sockets by state, a panel for each side, at the loss rate at `place`; with the band of a host.
 
-    A state that is never held by one in a hundred of the side's sockets is left out.
+    A state that is never held by one in a hundred of the side's sockets is left out. Where times are few each
+    is marked: a line between them says nothing.
     """
     figure, panels = sheet(title, subtitle, columns=2, width=10.5, height=4.6)
     at_us = found.at_us
@@ -71,7 +77,8 @@ def over_time_figure(found: OverTime, place: int, title: str, subtitle: str = ""
                 low, high = found.low[number, :, place], found.high[number, :, place]
                 panel.fill_between(at_us, low, high, color=colour, alpha=0.25, linewidth=0, zorder=2)
             draw = panel.plot if found.confidence else partial(panel.step, where="post")
-            draw(at_us, mean, color=colour, linewidth=1.6, zorder=3, label=str(state))
+            marker = "." if len(at_us) <= _FEW else None
+            draw(at_us, mean, color=colour, linewidth=1.6, marker=marker, zorder=3, label=str(state))
         panel_title(panel, side)
         time_axis(panel, max(int(at_us[-1]), _LEAST_US), "time" if found.confidence else "age")
         if found.confidence:

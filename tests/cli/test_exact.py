@@ -58,11 +58,17 @@ def test_table_csv_and_picture(tcpsim: Tcpsim, tmp_path: Path) -> None:
     assert "CLOSE-WAIT" in figure.read_text()
 
 
-def test_what_is_cut_is_said(tcpsim: Tcpsim) -> None:
+def test_what_is_cut_is_said(tcpsim: Tcpsim, tmp_path: Path) -> None:
     status, out, _ = tcpsim(*EXACT, "--limit", "15", "--at", "0s,1h")
     assert status == 0
     assert "not explored" in out
     assert "not followed to the end" in out
+    picture = tmp_path / "ends.svg"
+    out = tcpsim(*EXACT, "--limit", "15", "--times", "--figure", str(picture))[1]
+    assert "-: not within the horizon; at most" in out
+    assert "of the probability was not explored" in picture.read_text()
+    times = json.loads(tcpsim(*EXACT, "--limit", "15", "--loss", "0.3", "--times", "--json")[1])["times"]
+    assert all(each["error"][0] > 0 for each in times)
 
 
 def test_one_way_only(tcpsim: Tcpsim) -> None:
@@ -133,6 +139,7 @@ def test_times_as_a_table(tcpsim: Tcpsim) -> None:
         (("--loss", "0:1"), "FIRST:LAST:COUNT"),
         (("--loss", "0:0.3:1"), "a COUNT from 2"),
         (("--loss", "2"), "--loss"),
+        (("--loss-to-client", "0.1", "--loss-to-server", "0.1"), "--loss for the other way"),
         (("--limit", "0"), "--limit"),
         (("--with", "server.delay=exp(2s)"), "fixed times"),
     ],
