@@ -45,8 +45,9 @@ def exact_figure(
         colour = state_colour(_state(end))
         label = f"client {end.client}, server {end.server}" if end.client else str(end.kind)
         style = "-" if end.permanent else "--"
-        one = {"marker": "o", "clip_on": False} if len(losses) == 1 else {}
-        panel.plot(np.asarray(losses), end.probability, style, color=colour, label=label, **one)
+        (drawn,) = panel.plot(np.asarray(losses), end.probability, style, color=colour, label=label)
+        if len(losses) == 1:
+            drawn.set(marker="o", clip_on=False)
     percent_axis(panel, "x", "loss, each way")
     percent_axis(panel, "y", "of connections")
     panel.set_xlim(min(losses) if len(losses) > 1 else 0, max(losses) or 1)
