@@ -110,7 +110,7 @@ def _helps(chosen: Scenario) -> str:
 def _invitation(chosen: Scenario, called: str) -> str:
     if chosen.cures or chosen.in_vain:
         return f"Try: tcpsim compare {called}"
-    return f"Try: tcpsim run {called} --help"
+    return f"Try: tcpsim compare {called} --fix FIX (tcpsim compare --help lists them)"
 
 
 def reads_in_words(reads: tuple[int | str, ...]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tcpsim.pair import SIDES, Event, Pair, Returned, Sent, Side, StateChanged
 from tcpsim.path import Seeded
-from tcpsim.scenario.run import Ended, run, sockets_in_words
+from tcpsim.scenario.run import ONLY_FD, Ended, run, sockets_in_words
 from tcpsim.scenario.scenario import Expect, Scenario, build
 from tcpsim.sockets import Recv
 from tcpsim.tcp.state import State
@@ -57,14 +57,19 @@ def play(scenario: Scenario, seed: int = 1, **overrides: Any) -> Played:
 
 
 def about_reads(scenario: Scenario) -> bool:
-    """Whether the story is one of a read that fails."""
+    """Whether the story is one of a read that fails, and not of a descriptor that stays afterwards."""
     expected = scenario.expect.reads if scenario.expect else None
-    return any(isinstance(read, str) for read in expected or ())
+    return any(isinstance(read, str) for read in expected or ()) and not _about_descriptors(scenario)
 
 
 def cured(scenario: Scenario, played: Played) -> bool:
-    """Whether the host concerned holds no connection, and no read fails where that is the story."""
+    """Whether the host concerned holds no connection.
+
+    Where a descriptor is the story, it holds none of those either; where a read that fails is, none fails.
+    """
     held = [socket for side in _concerned(scenario) for socket in getattr(played.ended, side)]
+    if _about_descriptors(scenario):
+        return not held
     fails = any(isinstance(read, str) for read in played.reads)
     return not (about_reads(scenario) and fails) and all(socket.state is State.CLOSED for socket in held)
 
@@ -72,6 +77,10 @@ def cured(scenario: Scenario, played: Played) -> bool:
 def cured_us(scenario: Scenario, played: Played) -> int | None:
     """Since when that is so; None if it is not."""
     return played.settled_on_us(*_concerned(scenario)) if cured(scenario, played) else None
+
+
+def _about_descriptors(scenario: Scenario) -> bool:
+    return scenario.expect is not None and ONLY_FD in (scenario.expect.client, scenario.expect.server)
 
 
 def _concerned(scenario: Scenario) -> tuple[Side, ...]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tcpsim.pair import Held, Log, Pair, advance, census, next_time
 from tcpsim.path import Chooser
@@ -78,11 +78,14 @@ def ended(pair: Pair, horizon_us: int) -> Ended:
     return Ended(pair, pair.now_us, verdict, client, server)
 
 
+ONLY_FD: Final = "gone but for its descriptor"
+
+
 def sockets_in_words(held: tuple[Held, ...]) -> str:
     """What a host holds of one connection: "gone", "CLOSE-WAIT", "2 ESTABLISHED + TIME-WAIT"."""
     counts = Counter(str(each.state) for each in _alive(held))
     if not counts:
-        return "gone" if not held else "gone but for its descriptor"
+        return "gone" if not held else ONLY_FD
     return " + ".join(name if count == 1 else f"{count} {name}" for name, count in counts.items())
 
 

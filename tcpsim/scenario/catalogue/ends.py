@@ -5,7 +5,9 @@ Owns: short names for verdicts and for hosts that hold nothing any more. Refuses
 
 from __future__ import annotations
 
-from tcpsim.scenario.run import Verdict
+from tcpsim.scenario.run import ONLY_FD, Verdict
+
+__all__ = ["CLEAN", "GONE", "ONLY_FD", "PERMANENT", "RUNNING"]
 
 CLEAN, PERMANENT, RUNNING = Verdict.CLEAN, Verdict.PERMANENT, Verdict.RUNNING
-GONE, ONLY_FD = "gone", "gone but for its descriptor"
+GONE = "gone"

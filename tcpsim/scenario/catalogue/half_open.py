@@ -20,7 +20,7 @@ SCENARIOS = (
         watch="ten FINs into the void, FIN-WAIT-1, and silence",
         client="vanishes",
         server="keep-alive-timeout",
-        expect=Expect(GONE, GONE, CLEAN, rst=False),
+        expect=Expect(GONE, GONE, CLEAN, rst=False, settled=("127s", "135s")),
         horizon="1h",
         contrasts=(
             Contrast(
@@ -42,7 +42,7 @@ SCENARIOS = (
         server="responds-then-closes",
         arguments={"server.delay": "200ms"},
         drops=("every server FIN",),
-        expect=Expect("ESTABLISHED", GONE, PERMANENT, rst=False),
+        expect=Expect("ESTABLISHED", GONE, PERMANENT, rst=False, settled=("112s", "120s")),
         horizon="1h",
         concerns="client",
         cures=("keepalive=10min",),

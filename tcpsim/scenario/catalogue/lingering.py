@@ -58,7 +58,9 @@ SCENARIOS = (
         client="never-closes",
         server="drains",
         stack_server="4.4bsd",
-        expect=Expect("CLOSE-WAIT", "FIN-WAIT-2", PERMANENT, rst=False),
+        expect=Expect(
+            "CLOSE-WAIT", "FIN-WAIT-2", PERMANENT, rst=False, settled=("100ms", "120ms"), reads=(1000, 0)
+        ),
         horizon="24h",
         concerns="server",
         contrasts=(

@@ -22,7 +22,7 @@ SCENARIOS = (
         watch="the RST, and the socket that has a descriptor but no state",
         client="sends-once-more",
         server="responds-then-closes",
-        expect=Expect(ONLY_FD, GONE, CLEAN, rst=True),
+        expect=Expect(ONLY_FD, GONE, CLEAN, rst=True, settled=("5s", "5100ms")),
         horizon="10min",
     ),
     Scenario(
@@ -35,7 +35,7 @@ SCENARIOS = (
         watch="one probe after two hours, one RST",
         client="keepalive-never-closes",
         server="responds-then-closes",
-        expect=Expect(ONLY_FD, GONE, CLEAN, rst=True),
+        expect=Expect(ONLY_FD, GONE, CLEAN, rst=True, settled=("2h", "7201s"), reads=(1000, 0)),
         horizon="3h",
         contrasts=(
             Contrast(
