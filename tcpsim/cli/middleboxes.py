@@ -20,7 +20,6 @@ _OVERVIEW = (
     ("FIN_WAIT", "fin_wait_us"),
     ("CLOSE_WAIT", "close_wait_us"),
     ("LAST_ACK", "last_ack_us"),
-    ("TIME_WAIT", "time_wait_us"),
     ("picks up", "loose"),
     ("RST to", "answers"),
 )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tcpsim.draw.ladder import WIDTH
 from tcpsim.path import middleboxes
 
 Tcpsim = Callable[..., tuple[int, str, str]]
@@ -16,6 +17,7 @@ def test_the_list_names_every_box_with_its_times(tcpsim: Tcpsim) -> None:
     status, out, _ = tcpsim("middleboxes")
     assert status == 0
     assert [line.split()[0] for line in out.splitlines()[1:]] == list(middleboxes())
+    assert max(map(len, out.splitlines())) <= WIDTH
     assert "432000" not in out
     assert "5d" in out
 

@@ -14,9 +14,9 @@ Tcpsim = Callable[..., tuple[int, str, str]]
 
 
 def test_without_a_name_it_lists_them(tcpsim: Tcpsim) -> None:
-    assert [line.split()[0] for line in tcpsim("users")[1].splitlines()] == [
-        each.name for each in clienteles()
-    ]
+    lines = tcpsim("users")[1].splitlines()
+    assert [line.split()[0] for line in lines] == [each.name for each in clienteles()]
+    assert max(map(len, lines)) <= WIDTH
 
 
 def test_scenarios_lists_them_too_and_says_how_to_run_one(tcpsim: Tcpsim) -> None:

@@ -70,7 +70,7 @@ CLIENTELES = (
     ),
     Clientele(
         name="browsers-and-their-fins",
-        title="What a buggy browser does in the end decides what stays on the server",
+        title="What a buggy browser does last decides what stays on the server",
         story="Each visitor reads two pages, a minute each, over four connections; the server closes them"
         " after 15 s and has no FIN-WAIT-2 timer. A sound browser looks every five seconds. Of the others,"
         " one answers a FIN only when it opens the next connection, one when the user quits it; one loses its"
@@ -91,7 +91,7 @@ CLIENTELES = (
     ),
     Clientele(
         name="workers-held-by-keepalive",
-        title="An idle persistent connection holds a worker, and somebody else's page waits for it",
+        title="An idle persistent connection holds a worker for which others wait",
         story="A prefork server with 40 workers; each second a visitor fetches one page over four"
         " connections. A worker is a connection's until KeepAliveTimeout is over, and for up to two seconds"
         " of lingering_close() after that, though nobody asks for anything. Four connections a second for"
