@@ -127,17 +127,22 @@ def _amount(resource: str, used: int) -> str:
 def _judgement(limit: Limit, ran: Ran) -> list[str]:
     """Whether and when the limit was met, who pays, why, and what a larger one would do."""
     found = ran.found
+    just = found.met_us is not None and found.needs == limit.amount and not found.refused
     if found.met_us is None:
         lines = [f"never met: at most {_amount(limit.resource, found.peak)} in use"]
+    elif just:
+        lines = [f"after {length(found.met_us)}: all in use, and nobody asks for more"]
     else:
         lines = [f"after {length(found.met_us)}: {_symptom(limit, ran.census)}", *_paid(limit, ran)]
     needs = _amount(limit.resource, found.needs)
     if found.leaking:
         lines.append("unbounded: some connections keep theirs for ever; with more of it, later, not never")
-    elif found.met_us is None and found.growing:
+    elif (found.met_us is None or just) and found.growing:
         lines.append("nothing is kept for ever, but the use still grew in the end: look for longer (--for)")
     elif found.met_us is None:
         lines.append("bounded: nothing is kept for ever, and rate x time is below the limit")
+    elif just:
+        lines.append("bounded: nothing is kept for ever, and rate x time is just the limit")
     elif found.growing:
         lines.append(f"nothing is kept for ever, but {needs} were not enough yet: look for longer (--for)")
     elif limit.resource == "bytes":

@@ -50,6 +50,20 @@ def test_with_a_timer_it_says_which(tcpsim: Tcpsim) -> None:
     assert "look for longer" in short
 
 
+def test_a_limit_that_is_just_enough_is_no_failure(tcpsim: Tcpsim) -> None:
+    """Two ports a second, each for 60 s of TIME-WAIT and some milliseconds before."""
+    ports = "exhaust", "ports-by-time-wait", "--for", "130s", "--limit", "121"
+    _, just, _ = tcpsim(*ports, "--rate", "120/min")
+    _, over, _ = tcpsim(*ports, "--rate", "122/min")
+    assert (
+        "all in use, and nobody asks for more\n  bounded: nothing is kept for ever, and rate x time is"
+        in just
+    )
+    assert "EADDRNOTAVAIL" not in just
+    assert "EADDRNOTAVAIL, no port is left for connect()" in over
+    assert "connections pay for it" in over
+
+
 def test_fixes_and_json(tcpsim: Tcpsim) -> None:
     _, out, _ = tcpsim("exhaust", "openstack-chain", "--json", "--for", "2h")
     document = json.loads(out)
