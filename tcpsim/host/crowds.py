@@ -259,7 +259,7 @@ _ALL = (
         " seconds for each of them before it lets go: at a hundred a second that is 200 processes, so"
         " requests wait in the accept queue, longer and longer. Without it a process is free as soon as"
         " it has answered; the sockets in FIN-WAIT-2 that are left belong to none.",
-        watch="all 150 workers busy within two seconds; with --fix no-lingering-close a handful",
+        watch="all 150 workers busy within two seconds; with --fix no-lingering-close none is kept",
         scenario="lingering-close",
         overrides={"client": "never-closes"},
         cures=("no-lingering-close", "client-closes"),
