@@ -54,7 +54,9 @@ def test_table_csv_and_picture(tcpsim: Tcpsim, tmp_path: Path) -> None:
     assert "permanent  CLOSE-WAIT" in out
     assert '--drop "server #' in out
     assert csv.read_text().splitlines()[0] == "loss,kind,client,server,permanent,probability"
-    assert len(csv.read_text().splitlines()) == 1 + 2 * 3
+    rows = [line.split(",") for line in csv.read_text().splitlines()[1:]]
+    assert len(rows) == 2 * 3
+    assert all((row[1] == "permanent") == (row[4] == "true") for row in rows)
     assert "CLOSE-WAIT" in figure.read_text()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from tcpsim.explore.tree import tree
 from tcpsim.pair import Event, Pair, Sent, census, new_pair
 from tcpsim.path import GilbertElliott, Quiet, make_path
 from tcpsim.scenario import build, run, scenario
-from tcpsim.tcp.stack import stack
+from tcpsim.tcp.segment import Segment
+from tcpsim.tcp.stack import Stack, stack
 from tests.explore.worlds import WEEK_US, both_close, leaver, one_rst, opens_and_closes
 
 RATES = np.linspace(0.0, 0.5, 31)
@@ -81,11 +83,25 @@ def test_the_number_of_the_design() -> None:
     assert found.probability("CLOSE-WAIT", "gone")[0] == pytest.approx(0.30161, abs=5e-6)
 
 
-def test_hpux_11_with_its_timer_obeys_the_closed_form() -> None:
-    """Its FIN transmissions are limited by a time; the number comes from what is seen at certain loss."""
-    server = stack("hpux-11").with_knobs({"fin_wait_2_us": "10min", "orphan_keep_idle_us": "never"})
+ORPHAN_PROBES = {"keepalive_default": True, "keepalive_orphans": True}
+
+
+def hpux_11(**knobs: Any) -> Stack:
+    """With its explicit FIN-WAIT-2 timer, without its keepalive of detached sockets."""
+    return stack("hpux-11").with_knobs({"fin_wait_2_us": "10min", "orphan_keep_idle_us": "never", **knobs})
+
+
+@pytest.mark.parametrize("closer_probes", [False, True])
+def test_hpux_11_with_its_timer_obeys_the_closed_form(closer_probes: bool) -> None:
+    """Its FIN transmissions are limited by a time; the number comes from what is seen at certain loss.
+
+    Keepalive on the closer changes nothing, though probes are sent.
+    """
+    probes = {"keep_idle_us": "4min", "keep_intvl_us": "70s", "orphan_keep_idle_us": "none"}
+    server = hpux_11(**(ORPHAN_PROBES | probes if closer_probes else {}))
     pair = leaver(0.1, 0, server=server)
     sent = _fins_sent(leaver(1.0, 0, server=server))
+    assert bool(_probes(pair)) == closer_probes
     p = RATES
     h, g = p**sent, (1 - (1 - p) ** 2) ** sent
     found = answer(pair, list(p), WEEK_US)
@@ -95,24 +111,45 @@ def test_hpux_11_with_its_timer_obeys_the_closed_form() -> None:
     assert np.abs(found.probability("ESTABLISHED", "gone", Kind.PERMANENT) - h).max() < 1e-12
 
 
-def _fins_sent(pair: Pair) -> int:
+def _sent(pair: Pair) -> list[Segment]:
+    """What the server sends if nothing is lost by chance."""
     events: list[Event] = []
     run(pair, Quiet(), WEEK_US, events.append)
-    return sum(isinstance(event, Sent) and event.segment.fin for event in events)
+    return [event.segment for event in events if isinstance(event, Sent) and event.side == "server"]
 
 
-def test_keepalive_on_the_idle_peer_leaves_nothing_permanent() -> None:
-    found = answer(leaver(0.1, 8, keepalive=True), list(RATES), WEEK_US)
+def _fins_sent(pair: Pair) -> int:
+    return sum(segment.fin for segment in _sent(pair))
+
+
+def _probes(pair: Pair) -> int:
+    """Keepalive probes: empty segments from below what was sent."""
+    sent = _sent(pair)
+    fin = next(segment for segment in sent if segment.fin)
+    return sum(not (each.fin or each.rst or each.syn) and each.seq == fin.seq for each in sent)
+
+
+@pytest.mark.parametrize("server", [one_rst(8), hpux_11()], ids=["one RST", "hpux-11"])
+def test_keepalive_on_the_idle_peer_leaves_nothing_permanent(server: Stack) -> None:
+    found = answer(leaver(0.1, 8, server=server, keepalive=True), list(RATES), WEEK_US)
     assert {end.kind for end in found.ends} == {Kind.CLEAN}
     assert np.abs(sum(end.probability for end in found.ends) - 1).max() < 1e-12
 
 
 def test_keepalive_on_the_closer_changes_nothing() -> None:
     plain = answer(leaver(0.1, 8), list(RATES), WEEK_US)
-    server = one_rst(8, keepalive_default=True, keep_idle_us="30s", keep_intvl_us="10s")
+    server = one_rst(8, keep_idle_us="25s", keep_intvl_us="8s", **ORPHAN_PROBES)
+    assert _probes(leaver(0.1, 8, server=server))
     kept = answer(leaver(0.1, 8, server=server), list(RATES), WEEK_US)
     for words in (("CLOSE-WAIT", "gone"), ("ESTABLISHED", "gone")):
         assert np.abs(kept.probability(*words) - plain.probability(*words)).max() < 1e-12
+
+
+def test_a_probe_under_way_at_the_end_of_fin_wait_2_is_a_second_chance() -> None:
+    """Its answer finds nobody, and draws a RST of its own: as where a third probe is sent after 60 s."""
+    server = one_rst(8, keep_idle_us="30s", keep_intvl_us="10s", **ORPHAN_PROBES)
+    plain, kept = (answer(leaver(0.1, 8, server=each), [0.3], WEEK_US) for each in (None, server))
+    assert kept.probability("CLOSE-WAIT", "gone")[0] < plain.probability("CLOSE-WAIT", "gone")[0] - 1e-3
 
 
 def test_probes_that_are_answered_are_metastable() -> None:

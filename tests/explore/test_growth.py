@@ -38,6 +38,15 @@ def test_poisson_law(mean: float) -> None:
         assert law.probability[count - law.low] == pytest.approx(_poisson(mean, count), abs=1e-13)
 
 
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99, 0.999])
+def test_a_band_leaves_out_no_more_than_it_says_on_each_side(confidence: float) -> None:
+    low, high = poisson({1: 40.0}).between(confidence)
+    tail = (1 - confidence) / 2
+    at_most = [math.fsum(_poisson(40.0, count) for count in range(last + 1)) for last in range(100)]
+    assert at_most[low - 1] < tail <= at_most[low]
+    assert at_most[high - 1] < 1 - tail <= at_most[high]
+
+
 def test_connections_that_count_for_several() -> None:
     law = poisson({2: 3.0, 6: 1.0})
     assert (law.low, law.unit) == (0, 2)

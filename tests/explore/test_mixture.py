@@ -77,6 +77,26 @@ def test_a_drawn_time_in_strata(strata: int) -> None:
     assert abs(held_us - 500_000) <= max(1.0, found.error_us(_established))
 
 
+def test_the_error_of_a_time_held_is_seen_where_it_is_not_linear_in_what_is_drawn() -> None:
+    """Up to 0.4 s after the server has accepted: where the wait is longer that is all that counts."""
+    until_us = 430_000
+
+    def kind(us: int) -> Occupancy:
+        return occupancy(explore(_ends_with(close(), 0.0, us)), [0.0], until_us)
+
+    found = drawn(kind, Uniform(0, 999_999), 8)
+    held_us = found.seen.curve(_established).integral_us(until_us)[0]
+    off_us = abs(held_us - (400_000 - 400_000**2 / 2_000_000))
+    assert 100 < off_us < found.error_us(_established) < 50_000
+
+
+def test_what_was_cut_of_a_kind_is_cut_of_the_mixture_in_proportion() -> None:
+    whole = occupancy(explore(leaver(0.1, 3)), [0.1, 0.3], WEEK_US)
+    part = occupancy(explore(leaver(0.1, 3), limit=15), [0.1, 0.3], WEEK_US)
+    assert part.error.min() > 0
+    assert mixture([(0.75, whole), (0.25, part)]).error == pytest.approx(part.error / 4)
+
+
 def test_mixtures_that_are_none() -> None:
     short, long = _after(1_000), _after(2_000)
     with pytest.raises(InputError, match="add up to 1"):

@@ -12,6 +12,7 @@ from tcpsim.explore.statements import (
     one_socket_per_ports,
     received_was_sent,
     rst_draws_no_rst,
+    time_wait_answers_fin,
 )
 from tcpsim.pair import Arrived, Called, Kill, Pair, Sent, advance, call, census, new_pair
 from tcpsim.path import Quiet, make_path
@@ -19,7 +20,7 @@ from tcpsim.scenario import build, scenario
 from tcpsim.sockets import Close
 from tcpsim.tcp import acks
 from tcpsim.tcp.end import End
-from tcpsim.tcp.segment import RST, Segment
+from tcpsim.tcp.segment import ACK, FIN, RST, Segment
 from tcpsim.tcp.stack import stack
 from tcpsim.tcp.state import State
 from tests.explore.worlds import leaver, one_rst, opens_and_closes
@@ -148,6 +149,19 @@ def test_two_sockets_on_one_pair_of_ports() -> None:
     assert one_socket_per_ports(pair)
     system = pair.client.system._replace(end=twice)
     assert not one_socket_per_ports(pair._replace(client=pair.client._replace(system=system)))
+
+
+def test_another_acknowledgment_in_time_wait_is_no_answer() -> None:
+    pair = opens_and_closes(0.5, mini_sockets=True)
+    while State.TIME_WAIT not in [held.state for held in census(pair, "server")]:
+        pair = advance(pair, Quiet())
+    (t,) = pair.server.system.end.sockets.values()
+    fin = Segment(t.remote_port, t.local_port, FIN | ACK, t.rcv_nxt - 1, t.snd_nxt, 0, 100)
+    good = Segment(t.local_port, t.remote_port, ACK, t.snd_nxt, t.rcv_nxt, 0, 100)
+    arrived = Arrived(0, "server", fin)
+    assert time_wait_answers_fin(Step(pair, [arrived, Sent(0, "server", good, (1,))]))
+    assert not time_wait_answers_fin(Step(pair, [arrived, Sent(0, "server", good._replace(ack=1), (1,))]))
+    assert not time_wait_answers_fin(Step(pair, [arrived]))
 
 
 def test_a_rst_for_a_rst() -> None:
