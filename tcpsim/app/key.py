@@ -1,6 +1,6 @@
 """When two programs are the same but for the clock, and what they may still do.
 
-Owns: a running program seen from a moment, whether it will act again, and whether it may yet open a
+Owns: a running program without the clock, whether it will act again, and whether it may yet open a
 connection. Refuses to know: what its calls do.
 """
 
@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from tcpsim.app.program import END, Program, Running, relative
+from tcpsim.app.program import END, Program, Running
+from tcpsim.tcp.seen import EVER, Instant
 
 _ALWAYS = 1 << 30  # of a step that makes its calls as long as it is there
 
@@ -53,12 +54,13 @@ def _next(program: Program, index: int, alive: bool) -> Iterator[int]:
         yield program.error_pc if index < program.error_pc else len(program.ops) - 1
 
 
-def key(r: Running, now_us: int) -> tuple[object, ...]:
-    """Programs of equal key answer the same from `now_us` on; a time ahead that it may wait for counts."""
-    clocks_us = _clocks_us(r.program)
-    if not clocks_us:
-        return relative(r, now_us)
-    return (*relative(r, now_us), *[max(at_us - now_us, 0) for at_us in clocks_us])
+def key(r: Running) -> tuple[tuple[object, ...], tuple[Instant, ...]]:
+    """What a program is at any moment, and the instants whose distance counts: those it may yet wait for."""
+    own = [None if at_us is None else (at_us, EVER) for at_us in (r.wake_us, r.until_us)]
+    instants = [each for each in own if each is not None] + [(at_us, 0) for at_us in _clocks_us(r.program)]
+    asleep = tuple([each is None for each in own])
+    fixed = (r.program, r.pc, r.phase, r.fds, r.got, asleep, r.client_port, r.server_port)
+    return fixed, tuple(instants)
 
 
 def ahead(r: Running, alive: bool = False) -> frozenset[str]:

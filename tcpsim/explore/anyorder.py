@@ -39,6 +39,7 @@ class AnyOrder:
     def __init__(self, pair: Pair, room: int = ROOM) -> None:
         self.classes = [LossClass("any", _EVEN)]
         self.room = room
+        self._parts: dict[Hashable, int] = {}
         path = pair.path
         line = Link(1)
         self.start = self._rest(
@@ -52,8 +53,9 @@ class AnyOrder:
         )
 
     def key(self, pair: Pair) -> Hashable:
-        """See `Timeless`."""
-        return Timeless(pair).key()
+        """See `Timeless`; each part is kept once, as many states share it."""
+        parts = self._parts
+        return tuple([parts.setdefault(part, len(parts)) for part in Timeless(pair).key()])
 
     def branches(self, pair: Pair, log: Log | None = None) -> Iterator[Branch]:
         """Every move, and every finite choice that programs make in its course."""

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from tcpsim.errors import InputError
 from tcpsim.pair import Log, Pair, advance
-from tcpsim.pair.key import pair_key
+from tcpsim.pair.key import Keys
 from tcpsim.path import SIDES, Choice, Chooser, Distribution, Fixed, Link, Loss, OneWay, Side
 from tcpsim.path.element import Chain, Element, Passage
 from tcpsim.path.path import Flight
@@ -130,12 +130,16 @@ class Steps:
     def __init__(self, pair: Pair, defer: bool = True) -> None:
         self.classes: list[LossClass] = []
         self._deferred: dict[Side, _Deferred] = {}
+        self._keys = Keys()
         path = pair.path
         shared = self._named(path.shared, "both ways")
         chains: dict[Side, Chain] = {}
         for side in SIDES:
             chain = path.to_client if side == "client" else path.to_server
             chains[side] = self._deferred_or_named(chain, side, defer)
+        self._windows = [
+            each for each in self._deferred.values() if each.loss.from_us or each.loss.until_us is not None
+        ]
         self._none = (0,) * len(self.classes)
         self.start = pair._replace(
             path=path._replace(shared=shared, to_client=chains["client"], to_server=chains["server"])
@@ -167,12 +171,12 @@ class Steps:
         return len(self.classes) - 1
 
     def key(self, pair: Pair) -> Hashable:
-        """`pair_key`, with the time until losses begin and end."""
+        """`Keys.key`, with the time until losses begin and end; only keys of one `Steps` can be compared."""
+        key = self._keys.key(pair)
         base_us = pair.next_us
-        if base_us is None:
-            return pair_key(pair)
-        windows = tuple([each.loss.key(base_us - each.delay_us) for each in self._deferred.values()])
-        return pair_key(pair), windows
+        if base_us is None or not self._windows:
+            return key
+        return key, tuple([each.loss.key(base_us - each.delay_us) for each in self._windows])
 
     def branches(self, pair: Pair, log: Log | None = None) -> Iterator[Branch]:
         """Every way that the next step can go."""

@@ -65,7 +65,7 @@ class Chain(NamedTuple):
     """The graph. State 0 is the beginning; `view[n]` is what is held until state n's event.
 
     `rests[n]`: nothing is due in state n, for ever. `cut`: states whose futures were not explored.
-    `first_us` is the time of the first event. `numbers` and `parts` find the state of a pair (`number`).
+    `first_us` is the time of the first event. `numbers` finds the state of a pair (`number`).
     """
 
     steps: Stepper
@@ -76,12 +76,10 @@ class Chain(NamedTuple):
     cut: tuple[int, ...]
     first_us: int
     numbers: Mapping[Hashable, int]
-    parts: Mapping[Hashable, int]
 
     def number(self, pair: Pair) -> int | None:
         """The state that a pair of this chain is in; None: one that was not come to."""
-        parts = [self.parts.get(part) for part in _parts(self.steps.key(pair))]
-        return self.numbers.get(tuple(parts))
+        return self.numbers.get(self.steps.key(pair))
 
     @property
     def states(self) -> int:
@@ -116,7 +114,6 @@ class _Exploration:
         self.watch = watch
         self.limit = limit
         self.lose, self.keep = -log(reference), -log(1.0 - reference)
-        self.parts: dict[Hashable, int] = {}
         self.numbers: dict[Hashable, int] = {}
         self.view: list[View] = []
         self.rests: list[bool] = []
@@ -137,7 +134,7 @@ class _Exploration:
         classes = tuple(self.steps.classes)
         return Chain(
             self.steps, classes, tuple(self.view), tuple(self.rests), tuple(self.edges), cut, first_us,
-            self.numbers, self.parts,
+            self.numbers,
         )  # fmt: skip
 
     @property
@@ -171,10 +168,7 @@ class _Exploration:
 
     def state(self, pair: Pair, rarity: float) -> int:
         """The number of a pair's state, which may be new."""
-        key = self.steps.key(pair)
-        parts = self.parts
-        short = tuple([parts.setdefault(part, len(parts)) for part in _parts(key)])
-        number = self.numbers.setdefault(short, len(self.view))
+        number = self.numbers.setdefault(self.steps.key(pair), len(self.view))
         if number == len(self.view):
             self.view.append((census(pair, "client"), census(pair, "server")))
             self.rests.append(pair.next_us is None)
@@ -201,11 +195,3 @@ def _no_collection() -> Iterator[None]:
         if was_enabled:
             gc.freeze()
             gc.enable()
-
-
-def _parts(key: Hashable) -> tuple[Hashable, ...]:
-    """A key in the pieces that many states share, so that each piece is kept once."""
-    if isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], tuple):
-        return (*key[0], key[1])
-    assert isinstance(key, tuple)
-    return key

@@ -56,7 +56,7 @@ class Timeless:
                 if t.state != State.CLOSED:
                     self.newest[side][t.local_port, t.remote_port] = t
 
-    def key(self) -> Hashable:
+    def key(self) -> tuple[Hashable, ...]:
         """Pairs of equal key have the same moves."""
         flights = frozenset([(each.receiver, self.segment(each)) for each in self.pair.path.flights])
         path = self.pair.path

@@ -1,8 +1,13 @@
 """When two pairs are the same but for the clock: the key of a pair.
 
 Owns: the moment that a pair is seen from, which is its next event (how long it has rested says nothing of
-what comes), where sequence numbers count from, and what follows for one end from the state of the other.
-Refuses to know: what of its own an end, a host, a path or a program needs to say (their own keys).
+what comes), what is known of parts that many pairs share, and what of the clocks themselves can be read.
+Refuses to know: what of its own an end, a host, a path or a program needs to say (their own keys), and what
+follows for one end from the other (around).
+
+Pairs that come one from the other share most of their values, and values never change. So what of a part is
+the same at every moment is worked out once for each value ("is it the same object" is the whole test) and
+gets a number; a key is made of these numbers, and of the distances of the instants that count to the moment.
 
 Sequence numbers: a connection's two number spaces may be shifted without any rule noticing, so each is
 counted from the ISN of its newest socket. What breaks the shift is a further ISN, taken from the clock;
@@ -12,230 +17,213 @@ wherever one may still be drawn beside numbers that exist, its distance to them 
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Any, Final, NamedTuple
 
 from tcpsim.app import key as app
-from tcpsim.app.program import Running
-from tcpsim.pair.pair import Pair, census
+from tcpsim.pair.around import NOBODY, OTHER, Ahead, View, ahead
+from tcpsim.pair.pair import Machine, Pair, census
 from tcpsim.path import SIDES, Side
 from tcpsim.path import key as lines
+from tcpsim.path.element import Chain
 from tcpsim.path.rule import Script
-from tcpsim.sockets import Send, SendAll
+from tcpsim.path.tracker import Origins
 from tcpsim.sockets import key as sockets
-from tcpsim.sockets.system import System, pid_of
 from tcpsim.tcp import key as tcp
-from tcpsim.tcp import outlook
-from tcpsim.tcp.output import timestamp
-from tcpsim.tcp.segment import ACK, RST, SYN, Segment
-from tcpsim.tcp.seqnum import MASK, diff
+from tcpsim.tcp.outlook import Around, measures
+from tcpsim.tcp.seen import EVER, Instant, seen
+from tcpsim.tcp.segment import ACK, SYN, Segment
+from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import Tcb
 
 Key = tuple[Hashable, ...]
-Ports = tuple[int, int]  # (client's, server's)
 _UNKNOWN = (0, 0)
+_MOST: Final = 1 << 16  # values of one kind whose part of a key is remembered
 
 
-def pair_key(pair: Pair) -> Key:
-    """(client, server, path) as hashable values: pairs of equal key have the same future.
+class _Part(NamedTuple):
+    """Part of a key: the number of what is the same at every moment, its instants, TS.Recent if it counts."""
 
-    That is: with the same answers of the chooser the same events, at the same distances from `next_us`.
-    Without a next event the future is nothing, and what is left is all that counts.
+    number: int
+    instants: tuple[Instant, ...]
+    stamp: int | None = None
+
+
+class _Host(NamedTuple):
+    """What a machine is besides its connections; `of` keeps the values that it was worked out from."""
+
+    part: _Part
+    ahead: Ahead
+    of: tuple[object, ...]
+
+
+class _Connection:
+    """A socket in given circumstances: whether a round trip that it measures is read, and its part of a key.
+
+    That part differs by whether the other end reads what it would measure (`Around.heeded`).
     """
-    base_us = pair.next_us
-    if base_us is None:
-        return census(pair, "client"), census(pair, "server"), (pair.client.up, pair.server.up)
-    view = _View(pair, base_us)
-    client, server = view.machine("client"), view.machine("server")
-    return client, server, (*lines.key(pair.path, base_us, view.segment, view.origins), view.clocks())
+
+    __slots__ = ("around", "measured", "parts", "t")
+
+    def __init__(self, t: Tcb, around: Around, measured: bool) -> None:
+        self.t = t
+        self.around = around
+        self.measured = measured
+        self.parts: dict[bool, _Part] = {}
 
 
-class _View:
-    """A pair seen from a moment."""
+class Keys:
+    """The keys of many pairs; only keys of one `Keys` can be compared."""
 
-    def __init__(self, pair: Pair, now_us: int) -> None:
-        self.now_us = now_us
-        self.path = pair.path
-        self.machines = {"client": pair.client, "server": pair.server}
-        self.sockets: dict[Side, dict[Ports, tuple[Tcb, int]]] = {"client": {}, "server": {}}
-        for number, t in pair.client.system.end.sockets.items():  # the newest of a pair of ports comes last
-            self.sockets["client"][t.local_port, t.remote_port] = t, number
-        for number, t in pair.server.system.end.sockets.items():
-            self.sockets["server"][t.remote_port, t.local_port] = t, number
-        self.opens = False  # a program on either side may yet call connect()
-        self.busy: dict[Side, frozenset[int]] = {}
-        self.sends: dict[Side, frozenset[int]] = {}
-        self.closes: dict[Side, frozenset[int]] = {}
-        self.tunes: dict[Side, frozenset[int]] = {}
-        for side in SIDES:
-            self._programs(side)
-        self.origins = {
-            ports: self._origins(ports) for ports in (self.sockets["client"] | self.sockets["server"])
-        }
-        self.around: dict[Side, dict[int, outlook.Around]] = {
-            side: {
-                number: self._around(side, number, t)
-                for number, t in self.machines[side].system.end.sockets.items()
-            }
-            for side in SIDES
-        }
-        self.measuring = {
-            (side, number): outlook.measures(t, end.stack, self.around[side][number])
-            for side in SIDES
-            for end in (self.machines[side].system.end,)
-            for number, t in end.sockets.items()
-        }
+    def __init__(self) -> None:
+        self._numbers: dict[Hashable, int] = {}
+        self._hosts: dict[Hashable, _Host] = {}
+        self._connections: dict[tuple[int, Around], _Connection] = {}
+        self._chains: dict[int, tuple[Chain, int | None]] = {}
 
-    def _origins(self, ports: Ports) -> tuple[int, int]:
-        """ISNs of the newest sockets; from the other end's memory where a side has none."""
-        client, _ = self.sockets["client"].get(ports, (None, 0))
-        server, _ = self.sockets["server"].get(ports, (None, 0))
-        first = client.iss if client else server.irs if server else 0
-        second = server.iss if server else client.irs if client else 0
-        return first, second
+    def key(self, pair: Pair) -> Key:
+        """Pairs of equal key have the same future.
 
-    def _programs(self, side: Side) -> None:
-        """The sockets on which this side's programs may yet act, send, close, or set a user timeout."""
-        system, programs, _, _ = self.machines[side]
-        waiting = {pid_of(each.caller) for each in system.blocked}
-        sending = {pid_of(each.caller) for each in system.blocked if isinstance(each.call, Send | SendAll)}
-        awake: set[int] = set()
-        does: dict[str, set[int]] = {"sends": sending, "tunes": set()}
-        closes: frozenset[int] = frozenset()
-        for pid, running in programs:
-            ahead = app.ahead(running)
-            self.opens = self.opens or "opens" in ahead
-            if running.wake_us is None and pid not in waiting:
-                continue
-            awake.add(pid)
-            for what in ahead & does.keys():
-                does[what].add(pid)
-            if "closes" in ahead:
-                closes |= self._closes(system, pid, running)
-        self.busy[side] = sockets.reached(system, awake)
-        self.sends[side] = sockets.reached(system, does["sends"])
-        self.closes[side] = closes
-        self.tunes[side] = sockets.reached(system, does["tunes"])
-
-    def _closes(self, system: System, pid: int, running: Running) -> frozenset[int]:
-        """The sockets that a program may yet close or shut down while they live.
-
-        One that it reads to its end is closed after an error only when it is dead.
+        That is: with the same answers of the chooser the same events, at the same distances from `next_us`.
+        Without a next event the future is nothing, and what is left is all that counts.
         """
-        reached = sockets.reached(system, {pid})
-        if "closes" in app.ahead(running, alive=True):
-            return reached
-        return reached - sockets.untimed(system, pid, app.reading(running))
+        now_us = pair.next_us
+        if now_us is None:
+            return census(pair, "client"), census(pair, "server"), (pair.client.up, pair.server.up)
+        client, server = self._host(pair.client), self._host(pair.server)
+        view = View(pair, client.ahead, server.ahead)
+        held = {side: self._held(view, side) for side in SIDES}
+        found: list[Hashable] = []
+        ms = now_us // 1000
+        for part in (*self._parts(view, "client", client, held), *self._parts(view, "server", server, held)):
+            number, instants, stamp = part
+            found.append(number)
+            found += [at_us - now_us if at_us - now_us > least else least for at_us, least in instants]
+            if stamp is not None:
+                found.append((stamp - ms) & MASK)
+        path = pair.path
+        for chain in (path.shared, path.to_server, path.to_client):
+            found.append(self._chain(chain, now_us, view.origins))
+        for due_us, to, segment in path.flights:
+            found += (due_us - now_us, to, _segment(view, held, to, segment, due_us, now_us))
+        found.append(now_us % 1000 if view.origins else 0)  # the phase of the clock of timestamps
+        if path.shared and any(isinstance(each, Script) and each.follows_connections for each in path.shared):
+            found.append(tuple(view.origins.items()))  # such rules remember ISNs as they are
+        for side in SIDES:
+            found.append(_isns(view, side, now_us))
+            if view.ends[side].stack.timer_hz:
+                around = {number: each.around for number, each in held[side].items()}
+                found.append(tcp.phase(view.ends[side], now_us, around))
+        return tuple(found)
 
-    def machine(self, side: Side) -> Key:
-        """One machine."""
-        system, programs, up, back_us = self.machines[side]
-        now_us = self.now_us
-        running = tuple([(pid, app.key(each, now_us)) for pid, each in programs])
-        back = None if back_us is None else back_us - now_us
-        around = {
-            number: self._heeded(side, t, each)
-            for (number, t), each in zip(system.end.sockets.items(), self.around[side].values(), strict=True)
-        }
-        return sockets.key(system, now_us, around), running, up, back
+    def _number(self, value: Hashable) -> int:
+        return self._numbers.setdefault(value, len(self._numbers))
 
-    def _heeded(self, side: Side, t: Tcb, around: outlook.Around) -> outlook.Around:
-        """With whether the other end may yet measure by what this one echoes."""
-        if self.opens or not t.ts_on:
-            return around
-        other_side: Side = "server" if side == "client" else "client"
-        ports = (t.local_port, t.remote_port) if side == "client" else (t.remote_port, t.local_port)
-        _, other = self.sockets[other_side].get(ports, (None, 0))
-        heeded = self.measuring.get((other_side, other), False)
-        return around if heeded else around._replace(heeded=False)
-
-    def _around(self, side: Side, number: int, t: Tcb) -> outlook.Around:
-        ports = (t.local_port, t.remote_port) if side == "client" else (t.remote_port, t.local_port)
-        first, second = self.origins[ports]
-        ours, theirs = (first, second) if side == "client" else (second, first)
-        other_side: Side = "server" if side == "client" else "client"
-        other, other_number = self.sockets[other_side].get(ports, (None, 0))
-        flights = [each for _, to, each in self.path.flights if to == side] if self.path.flights else []
-        known, single = not self.opens, False
-        if other is None:
-            complete = not any(each.seg_len for each in flights)
-        else:
-            more = not other.close_called and other_number in self.sends[other_side]
-            complete = not more and (other.write_seq - other.close_called) & MASK == t.rcv_nxt
-            known = other.snd_una == t.rcv_nxt
-            single = not more and outlook.rest_in_one(other, t)
-        return outlook.Around(
-            ours, theirs, number not in self.busy[side], number in self.sends[side],
-            number in self.closes[side], number in self.tunes[side], complete, single, known,
-            not t.ts_on or self._ordered(side, t), self._echoed(side, t, other),
-            self._oldest(other_side, t, other, flights),
+    def _host(self, machine: Machine) -> _Host:
+        """What a machine is besides its connections."""
+        system, programs, up, back_us = machine
+        end, tables, files, blocked, next_port, _ = system
+        place = (
+            id(programs), id(tables), id(files), id(blocked), id(end.listeners), next_port, up, back_us,
+            end.ts_offset, tuple([(n, t.parent, t.accepted) for n, t in end.sockets.items()]),
         )  # fmt: skip
+        host = self._hosts.get(place)
+        if host is None:
+            fixed, instants = sockets.key(system, tcp.names(end))
+            running = []
+            for pid, each in programs:
+                what, its = app.key(each)
+                running.append((pid, what))
+                instants += its
+            if back_us is not None:
+                instants += ((back_us, EVER),)
+            part = _Part(self._number((fixed, tuple(running), up, back_us is None)), instants)
+            host = _Host(part, ahead(system, programs), (programs, tables, files, blocked, end.listeners))
+            _keep(self._hosts, place, host)
+        return host
 
-    def _echoed(self, side: Side, t: Tcb, other: Tcb | None) -> bool:
-        """Whether the timestamp of the first SYN of a handshake is known to the other end, or under way."""
-        if t.state >= State.ESTABLISHED:
-            return False
-        stamp = timestamp(t, t.handshake_sent_us)
-        known = [other.ts_recent] if other is not None else []
-        for _, to, segment in self.path.flights:
-            known.append((segment.options.ts_ecr if to == side else segment.options.ts_val) or 0)
-        return stamp in known
+    def _held(self, view: View, side: Side) -> dict[int, _Connection]:
+        """The connections of one side."""
+        end = view.ends[side]
+        found = {}
+        for number, t in end.sockets.items():
+            around = view.around(side, number, t)
+            place = (id(t), around)
+            known = self._connections.get(place)
+            if known is None:
+                known = _Connection(t, around, measures(t, end.stack, around))
+                _keep(self._connections, place, known)
+            found[number] = known
+        return found
 
-    def _oldest(self, other_side: Side, t: Tcb, other: Tcb | None, flights: list[Segment]) -> int:
-        """Where the oldest segment begins that may yet come from the other end and be read for its ACK."""
-        begins = [each.seq for each in flights if not each.flags & RST]
-        if other is not None and other.state != State.CLOSED:
-            mine = self.machines["server" if other_side == "client" else "client"].system.end.stack
-            theirs = self.machines[other_side].system.end.stack
-            probed = theirs.keepalive_probe_len > 0 or mine.reads_old_acks
-            begins.append((other.snd_una - probed) & MASK)
-        if len(begins) == 1:
-            return begins[0]
-        return min(begins, key=lambda seq: diff(seq, t.rcv_nxt), default=t.rcv_nxt)
+    def _parts(
+        self, view: View, side: Side, host: _Host, held: dict[Side, dict[int, _Connection]]
+    ) -> list[_Part]:
+        """Those of one side; each connection with whether the other end may yet measure by what it echoes."""
+        parts = [host.part]
+        for each in held[side].values():
+            t = each.t
+            heeded = True
+            if t.ts_on and not view.opens:
+                _, number = view.other(side, t)
+                other = held[OTHER[side]].get(number)
+                heeded = other is not None and other.measured
+            part = each.parts.get(heeded)
+            if part is None:
+                around = each.around if heeded else each.around._replace(heeded=False)
+                fixed, instants, stamp = seen(t, view.ends[side].stack, around)
+                part = each.parts[heeded] = _Part(self._number(fixed), instants, stamp)
+            parts.append(part)
+        return parts
 
-    def _ordered(self, side: Side, t: Tcb) -> bool:
-        """Nothing on its way to this side has an older timestamp than the socket remembers."""
-        for _, receiver, segment in self.path.flights:
-            val = segment.options.ts_val
-            if receiver == side and val is not None and diff(t.ts_recent, val) > 0:
-                return False
-        return True
+    def _chain(self, chain: Chain, now_us: int, origins: Origins) -> Hashable:
+        """The elements of a path, one way."""
+        known = self._chains.get(id(chain))
+        if known is None:
+            still = lines.still(chain)
+            known = chain, self._number(lines.key(chain, now_us, origins)) if still else None
+            _keep(self._chains, id(chain), known)
+        return lines.key(chain, now_us, origins) if known[1] is None else known[1]
 
-    def segment(self, to: Side, segment: Segment, due_us: int) -> Hashable:
-        """A segment on its way to a side."""
-        if to == "server":
-            ports = segment.src_port, segment.dst_port
-            ours, theirs = self.origins.get(ports, _UNKNOWN)
-        else:
-            ports = segment.dst_port, segment.src_port
-            theirs, ours = self.origins.get(ports, _UNKNOWN)
-        receiver, number = self.sockets[to].get(ports, (None, 0))
-        if not self.measuring.get((to, number), False):
-            receiver = None
-        return tcp.segment_key(segment, self.now_us, ours, theirs, receiver, due_us)
 
-    def clocks(self) -> Key:
-        """What of the clocks themselves can be read: the phase of the timestamps', ISNs still to be drawn."""
-        raw: Key = ()
-        for each in self.path.shared:
-            if isinstance(each, Script) and each.follows_connections:
-                raw = tuple(self.origins.items())  # such rules remember ISNs as they are
-        phase = self.now_us % 1000 if self.origins else 0
-        return phase, raw, self._isns("client", 0), self._isns("server", 1)
+def _keep(shelf: dict[Any, Any], place: Hashable, value: object) -> None:
+    """Remember a value; a shelf that is full is emptied, as what comes next resembles what came last."""
+    if len(shelf) == _MOST:
+        shelf.clear()
+    shelf[place] = value
 
-    def _isns(self, side: Side, mine: int) -> Key:
-        """How far an ISN that this side may yet draw is from numbers of its own that exist."""
-        if not (self.opens or self._asked(side)):
-            return ()
-        end = self.machines[side].system.end
-        known = [both[mine] for both in self.origins.values() if both[mine]]
-        return tuple([tcp.isn_clock(end, self.now_us, origin) for origin in known])
 
-    def _asked(self, side: Side) -> bool:
-        """A SYN is under way to this side, or may come again."""
-        for t, _ in self.sockets["server" if side == "client" else "client"].values():
-            if t.state == State.SYN_SENT:
-                return True
-        for _, receiver, segment in self.path.flights:
-            if receiver == side and segment.flags & (SYN | ACK) == SYN:
-                return True
-        return False
+def _segment(
+    view: View, held: dict[Side, dict[int, _Connection]], to: Side, segment: Segment, due_us: int, now_us: int
+) -> Hashable:
+    """A segment on its way to a side."""
+    if to == "server":
+        ports = segment.src_port, segment.dst_port
+        ours, theirs = view.origins.get(ports, _UNKNOWN)
+    else:
+        ports = segment.dst_port, segment.src_port
+        theirs, ours = view.origins.get(ports, _UNKNOWN)
+    receiver, number = view.newest[to].get(ports, NOBODY)
+    if receiver is not None and not held[to][number].measured:
+        receiver = None
+    return tcp.segment_key(segment, now_us, ours, theirs, receiver, due_us)
+
+
+def _isns(view: View, side: Side, now_us: int) -> Key:
+    """How far an ISN that this side may yet draw is from numbers of its own that exist."""
+    if not (view.opens or _asked(view, side)):
+        return ()
+    mine = side == "server"
+    known = [both[mine] for both in view.origins.values() if both[mine]]
+    return tuple([tcp.isn_clock(view.ends[side], now_us, origin) for origin in known])
+
+
+def _asked(view: View, side: Side) -> bool:
+    """A SYN is under way to this side, or may come again."""
+    for t, _ in view.newest[OTHER[side]].values():
+        if t.state == State.SYN_SENT:
+            return True
+    for _, receiver, segment in view.flights:
+        if receiver == side and segment.flags & (SYN | ACK) == SYN:
+            return True
+    return False

@@ -195,9 +195,13 @@ class _Work:
 
     def machine(self) -> Machine:
         """The machine as it is now; the very same object if nothing happened to it."""
-        after = Machine(self.system, tuple(self.programs.items()), self.up, self.back_us)
-        untouched = self.system is self.before.system and after[1:] == self.before[1:]
-        return self.before if untouched else after
+        before = self.before
+        programs = tuple(self.programs.items())
+        if programs == before.programs:
+            programs = before.programs
+            if self.system is before.system and (self.up, self.back_us) == before[2:]:
+                return before
+        return Machine(self.system, programs, self.up, self.back_us)
 
     def wake_us(self) -> int | None:
         """When it acts by itself next."""

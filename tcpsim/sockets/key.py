@@ -1,6 +1,6 @@
-"""When two hosts are the same but for the clock: the key of a host at a moment.
+"""When two hosts are the same but for the clock: what counts of a host whenever it is looked at.
 
-Owns: descriptors, open files and blocked calls seen from a moment, and which connections a process can
+Owns: descriptors, open files and blocked calls without the clock, and which connections a process can
 reach. Refuses to know: what a key of a connection consists of (tcp) and what programs do next.
 """
 
@@ -10,37 +10,29 @@ from collections.abc import Mapping, Set
 
 from tcpsim.sockets.system import System, pid_of
 from tcpsim.tcp import key as tcp
-from tcpsim.tcp.outlook import Around
+from tcpsim.tcp.seen import EVER, Instant
 
 Key = tuple[object, ...]
 _NONE: frozenset[int] = frozenset()
 
 
-def key(system: System, now_us: int, around: Mapping[int, Around]) -> Key:
-    """Hosts of equal key answer the same from `now_us` on."""
+def key(system: System, named: Mapping[int, int]) -> tuple[Key, tuple[Instant, ...]]:
+    """What a host is besides its connections, at any moment, and the instants whose distance counts."""
     blocked = tuple(
         [
-            (
-                each.caller,
-                each.call.__class__,
-                each.call,
-                each.files,
-                None if each.deadline_us is None else each.deadline_us - now_us,
-                each.done,
-            )
+            (each.caller, each.call.__class__, each.call, each.files, each.deadline_us is None, each.done)
             for each in system.blocked
         ]
     )
+    instants = tuple([(each.deadline_us, EVER) for each in system.blocked if each.deadline_us is not None])
     tables = tuple([(pid, tuple(table.items())) for pid, table in system.tables.items()])
-    named = tcp.names(system.end)
-    end = tcp.key(system.end, now_us, around, named)
     files = tuple(
         [
             (number, None if each.sid is None else named.get(each.sid, tcp.GONE), *each[1:])
             for number, each in system.files.items()
         ]
     )
-    return end, tables, files, blocked, system.next_port
+    return (tcp.key(system.end, named), tables, files, blocked, system.next_port), instants
 
 
 def reached(system: System, pids: Set[int]) -> frozenset[int]:

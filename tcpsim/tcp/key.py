@@ -1,43 +1,11 @@
-"""When two ends are the same but for the clock: the key of an end at a moment.
+"""When two ends are the same but for the clock: what of an end counts besides its connections (seen).
 
-Owns: what of a connection any later rule can still read, seen from a moment. Times are distances to it,
-sequence numbers distances to an origin, timestamps distances to the millisecond clock; what counts a "time
-since" stops at the largest limit that reads it; and what nothing reads any more is left out. Refuses to
-know: who is at the other end and which programs run (the caller says what follows from that, `Around`).
+Owns: the names of sockets and listeners, the queues of listeners, the phase of a timer wheel, a new ISN's
+distance to an old one, and a segment under way. Refuses to know: who is at the other end.
 
-What is left out, and the rule that lets it be:
+Socket numbers are counted anew: nothing reads more of them than their order. The end's `ts_offset` is every
+socket's. What is left out of a segment, and the rule that lets it be:
 
-- CLOSED: a call finds the queue, the errors and the options, nothing else (3.10; `step.bury`).
-- `closed_by`: for people. `ts_offset`: the end's, and there.
-- Socket numbers are counted anew: nothing reads more of them than their order.
-- *At rest*: nothing is outstanding and nothing will be sent (our FIN is acknowledged, or no program will
-  send or close and the queue is empty). Loss recovery, RACK, the congestion window, retry counts, SND.WND and
-  the round-trip estimate's inside are read only with something outstanding or to send.
-- *Prompt*: no data can arrive any more, so every later ACK is sent at once and the pace of ACKs is not read;
-  only the ACK of a FIN may wait for `ato_us` (`acks.check`; `receiving._fin`). Where RTO and SRTT do not
-  bound that pace either, an end at rest needs them for the length of FIN-WAIT-2 alone (tcp_fin_time).
-- A round trip that is yet to be measured is read by what is sent after it: nothing, if the one record that
-  is outstanding is the last. Then neither the estimator's inside is read, nor what the peer echoes.
-- The time since data came is read where data comes or goes (`acks.data_arrived`, `acks.data_sent`).
-- SND.WL1 and WL2, where whatever may come begins behind them and acknowledges as much: it passes in any case;
-  but WL1 not where Linux asks it whether an ACK is a duplicate (`arrives._duplicate`).
-- Back-off, once something is outstanding: it is counted for persist, and ends with the next sample before.
-- One record is outstanding and is the last, or only a FIN is to come: it is resent whatever the
-  congestion window (`recovery.resend_lost`), and if it is newer than what RACK has heard, RACK's times
-  concern nothing. Once it was resent and the retransmission timer runs, when that was is not read either: no
-  probe counts from it (`timers._loss_probe_at`), and no round trip is measured (Karn).
-- What RACK has heard last is compared with the times of records, so their order says all; a record sent
-  later than it is never called lost by it (RFC 8985 6.2 step 5).
-- `handshake_*`: read before ESTABLISHED; how often a SYN was resent counts as far as a stack asks, when the
-  first was sent while a time limits the handshake or its timestamp may be echoed (`opening._syn_lost`).
-- `high_seq`: read in an episode of recovery. `snd_sml` behind SND.UNA: holds nothing (Minshall).
-  Retransmissions, where a time limits them: whether there were any; when they began, where none does so.
-- The time since anything was heard is read by keepalive, by the idle check of FIN-WAIT-2 and by a user
-  timeout that keepalive checks; saturated at the largest of these limits. A keepalive timer that starts
-  later fires when that time is over in any case.
-- TS.Recent, once the peer knows that we have all we have: whatever we acknowledge next was sent later,
-  and replaced it (RFC 7323 4.3); or where the peer reads nothing of what it would measure. While nothing
-  older is under way PAWS has nothing to reject (5.3).
 - The TSecr of a segment under way that acknowledges nothing new, or nothing that was resent (`recovery`
   measures by it only what was resent).
 """
@@ -48,47 +16,21 @@ from collections.abc import Mapping
 
 from tcpsim.tcp import timers
 from tcpsim.tcp.end import End
-from tcpsim.tcp.event import Timer
-from tcpsim.tcp.outlook import (
-    MOST_OPTIONS,
-    Around,
-    all_sent,
-    least_fin_wait_2_us,
-    measures,
-    pace,
-    paced,
-    prompt,
-)
+from tcpsim.tcp.outlook import Around
 from tcpsim.tcp.segment import ACK, NO_OPTIONS, Segment
-from tcpsim.tcp.seqnum import MASK, le, lt
-from tcpsim.tcp.sequence import PAWS_IDLE_US
-from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.seqnum import MASK, le
 from tcpsim.tcp.state import State
-from tcpsim.tcp.tcb import DISORDER, RECOVERY, Sent, Tcb
+from tcpsim.tcp.tcb import Tcb
 
 Key = tuple[object, ...]
 
 GONE = -1  # the name of a socket or listener that is no more
 
 
-def key(
-    end: End, now: int, around: Mapping[int, Around] | None = None, named: Mapping[int, int] | None = None
-) -> Key:
-    """Ends of equal key do the same from `now` on, at the same distances of time.
-
-    `around` is by socket; without it numbers count from ISS and IRS, and anything may still happen. `named`:
-    what `names` says, if the caller has asked for it already.
-    A stack with a timer wheel (`timer_hz`) reads where the clock stands in its coarsest bucket. New initial
-    sequence numbers are not part: whoever lets a socket be opened beside old ones adds `isn_clock`.
-    """
-    around = around or {}
-    s = end.stack
-    named = names(end) if named is None else named
+def key(end: End, named: Mapping[int, int]) -> Key:
+    """What an end of these `names` is besides its connections and what they are."""
     sockets = tuple(
-        [
-            (named[number], _socket(t, s, now, around.get(number) or Around(t.iss, t.irs), named))
-            for number, t in end.sockets.items()
-        ]
+        [(named[number], named.get(t.parent, GONE) if t.parent else 0) for number, t in end.sockets.items()]
     )
     listeners = tuple(
         [
@@ -96,8 +38,7 @@ def key(
             for number, each in end.listeners.items()
         ]
     )
-    phase = _phase(end, now, around) if s.timer_hz else None
-    return sockets, listeners, end.ts_offset, phase
+    return sockets, listeners, end.ts_offset
 
 
 def names(end: End) -> dict[int, int]:
@@ -105,16 +46,17 @@ def names(end: End) -> dict[int, int]:
     return {number: place for place, number in enumerate(sorted([*end.sockets, *end.listeners]), 1)}
 
 
-def _phase(end: End, now: int, around: Mapping[int, Around]) -> int:
-    """Where the clock stands in the buckets of the longest timers there may be.
+def phase(end: End, now: int, around: Mapping[int, Around]) -> int | None:
+    """Where the clock stands in the buckets of the longest timers there may be, for a stack with a wheel.
 
     One kind is not counted: a FIN-WAIT-2 that its RTO stretches beyond these; it may be told a bucket late.
     """
     s = end.stack
+    if not s.timer_hz:
+        return None
     longest = [s.rto_max_us, s.persist_max_us, s.time_wait_us, s.fin_wait_2_us or 0]
     for number, t in end.sockets.items():
-        each = around.get(number)
-        if t.state != State.CLOSED and (timers.keeps_alive(t, s) or each is None or each.tunes):
+        if t.state != State.CLOSED and (timers.keeps_alive(t, s) or around[number].tunes):
             longest += [timers.keep_idle_us(t, s), s.keep_intvl_us, t.options.keep_intvl_us or 0]
     if not end.sockets:
         longest.append(s.keep_idle_us)
@@ -151,157 +93,3 @@ def _measures(to: Tcb, seg: Segment, due_us: int) -> bool:
     if len(to.sent) > 1 or (to.slot_at_us is not None and to.slot_at_us <= due_us):
         return True  # what is under way before it may mark or resend
     return to.sent[0].xmits > 1
-
-
-def _socket(t: Tcb, s: Stack, now: int, around: Around, named: Mapping[int, int]) -> Key:
-    ours, theirs, idle, sends, _, tunes, complete, single, known, ordered, first, _, heeded = around
-    error = None if idle else (t.so_error, t.soft_error)
-    parent = named.get(t.parent, GONE) if t.parent else 0
-    head = (
-        t.local_port, t.remote_port, t.state, parent, t.accepted, t.orphaned, t.options,
-        t.fin_received, t.rd_shut, t.close_called, t.readable, t.snd_space, error,
-    )  # fmt: skip
-    if t.state == State.CLOSED:
-        return head
-    finished = all_sent(t, around)
-    at_rest = finished and not t.sent
-    no_data = not t.unsent and (t.close_called or not sends)
-    complete = complete and t.state >= State.ESTABLISHED
-    at_once = prompt(t, s, complete)
-    measured = measures(t, s, around)
-    limit = s.ack_rate_limit_us
-    answered = t.last_oow_ack_us
-    return (
-        head,
-        (
-            t.mini, t.deferred, t.fw2_armed, t.sack_on, t.ts_on, t.slot, t.wait,
-            None if t.slot_at_us is None else t.slot_at_us - now,
-            None if t.delack_at_us is None else t.delack_at_us - now,
-            None if t.keep_at_us is None else t.keep_at_us - now,
-            None if t.user_at_us is None else t.user_at_us - now,
-            None if t.wait_at_us is None else t.wait_at_us - now,
-            None if answered is None or now - answered >= limit else now - answered,
-            None if t.probes_since_us is None else now - t.probes_since_us,
-            t.probes_out, _silence(t, s, now, tunes and not idle), t.ack_pending,
-        ),
-        (
-            (t.iss - ours) & MASK, (t.snd_una - ours) & MASK, (t.snd_nxt - ours) & MASK,
-            (t.write_seq - ours) & MASK, *_window(t, s, around, at_rest, finished),
-            t.max_window, t.snd_mss, t.snd_wscale, t.unsent,
-        ),
-        _receiving(t, now, theirs, ordered and ((known and t.rcv_wup == t.rcv_nxt) or not heeded), ordered),
-        pace(t, s, complete),
-        None if at_once or (no_data and (complete or t.fin_received or t.mini)) else _since_data(t, s, now),
-        _estimate(t, s, measured, at_rest and not paced(t, s, complete, single), idle),
-        None if at_rest else _resending(t, s, now, around, no_data, finished, measured),
-        None if t.state >= State.ESTABLISHED else _opening(t, s, now, first),
-    )  # fmt: skip
-
-
-def _window(t: Tcb, s: Stack, around: Around, at_rest: bool, finished: bool) -> Key:
-    """SND.WND and where it was last taken from, as far as what comes does not replace it, and it is read."""
-    timed = s.user_timeout_rule == "timer"
-    useless = at_rest or (finished and t.orphaned and t.sack_on and not timed)
-    if (
-        useless and (t.write_seq - t.iss) & MASK <= t.max_window
-    ):  # nor is any ACK too old (`arrives._least_ack`)
-        return None, None
-    newer = around.oldest is not None and le(t.snd_wl1, around.oldest) and le(t.snd_wl2, t.snd_una)
-    counted = s.duplicate_ack == "update" and not t.sack_on  # then WL1 tells which ACK is a duplicate
-    if newer and not counted and t.state >= State.ESTABLISHED:
-        return t.snd_wnd, None
-    return t.snd_wnd, ((t.snd_wl1 - around.theirs) & MASK, (t.snd_wl2 - around.ours) & MASK)
-
-
-def _estimate(t: Tcb, s: Stack, measured: bool, at_rest: bool, idle: bool) -> object:
-    """The round-trip time as far as anything reads it: the timers of what is outstanding, FIN-WAIT-2."""
-    if at_rest:
-        return least_fin_wait_2_us(t, s, idle)
-    return (t.srtt8, t.rto_us) if measured else t.rto_us
-
-
-def _receiving(t: Tcb, now: int, theirs: int, fresh: bool, ordered: bool) -> Key:
-    recent: object = None
-    if t.ts_on and not fresh:
-        aged_us = 0 if ordered else min(now - t.ts_recent_at_us, PAWS_IDLE_US + 1)
-        recent = ((t.ts_recent - now // 1000) & MASK, aged_us)
-    return (
-        (t.irs - theirs) & MASK, (t.rcv_nxt - theirs) & MASK, (t.rcv_wup - theirs) & MASK, t.rcv_wnd,
-        t.rcv_wscale, t.rcv_space, t.rcv_ssthresh, t.rcv_mss, t.adv_mss, recent,
-        tuple([((a - theirs) & MASK, (b - theirs) & MASK, fin) for a, b, fin in t.ooo]),
-        tuple([(a - theirs) & MASK for a in t.sack_order]),
-        t.dsack and ((t.dsack[0] - theirs) & MASK, (t.dsack[1] - theirs) & MASK),
-    )  # fmt: skip
-
-
-def _since_data(t: Tcb, s: Stack, now: int) -> int | None:
-    """A gap longer than any RTO counts as one (`acks.data_arrived`)."""
-    return None if t.last_data_us is None else min(now - t.last_data_us, s.rto_max_us + 1)
-
-
-def _silence(t: Tcb, s: Stack, now: int, tunes: bool) -> int | None:
-    """How long nothing was heard, as far as keepalive or the idle check of FIN-WAIT-2 may ask."""
-    limit_us = timers.user_timeout_us(t, s)
-    checked = (tunes or limit_us is not None) and s.user_timeout_rule == "checked"
-    if t.keep_at_us is None and s.fin_wait_2_idle_check_us is None and not checked:
-        return None
-    limits = [timers.keep_idle_us(t, s), limit_us or 0]
-    if s.fin_wait_2_idle_check_us is not None:
-        limits.append(timers.fin_wait_2_us(t, s) + 1)
-    return min(now - max(t.last_ack_us, t.last_data_us or 0), max(limits))
-
-
-def _resending(
-    t: Tcb, s: Stack, now: int, around: Around, no_data: bool, finished: bool, measured: bool
-) -> Key:
-    """The retransmission queue, the estimator and the episode that it is in."""
-    ours = around.ours
-    synchronised = t.state >= State.ESTABLISHED
-    last = synchronised and no_data and _is_last(t, finished)
-    rack = [(r.sent_us > t.rack_us) - (r.sent_us < t.rack_us) for r in t.sent]
-    newer = not rack or min(rack) > 0
-    timed = not (newer and last and t.slot is Timer.RETRANSMISSION and t.ca_state >= DISORDER)
-    probe = None if t.tlp_high_seq is None else ((t.tlp_high_seq - ours) & MASK, t.tlp_resent)
-    limited = s.user_timeout_rule == "checked" and (around.tunes or timers.user_timeout_us(t, s) is not None)
-    budgeted = synchronised and s.retry_rule != "count"
-    since = t.retrans_since_us if limited or budgeted else None
-    counted = t.retransmits if s.retry_rule == "count" or not synchronised else t.retransmits > 0
-    settled = not s.backoff and bool(t.sent) and (t.ts_on or (finished and len(t.sent) == 1))
-    return (
-        tuple([_record(r, now, ours, timed) for r in t.sent]), probe,
-        None if last else (t.cwnd, t.cwnd_acked, t.ssthresh),
-        _estimator(t, ours) if measured else None,
-        None if settled else t.backoff, counted, None if since is None else now - since,
-        t.ca_state, (t.high_seq - ours) & MASK if t.ca_state >= RECOVERY else None, t.dupacks,
-        (t.snd_sml - ours) & MASK if lt(t.snd_una, t.snd_sml) else None,
-        None if newer else (tuple(rack), (t.rack_end - ours) & MASK),
-        None if newer and last else (t.rack_rtt_us, t.min_rtt_us, t.rack_us > 0),
-    )  # fmt: skip
-
-
-def _estimator(t: Tcb, ours: int) -> Key:
-    """The inside of the round-trip estimate; `rtt_seq` while a sample may come before it is passed."""
-    ahead = t.srtt8 and not lt(t.rtt_seq, t.snd_una)
-    return t.mdev4, t.mdev_max4, t.rttvar4, (t.rtt_seq - ours) & MASK if ahead else None
-
-
-def _is_last(t: Tcb, finished: bool) -> bool:
-    """One segment is outstanding, nothing follows it, and it is never cut; or none is, and a FIN may come."""
-    if not t.sent:
-        return True
-    return len(t.sent) == 1 and finished and t.sent[0].payload <= t.snd_mss - MOST_OPTIONS
-
-
-def _record(r: Sent, now: int, ours: int, timed: bool) -> Key:
-    """One record; what counts is whether it was sent more than once (Karn), and when, if that is `timed`."""
-    seq, end, flags, sent_us, xmits, sacked, lost, resent = r
-    age_us = now - sent_us if timed or xmits == 1 else None
-    return (seq - ours) & MASK, (end - ours) & MASK, flags, age_us, xmits > 1, sacked, lost, resent
-
-
-def _opening(t: Tcb, s: Stack, now: int, first: bool) -> Key:
-    """The handshake: when it began, where that is asked, and how often it was tried."""
-    most = max(s.syn_loss_cuts_cwnd_after + 1, s.syn_options_until or 0)
-    limited = s.user_timeout_rule == "timer" or s.syn_give_up_us is not None
-    timed = limited or (s.syn_loss_proved and first)
-    return now - t.handshake_sent_us if timed else None, min(t.handshake_resent, most), t.wscale_on

@@ -18,12 +18,12 @@ import pytest
 from tcpsim.app import flow, orders, program, receiving, steps, waiting
 from tcpsim.explore.branch import Steps
 from tcpsim.pair import Event, Noted, Pair, advance, census
-from tcpsim.pair.key import pair_key
+from tcpsim.pair.key import Keys
 from tcpsim.path import Seeded
 from tcpsim.scenario import build, scenario
 from tcpsim.tcp import key as tcp_key
 from tcpsim.tcp import outlook
-from tcpsim.tcp.key import key
+from tcpsim.tcp import seen as tcp_seen
 from tcpsim.tcp.segment import Segment
 from tcpsim.tcp.tcb import Tcb
 
@@ -81,6 +81,7 @@ def _future(pair: Pair, seed: int) -> list[Hashable]:
 def test_equal_keys_have_equal_futures(name: str, changes: dict[str, Any]) -> None:
     start = build(scenario(name), **changes)
     known: dict[Hashable, Pair] = {}
+    keys = Keys()
     met = 0
     for seed in range(HISTORIES):
         pair = start
@@ -88,7 +89,7 @@ def test_equal_keys_have_equal_futures(name: str, changes: dict[str, Any]) -> No
         for _ in range(STEPS):
             if pair.next_us is None:
                 break
-            state = pair_key(pair)
+            state = keys.key(pair)
             twin = known.setdefault(state, pair)
             if twin.next_us != pair.next_us:
                 met += 1
@@ -197,7 +198,7 @@ def test_merges_are_exact_far_in(name: str, changes: dict[str, Any]) -> None:
 
 
 def test_every_field_of_a_connection_is_in_the_key_or_left_out_with_a_reason() -> None:
-    text = inspect.getsource(tcp_key) + inspect.getsource(outlook)
+    text = "".join(inspect.getsource(module) for module in (tcp_key, tcp_seen, outlook))
     missing = {name for name in Tcb.__slots__ if f"t.{name}" not in text}
     assert missing == {"closed_by", "ts_offset"}
 
@@ -210,12 +211,34 @@ def test_every_step_that_may_fail_says_so() -> None:
                 assert ("fail(" in inspect.getsource(each.act)) == getattr(each, "errs", False), name
 
 
-def test_the_key_of_an_end_needs_no_company() -> None:
-    start = build(scenario("normal-close"), loss=0.0)
-    pair = start
-    chooser = Seeded(1)
+@pytest.mark.parametrize(("name", "changes"), CASES, ids=lambda value: str(value))
+def test_a_key_is_the_same_whatever_was_seen_before(name: str, changes: dict[str, Any]) -> None:
+    """States are told apart alike by keys that remember parts, that have forgotten them, and in any order."""
+    pairs: list[Pair] = []
+    for seed in range(3):
+        pair = build(scenario(name), **changes)
+        chooser = Seeded(seed)
+        while pair.next_us is not None and len(pairs) < 100 * (seed + 1):
+            pairs.append(pair)
+            pair = advance(pair, chooser)
+    at_once, backwards = Keys(), Keys()
+    one = [at_once.key(pair) for pair in pairs]
+    other = [backwards.key(pair) for pair in reversed(pairs)][::-1]
+    assert one == [at_once.key(pair) for pair in pairs]
+    assert _places(one) == _places(other)
+
+
+def _places(keys: list[Hashable]) -> list[int]:
+    """Where each was met first."""
+    first: dict[Hashable, int] = {}
+    return [first.setdefault(each, number) for number, each in enumerate(keys)]
+
+
+def test_a_key_depends_on_the_distance_to_what_is_due() -> None:
+    pair = build(scenario("normal-close"), loss=0.0)
     for _ in range(4):
-        pair = advance(pair, chooser)
-    later = pair.client.system.end
-    assert key(later, pair.now_us) == key(later, pair.now_us)
-    assert key(later, pair.now_us) != key(later, pair.now_us + 1)
+        pair = advance(pair, Seeded(1))
+    assert pair.next_us is not None
+    keys = Keys()
+    assert keys.key(pair) == keys.key(pair)
+    assert keys.key(pair) != keys.key(pair._replace(next_us=pair.next_us - 1))

@@ -1,0 +1,163 @@
+"""What follows for one end of a connection from the other end, from programs and from what is under way.
+
+Owns: which programs may yet act on a socket, where sequence numbers count from (the ISNs of the newest socket
+on each pair of ports), and what is promised to a connection's key (`Around`). Refuses to know: what of a
+connection counts then (tcp), and the moment.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tcpsim.app import key as app
+from tcpsim.app.program import Running
+from tcpsim.pair.pair import Pair
+from tcpsim.path import Side
+from tcpsim.sockets import Send, SendAll
+from tcpsim.sockets import key as sockets
+from tcpsim.sockets.system import System, pid_of
+from tcpsim.tcp import outlook
+from tcpsim.tcp.output import timestamp
+from tcpsim.tcp.segment import RST, Segment
+from tcpsim.tcp.seqnum import MASK, diff
+from tcpsim.tcp.state import State
+from tcpsim.tcp.tcb import Tcb
+
+Ports = tuple[int, int]  # (client's, server's)
+NOBODY = (None, 0)
+OTHER: dict[Side, Side] = {"client": "server", "server": "client"}
+
+
+class Ahead(NamedTuple):
+    """What a host's programs may yet do: open connections, and the sockets on which they may act at all,
+    send, close or shut down while they live, or set a user timeout."""
+
+    opens: bool
+    busy: frozenset[int]
+    sends: frozenset[int]
+    closes: frozenset[int]
+    tunes: frozenset[int]
+
+
+def ahead(system: System, programs: tuple[tuple[int, Running], ...]) -> Ahead:
+    """See `Ahead`; a program that sleeps for ever does nothing."""
+    opens = False
+    waiting = {pid_of(each.caller) for each in system.blocked}
+    sending = {pid_of(each.caller) for each in system.blocked if isinstance(each.call, Send | SendAll)}
+    awake: set[int] = set()
+    does: dict[str, set[int]] = {"sends": sending, "tunes": set()}
+    closes: frozenset[int] = frozenset()
+    for pid, running in programs:
+        may = app.ahead(running)
+        opens = opens or "opens" in may
+        if running.wake_us is None and pid not in waiting:
+            continue
+        awake.add(pid)
+        for what in may & does.keys():
+            does[what].add(pid)
+        if "closes" in may:
+            closes |= _closes(system, pid, running)
+    busy, sends, tunes = (sockets.reached(system, pids) for pids in (awake, does["sends"], does["tunes"]))
+    return Ahead(opens, busy, sends, closes, tunes)
+
+
+def _closes(system: System, pid: int, running: Running) -> frozenset[int]:
+    """The sockets that a program may yet close or shut down while they live.
+
+    One that it reads to its end is closed after an error only when it is dead.
+    """
+    reached = sockets.reached(system, {pid})
+    if "closes" in app.ahead(running, alive=True):
+        return reached
+    return reached - sockets.untimed(system, pid, app.reading(running))
+
+
+class View:
+    """A pair seen by its connections."""
+
+    __slots__ = ("_inbound", "ahead", "ends", "flights", "newest", "opens", "origins")
+
+    def __init__(self, pair: Pair, client: Ahead, server: Ahead) -> None:
+        self.ahead = {"client": client, "server": server}
+        self.opens = client.opens or server.opens  # a program on either side may yet call connect()
+        self.ends = {"client": pair.client.system.end, "server": pair.server.system.end}
+        self.flights = pair.path.flights
+        self._inbound: dict[str, list[Segment]] = {"client": [], "server": []}
+        for _, to, segment in self.flights:
+            self._inbound[to].append(segment)
+        ours: dict[Ports, tuple[Tcb, int]] = {}  # the newest of a pair of ports comes last
+        for number, t in self.ends["client"].sockets.items():
+            ours[t.local_port, t.remote_port] = t, number
+        theirs: dict[Ports, tuple[Tcb, int]] = {}
+        for number, t in self.ends["server"].sockets.items():
+            theirs[t.remote_port, t.local_port] = t, number
+        self.newest = {"client": ours, "server": theirs}
+        self.origins: dict[Ports, tuple[int, int]] = {}
+        for ports in ours.keys() if ours.keys() == theirs.keys() else ours | theirs:
+            self.origins[ports] = self._origins(ports)
+
+    def _origins(self, ports: Ports) -> tuple[int, int]:
+        """ISNs of the newest sockets; from the other end's memory where a side has none."""
+        client, _ = self.newest["client"].get(ports, NOBODY)
+        server, _ = self.newest["server"].get(ports, NOBODY)
+        first = client.iss if client else server.irs if server else 0
+        second = server.iss if server else client.irs if client else 0
+        return first, second
+
+    def other(self, side: Side, t: Tcb) -> tuple[Tcb | None, int]:
+        """The other side's newest socket on the ports of a socket, and its number."""
+        if side == "client":
+            return self.newest["server"].get((t.local_port, t.remote_port), NOBODY)
+        return self.newest["client"].get((t.remote_port, t.local_port), NOBODY)
+
+    def around(self, side: Side, number: int, t: Tcb) -> outlook.Around:
+        """What is promised to a socket."""
+        if side == "client":
+            ours, theirs = self.origins[t.local_port, t.remote_port]
+        else:
+            theirs, ours = self.origins[t.remote_port, t.local_port]
+        other, other_number = self.other(side, t)
+        inbound = self._inbound[side]
+        known, single = not self.opens, False
+        if other is None:
+            complete = not any(each.seg_len for each in inbound)
+        else:
+            more = not other.close_called and other_number in self.ahead[OTHER[side]].sends
+            complete = not more and (other.write_seq - other.close_called) & MASK == t.rcv_nxt
+            known = other.snd_una == t.rcv_nxt
+            single = not more and outlook.rest_in_one(other, t)
+        _, busy, sends, closes, tunes = self.ahead[side]
+        return outlook.Around(
+            ours, theirs, number not in busy, number in sends, number in closes, number in tunes,
+            complete, single, known, not t.ts_on or not inbound or _ordered(t, inbound),
+            t.state < State.ESTABLISHED and self._echoed(side, t, other),
+            self._oldest(side, t, other, inbound),
+        )  # fmt: skip
+
+    def _echoed(self, side: Side, t: Tcb, other: Tcb | None) -> bool:
+        """Whether the timestamp of the first SYN of a handshake is known to the other end, or under way."""
+        stamp = timestamp(t, t.handshake_sent_us)
+        known = [other.ts_recent] if other is not None else []
+        for _, to, segment in self.flights:
+            known.append((segment.options.ts_ecr if to == side else segment.options.ts_val) or 0)
+        return stamp in known
+
+    def _oldest(self, side: Side, t: Tcb, other: Tcb | None, inbound: list[Segment]) -> int:
+        """Where the oldest segment begins that may yet come from the other end and be read for its ACK."""
+        begins = [each.seq for each in inbound if not each.flags & RST]
+        if other is not None and other.state != State.CLOSED:
+            theirs = self.ends[OTHER[side]].stack
+            probed = theirs.keepalive_probe_len > 0 or self.ends[side].stack.reads_old_acks
+            begins.append((other.snd_una - probed) & MASK)
+        if len(begins) == 1:
+            return begins[0]
+        return min(begins, key=lambda seq: diff(seq, t.rcv_nxt), default=t.rcv_nxt)
+
+
+def _ordered(t: Tcb, inbound: list[Segment]) -> bool:
+    """Nothing on its way has an older timestamp than the socket remembers."""
+    for segment in inbound:
+        val = segment.options.ts_val
+        if val is not None and diff(t.ts_recent, val) > 0:
+            return False
+    return True
