@@ -181,7 +181,7 @@ def _middlebox(value: Any, where: str) -> tuple[str, dict[str, Any]]:
 def _box_knobs(kind: str, value: Any, where: str) -> dict[str, Any]:
     table = Table(value, where)
     own = {knob.own_name for knob in sources(kind)}
-    short = [field.removesuffix("_us") for field in FIELDS]
+    short = dict.fromkeys(field.removesuffix("_us") for field in FIELDS)  # of max_retrans the count
     for knob, setting in table.left.items():
         at = table.path(knob)
         if knob not in (*own, *FIELDS, *short):

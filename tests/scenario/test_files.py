@@ -122,6 +122,7 @@ IN_BOX = [
     ("close_wait = '60'", "close_wait: found '60', allowed: a number with a unit"),
     ("loose = 'maybe'", "loose: found 'maybe', allowed: true or false"),
     ("max_retrans = 0", "max_retrans: found 0, allowed: an integer >= 1"),
+    ("max_retrans = -3", "max_retrans: found -3, allowed: text, a number from 0 on or a boolean"),
     ("nf_conntrack_tcp_timeout_close_wait = []", "nf_conntrack_tcp_timeout_close_wait: found [], allowed: "),
 ]
 IN_SERVER = [
@@ -160,6 +161,12 @@ def test_a_mistake_is_told_with_its_path(old: str, new: str, message: str) -> No
 @pytest.mark.parametrize(("line", "message"), IN_SERVER, ids=[line for line, _ in IN_SERVER])
 def test_a_mistake_in_a_party_is_told_with_its_path(line: str, message: str) -> None:
     assert complaint(f"{SMALL}{line}\n").startswith(f"my.toml: server.{message}")
+
+
+def test_what_a_middlebox_takes_is_told_once() -> None:
+    found = complaint(f"{SMALL}[middlebox]\nkind = 'junos'\nknobs = {{ nothing = 1 }}\n")
+    allowed = found.partition("allowed: ")[2].split(", ")
+    assert len(allowed) == len(set(allowed)) > 10
 
 
 @pytest.mark.parametrize(("line", "message"), IN_BOX, ids=[line for line, _ in IN_BOX])
