@@ -176,6 +176,6 @@ def test_a_run_that_is_too_short_says_so() -> None:
 
 
 def test_an_unknown_crowd_names_its_neighbours() -> None:
-    expected = r"^crowd: found 'openstack' \(did you mean openstack-chain\?\), allowed: abandoned"
+    expected = r"^population: found 'openstack' \(did you mean openstack-chain\?\), allowed: abandoned"
     with pytest.raises(InputError, match=expected):
         crowd("openstack")
