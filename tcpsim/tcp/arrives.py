@@ -137,6 +137,8 @@ def _ack(step: Step, seg: Segment) -> bool:
         if (s.unsent_ack_answered or t.state != State.ESTABLISHED) and acks.may_answer(step):
             output.send_ack(step)
         return True
+    if s.timestamp_taken == "ack":
+        sequence.take_timestamp(step, seg)
     if t.state == State.SYN_RECEIVED:
         _complete_passive_open(step, seg)
     prior_una = t.snd_una

@@ -43,9 +43,8 @@ def unacceptable(step: Step, seg: Segment) -> bool:
     if not unacceptable and lt(edge, end) and s.window_overrun == "if-empty":
         unacceptable = t.readable > 0 and lt(edge, (end - (seg.flags & FIN)) & MASK)
     if not unacceptable:
-        if t.ts_on and seg.options.ts_val is not None and le(seg.seq, t.rcv_wup):
-            t.ts_recent = seg.options.ts_val  # RFC 7323 4.3 (3)
-            t.ts_recent_at_us = step.now
+        if s.timestamp_taken == "first":
+            take_timestamp(step, seg)
         return False
     if seg.flags & RST:
         return not reset_behind_fin(step, seg)
@@ -57,6 +56,14 @@ def unacceptable(step: Step, seg: Segment) -> bool:
     else:
         _duplicate_ack(step, seg)
     return True
+
+
+def take_timestamp(step: Step, seg: Segment) -> None:
+    """RFC 7323 4.3 (3): what the next ACK echoes."""
+    t = step.t
+    if t.ts_on and seg.options.ts_val is not None and le(seg.seq, t.rcv_wup):
+        t.ts_recent = seg.options.ts_val
+        t.ts_recent_at_us = step.now
 
 
 def right_edge(step: Step) -> int:

@@ -163,6 +163,7 @@ class Stack:
     reads_old_acks: bool  # the ACK field of a segment left of the window counts (BSD)
     drops_unstamped: bool  # a segment without the timestamp that was agreed on (RFC 7323 3.2)
     paws_answers_empty: bool  # PAWS answers a segment without data too (RFC 7323 5.3)
+    timestamp_taken: str  # TS.Recent: of an acceptable segment, "first" (RFC), or if its "ack" is (Linux)
     window_checked: str  # segments have to fit what was "offered", or there is "room" for (FreeBSD)
     right_edge: str  # what begins there is "outside" (RFC), "inside" (Linux), or "no-rst": outside if a RST
     window_overrun: str  # octets past the window: "trim" them, or take them "if-empty" (Linux 6.17 on)

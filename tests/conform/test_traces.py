@@ -99,6 +99,7 @@ def later(row: dict[str, Any], key: str, milliseconds: float) -> None:
         ("nagle", "rfc", "plain/13a"),
         ("duplicate_ack", "window", "lab/first-duplicate-uncounted"),
         ("duplicate_ack", "window", "lab/syn-ack-twice"),
+        ("timestamp_taken", "first", "lab/syn-ack-not-echoed"),
     ],
 )
 def test_a_changed_stack_is_found(

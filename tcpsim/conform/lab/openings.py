@@ -123,4 +123,13 @@ OPENINGS = (
         },
         drops=("server #1",),
     ),
+    Situation(
+        "syn-ack-not-echoed",
+        "what draws a challenge is not echoed: the server measures from its first SYN-ACK, and probes late",
+        client=[connect(), send(100), receive_to_eof(), close()],
+        server=[listen(), accept(), receive(100), send(1_000), close()],
+        knobs={"tcp_fin_timeout": "1s"},
+        drops=("client after 15ms before 1000ms", "server FIN 1"),
+        horizon="6s",
+    ),
 )

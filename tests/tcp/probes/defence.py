@@ -90,6 +90,27 @@ def an_ack_a_window_old(s: Stack) -> None:
     assert answer(line, side, "A", ack=-65_536) == "A"
 
 
+def echoed_after_a_syn(s: Stack) -> int:
+    """How much TS.Recent grows by a SYN in the window that draws a challenge ACK."""
+    line, side = reach("ESTABLISHED", s)
+    before = line.tcb(side).ts_recent
+    (challenge,) = line.inject(side, segment_for(line, side, "S", ts_age=-50))
+    assert challenge.options.ts_ecr == line.tcb(side).ts_recent
+    return line.tcb(side).ts_recent - before
+
+
+@probe("linux", "timestamp_taken")
+def a_challenged_syn_is_not_echoed(s: Stack) -> None:
+    """tcp_input.c tcp_validate_incoming comes before tcp_ack, which alone sets ts_recent."""
+    assert echoed_after_a_syn(s) == 0
+
+
+@probe("rfc9293", "timestamp_taken")
+def a_challenged_syn_is_echoed(s: Stack) -> None:
+    """RFC 7323 appendix D.2: TS.Recent is set with the first check, and the SYN bit is the fourth."""
+    assert echoed_after_a_syn(s) == 50
+
+
 @probe("linux", "rst_behind_fin")
 def a_rst_at_the_peers_fin(s: Stack) -> None:
     """tcp_input.c tcp_reset_check: one below RCV.NXT counts in CLOSE-WAIT."""

@@ -33,6 +33,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "send_unconnected_error": ("EPIPE", "ENOTCONN"),
     "least_ack": ("window", "octets", "acknowledged"),
     "duplicate_ack": ("window", "update"),
+    "timestamp_taken": ("first", "ack"),
     "syn_reset_answer": ("segment", "active"),
     "syn_fin": ("drop", "accept"),
     "window_checked": ("offered", "room"),
