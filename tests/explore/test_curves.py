@@ -12,6 +12,7 @@ from tcpsim.explore.chain import explore
 from tcpsim.explore.curves import Occupancy, occupancy
 from tcpsim.explore.flow import ROOM, graph
 from tcpsim.explore.leaks import answer
+from tcpsim.explore.over_time import over_time
 from tcpsim.explore.tree import tree
 from tcpsim.pair import SIDES, Pair, census
 from tcpsim.scenario import build, scenario
@@ -38,6 +39,17 @@ def test_the_fin_wait_2_socket_is_there_for_its_minute() -> None:
 def test_what_happens_at_the_last_moment_has_happened() -> None:
     last = _seen(leaver(0.1, 8), [0.0], 60_350_000).of("server", State.FIN_WAIT_2)
     assert (last.at(60_349_999)[0], last.at(60_350_000)[0]) == (1.0, 0.0)
+
+
+def test_bytes_by_state_are_those_of_the_side() -> None:
+    """Before the close, while it is under way, and for ever; a state that nobody is in costs nothing."""
+    seen = _seen(leaver(0.1, 3), [0.1, 0.5])
+    at_us = [100_000, 1_000_000, WEEK_US]
+    found = over_time(seen, at_us)
+    for side in SIDES:
+        rows = [number for number, each in enumerate(found.sockets) if each[0] == side]
+        assert found.bytes[rows].sum(axis=0) == pytest.approx(seen.bytes(side).at(np.array(at_us)))
+    assert ((found.bytes > 0) == (found.mean > 0)).all()
 
 
 def test_which_side_is_over() -> None:

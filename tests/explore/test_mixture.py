@@ -138,6 +138,13 @@ def test_the_law_of_a_time_held() -> None:
     assert held.never.tolist() == [0, 0]
 
 
+def test_quantiles_are_of_those_that_come_there() -> None:
+    """At 50 % loss most closers give up before they hear anything; the others wait for a minute."""
+    held = stay(explore(leaver(0.1, 1)), [0.5], "server", State.FIN_WAIT_2, WEEK_US)
+    assert held.never == pytest.approx((1 - 0.5**2) ** 2)
+    assert held.quantile_us(0.99) == [60_000_000]
+
+
 def test_time_for_ever_has_no_quantile() -> None:
     held = stay(explore(leaver(0.1, 3)), [0.3], "client", State.CLOSE_WAIT, WEEK_US)
     h, g = 0.3**4, (1 - 0.7**2) ** 4
