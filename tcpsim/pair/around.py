@@ -11,14 +11,15 @@ from typing import NamedTuple
 
 from tcpsim.app import key as app
 from tcpsim.app.program import Running
-from tcpsim.pair.pair import Pair
+from tcpsim.pair.pair import Machine
 from tcpsim.path import Side
+from tcpsim.path.path import Flight
 from tcpsim.sockets import Send, SendAll
 from tcpsim.sockets import key as sockets
 from tcpsim.sockets.system import System, pid_of
 from tcpsim.tcp import outlook
 from tcpsim.tcp.output import timestamp
-from tcpsim.tcp.segment import RST, Segment
+from tcpsim.tcp.segment import ACK, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, diff
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import Tcb
@@ -72,66 +73,75 @@ def _closes(system: System, pid: int, running: Running) -> frozenset[int]:
     return reached - sockets.untimed(system, pid, app.reading(running))
 
 
+class Host:
+    """A machine seen by its connections: what is ahead of them, and the newest one on each pair of ports."""
+
+    __slots__ = ("ahead", "asking", "machine", "newest", "sockets", "stack")
+
+    def __init__(self, side: Side, machine: Machine, ahead: Ahead) -> None:
+        end = machine.system.end
+        self.machine = machine
+        self.ahead = ahead
+        self.stack = end.stack
+        self.sockets: list[tuple[int, Tcb, Ports]] = []
+        for number, t in end.sockets.items():
+            ports = (t.local_port, t.remote_port) if side == "client" else (t.remote_port, t.local_port)
+            self.sockets.append((number, t, ports))
+        self.newest = {ports: (t, number) for number, t, ports in self.sockets}  # it comes last
+        self.asking = any(t.state == State.SYN_SENT for t, _ in self.newest.values())  # with a SYN, again
+
+
 class View:
-    """A pair seen by its connections."""
+    """A pair seen by its connections: two hosts and what is under way between them."""
 
-    __slots__ = ("_inbound", "ahead", "ends", "flights", "newest", "opens", "origins")
+    __slots__ = ("_inbound", "asked", "flights", "hosts", "opens", "origins")
 
-    def __init__(self, pair: Pair, client: Ahead, server: Ahead) -> None:
-        self.ahead = {"client": client, "server": server}
-        self.opens = client.opens or server.opens  # a program on either side may yet call connect()
-        self.ends = {"client": pair.client.system.end, "server": pair.server.system.end}
-        self.flights = pair.path.flights
-        self._inbound: dict[str, list[Segment]] = {"client": [], "server": []}
-        for _, to, segment in self.flights:
+    def __init__(self, client: Host, server: Host, flights: tuple[Flight, ...]) -> None:
+        self.hosts: dict[Side, Host] = {"client": client, "server": server}
+        self.opens = client.ahead.opens or server.ahead.opens  # a program may yet call connect()
+        self.asked = {"client": server.asking, "server": client.asking}  # a SYN is under way to it, or may be
+        self.flights = flights
+        self._inbound: dict[Side, list[Segment]] = {"client": [], "server": []}
+        for _, to, segment in flights:
             self._inbound[to].append(segment)
-        ours: dict[Ports, tuple[Tcb, int]] = {}  # the newest of a pair of ports comes last
-        for number, t in self.ends["client"].sockets.items():
-            ours[t.local_port, t.remote_port] = t, number
-        theirs: dict[Ports, tuple[Tcb, int]] = {}
-        for number, t in self.ends["server"].sockets.items():
-            theirs[t.remote_port, t.local_port] = t, number
-        self.newest = {"client": ours, "server": theirs}
+            if segment.flags & (SYN | ACK) == SYN:
+                self.asked[to] = True
+        ours, theirs = client.newest, server.newest
         self.origins: dict[Ports, tuple[int, int]] = {}
-        for ports in ours.keys() if ours.keys() == theirs.keys() else ours | theirs:
-            self.origins[ports] = self._origins(ports)
+        for ports in ours if ours.keys() == theirs.keys() else ours | theirs:
+            mine, _ = ours.get(ports, NOBODY)
+            twin, _ = theirs.get(ports, NOBODY)
+            # the ISNs; from the other end's memory where a side has no socket
+            first = mine.iss if mine else twin.irs if twin else 0
+            second = twin.iss if twin else mine.irs if mine else 0
+            self.origins[ports] = first, second
 
-    def _origins(self, ports: Ports) -> tuple[int, int]:
-        """ISNs of the newest sockets; from the other end's memory where a side has none."""
-        client, _ = self.newest["client"].get(ports, NOBODY)
-        server, _ = self.newest["server"].get(ports, NOBODY)
-        first = client.iss if client else server.irs if server else 0
-        second = server.iss if server else client.irs if client else 0
-        return first, second
-
-    def other(self, side: Side, t: Tcb) -> tuple[Tcb | None, int]:
-        """The other side's newest socket on the ports of a socket, and its number."""
-        if side == "client":
-            return self.newest["server"].get((t.local_port, t.remote_port), NOBODY)
-        return self.newest["client"].get((t.remote_port, t.local_port), NOBODY)
-
-    def around(self, side: Side, number: int, t: Tcb) -> outlook.Around:
+    def around(self, side: Side, number: int, t: Tcb, ports: Ports) -> outlook.Around:
         """What is promised to a socket."""
-        if side == "client":
-            ours, theirs = self.origins[t.local_port, t.remote_port]
-        else:
-            theirs, ours = self.origins[t.remote_port, t.local_port]
-        other, other_number = self.other(side, t)
+        host, far = self.hosts[side], self.hosts[OTHER[side]]
+        ours, theirs = self.origins[ports]
+        if side == "server":
+            ours, theirs = theirs, ours
+        other, other_number = far.newest.get(ports, NOBODY)
         inbound = self._inbound[side]
         known, single = not self.opens, False
         if other is None:
             complete = not any(each.seg_len for each in inbound)
         else:
-            more = not other.close_called and other_number in self.ahead[OTHER[side]].sends
+            more = not other.close_called and other_number in far.ahead.sends
             complete = not more and (other.write_seq - other.close_called) & MASK == t.rcv_nxt
             known = other.snd_una == t.rcv_nxt
             single = not more and outlook.rest_in_one(other, t)
-        _, busy, sends, closes, tunes = self.ahead[side]
+        _, busy, sends, closes, tunes = host.ahead
+        begins = [each.seq for each in inbound if not each.flags & RST]
+        if other is not None and other.state != State.CLOSED:
+            probed = far.stack.keepalive_probe_len > 0 or host.stack.reads_old_acks
+            begins.append((other.snd_una - probed) & MASK)
         return outlook.Around(
             ours, theirs, number not in busy, number in sends, number in closes, number in tunes,
             complete, single, known, not t.ts_on or not inbound or _ordered(t, inbound),
             t.state < State.ESTABLISHED and self._echoed(side, t, other),
-            self._oldest(side, t, other, inbound),
+            begins[0] if len(begins) == 1 else _oldest(t, begins),
         )  # fmt: skip
 
     def _echoed(self, side: Side, t: Tcb, other: Tcb | None) -> bool:
@@ -142,16 +152,10 @@ class View:
             known.append((segment.options.ts_ecr if to == side else segment.options.ts_val) or 0)
         return stamp in known
 
-    def _oldest(self, side: Side, t: Tcb, other: Tcb | None, inbound: list[Segment]) -> int:
-        """Where the oldest segment begins that may yet come from the other end and be read for its ACK."""
-        begins = [each.seq for each in inbound if not each.flags & RST]
-        if other is not None and other.state != State.CLOSED:
-            theirs = self.ends[OTHER[side]].stack
-            probed = theirs.keepalive_probe_len > 0 or self.ends[side].stack.reads_old_acks
-            begins.append((other.snd_una - probed) & MASK)
-        if len(begins) == 1:
-            return begins[0]
-        return min(begins, key=lambda seq: diff(seq, t.rcv_nxt), default=t.rcv_nxt)
+
+def _oldest(t: Tcb, begins: list[int]) -> int:
+    """Where the oldest segment begins that may yet come from the other end and be read for its ACK."""
+    return min(begins, key=lambda seq: diff(seq, t.rcv_nxt), default=t.rcv_nxt)
 
 
 def _ordered(t: Tcb, inbound: list[Segment]) -> bool:

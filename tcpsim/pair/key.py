@@ -20,20 +20,20 @@ from collections.abc import Hashable
 from typing import Any, Final, NamedTuple
 
 from tcpsim.app import key as app
-from tcpsim.pair.around import NOBODY, OTHER, Ahead, View, ahead
+from tcpsim.pair.around import NOBODY, OTHER, Ahead, Host, View, ahead
 from tcpsim.pair.pair import Machine, Pair, census
-from tcpsim.path import SIDES, Side
+from tcpsim.path import Side
 from tcpsim.path import key as lines
 from tcpsim.path.element import Chain
+from tcpsim.path.path import Path
 from tcpsim.path.rule import Script
 from tcpsim.path.tracker import Origins
 from tcpsim.sockets import key as sockets
 from tcpsim.tcp import key as tcp
 from tcpsim.tcp.outlook import Around, measures
 from tcpsim.tcp.seen import EVER, Instant, seen
-from tcpsim.tcp.segment import ACK, SYN, Segment
+from tcpsim.tcp.segment import Segment
 from tcpsim.tcp.seqnum import MASK
-from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import Tcb
 
 Key = tuple[Hashable, ...]
@@ -47,14 +47,6 @@ class _Part(NamedTuple):
     number: int
     instants: tuple[Instant, ...]
     stamp: int | None = None
-
-
-class _Host(NamedTuple):
-    """What a machine is besides its connections; `of` keeps the values that it was worked out from."""
-
-    part: _Part
-    ahead: Ahead
-    of: tuple[object, ...]
 
 
 class _Connection:
@@ -77,9 +69,10 @@ class Keys:
 
     def __init__(self) -> None:
         self._numbers: dict[Hashable, int] = {}
-        self._hosts: dict[Hashable, _Host] = {}
+        self._machines: dict[int, tuple[Host, _Part]] = {}
+        self._hosts: dict[Hashable, tuple[Ahead, _Part, object]] = {}
         self._connections: dict[tuple[int, Around], _Connection] = {}
-        self._chains: dict[int, tuple[Chain, int | None]] = {}
+        self._lines: dict[tuple[int, ...], tuple[tuple[Chain, ...], int | None]] = {}
 
     def key(self, pair: Pair) -> Key:
         """Pairs of equal key have the same future.
@@ -87,48 +80,50 @@ class Keys:
         That is: with the same answers of the chooser the same events, at the same distances from `next_us`.
         Without a next event the future is nothing, and what is left is all that counts.
         """
-        now_us = pair.next_us
+        now_us, client, server, path = pair.next_us, pair.client, pair.server, pair.path
         if now_us is None:
-            return census(pair, "client"), census(pair, "server"), (pair.client.up, pair.server.up)
-        client, server = self._host(pair.client), self._host(pair.server)
-        view = View(pair, client.ahead, server.ahead)
-        held = {side: self._held(view, side) for side in SIDES}
+            return census(pair, "client"), census(pair, "server"), (client.up, server.up)
+        first, its = self._machines.get(id(client)) or self._machine("client", client)
+        second, others = self._machines.get(id(server)) or self._machine("server", server)
+        view = View(first, second, path.flights)
+        held: dict[Side, dict[int, _Connection]] = {
+            "client": self._held(view, "client"),
+            "server": self._held(view, "server"),
+        }
+        parts = [its, *self._parts(view, "client", held), others, *self._parts(view, "server", held)]
         found: list[Hashable] = []
-        ms = now_us // 1000
-        for part in (*self._parts(view, "client", client, held), *self._parts(view, "server", server, held)):
-            number, instants, stamp = part
+        for number, instants, stamp in parts:
             found.append(number)
             found += [at_us - now_us if at_us - now_us > least else least for at_us, least in instants]
             if stamp is not None:
-                found.append((stamp - ms) & MASK)
-        path = pair.path
-        for chain in (path.shared, path.to_server, path.to_client):
-            found.append(self._chain(chain, now_us, view.origins))
+                found.append((stamp - now_us // 1000) & MASK)
+        found.append(self._line(path, now_us, view.origins))
         for due_us, to, segment in path.flights:
             found += (due_us - now_us, to, _segment(view, held, to, segment, due_us, now_us))
         found.append(now_us % 1000 if view.origins else 0)  # the phase of the clock of timestamps
         if path.shared and any(isinstance(each, Script) and each.follows_connections for each in path.shared):
             found.append(tuple(view.origins.items()))  # such rules remember ISNs as they are
-        for side in SIDES:
-            found.append(_isns(view, side, now_us))
-            if view.ends[side].stack.timer_hz:
+        for side, host in view.hosts.items():
+            if view.opens or view.asked[side]:
+                found.append(_isns(view, side, now_us))
+            if host.stack.timer_hz:
                 around = {number: each.around for number, each in held[side].items()}
-                found.append(tcp.phase(view.ends[side], now_us, around))
+                found.append(tcp.phase(host.machine.system.end, now_us, around))
         return tuple(found)
 
     def _number(self, value: Hashable) -> int:
         return self._numbers.setdefault(value, len(self._numbers))
 
-    def _host(self, machine: Machine) -> _Host:
-        """What a machine is besides its connections."""
+    def _machine(self, side: Side, machine: Machine) -> tuple[Host, _Part]:
+        """What a machine is besides its connections; most that happens to it leaves that as it was."""
         system, programs, up, back_us = machine
         end, tables, files, blocked, next_port, _ = system
         place = (
             id(programs), id(tables), id(files), id(blocked), id(end.listeners), next_port, up, back_us,
             end.ts_offset, tuple([(n, t.parent, t.accepted) for n, t in end.sockets.items()]),
         )  # fmt: skip
-        host = self._hosts.get(place)
-        if host is None:
+        known = self._hosts.get(place)
+        if known is None:
             fixed, instants = sockets.key(system, tcp.names(end))
             running = []
             for pid, each in programs:
@@ -138,52 +133,57 @@ class Keys:
             if back_us is not None:
                 instants += ((back_us, EVER),)
             part = _Part(self._number((fixed, tuple(running), up, back_us is None)), instants)
-            host = _Host(part, ahead(system, programs), (programs, tables, files, blocked, end.listeners))
-            _keep(self._hosts, place, host)
-        return host
+            known = ahead(system, programs), part, (programs, tables, files, blocked, end.listeners)
+            _keep(self._hosts, place, known)
+        found = Host(side, machine, known[0]), known[1]
+        _keep(self._machines, id(machine), found)
+        return found
 
     def _held(self, view: View, side: Side) -> dict[int, _Connection]:
         """The connections of one side."""
-        end = view.ends[side]
+        host = view.hosts[side]
         found = {}
-        for number, t in end.sockets.items():
-            around = view.around(side, number, t)
+        for number, t, ports in host.sockets:
+            around = view.around(side, number, t, ports)
             place = (id(t), around)
             known = self._connections.get(place)
             if known is None:
-                known = _Connection(t, around, measures(t, end.stack, around))
+                known = _Connection(t, around, measures(t, host.stack, around))
                 _keep(self._connections, place, known)
             found[number] = known
         return found
 
-    def _parts(
-        self, view: View, side: Side, host: _Host, held: dict[Side, dict[int, _Connection]]
-    ) -> list[_Part]:
-        """Those of one side; each connection with whether the other end may yet measure by what it echoes."""
-        parts = [host.part]
-        for each in held[side].values():
-            t = each.t
+    def _parts(self, view: View, side: Side, held: dict[Side, dict[int, _Connection]]) -> list[_Part]:
+        """The connections of one side, each with whether the other end may yet measure by what it echoes."""
+        host, far = view.hosts[side], view.hosts[OTHER[side]]
+        parts = []
+        for number, t, ports in host.sockets:
+            each = held[side][number]
             heeded = True
             if t.ts_on and not view.opens:
-                _, number = view.other(side, t)
-                other = held[OTHER[side]].get(number)
-                heeded = other is not None and other.measured
+                other, other_number = far.newest.get(ports, NOBODY)
+                heeded = other is not None and held[OTHER[side]][other_number].measured
             part = each.parts.get(heeded)
             if part is None:
                 around = each.around if heeded else each.around._replace(heeded=False)
-                fixed, instants, stamp = seen(t, view.ends[side].stack, around)
+                fixed, instants, stamp = seen(t, host.stack, around)
                 part = each.parts[heeded] = _Part(self._number(fixed), instants, stamp)
             parts.append(part)
         return parts
 
-    def _chain(self, chain: Chain, now_us: int, origins: Origins) -> Hashable:
-        """The elements of a path, one way."""
-        known = self._chains.get(id(chain))
+    def _line(self, path: Path, now_us: int, origins: Origins) -> Hashable:
+        """The elements of a path."""
+        chains = path[:3]
+        place = (id(chains[0]), id(chains[1]), id(chains[2]))
+        known = self._lines.get(place)
         if known is None:
-            still = lines.still(chain)
-            known = chain, self._number(lines.key(chain, now_us, origins)) if still else None
-            _keep(self._chains, id(chain), known)
-        return lines.key(chain, now_us, origins) if known[1] is None else known[1]
+            still = all(lines.still(chain) for chain in chains)
+            key = tuple([lines.key(chain, now_us, origins) for chain in chains]) if still else None
+            known = chains, None if key is None else self._number(key)
+            _keep(self._lines, place, known)
+        if known[1] is not None:
+            return known[1]
+        return tuple([lines.key(chain, now_us, origins) for chain in chains])
 
 
 def _keep(shelf: dict[Any, Any], place: Hashable, value: object) -> None:
@@ -203,7 +203,7 @@ def _segment(
     else:
         ports = segment.dst_port, segment.src_port
         theirs, ours = view.origins.get(ports, _UNKNOWN)
-    receiver, number = view.newest[to].get(ports, NOBODY)
+    receiver, number = view.hosts[to].newest.get(ports, NOBODY)
     if receiver is not None and not held[to][number].measured:
         receiver = None
     return tcp.segment_key(segment, now_us, ours, theirs, receiver, due_us)
@@ -211,19 +211,6 @@ def _segment(
 
 def _isns(view: View, side: Side, now_us: int) -> Key:
     """How far an ISN that this side may yet draw is from numbers of its own that exist."""
-    if not (view.opens or _asked(view, side)):
-        return ()
     mine = side == "server"
-    known = [both[mine] for both in view.origins.values() if both[mine]]
-    return tuple([tcp.isn_clock(view.ends[side], now_us, origin) for origin in known])
-
-
-def _asked(view: View, side: Side) -> bool:
-    """A SYN is under way to this side, or may come again."""
-    for t, _ in view.newest[OTHER[side]].values():
-        if t.state == State.SYN_SENT:
-            return True
-    for _, receiver, segment in view.flights:
-        if receiver == side and segment.flags & (SYN | ACK) == SYN:
-            return True
-    return False
+    end = view.hosts[side].machine.system.end
+    return tuple([tcp.isn_clock(end, now_us, both[mine]) for both in view.origins.values() if both[mine]])
