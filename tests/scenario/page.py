@@ -12,6 +12,7 @@ from tcpsim.host.clienteles import Clientele, clientele, clienteles
 from tcpsim.host.crowds import Crowd, crowd, crowds
 from tcpsim.scenario import Scenario, scenario
 from tcpsim.scenario.claims import VERDICTS, Claim, claims
+from tests.scenario.stories import anchor
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "claims.md"
@@ -23,9 +24,9 @@ INTRODUCTION = """\
 This project began with two documents: Rick Jones's mail on CLOSE_WAIT, and Apache's page on FIN_WAIT_2 with
 Roy Fielding's appendix. Here is every claim of theirs that a connection can show ({total} with those beyond
 them), the scenario that shows it (`tcpsim explain NAME`; for a population `tcpsim exhaust NAME`, for browsers
-and pools `tcpsim users NAME`), the test that holds it to that, and the verdict: *holds*, *holds only on*
-certain stacks, or *refined*. The lists of the Apache page (what ends FIN_WAIT_2, which systems have a
-timeout) are told in our words.
+and pools `tcpsim users NAME`), the test that holds it to that, its picture or its ladder, and the verdict:
+*holds*, *holds only on* certain stacks, or *refined*. The lists of the Apache page (what ends FIN_WAIT_2,
+which systems have a timeout) are told in our words.
 
 `make docs` prints this page from [claims.toml](../tcpsim/scenario/claims.toml); a test looks up every
 scenario, test and figure that it names, and runs the claims about stacks on all of them.
@@ -87,8 +88,12 @@ def _counts(every: tuple[Claim, ...]) -> list[str]:
 
 def _row(claim: Claim) -> str:
     shown = [_link(node_id(claim, words)) for words in claim.tests]
-    shown += [f"[picture]({claim.figure})"] if claim.figure else []
-    title = subject(claim.scenario).title
+    chosen = subject(claim.scenario)
+    if claim.figure:
+        shown.append(f"[picture]({claim.figure})")
+    if isinstance(chosen, Scenario):
+        shown.append(f"[ladder](scenarios.md#{anchor(chosen.name)})")
+    title = chosen.title
     cells = (claim.number, claim.quote, f"`{claim.scenario}`: {title}", claim.judgement(), ", ".join(shown))
     return f"| {' | '.join(cells)} |"
 

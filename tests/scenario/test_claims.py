@@ -15,6 +15,7 @@ from tcpsim.scenario import Scenario, Verdict, play, scenario, scenarios
 from tcpsim.scenario.claims import VERDICTS, Claim, claims
 from tcpsim.tcp.stack import names
 from tcpsim.tcp.state import State
+from tests.scenario import stories
 from tests.scenario.page import PAGE, ROOT, node_id, page, subject
 
 EVERY = claims()
@@ -26,6 +27,10 @@ def claim(number: str) -> Claim:
 
 def test_the_page_is_up_to_date() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "run `make docs`"
+
+
+def test_the_stories_are_as_explain_tells_them() -> None:
+    assert stories.PAGE.read_text(encoding="utf-8") == stories.page(), "run `make docs`"
 
 
 @pytest.mark.parametrize("each", EVERY, ids=lambda each: each.number)
