@@ -19,7 +19,7 @@ from itertools import product
 from typing import NamedTuple
 
 from tcpsim.errors import InputError
-from tcpsim.pair import Log, Pair, advance
+from tcpsim.pair import Log, Pair, advance, lose
 from tcpsim.pair.key import Keys
 from tcpsim.path import SIDES, Choice, Chooser, Distribution, Fixed, Link, Loss, OneWay, Side
 from tcpsim.path.element import Chain, Element, Passage
@@ -202,12 +202,12 @@ class Steps:
                     lost[number] += 1
                 else:
                     passed[number] += 1
-            left = (
-                tuple([each for place, each in enumerate(flights) if place not in gone]) if gone else flights
-            )
-            dropped = tuple(flights[place] for place in sorted(gone))
-            before = pair._replace(path=pair.path._replace(flights=left)) if gone else pair
-            yield from self._follow(before, tuple(lost), tuple(passed), dropped, log)
+            dropped = tuple([flights[place] for place in sorted(gone)])
+            left = lose(pair, gone) if gone else pair
+            if left.next_us == now_us:
+                yield from self._follow(left, tuple(lost), tuple(passed), dropped, log)
+            else:  # nothing else happens now
+                yield Branch(left._replace(now_us=now_us), 1.0, tuple(lost), tuple(passed), dropped)
 
     def _follow(
         self,

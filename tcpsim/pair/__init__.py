@@ -30,6 +30,7 @@ from tcpsim.pair.pair import (
     advance,
     call,
     census,
+    lose,
     new_pair,
     next_time,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "advance",
     "call",
     "census",
+    "lose",
     "new_pair",
     "next_time",
 ]

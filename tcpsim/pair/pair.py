@@ -14,6 +14,7 @@ on in rounds until nothing more is due. Hence an ACK that arrives when its timer
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import NamedTuple
 
 from tcpsim import path as lines
@@ -166,6 +167,36 @@ def call(
     return instant.settle()
 
 
+def lose(pair: Pair, gone: Set[int]) -> Pair:
+    """The same pair without the segments under way at these places, which will never arrive."""
+    now_us, client, server, path, _ = pair
+    path = path._replace(flights=tuple([each for at, each in enumerate(path.flights) if at not in gone]))
+    return Pair(now_us, client, server, path, _next_us(client, server, path))
+
+
+def _next_us(client: Machine, server: Machine, path: Path) -> int | None:
+    """When anything happens next."""
+    next_us = lines.next_time(path)
+    for machine in (client, server):
+        wake_us = _wake_us(machine)
+        if wake_us is not None and (next_us is None or wake_us < next_us):
+            next_us = wake_us
+    return next_us
+
+
+def _wake_us(machine: Machine) -> int | None:
+    """When a machine acts by itself next."""
+    system, programs, up, back_us = machine
+    if not up:
+        return back_us
+    earliest = kernel.next_time(system)
+    for _, running in programs:
+        wake_us = running.wake_us
+        if wake_us is not None and (earliest is None or wake_us < earliest):
+            earliest = wake_us
+    return earliest
+
+
 def census(pair: Pair, side: Side) -> tuple[Held, ...]:
     """The sockets that a host has: every one not CLOSED, and CLOSED ones that hold a descriptor."""
     machine = pair.client if side == "client" else pair.server
@@ -185,34 +216,33 @@ def census(pair: Pair, side: Side) -> tuple[Held, ...]:
 class _Work:
     """A machine while an instant happens to it."""
 
-    __slots__ = ("back_us", "before", "programs", "side", "system", "up")
+    __slots__ = ("back_us", "before", "programs", "side", "system", "touched", "up")
 
     def __init__(self, side: Side, machine: Machine) -> None:
         self.side = side
         self.before = machine
         self.system, programs, self.up, self.back_us = machine
         self.programs = dict(programs)
+        self.touched = False  # anything has happened to it
+
+    def due(self, now_us: int) -> bool:
+        """Whether anything may happen to it in this round; from then on it counts as touched."""
+        if not self.touched:
+            wake_us = _wake_us(self.before)
+            self.touched = wake_us is not None and wake_us <= now_us
+        return self.touched
 
     def machine(self) -> Machine:
         """The machine as it is now; the very same object if nothing happened to it."""
         before = self.before
+        if not self.touched:
+            return before
         programs = tuple(self.programs.items())
         if programs == before.programs:
             programs = before.programs
             if self.system is before.system and (self.up, self.back_us) == before[2:]:
                 return before
         return Machine(self.system, programs, self.up, self.back_us)
-
-    def wake_us(self) -> int | None:
-        """When it acts by itself next."""
-        if not self.up:
-            return self.back_us
-        earliest = kernel.next_time(self.system)
-        for running in self.programs.values():
-            wake_us = running.wake_us
-            if wake_us is not None and (earliest is None or wake_us < earliest):
-                earliest = wake_us
-        return earliest
 
 
 class _Instant:
@@ -239,17 +269,15 @@ class _Instant:
                 self.path, arrived = lines.due(self.path, now_us)
                 for side, segment in arrived:
                     self.arrive(self.client if side == "client" else self.server, segment)
-            for work in both:
+            busy = [work for work in both if work.due(now_us)]
+            for work in busy:
                 self.timers(work)
-            for work in both:
+            for work in busy:
                 self.programs(work)
-            next_us = lines.next_time(self.path)
-            for work in both:
-                wake_us = work.wake_us()
-                if wake_us is not None and (next_us is None or wake_us < next_us):
-                    next_us = wake_us
+            client, server = self.client.machine(), self.server.machine()
+            next_us = _next_us(client, server, self.path)
             if not self.ready and (next_us is None or next_us > now_us):
-                return Pair(now_us, self.client.machine(), self.server.machine(), self.path, next_us)
+                return Pair(now_us, client, server, self.path, next_us)
         raise InputError(
             "pair", f"{_MOST_ROUNDS} rounds at {now_us} us", "programs and paths that let time pass"
         )
@@ -263,6 +291,7 @@ class _Instant:
             return
         if self.log is not None:
             self.log(Arrived(self.now_us, work.side, segment))
+        work.touched = True
         self.take(work, kernel.deliver(work.system, segment, self.now_us))
 
     def timers(self, work: _Work) -> None:
@@ -366,6 +395,7 @@ class _Instant:
 
     def act(self, work: _Work, action: Action) -> None:
         """Something befalls a machine, from outside or by its own program."""
+        work.touched = True
         if isinstance(action, Vanish | Reboot):
             old = work.system.end
             fresh = new_end(old.stack, iss=old.iss + _REBOOTED, ts_offset=old.ts_offset + _REBOOTED)

@@ -189,7 +189,7 @@ def add_file(system: System, caller: Caller, file: OpenFile) -> tuple[System, in
 
 def held(system: System) -> frozenset[int]:
     """The end's sockets and listeners that a descriptor or a waiting call holds."""
-    return frozenset(file.sid for file in system.files.values() if file.sid is not None)
+    return frozenset([file.sid for file in system.files.values() if file.sid is not None])
 
 
 def socket_of(system: System, caller: Caller, fd: int) -> int | None:
