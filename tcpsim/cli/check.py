@@ -10,22 +10,17 @@ from tcpsim.app.behaviour import unknown
 from tcpsim.cli.chosen import chosen_scenario
 from tcpsim.cli.options import JSON, duration, setting, setting_options_but_loss, whole
 from tcpsim.cli.show import print_json, print_text
-from tcpsim.draw.ladder import ladder
-from tcpsim.draw.telling import tell
+from tcpsim.cli.ways import LOSSES, way_json, way_ladder, way_words
 from tcpsim.errors import InputError
 from tcpsim.explore.anyorder import ROOM
 from tcpsim.explore.chain import LIMIT
 from tcpsim.explore.properties import Checked, Finding, Kind, Property, check
 from tcpsim.explore.statements import PROPERTIES
-from tcpsim.pair import Event, Pair
-from tcpsim.path import Quiet
-from tcpsim.scenario import Scenario, Verdict, build
-from tcpsim.scenario import run as run_pair
+from tcpsim.scenario import Scenario, build
 from tcpsim.units import format_duration
 
 _ANY_ORDER_LIMIT = 20_000  # its states are as many as one likes, and take some 0.5 ms each
 _OPEN = 0.5  # any loss inside (0, 1): what is asked does not depend on it
-_WAYS = ("loss_to_client", "loss_to_server")
 
 
 def _list(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
@@ -79,7 +74,7 @@ def command(
     if any_order and loss_from is not None:
         raise InputError("--loss-from", format_duration(loss_from), "nothing of time with --any-order")
     asked = setting(loss=None, **changes)
-    for way in _WAYS:
+    for way in LOSSES:
         asked[way] = _OPEN if asked.get(way) is None else asked[way]
     room = (in_flight or ROOM) if any_order else None
     limit = limit or (_ANY_ORDER_LIMIT if any_order else LIMIT)
@@ -110,12 +105,9 @@ def _text(found: Checked, chosen: Scenario, asked: dict[str, Any], room: int | N
         if each.way is not None and not each.holds and room is not None:
             lines += ["", *[f"    {at:3}. {move}" for at, move in enumerate(each.way.chosen, 1)], ""]
         elif each.way is not None and not each.holds:
-            drops = (*asked.get("drops", ()), *each.way.drops)
-            quiet = {**asked, **dict.fromkeys(_WAYS, 0.0), "drops": drops}
-            rules = [f'--drop "{rule}"' for rule in each.way.drops] or ["nothing need be lost"]
-            lines += ["", "    " + " ".join([*rules, *[f"({chosen})" for chosen in each.way.chosen]])]
-            if not each.way.chosen:
-                lines += ["", _ladder(build(chosen, **quiet), chosen.horizon_us)]
+            lines += ["", "    " + (way_words(each.way) or "nothing need be lost")]
+            drawn = way_ladder(each.way, chosen, asked)
+            lines += [] if drawn is None else ["", drawn]
     lines += ["", f"{found.chain.states:,} states" + ("" if found.whole else "; there are more")]
     if room is not None:
         lines.append(
@@ -132,14 +124,6 @@ def _verdict(each: Finding, found: Checked) -> str:
     return ("holds" if found.whole else "holds as far as seen") if each.holds else "fails"
 
 
-def _ladder(pair: Pair, horizon_us: int) -> str:
-    events: list[Event] = []
-    stacks = pair.client.system.end.stack.name, pair.server.system.end.stack.name
-    ended = run_pair(pair, Quiet(), horizon_us, events.append)
-    titles = (f"client ({stacks[0]})", f"server ({stacks[1]})")
-    return ladder(tell(events, titles, horizon_us if ended.verdict is Verdict.RUNNING else None))
-
-
 def _json(name: str, found: Checked, room: int | None) -> dict[str, Any]:
     """The document of docs/cli.md."""
     return {
@@ -154,7 +138,7 @@ def _json(name: str, found: Checked, room: int | None) -> dict[str, Any]:
                 "says": each.property.says,
                 "source": each.property.source,
                 "holds": each.holds,
-                "way": each.way and {"drops": each.way.drops, "chosen": each.way.chosen},
+                "way": each.way and way_json(each.way),
             }
             for each in found.findings
         ],

@@ -23,6 +23,7 @@ from tcpsim.cli.over_time import (
     when,
 )
 from tcpsim.cli.show import columns, print_json, print_text
+from tcpsim.cli.ways import way_json, way_ladder, way_words
 from tcpsim.draw.clock import length
 from tcpsim.errors import InputError
 from tcpsim.explore.chain import LIMIT
@@ -85,6 +86,7 @@ def parse_rates(text: str, where: str = "--loss") -> Rates:
     show_default=True,
     help="States to explore; what is cut is said.",
 )
+@click.option("--ladders", is_flag=True, help="Show the way of fewest losses into each leak, event by event.")
 @over_time_options
 @output(
     "--csv", ".csv", ".parquet", help="Write the probabilities as a table; with --at or --rate what is held."
@@ -99,6 +101,7 @@ def command(
     loss_from: int | None,
     horizon: int,
     limit: int,
+    ladders: bool,
     at_us: list[int] | None,
     rate: float | None,
     for_us: int | None,
@@ -144,6 +147,8 @@ def command(
     else:
         lines = _lines(chosen, rates, found, horizon, routes, _way_at(rates))
         more = times_text(laws, _heads(rates)) + held_text(held, rates[_one(rates)])
+        if ladders:
+            more = [*_ladders(found, routes, chosen, asked | {"loss_from": loss_from or 0}), *more]
         print_text("\n".join([*lines[:-1], *more, lines[-1]]) + "\n")
 
 
@@ -223,7 +228,17 @@ def _finite(us: float) -> float | None:
 
 
 def _way_json(way: Way, loss: float) -> dict[str, Any]:
-    return {"drops": way.drops, "chosen": way.chosen, "loss": loss, "probability": way.probability}
+    return way_json(way) | {"loss": loss, "probability": way.probability}
+
+
+def _ladders(found: Answer, routes: Routes, chosen: Scenario, asked: dict[str, Any]) -> list[str]:
+    """The way of fewest losses into each end that keeps a socket, as far as it is one run."""
+    lines = []
+    for end, ways in zip(found.ends, routes, strict=True):
+        drawn = None if ways is None or end.kind is Kind.CLEAN else way_ladder(ways[1], chosen, asked)
+        if ways is not None and drawn is not None:
+            lines += [f"client {end.client}, server {end.server}: {_way_words(ways[1])}", "", drawn, ""]
+    return lines
 
 
 def _lines(
@@ -263,8 +278,7 @@ def _lines(
 
 
 def _way_words(way: Way) -> str:
-    words = [f'--drop "{rule}"' for rule in way.drops] + [f"({chosen})" for chosen in way.chosen]
-    return " ".join(words) or "nothing lost"
+    return way_words(way) or "nothing lost"
 
 
 def _write_csv(path: Path, rates: Rates, found: Answer, held: Held | None) -> None:

@@ -47,6 +47,16 @@ def test_the_way_in_is_a_run(tcpsim: Tcpsim) -> None:
             assert run["lost"] == sum(rule.count(",") + 1 for rule in way["drops"])
 
 
+def test_the_way_in_as_a_ladder(tcpsim: Tcpsim) -> None:
+    """The very ladder of the run that loses this."""
+    out = tcpsim(*EXACT, "--loss", "0.05", "--ladders")[1]
+    run = tcpsim("run", *SCENARIO, "--drop", "server #4")[1]
+    ladder = run[run.index("     0 ms socket()") : run.index("verdict")].rstrip()
+    assert "server #4 X" in ladder
+    assert ladder in out
+    assert "ladder" not in tcpsim(*EXACT, "--loss", "0.05")[1]
+
+
 def test_table_csv_and_picture(tcpsim: Tcpsim, tmp_path: Path) -> None:
     csv, figure = tmp_path / "ends.csv", tmp_path / "ends.svg"
     status, out, _ = tcpsim(*EXACT, "--loss", "1%,10%", "--csv", str(csv), "--figure", str(figure))
