@@ -20,7 +20,7 @@ from tcpsim.sockets.system import System, pid_of
 from tcpsim.tcp import outlook
 from tcpsim.tcp.output import timestamp
 from tcpsim.tcp.segment import ACK, RST, SYN, Segment
-from tcpsim.tcp.seqnum import MASK, diff
+from tcpsim.tcp.seqnum import MASK, diff, le
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import Tcb
 
@@ -126,14 +126,14 @@ class View:
         inbound = self._inbound[side]
         known, single = not self.opens, False
         if other is None:
-            complete = not any(each.seg_len for each in inbound)
+            complete = not inbound or not any(each.seg_len for each in inbound)
         else:
             more = not other.close_called and other_number in far.ahead.sends
             complete = not more and (other.write_seq - other.close_called) & MASK == t.rcv_nxt
             known = other.snd_una == t.rcv_nxt
-            single = not more and outlook.rest_in_one(other, t)
+            single = bool(other.sent) and not more and outlook.rest_in_one(other, t)
         _, busy, sends, closes, tunes = host.ahead
-        begins = [each.seq for each in inbound if not each.flags & RST]
+        begins = [each.seq for each in inbound if not each.flags & RST] if inbound else []
         if other is not None and other.state != State.CLOSED:
             probed = far.stack.keepalive_probe_len > 0 or host.stack.reads_old_acks
             begins.append((other.snd_una - probed) & MASK)
@@ -141,7 +141,7 @@ class View:
             ours, theirs, number not in busy, number in sends, number in closes, number in tunes,
             complete, single, known, not t.ts_on or not inbound or _ordered(t, inbound),
             t.state < State.ESTABLISHED and self._echoed(side, t, other),
-            begins[0] if len(begins) == 1 else _oldest(t, begins),
+            le(t.snd_wl1, begins[0] if len(begins) == 1 else _oldest(t, begins)),
         )  # fmt: skip
 
     def _echoed(self, side: Side, t: Tcb, other: Tcb | None) -> bool:

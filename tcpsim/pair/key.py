@@ -38,7 +38,7 @@ from tcpsim.tcp.tcb import Tcb
 
 Key = tuple[Hashable, ...]
 _UNKNOWN = (0, 0)
-_MOST: Final = 1 << 16  # values of one kind whose part of a key is remembered
+_MOST: Final = 1 << 14  # values of one kind whose part of a key is remembered
 
 
 class _Part(NamedTuple):
@@ -166,7 +166,7 @@ class Keys:
             part = each.parts.get(heeded)
             if part is None:
                 around = each.around if heeded else each.around._replace(heeded=False)
-                fixed, instants, stamp = seen(t, host.stack, around)
+                fixed, instants, stamp = seen(t, host.stack, around, each.measured)
                 part = each.parts[heeded] = _Part(self._number(fixed), instants, stamp)
             parts.append(part)
         return parts

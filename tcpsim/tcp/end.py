@@ -64,11 +64,14 @@ class End:
         self.sockets = sockets
         self.listeners = listeners
         self.next_id = next_id
-        self._by_ports = {
-            (t.local_port, t.remote_port): n for n, t in sockets.items() if t.state != State.CLOSED
-        }
-        deadlines = [at for t in sockets.values() if (at := timers.next_time(t)) is not None]
-        self._at = min(deadlines, default=None)
+        self._by_ports = {}
+        self._at: int | None = None
+        for number, t in sockets.items():
+            if t.state is not State.CLOSED:
+                self._by_ports[t.local_port, t.remote_port] = number
+            at = timers.next_time(t)
+            if at is not None and (self._at is None or at < self._at):
+                self._at = at
 
     def _with(self, sockets: Mapping[int, Tcb], listeners: Mapping[int, Listener] | None = None) -> End:
         keep = self.listeners if listeners is None else listeners

@@ -33,7 +33,7 @@ class Around(NamedTuple):
     known: bool = False  # the peer has heard that we have what we have
     ordered: bool = False  # nothing of the peer's is under way with an older timestamp than TS.Recent
     first: bool = True  # the timestamp of our first SYN may yet be echoed
-    oldest: int | None = None  # nothing comes that begins before this sequence number
+    newer: bool = False  # nothing comes that begins before SND.WL1
     heeded: bool = True  # a round trip that the peer measures by our ACKs may be read
 
 

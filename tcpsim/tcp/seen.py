@@ -50,7 +50,6 @@ from tcpsim.tcp.outlook import (
     Around,
     all_sent,
     least_fin_wait_2_us,
-    measures,
     pace,
     paced,
     prompt,
@@ -78,8 +77,11 @@ class Seen(NamedTuple):
     stamp: int | None = None
 
 
-def seen(t: Tcb, s: Stack, around: Around) -> Seen:
-    """Connections of equal `fixed`, at the same distances of their instants, do the same from then on."""
+def seen(t: Tcb, s: Stack, around: Around, measured: bool) -> Seen:
+    """Connections of equal `fixed`, at the same distances of their instants, do the same from then on.
+
+    `measured`: what `outlook.measures` says.
+    """
     ours, theirs, idle, sends, _, tunes, complete, single, known, ordered, first, _, heeded = around
     error = None if idle else (t.so_error, t.soft_error)
     head = (
@@ -93,7 +95,6 @@ def seen(t: Tcb, s: Stack, around: Around) -> Seen:
     no_data = not t.unsent and (t.close_called or not sends)
     complete = complete and t.state >= State.ESTABLISHED
     at_once = prompt(t, s, complete)
-    measured = measures(t, s, around)
     answered_us = t.last_oow_ack_us
     instants: list[Instant | None] = [
         None if at_us is None else (at_us, EVER)
@@ -135,9 +136,9 @@ def _window(t: Tcb, s: Stack, around: Around, at_rest: bool, finished: bool) -> 
     useless = at_rest or (finished and t.orphaned and t.sack_on and not timed)
     if (
         useless and (t.write_seq - t.iss) & MASK <= t.max_window
-    ):  # nor is any ACK too old (`arrives._least_ack`)
+    ):  # no ACK is too old either (`arrives._least_ack`)
         return None, None
-    newer = around.oldest is not None and le(t.snd_wl1, around.oldest) and le(t.snd_wl2, t.snd_una)
+    newer = around.newer and le(t.snd_wl2, t.snd_una)
     counted = s.duplicate_ack == "update" and not t.sack_on  # then WL1 tells which ACK is a duplicate
     if newer and not counted and t.state >= State.ESTABLISHED:
         return t.snd_wnd, None
