@@ -20,18 +20,35 @@ def rates(chain: Chain, losses: Sequence[float] | Mapping[str, Sequence[float]])
     """Loss rates for each class of loss: one list for all, or one each; all of one length.
 
     Raises:
-        InputError: a class without rates, lists of different lengths, or a rate outside 0 to 1.
+        InputError: a class without rates, lists of different lengths, a rate outside 0 to 1, or a path that
+            loses nothing by chance where something should be lost.
     """
     each = losses if isinstance(losses, Mapping) else {known.name: losses for known in chain.classes}
+    if not (chain.classes or isinstance(losses, Mapping) or np.all(np.equal(losses, 0))):
+        raise InputError(
+            "losses", losses, "only 0: the path loses nothing by chance (build it with any loss)"
+        )
     found = {}
     for name in [known.name for known in chain.classes]:
         if name not in each:
             raise InputError("losses", f"none for {name!r}", "rates for every class of loss")
-        exact = any(isinstance(rate, Fraction) for rate in each[name])
-        rate = np.array(each[name], dtype=object if exact else float)
-        if rate.ndim != 1 or not ((rate >= 0) & (rate <= 1)).all():
-            raise InputError(f"losses {name}", each[name], "a list of numbers from 0 to 1")
-        found[name] = rate
+        found[name] = _checked(name, each[name])
     if len({len(rate) for rate in found.values()}) > 1:
         raise InputError("losses", "lists of different lengths", "as many rates for each class of loss")
     return found
+
+
+def _checked(name: str, given: Sequence[float]) -> Masses:
+    rate: Masses = np.array(given)
+    if rate.ndim == 1 and any(isinstance(one, Fraction) for one in given):
+        rate = np.array(given, dtype=object)
+    elif np.issubdtype(rate.dtype, np.number):
+        rate = rate.astype(float)
+    if (
+        rate.ndim != 1
+        or not len(rate)
+        or rate.dtype.kind not in "fO"
+        or not ((rate >= 0) & (rate <= 1)).all()
+    ):
+        raise InputError(f"losses {name}", given, "a list of numbers from 0 to 1")
+    return rate

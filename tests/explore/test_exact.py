@@ -11,6 +11,7 @@ import pytest
 
 from tcpsim.app import accept, close, connect, ignore, listen, send
 from tcpsim.app.program import Program
+from tcpsim.errors import InputError
 from tcpsim.explore.chain import explore
 from tcpsim.explore.leaks import Kind, answer, in_words, kind_of
 from tcpsim.explore.solve import classes, solve_exactly
@@ -163,6 +164,20 @@ def test_probes_that_are_answered_are_metastable() -> None:
     assert stays.stay_us[0] == np.inf
     assert stays.stay_us[1] > 1e20  # nine losses in a row at 1 %, two ways each
     assert np.abs(sum(end.probability for end in found.ends) - 1).max() < 1e-12
+
+
+@pytest.mark.parametrize("losses", [[1.5], [], 0.1, ["10%"], {"to client": [0.1]}])
+def test_rates_that_are_none(losses: Any) -> None:
+    with pytest.raises(InputError, match="losses"):
+        answer(leaver(0.1, 1), losses, WEEK_US)
+
+
+def test_a_path_that_loses_nothing_is_not_asked_what_if() -> None:
+    """Rates beside a path that was built without any would be ignored."""
+    whole = build(scenario("closewait-ignored-eof"))
+    with pytest.raises(InputError, match="build it with any loss"):
+        answer(whole, [0.1, 0.2], WEEK_US)
+    assert answer(whole, [0.0], WEEK_US).probability("CLOSE-WAIT", "gone").tolist() == [1.0]
 
 
 def test_rare_losses_cost_no_precision() -> None:
