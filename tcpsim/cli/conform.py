@@ -82,7 +82,12 @@ def _table(path: Path, found: Judgement) -> str:
         place = f"{series.host} {series.state}"
         lines.append(f"  {place:<28}{100 * series.inside:>5.1f} %{'':<18} {series.verdict}")
     if found.cut_short:
-        lines += ["", f"  expected among those not followed through every loss: {found.cut_short:.2g}"]
+        more = (
+            "; counts may be off by as many, and a larger --limit follows more"
+            if found.cut_short >= 1
+            else ""
+        )
+        lines += ["", f"  expected among those not followed through every loss: {found.cut_short:.2g}{more}"]
     return "\n".join([*lines, "", ""])
 
 

@@ -86,6 +86,17 @@ def test_a_population(tcpsim: Tcpsim, population: Path) -> None:
     assert ["477", "477.0", "477..477", "fits", "A", "CW"] in [line.split() for line in lines]
 
 
+def test_what_was_not_followed_is_said(tcpsim: Tcpsim, tmp_path: Path) -> None:
+    found = json.loads((POPULATIONS / "plain_p20_or2.json").read_bytes())
+    for host in found["series"].values():
+        host.update({name: values and values[::100] for name, values in host.items()})
+    path = tmp_path / "population.json"
+    path.write_text(json.dumps(found))
+    status, out, _ = tcpsim("conform", "--limit", "100", str(path))
+    assert status in (0, 1)
+    assert "counts may be off by as many" in out
+
+
 def test_a_population_is_read_before_any_is_judged(tcpsim: Tcpsim, folder: Path) -> None:
     broken = folder / "sub" / "p00.json"
     status, out, err = tcpsim("conform", str(POPULATIONS / "p00.json"), str(broken))
