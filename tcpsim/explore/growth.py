@@ -13,6 +13,7 @@ age: what began at b has the age t - b at t.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -98,12 +99,13 @@ def growth(
     """The total of `value` over all connections at the times `at_us`, with the exact band of its law.
 
     Raises:
-        InputError: a time outside 0 to `seen.until_us`, or a confidence outside 0 to 1.
+        InputError: a time outside 0 to `seen.until_us`, a confidence outside 0 to 1, or a rate below 0.
     """
     if len(at_us) and not 0 <= at_us.min() <= at_us.max() <= seen.until_us:
         raise InputError("at", f"{at_us.min()} to {at_us.max()} us", f"times from 0 to {seen.until_us} us")
     if not 0 < confidence < 1:
         raise InputError("confidence", confidence, "a number between 0 and 1")
+    _check(arrivals)
     sizes = seen.sizes(value)
     mean = arrivals.mean(seen.curve(value), at_us)
     bands = [
@@ -112,6 +114,11 @@ def growth(
     ]
     band = np.array(bands, dtype=np.int64).reshape(*mean.shape, 2)
     return Growth(at_us, mean, band[..., 0], band[..., 1])
+
+
+def _check(arrivals: Arrivals) -> None:
+    if isinstance(arrivals, Stream) and not 0 <= arrivals.per_second < inf:
+        raise InputError("per_second", arrivals.per_second, "a number from 0 on")
 
 
 def descriptors(side: Side, for_ever: bool = False) -> Value:
@@ -129,7 +136,11 @@ def likely_met(seen: Occupancy, arrivals: Arrivals, value: Value, limit: int, t_
     For what stays for ever (`descriptors(side, for_ever=True)`) the total only grows: this is exactly the
     probability that the limit was met by then. For what comes and goes it is a lower bound of that: the limit
     may have been met earlier, and no longer be.
+
+    Raises:
+        InputError: a rate below 0.
     """
+    _check(arrivals)
     sizes = seen.sizes(value)
     found = [arrivals.law(sizes, t_us, loss).at_least(limit) for loss in range(len(seen.error))]
     return np.array(found, dtype=float)
@@ -141,7 +152,11 @@ def time_to(
     """For each loss rate the time by which `limit` is met with probability `share`; None: not by `until_us`.
 
     The quantile of the time to the limit, where the total only grows (see `likely_met`); to the microsecond.
+
+    Raises:
+        InputError: a rate below 0.
     """
+    _check(arrivals)
     sizes = seen.sizes(value)
 
     def met(t_us: int, loss: int) -> bool:

@@ -194,6 +194,20 @@ def test_scenarios_are_inside_their_bands_second_by_second(name: str, client: st
     assert not _outside(pair, loss, 200.0, tuple(range(1, 181)))
 
 
+@pytest.mark.parametrize("rate", [-1.0, math.nan, math.inf])
+def test_a_rate_that_is_none_is_refused(rate: float) -> None:
+    seen = occupancy(explore(leaver(0.1, 1)), [0.3], DAY_US)
+    at = {"value": descriptors("client")}
+    asks = (
+        partial(growth, at_us=np.array([DAY_US]), **at),
+        partial(likely_met, limit=3, t_us=DAY_US, **at),
+        partial(time_to, limit=3, **at),
+    )
+    for ask in asks:
+        with pytest.raises(InputError, match="per_second"):
+            ask(seen, Stream(rate))
+
+
 def test_times_beyond_what_was_computed_are_refused() -> None:
     seen = occupancy(explore(leaver(0.1, 3)), [0.3], DAY_US)
     with pytest.raises(InputError, match="times from 0"):
