@@ -13,7 +13,7 @@ middlebox is one of those, as the box behind it has to know whether it saw the s
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
@@ -26,6 +26,9 @@ from tcpsim.path.element import Chain, Element, Passage
 from tcpsim.path.path import Flight
 from tcpsim.tcp.segment import Segment
 
+_FEW = 3  # arrivals at one instant whose fates are listed once for all
+_Question = tuple[int, int]  # the place of a segment that arrives, the class of its loss
+_Fate = tuple[frozenset[int], tuple[int, ...], tuple[int, ...]]  # places of those lost; lost, passed by class
 _EVEN = 0.5  # any probability inside (0, 1): the class's own is put in afterwards
 
 
@@ -131,6 +134,7 @@ class Steps:
         self.classes: list[LossClass] = []
         self._deferred: dict[Side, _Deferred] = {}
         self._keys = Keys()
+        self._answered: dict[tuple[_Question, ...], tuple[_Fate, ...]] = {}
         path = pair.path
         shared = self._named(path.shared, "both ways")
         chains: dict[Side, Chain] = {}
@@ -190,24 +194,38 @@ class Steps:
             deferred = self._deferred.get(receiver)
             if deferred is not None and deferred.open(due_us):
                 questions.append((place, deferred.number))
-        if not questions:
-            yield from self._follow(pair, self._none, self._none, (), log)
-            return
-        for fate in product((False, True), repeat=len(questions)):
-            lost, passed = list(self._none), list(self._none)
-            gone = set()
-            for (place, number), is_lost in zip(questions, fate, strict=True):
-                if is_lost:
-                    gone.add(place)
-                    lost[number] += 1
-                else:
-                    passed[number] += 1
+        for gone, lost, passed in self._fates(tuple(questions)):
+            if not gone:
+                yield from self._follow(pair, lost, passed, (), log)
+                continue
+            left = lose(pair, gone)
             dropped = tuple([flights[place] for place in sorted(gone)])
-            left = lose(pair, gone) if gone else pair
             if left.next_us == now_us:
-                yield from self._follow(left, tuple(lost), tuple(passed), dropped, log)
+                yield from self._follow(left, lost, passed, dropped, log)
             else:  # nothing else happens now
-                yield Branch(left._replace(now_us=now_us), 1.0, tuple(lost), tuple(passed), dropped)
+                yield Branch(Pair(now_us, *left[1:]), 1.0, lost, passed, dropped)
+
+    def _fates(self, questions: tuple[_Question, ...]) -> Iterable[_Fate]:
+        """Every way to answer them; nearly all steps ask the same few."""
+        known = self._answered.get(questions)
+        if known is not None:
+            return known
+        fates = (self._fate(questions, fate) for fate in product((False, True), repeat=len(questions)))
+        if len(questions) > _FEW:
+            return fates
+        self._answered[questions] = tuple(fates)
+        return self._answered[questions]
+
+    def _fate(self, questions: tuple[_Question, ...], fate: tuple[bool, ...]) -> _Fate:
+        lost, passed = list(self._none), list(self._none)
+        gone = set()
+        for (place, number), is_lost in zip(questions, fate, strict=True):
+            if is_lost:
+                gone.add(place)
+                lost[number] += 1
+            else:
+                passed[number] += 1
+        return frozenset(gone), tuple(lost), tuple(passed)
 
     def _follow(
         self,
