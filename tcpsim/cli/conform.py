@@ -26,13 +26,12 @@ _VERDICTS = ("PASS", "FAIL", "UNSUPPORTED")
 @click.option(
     "--limit",
     type=click.IntRange(100),
-    default=LIMIT,
-    show_default=True,
-    help="States to explore for each phase at which a population's connections begin.",
+    help=f"States to explore for each phase at which a population's connections begin;  [default: {LIMIT:,},"
+    " three times that where it does not do]",
 )
 @JSON
 @click.pass_context
-def command(context: click.Context, paths: tuple[Path, ...], limit: int, as_json: bool) -> None:
+def command(context: click.Context, paths: tuple[Path, ...], limit: int | None, as_json: bool) -> None:
     """A verdict per trace and per population, and totals; the status is 0 only if all pass."""
     found = find(paths)
     runs = [read(path.read_bytes(), str(path)) for path in found.populations]
@@ -83,7 +82,7 @@ def _table(path: Path, found: Judgement) -> str:
         lines.append(f"  {place:<28}{100 * series.inside:>5.1f} %{'':<18} {series.verdict}")
     if found.cut_short:
         more = (
-            "; counts may be off by as many, and a larger --limit follows more"
+            "; intervals are wider by as many, and a larger --limit follows more"
             if found.cut_short >= 1
             else ""
         )

@@ -94,7 +94,7 @@ def test_what_was_not_followed_is_said(tcpsim: Tcpsim, tmp_path: Path) -> None:
     path.write_text(json.dumps(found))
     status, out, _ = tcpsim("conform", "--limit", "100", str(path))
     assert status in (0, 1)
-    assert "counts may be off by as many" in out
+    assert "intervals are wider by as many" in out
 
 
 def test_a_population_is_read_before_any_is_judged(tcpsim: Tcpsim, folder: Path) -> None:

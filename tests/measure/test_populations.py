@@ -107,6 +107,20 @@ def test_the_ends_of_all_lives_add_up_to_one() -> None:
     assert 0 < found.cut_short < 1
 
 
+def test_intervals_are_wider_by_what_was_not_followed() -> None:
+    """A model that follows few lives: where the others end up is anybody's guess."""
+    run = run_of("plain_p20_or2").every(50)
+    found = judge(run, 60)
+    assert found.cut_short > 30
+    slack = round(found.cut_short)
+    sure = max(found.outcomes, key=lambda row: row.expected)
+    deviation = sqrt(sure.expected * (1 - sure.expected / 4_023))
+    assert 3.2 < (sure.high - sure.expected - slack) / deviation < 3.5
+    assert sure.low == 0
+    waits = next(each for each in found.series if (each.host, each.state) == ("A", "CW"))
+    assert waits.high[-1] > waits.expected[-1] + slack
+
+
 @pytest.mark.verify
 def test_another_number_of_orphan_retries_is_rejected() -> None:
     """The mutation: three retries where the kernel had one, and the half-open clients no longer fit."""

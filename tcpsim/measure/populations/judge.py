@@ -3,7 +3,8 @@
 Owns: which counts are judged, their intervals, the verdict. Refuses to know: how a law is found (expect).
 
 A count that is expected at `LEAST` or more has to lie in its 99.9 % interval; one below is shown, and is not
-held against anybody. The series of a state has to lie in its 99 % band in 95 % of the seconds.
+held against anybody. The series of a state has to lie in its 99 % band in 95 % of the seconds. Both are wider
+by as many connections as were not followed through every loss: those may be anywhere.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ LEAST: Final = 5.0
 _ROW: Final = 0.999
 _BAND: Final = 0.99
 _SHARE: Final = 0.95
+_FEW: Final = 2.0  # connections not followed that no count would notice
+_MORE: Final = 3  # times as many states where there were more of them
 
 
 class Row(NamedTuple):
@@ -82,13 +85,17 @@ class Judgement(NamedTuple):
         return "outside" not in [*verdicts, *[series.verdict for series in self.series]]
 
 
-def judge(run: Run, limit: int = LIMIT, executor: Executor | None = None) -> Judgement:
+def judge(run: Run, limit: int | None = None, executor: Executor | None = None) -> Judgement:
     """Every count of a run beside what the model expects of it.
+
+    Without a `limit` of states it is `LIMIT`, or three times that where it leaves too much unfollowed.
 
     Raises:
         InputError: what was set is not modelled.
     """
-    model = expected(run, limit, executor)
+    model = expected(run, limit or LIMIT, executor)
+    if limit is None and model.cut_short > _FEW:
+        model = expected(run, _MORE * LIMIT, executor)
     end_us = run.times_us[-1]
     found = []
     for host in ("A", "B"):
@@ -97,8 +104,9 @@ def judge(run: Run, limit: int = LIMIT, executor: Executor | None = None) -> Jud
         for state in sorted(states | set(run.counts(host))):
             found.append(series(model, host, state))
     laws = {(each.host, each.state): _law(model, each.host, each.state, [end_us])[0] for each in found}
+    slack = _slack(model)
     end = [
-        _row(f"{host} {state}", run.end[host].get(state, 0), law)
+        _row(f"{host} {state}", run.end[host].get(state, 0), law, slack)
         for (host, state), law in laws.items()
         if run.end[host].get(state, 0) or _mean(law) > _NEVER
     ]
@@ -121,7 +129,8 @@ def series(model: Expected, host: str, state: str) -> Series:
     times_us = model.run.times_us
     counts = model.run.counts(host).get(state, [0] * len(times_us))
     laws = _law(model, host, state, times_us)
-    bands = [law.between(_BAND) for law in laws]
+    slack = _slack(model)
+    bands = [_wider(law.between(_BAND), slack) for law in laws]
     means = tuple(_mean(law) for law in laws)
     return Series(host, state, tuple(counts), means, *zip(*bands, strict=True))
 
@@ -136,13 +145,23 @@ def _outcomes(model: Expected, end_us: int) -> tuple[Row, ...]:
     for (name, kind), looks in ways.items():
         law = model.laws({kind: looks.__contains__}, [end_us])[0]
         if name in counted or _mean(law) > _NEVER:
-            rows.append(_row(name, counted.pop(name, 0), law))
+            rows.append(_row(name, counted.pop(name, 0), law, _slack(model)))
     rows += [Row(name, count, 0.0, 0, 0) for name, count in counted.items()]
     return tuple(sorted(rows, key=lambda row: -row.expected))
 
 
-def _row(name: str, count: int, law: Law) -> Row:
-    return Row(name, count, _mean(law), *law.between(_ROW))
+def _slack(model: Expected) -> int:
+    """Connections that may be anywhere."""
+    return round(model.cut_short)
+
+
+def _wider(interval: tuple[int, int], slack: int) -> tuple[int, int]:
+    low, high = interval
+    return max(low - slack, 0), high + slack
+
+
+def _row(name: str, count: int, law: Law, slack: int) -> Row:
+    return Row(name, count, _mean(law), *_wider(law.between(_ROW), slack))
 
 
 def _mean(law: Law) -> float:
