@@ -51,8 +51,8 @@ docs: $(VENV)/run.stamp
 	$(PY) -m tests.conform.matrix --write
 
 # what README.md and docs/ show
-SHOWN := exact_leaks_against_loss losses_it_takes leaks_against_loss growth_in_thirty_days \
-  mbufs_until_the_crash worker_until_emfile page_time_and_connections which_limit_first \
+SHOWN := kernel_on_the_exact_curve exact_leaks_against_loss losses_it_takes leaks_against_loss \
+  growth_in_thirty_days mbufs_until_the_crash worker_until_emfile page_time_and_connections which_limit_first \
   buggy_share_and_keepalivetimeout lingering_processes_and_lost_responses
 
 pictures: $(VENV)/run.stamp
