@@ -1,6 +1,7 @@
 """The closed system: two machines and a path, everything that drives one connection, and what it reports."""
 
 from tcpsim.app.program import Reboot, Vanish
+from tcpsim.pair.action import Action, Befall, Inject, Make, Oversleep, PutOff, Resume
 from tcpsim.pair.event import (
     Arrived,
     Called,
@@ -15,25 +16,8 @@ from tcpsim.pair.event import (
     StateChanged,
     TimerFired,
 )
-from tcpsim.pair.pair import (
-    FIRST_PID,
-    Action,
-    Befall,
-    Held,
-    Inject,
-    Machine,
-    Make,
-    Oversleep,
-    Pair,
-    PutOff,
-    Resume,
-    advance,
-    call,
-    census,
-    lose,
-    new_pair,
-    next_time,
-)
+from tcpsim.pair.instant import advance, call
+from tcpsim.pair.pair import FIRST_PID, Held, Machine, Pair, census, lose, new_pair, next_time
 from tcpsim.path import SIDES, Side
 from tcpsim.sockets import Kill
 
