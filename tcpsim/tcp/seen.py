@@ -61,9 +61,7 @@ from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import DISORDER, RECOVERY, Sent, Tcb
 
 Key = tuple[object, ...]
-Instant = tuple[
-    int, int
-]  # a time, and the least distance to it that counts: what is longer ago is as long ago
+Instant = tuple[int, int]  # a time, and the least distance to it that counts: longer ago is as long ago
 
 EVER = -(1 << 62)
 _BEGINNING = EVER  # an instant longer ago than any limit
@@ -134,9 +132,7 @@ def _window(t: Tcb, s: Stack, around: Around, at_rest: bool, finished: bool) -> 
     """SND.WND and where it was last taken from, as far as what comes does not replace it, and it is read."""
     timed = s.user_timeout_rule == "timer"
     useless = at_rest or (finished and t.orphaned and t.sack_on and not timed)
-    if (
-        useless and (t.write_seq - t.iss) & MASK <= t.max_window
-    ):  # no ACK is too old either (`arrives._least_ack`)
+    if useless and (t.write_seq - t.iss) & MASK <= t.max_window:  # nor is any ACK too old (_least_ack)
         return None, None
     newer = around.newer and le(t.snd_wl2, t.snd_una)
     counted = s.duplicate_ack == "update" and not t.sack_on  # then WL1 tells which ACK is a duplicate
