@@ -138,13 +138,4 @@ def middlebox(name: str, where: str = "middlebox") -> Middlebox:
 def sources(name: str) -> tuple[Knob, ...]:
     """Where each value of a profile comes from, and what its owner calls it, in the order of the fields."""
     table = _resolved(name)
-    return tuple(
-        Knob(
-            field,
-            table[field].get("knob", ""),
-            table[field].get("unit", ""),
-            table[field]["source"],
-            table[field].get("verified", True),
-        )
-        for field in FIELDS
-    )
+    return tuple(Knob.of(field, table[field]) for field in FIELDS)

@@ -12,6 +12,7 @@ nowhere in tcpsim does code ask for a stack's name.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib import resources
@@ -247,6 +248,12 @@ class Knob(NamedTuple):
     source: str
     verified: bool
 
+    @classmethod
+    def of(cls, field: str, entry: Mapping[str, Any]) -> Knob:
+        """As a profile's file has it."""
+        own_name, unit = entry.get("knob", ""), entry.get("unit", "")
+        return cls(field, own_name, unit, entry["source"], entry.get("verified", True))
+
 
 _TYPES: dict[str, str] = {f.name: str(f.type) for f in fields(Stack)}
 _SECTIONS = ("base",)
@@ -282,17 +289,7 @@ def stack(name: str) -> Stack:
 def knobs(name: str) -> tuple[Knob, ...]:
     """The sources behind a profile, one `Knob` per field, in the order of the fields."""
     table = _resolved(name)
-    return tuple(
-        Knob(
-            field,
-            table[field].get("knob", ""),
-            table[field].get("unit", ""),
-            table[field]["source"],
-            table[field].get("verified", True),
-        )
-        for field in _TYPES
-        if field != "name"
-    )
+    return tuple(Knob.of(field, table[field]) for field in _TYPES if field != "name")
 
 
 @cache
