@@ -13,47 +13,18 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Generator, Sequence
-from typing import Protocol
 
 import simpy
 
 from tcpsim.host.books import RECLAIMED, Books
 from tcpsim.host.census import Census, Left, Restarted
+from tcpsim.host.connection import Connection, Owner
 from tcpsim.host.limits import Door, Limits, Reclaim, Restart, Serve, Stop
 from tcpsim.host.lives import Act, Lives, Luck, Moment
 from tcpsim.host.memory import Memory, heavy
 from tcpsim.host.view import Work, usage
 from tcpsim.pair import Pair, Side
 from tcpsim.tcp.state import Holder, State
-
-
-class Owner(Protocol):
-    """Who has opened a connection and decides what becomes of it."""
-
-    def heed(self, one: Connection) -> None:
-        """The connection looks different from now on; called in that very instant."""
-
-
-class Connection:
-    """One connection under limits, or one that somebody gives orders to."""
-
-    __slots__ = (
-        "arrived", "born_us", "called", "luck", "moment", "orders", "owner", "process", "queued", "shut",
-        "turned",
-    )  # fmt: skip
-
-    def __init__(self, born_us: int, luck: Luck, moment: Moment, owner: Owner | None) -> None:
-        self.owner = owner
-        self.orders: deque[Act] = deque()
-        self.born_us = born_us
-        self.luck = luck
-        self.moment = moment
-        self.arrived = False  # its handshake is over
-        self.queued = False  # it waits in the accept queue for a worker and a descriptor
-        self.called = False  # it has been given both
-        self.shut = False  # its listener believes that the host takes no connection
-        self.turned = ""  # the resource for want of which that was so
-        self.process: simpy.Process
 
 
 class Governor:

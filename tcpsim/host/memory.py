@@ -8,19 +8,16 @@ called (governor).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from tcpsim.host.books import Books
 from tcpsim.host.census import Census, Crashed
+from tcpsim.host.connection import Connection
 from tcpsim.host.limits import SEND_FLOOR, Crash, Moderate, Reclaim
 from tcpsim.host.lives import Act
 from tcpsim.host.view import View
 from tcpsim.pair import SIDES, Pair, Side
 from tcpsim.tcp.end import End
 from tcpsim.tcp.state import Holder
-
-if TYPE_CHECKING:
-    from tcpsim.host.governor import Connection
 
 
 class Memory:

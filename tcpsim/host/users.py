@@ -15,7 +15,8 @@ from typing import NamedTuple, Protocol
 
 from tcpsim.app.orders import Order, awaits_order
 from tcpsim.app.program import Running
-from tcpsim.host.governor import Connection, Governor
+from tcpsim.host.connection import Connection
+from tcpsim.host.governor import Governor
 from tcpsim.host.lives import Act, Luck
 from tcpsim.pair import FIRST_PID, Kill, Pair, Resume, Vanish, call
 from tcpsim.path import Chooser

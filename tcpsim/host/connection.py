@@ -1,0 +1,42 @@
+"""One connection that its hosts, or whoever opened it, may act on: where it stands, and what it was told.
+
+Owns: the record, and what an owner is. Refuses to know: who acts on it when (governor, memory, users).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+import simpy
+
+from tcpsim.host.lives import Act, Luck, Moment
+
+
+class Owner(Protocol):
+    """Who has opened a connection and decides what becomes of it."""
+
+    def heed(self, one: Connection) -> None:
+        """The connection looks different from now on; called in that very instant."""
+
+
+class Connection:
+    """One connection under limits, or one that somebody gives orders to."""
+
+    __slots__ = (
+        "arrived", "born_us", "called", "luck", "moment", "orders", "owner", "process", "queued", "shut",
+        "turned",
+    )  # fmt: skip
+
+    def __init__(self, born_us: int, luck: Luck, moment: Moment, owner: Owner | None) -> None:
+        self.owner = owner
+        self.orders: deque[Act] = deque()
+        self.born_us = born_us
+        self.luck = luck
+        self.moment = moment
+        self.arrived = False  # its handshake is over
+        self.queued = False  # it waits in the accept queue for a worker and a descriptor
+        self.called = False  # it has been given both
+        self.shut = False  # its listener believes that the host takes no connection
+        self.turned = ""  # the resource for want of which that was so
+        self.process: simpy.Process
