@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from typing import Any, Final, NamedTuple
 
-from tcpsim.explore.branch import Branch, Follow, LossClass
+from tcpsim.explore.branch import Branch, LossClass, every_answer
 from tcpsim.explore.timeless import Timeless
 from tcpsim.pair import SIDES, Log, Machine, Pair, Side, advance
 from tcpsim.path import Duplicate, GilbertElliott, Link, Loss, Reorder
@@ -81,17 +81,8 @@ class AnyOrder:
     ) -> Iterator[Branch]:
         """What is due happens at `at_us`; all else is late."""
         late = _late(pair, at_us, due)._replace(path=pair.path._replace(flights=flights), next_us=at_us)
-        open_: list[list[int]] = [[]]
-        while open_:
-            chooser = Follow(open_.pop())
-            after = advance(late, chooser, log)
-            open_.extend(chooser.others())
-            chosen = [
-                f"{choice.what}: {choice.outcomes[answer]}"
-                for choice, answer in zip(chooser.asked, chooser.answers, strict=True)
-                if answer
-            ]
-            yield Branch(self._rest(after), _EVEN, (0,), (1,), (), (words, *chosen))
+        for after, chooser in every_answer(lambda chooser: advance(late, chooser, log)):
+            yield Branch(self._rest(after), _EVEN, (0,), (1,), (), (words, *chooser.words()))
 
     def _rest(self, pair: Pair) -> Pair:
         """Segments in flight without a time; `next_us` says only whether anything can still happen."""

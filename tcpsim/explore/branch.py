@@ -13,10 +13,10 @@ middlebox is one of those, as the box behind it has to know whether it saw the s
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from tcpsim.errors import InputError
 from tcpsim.pair import Log, Pair, advance, lose
@@ -29,6 +29,7 @@ from tcpsim.tcp.segment import Segment
 _FEW = 3  # arrivals at one instant whose fates are listed once for all
 _Question = tuple[int, int]  # the place of a segment that arrives, the class of its loss
 _Fate = tuple[frozenset[int], tuple[int, ...], tuple[int, ...]]  # places of those lost; lost, passed by class
+_Made = TypeVar("_Made")
 _EVEN = 0.5  # any probability inside (0, 1): the class's own is put in afterwards
 
 
@@ -67,6 +68,32 @@ class Follow:
             for answer in _possible(self.asked[number]):
                 if answer != self.answers[number]:
                     yield [*self.answers[:number], answer]
+
+    def words(self) -> tuple[str, ...]:
+        """What was chosen that is not the usual course, nor whether a segment is lost."""
+        return tuple(
+            [
+                f"{choice.what}: {choice.outcomes[answer]}"
+                for choice, answer in zip(self.asked, self.answers, strict=True)
+                if answer and _loss_class(choice) is None
+            ]
+        )
+
+
+def every_answer(act: Callable[[Follow], _Made]) -> Iterator[tuple[_Made, Follow]]:
+    """What `act` makes of each sequence of answers to the questions that it asks."""
+    open_: list[list[int]] = [[]]
+    while open_:
+        chooser = Follow(open_.pop())
+        made = act(chooser)
+        open_.extend(chooser.others())
+        yield made, chooser
+
+
+def _loss_class(choice: Choice) -> int | None:
+    """The class of loss that `_Naming` has put into a question; None: it is about something else."""
+    kind, _, number = choice.what.rpartition(" ")
+    return int(number) if kind == "loss" else None
 
 
 def _possible(choice: Choice) -> Iterator[int]:
@@ -236,15 +263,11 @@ class Steps:
         log: Log | None,
     ) -> Iterator[Branch]:
         """The step with every answer to the questions that it asks."""
-        open_: list[list[int]] = [[]]
-        while open_:
-            chooser = Follow(open_.pop())
-            after = advance(pair, chooser, log)
-            if not chooser.asked:
+        for after, chooser in every_answer(lambda chooser: advance(pair, chooser, log)):
+            if chooser.asked:
+                yield self._branch(after, chooser, lost, passed, dropped)
+            else:
                 yield Branch(after, 1.0, lost, passed, dropped)
-                return
-            open_.extend(chooser.others())
-            yield self._branch(after, chooser, lost, passed, dropped)
 
     def _branch(
         self,
@@ -256,13 +279,10 @@ class Steps:
     ) -> Branch:
         counts = list(passed), list(lost)
         weight = 1.0
-        chosen = []
         for choice, answer in zip(chooser.asked, chooser.answers, strict=True):
-            kind, _, number = choice.what.rpartition(" ")
-            if kind == "loss":
-                counts[answer][int(number)] += 1
+            number = _loss_class(choice)
+            if number is not None:
+                counts[answer][number] += 1
             else:
                 weight *= choice.weights[answer]
-                if answer:
-                    chosen.append(f"{choice.what}: {choice.outcomes[answer]}")
-        return Branch(after, weight, tuple(counts[1]), tuple(counts[0]), dropped, tuple(chosen))
+        return Branch(after, weight, tuple(counts[1]), tuple(counts[0]), dropped, chooser.words())
