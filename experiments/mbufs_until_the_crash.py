@@ -19,7 +19,7 @@ from tcpsim.draw.curves import footnote, label_ends, sheet, time_axis
 from tcpsim.draw.sheet import QUIET, Figure, series_colour
 from tcpsim.host.crowds import CLUSTER_BYTES, crowd
 from tcpsim.host.population import simulate
-from tcpsim.measure.table import first_met, used
+from tcpsim.measure.table import at_times, first_met, used
 
 STEM = "mbufs_until_the_crash"
 SEED = 1
@@ -60,7 +60,7 @@ def answer(point: Point) -> list[dict[str, Any]]:
     }
     return [
         point._asdict() | {"t_s": int(at) / 1_000_000, "bytes": int(value)} | met
-        for at, value in zip(at_us, held[np.searchsorted(t_us, at_us, side="right") - 1], strict=True)
+        for at, value in zip(at_us, at_times(t_us, held, at_us), strict=True)
     ]
 
 

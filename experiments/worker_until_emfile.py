@@ -16,7 +16,7 @@ from tcpsim.draw.curves import footnote, label_ends, sheet, time_axis
 from tcpsim.draw.sheet import QUIET, Figure, series_colour
 from tcpsim.host.crowds import crowd
 from tcpsim.host.population import simulate
-from tcpsim.measure.table import first_met, used
+from tcpsim.measure.table import at_times, first_met, used
 from tcpsim.scenario import changes
 
 STEM = "worker_until_emfile"
@@ -59,7 +59,7 @@ def answer(point: Point) -> list[dict[str, Any]]:
     at_us = np.arange(0, SPAN_US + 1, 60_000_000)
     return [
         point._asdict() | {"t_s": int(at) / 1_000_000, "descriptors": int(value)} | told
-        for at, value in zip(at_us, held[np.searchsorted(t_us, at_us, side="right") - 1], strict=True)
+        for at, value in zip(at_us, at_times(t_us, held, at_us), strict=True)
     ]
 
 

@@ -41,7 +41,10 @@ def over_time(census: Census, every_us: int) -> pl.DataFrame:
     for side, state, holder in _kinds(census.views):
         kind = side, state, holder
         named = {"t_s": at_us / 1_000_000, "side": side, "state": state, "holder": holder}
-        counted = {"count": _at(census, at_us, _count(kind)), "bytes": _at(census, at_us, _bytes(kind))}
+        counted = {
+            "count": at_times(*_steps(census, _count(kind)), at_us),
+            "bytes": at_times(*_steps(census, _bytes(kind)), at_us),
+        }
         frames.append(pl.DataFrame(named | counted, schema=SCHEMA))
     return pl.concat(frames).sort("t_s", maintain_order=True) if frames else pl.DataFrame(schema=SCHEMA)
 
@@ -65,6 +68,11 @@ def used(census: Census, side: Side, resource: str) -> tuple[Ints, Ints]:
 def held(census: Census, side: Side, state: State) -> tuple[Ints, Ints]:
     """How many sockets of one side were in a state, whoever held them: times in us, counts from then on."""
     return _steps(census, lambda view: sum(one.state is state for one in view.of(side)))
+
+
+def at_times(t_us: Ints, values: Ints, at_us: Ints) -> Ints:
+    """Values that each hold from their own time on, as they are at `at_us`, none before the first."""
+    return values[np.searchsorted(t_us, at_us, side="right") - 1]
 
 
 def first_met(census: Census, side: Side, resource: str, limit: int) -> int | None:
@@ -96,8 +104,3 @@ def _steps(census: Census, value: Callable[[View], int]) -> tuple[Ints, Ints]:
     total = np.cumsum(of_view[np.asarray(census.after)] - of_view[np.asarray(census.before)])
     last = np.flatnonzero(np.diff(t_us, append=-1))
     return np.concatenate(([0], t_us[last])), np.concatenate(([0], total[last]))
-
-
-def _at(census: Census, at_us: Ints, value: Callable[[View], int]) -> Ints:
-    t_us, total = _steps(census, value)
-    return total[np.searchsorted(t_us, at_us, side="right") - 1]
