@@ -44,12 +44,7 @@ def likeliest(chain: Chain, ends: Sequence[int], loss: float) -> Way:
     """
     if not 0.0 < loss < 1.0:
         raise ValueError(f"loss {loss}: a number between 0 and 1")
-    lose, keep = -log(loss), -log(1.0 - loss)
-
-    def rarity(edge: Edge) -> float:
-        return lose * sum(edge.lost) + keep * sum(edge.passed) - log(edge.weight)
-
-    return _way(chain, _search(chain, ends, rarity), loss)
+    return _way(chain, _search(chain, ends, lambda edge: _rarity(edge, loss)), loss)
 
 
 def fewest_losses(chain: Chain, ends: Sequence[int | Edge], loss: float) -> Way:
@@ -57,11 +52,9 @@ def fewest_losses(chain: Chain, ends: Sequence[int | Edge], loss: float) -> Way:
 
     An edge among `ends` is to be taken as the last step.
     """
-    lose, keep = -log(loss), -log(1.0 - loss)
 
     def cost(edge: Edge) -> float:
-        others = lose * sum(edge.lost) + keep * sum(edge.passed) - log(edge.weight)
-        return _LOSS_COUNTS * sum(edge.lost) + others
+        return _LOSS_COUNTS * sum(edge.lost) + _rarity(edge, loss)
 
     return _way(chain, _search(chain, ends, cost), loss)
 
@@ -83,6 +76,11 @@ def first_found(chain: Chain, ends: Sequence[int | Edge]) -> Way:
         return back[::-1]
 
     return _way(chain, min(map(path, ends), key=len), 0.5)
+
+
+def _rarity(edge: Edge, loss: float) -> float:
+    """Minus the logarithm of an edge's probability."""
+    return -(sum(edge.lost) * log(loss) + sum(edge.passed) * log(1.0 - loss) + log(edge.weight))
 
 
 def _search(chain: Chain, ends: Sequence[int | Edge], cost: Any) -> list[Edge]:
@@ -115,7 +113,7 @@ def _way(chain: Chain, edges: Sequence[Edge], loss: float) -> Way:
     rarity = 0.0
     for edge in edges:
         walk.along(chain, edge)
-        rarity -= sum(edge.lost) * log(loss) + sum(edge.passed) * log(1.0 - loss) + log(edge.weight)
+        rarity += _rarity(edge, loss)
     return Way(walk.rules(), tuple(walk.chosen), exp(-rarity))
 
 
