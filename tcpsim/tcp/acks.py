@@ -97,8 +97,6 @@ def ack_sent(t: Tcb, s: Stack) -> None:
 def check(step: Step, window: int) -> bool:
     """Whether the scheduled ACK goes out now; if not, the delay has been set. `window` could be offered."""
     t, s = step.t, step.s
-    if not t.ack_pending & ACK_SCHED:
-        return False
     unacked = (t.rcv_nxt - t.rcv_wup) & MASK
     if s.ack_rule == "adaptive":
         enough = unacked > t.rcv_mss and (t.readable == 0 or window >= t.rcv_wnd)

@@ -15,8 +15,18 @@ from tcpsim.tcp import acks, embryo, opening, output, receiving, recovery, sendi
 from tcpsim.tcp.event import Fact, Timer
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
-from tcpsim.tcp.state import State
-from tcpsim.tcp.tcb import Tcb
+from tcpsim.tcp.state import (
+    CLOSE_WAIT,
+    CLOSED,
+    CLOSING,
+    ESTABLISHED,
+    FIN_WAIT_1,
+    LAST_ACK,
+    SYN_RECEIVED,
+    SYN_SENT,
+    TIME_WAIT,
+)
+from tcpsim.tcp.tcb import ACK_SCHED, Tcb
 from tcpsim.tcp.timers import PROGRESS
 
 if TYPE_CHECKING:
@@ -26,13 +36,13 @@ if TYPE_CHECKING:
 def segment_arrives(step: Step, seg: Segment) -> None:
     """One segment for this connection."""
     t = step.t
-    if t.state == State.SYN_SENT:
+    if t.state is SYN_SENT:
         if not opening.syn_sent(step, seg):
             return
-    elif t.mini or (t.state == State.TIME_WAIT and step.s.time_wait_checks == "short"):
+    elif t.mini or (t.state is TIME_WAIT and step.s.time_wait_checks == "short"):
         timewait.segment_arrives(step, seg)
         return
-    elif t.state == State.SYN_RECEIVED:
+    elif t.state is SYN_RECEIVED:
         if _handshake(step, seg):
             return
     elif sequence.unacceptable(step, seg) or _reset(step, seg) or _syn(step, seg):
@@ -42,7 +52,7 @@ def segment_arrives(step: Step, seg: Segment) -> None:
         return
     if _ack(step, seg):
         return
-    if t.state == State.TIME_WAIT:
+    if t.state is TIME_WAIT:
         if not step.s.mini_sockets:  # Linux tcp_rcv_state_process: what ends CLOSING has been consumed
             _waiting(step, seg)
         return
@@ -51,7 +61,7 @@ def segment_arrives(step: Step, seg: Segment) -> None:
     if _text(step, seg):
         return
     sending.push(step)
-    if acks.check(step, output.select_window(step)):
+    if t.ack_pending & ACK_SCHED and acks.check(step, output.select_window(step)):
         output.send_ack(step)
 
 
@@ -91,12 +101,12 @@ def _reset(step: Step, seg: Segment) -> bool:
 def reset(step: Step) -> None:
     """An acceptable RST: the connection is gone; what was received may stay readable (per stack)."""
     t, s = step.t, step.s
-    if t.state == State.TIME_WAIT and s.rfc1337:
+    if t.state is TIME_WAIT and s.rfc1337:
         step.drop("RST in TIME-WAIT (RFC 1337)")
         return
-    if t.state == State.SYN_RECEIVED:
+    if t.state is SYN_RECEIVED:
         error = "ECONNREFUSED"
-    elif t.state == State.CLOSE_WAIT:
+    elif t.state is CLOSE_WAIT:
         error = s.reset_close_wait_error
     else:
         error = "ECONNRESET"
@@ -134,12 +144,12 @@ def _ack(step: Step, seg: Segment) -> bool:
             return True
         return False
     if lt(t.snd_nxt, seg.ack) and not sending.probe_acked(step, seg.ack):
-        if (s.unsent_ack_answered or t.state != State.ESTABLISHED) and acks.may_answer(step):
+        if (s.unsent_ack_answered or t.state is not ESTABLISHED) and acks.may_answer(step):
             output.send_ack(step)
         return True
     if s.timestamp_taken == "ack":
         sequence.take_timestamp(step, seg)
-    if t.state == State.SYN_RECEIVED:
+    if t.state is SYN_RECEIVED:
         _complete_passive_open(step, seg)
     prior_una = t.snd_una
     advanced = seg.ack != prior_una
@@ -217,15 +227,15 @@ def _complete_passive_open(step: Step, seg: Segment) -> None:
 def _fin_acked(step: Step, seg: Segment) -> bool:
     """Our FIN has been acknowledged; on the way into FIN-WAIT-2 a stack decides how long that lasts."""
     t, s = step.t, step.s
-    if t.state not in (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK):
+    if t.state not in (FIN_WAIT_1, CLOSING, LAST_ACK):
         return False
     was = t.state
     step.fact(Fact.FIN_ACKED)
-    if was == State.LAST_ACK:
+    if was is LAST_ACK:
         t.closed_by = "closed"
         step.bury()
         return True
-    if was == State.CLOSING:
+    if was is CLOSING:
         return False
     arms = s.fin_wait_2_on_fin_acked
     t.fw2_armed = (
@@ -252,7 +262,7 @@ def _text(step: Step, seg: Segment) -> bool:
     if sequence.after_close(step, seg):
         return True
     receiving.text(step, seg)
-    return t.state == State.CLOSED
+    return t.state is CLOSED
 
 
 def _waiting(step: Step, seg: Segment) -> None:

@@ -11,22 +11,31 @@ from typing import TYPE_CHECKING, Any
 from tcpsim.tcp import acks, opening, output, sending
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.seqnum import MASK
-from tcpsim.tcp.state import State
+from tcpsim.tcp.state import (
+    CLOSE_WAIT,
+    CLOSED,
+    CLOSING,
+    ESTABLISHED,
+    FIN_WAIT_1,
+    FIN_WAIT_2,
+    LAST_ACK,
+    SYN_RECEIVED,
+    SYN_SENT,
+    TIME_WAIT,
+)
 
 if TYPE_CHECKING:
     from tcpsim.tcp.step import Step
 
-_RESETTABLE = frozenset(
-    {State.SYN_RECEIVED, State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT}
-)
-_CAN_SEND_FIN = frozenset({State.SYN_RECEIVED, State.ESTABLISHED, State.CLOSE_WAIT})
+_RESETTABLE = frozenset({SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT})
+_CAN_SEND_FIN = frozenset({SYN_RECEIVED, ESTABLISHED, CLOSE_WAIT})
 
 
 def send(step: Step, octets: int) -> int:
     """SEND: queue as much as fits and send what may go; returns the octets taken."""
     t, s = step.t, step.s
     taken = min(octets, t.send_space)
-    if not taken or t.close_called or t.state == State.CLOSED:
+    if not taken or t.close_called or t.state is CLOSED:
         return 0
     if t.unsent and s.push_rule == "queue":
         t.unsent = (*t.unsent[:-1], t.unsent[-1] + taken)  # Linux adds to the chunk that still waits
@@ -42,7 +51,7 @@ def receive(step: Step, octets: int) -> int:
     t = step.t
     taken = min(octets, t.readable)
     t.readable -= taken
-    connected = t.state not in (State.CLOSED, State.TIME_WAIT) and not t.mini
+    connected = t.state not in (CLOSED, TIME_WAIT) and not t.mini
     if connected and acks.after_read(step, taken, output.possible_window(t, step.s)):
         output.send_ack(step)
     return taken
@@ -58,7 +67,7 @@ def shutdown(step: Step, rd: bool, wr: bool) -> None:
 
 def _send_fin(step: Step) -> None:
     t = step.t
-    if t.state == State.SYN_SENT:
+    if t.state is SYN_SENT:
         step.end(Fact.CLOSE_CALLED, "closed before it was open", None)
     elif t.state in _CAN_SEND_FIN:
         t.close_called = True
@@ -71,20 +80,20 @@ def close(step: Step) -> None:
     """CLOSE: no application holds the socket any more (Linux __tcp_close; RFC 9293 3.10.4, RFC 2525 2.17)."""
     t, s = step.t, step.s
     unread, t.readable = t.readable, 0
-    if t.state == State.CLOSED or t.mini:  # the program's socket is gone already; what is left waits alone
+    if t.state is CLOSED or t.mini:  # the program's socket is gone already; what is left waits alone
         t.orphaned = t.rd_shut = True
         return
     linger = t.options.linger
-    if unread and s.rst_on_unread_close and t.state != State.TIME_WAIT:
+    if unread and s.rst_on_unread_close and t.state is not TIME_WAIT:
         _throw_away(step, "closed with unread data", True)
     elif linger is not None and linger[0] and linger[1] == 0:
         abort(step)
     else:
         t.orphaned = t.rd_shut = True
         _send_fin(step)
-        if t.state == State.FIN_WAIT_2 and s.fin_wait_2_on_close:
+        if t.state is FIN_WAIT_2 and s.fin_wait_2_on_close:
             t.fw2_armed = True
-        if t.state == State.FIN_WAIT_2 and (t.options.linger2_us or 0) < 0 and s.linger2_max_us is not None:
+        if t.state is FIN_WAIT_2 and (t.options.linger2_us or 0) < 0 and s.linger2_max_us is not None:
             _throw_away(step, "TCP_LINGER2 below zero", True)
     t.orphaned = t.rd_shut = True
 
@@ -92,9 +101,9 @@ def close(step: Step) -> None:
 def abort(step: Step) -> None:
     """ABORT: RST where the peer has a connection; where it is closing anyway, just forget (3.10.5)."""
     t = step.t
-    if t.state == State.CLOSED:
+    if t.state is CLOSED:
         return
-    unsent = t.snd_nxt != t.write_seq and t.state in (State.CLOSING, State.LAST_ACK)
+    unsent = t.snd_nxt != t.write_seq and t.state in (CLOSING, LAST_ACK)
     pending = unsent and step.s.rst_on_abort_of_unsent
     _throw_away(step, "aborted", t.state in _RESETTABLE or pending)
 

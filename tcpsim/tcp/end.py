@@ -20,7 +20,7 @@ from tcpsim.tcp.lifecycle import follow
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.stack import Stack
-from tcpsim.tcp.state import Holder, State
+from tcpsim.tcp.state import CLOSED, LISTEN, SYN_RECEIVED, TIME_WAIT, Holder
 from tcpsim.tcp.step import Step
 from tcpsim.tcp.tcb import SocketOptions, Tcb
 
@@ -67,7 +67,7 @@ class End:
         self._by_ports = {}
         self._at: int | None = None
         for number, t in sockets.items():
-            if t.state is not State.CLOSED:
+            if t.state is not CLOSED:
                 self._by_ports[t.local_port, t.remote_port] = number
             at = timers.next_time(t)
             if at is not None and (self._at is None or at < self._at):
@@ -118,7 +118,7 @@ def deliver(end: End, seg: Segment, now: int) -> Result:
             heard = _listener_on(end, seg.dst_port)
             if heard is not None or end.stack.time_wait_yields == "always":
                 return _reopen(end, number, heard, seg, now)
-        completes = t.parent and t.state == State.SYN_RECEIVED and seg.flags & (ACK | SYN | RST) == ACK
+        completes = t.parent and t.state is SYN_RECEIVED and seg.flags & (ACK | SYN | RST) == ACK
         if completes and t.parent not in end.listeners:
             return _acted(end, number, now, sequence.answer_with_reset, seg, "the listener is gone")
         if completes and embryo.defers(t, seg):
@@ -157,7 +157,7 @@ def _listen_arrives(end: End, number: int, seg: Segment, now: int, iss: int) -> 
     refused = seg.flags & FIN and end.stack.syn_fin == "drop"
     if refused or listener.full or listener.embryonic >= end.stack.syn_backlog:
         why = "SYN with FIN" if refused else "queue full"
-        return Result(end, (), (Note(number, "drop", State.LISTEN, State.LISTEN, str(Holder.OWNED), why),))
+        return Result(end, (), (Note(number, "drop", LISTEN, LISTEN, str(Holder.OWNED), why),))
     child = opening.new_tcb(
         end.stack, seg.dst_port, seg.src_port, iss, now, listener.options, end.ts_offset, number
     )
@@ -198,7 +198,7 @@ def expire(end: End, now: int) -> Result:
 
 def _forsaken(end: End, t: Tcb) -> bool:
     """A record whose listener is gone; its next timer finds out (Linux reqsk_timer_handler)."""
-    return t.parent != 0 and t.state == State.SYN_RECEIVED and t.parent not in end.listeners
+    return t.parent != 0 and t.state is SYN_RECEIVED and t.parent not in end.listeners
 
 
 def _forget(work: Step) -> None:
@@ -216,9 +216,9 @@ def _settled(end: End, number: int, before: Tcb, done: Step, value: int = 0) -> 
     t = done.t
     sockets = dict(end.sockets)
     listeners = None
-    if t.parent and before.state == State.SYN_RECEIVED != t.state and not before.accepted:
+    if t.parent and before.state is SYN_RECEIVED is not t.state and not before.accepted:
         listeners = _left_embryo(end, number, t)
-    if t.state == State.CLOSED and (t.orphaned or (not t.accepted and listeners is not None)):
+    if t.state is CLOSED and (t.orphaned or (not t.accepted and listeners is not None)):
         del sockets[number]
     else:
         sockets[number] = t
@@ -230,7 +230,7 @@ def _left_embryo(end: End, number: int, t: Tcb) -> dict[int, Listener]:
     listeners = dict(end.listeners)
     listener = listeners.get(t.parent)
     if listener is not None:
-        queue = listener.accept_queue if t.state == State.CLOSED else (*listener.accept_queue, number)
+        queue = listener.accept_queue if t.state is CLOSED else (*listener.accept_queue, number)
         listeners[t.parent] = listener._replace(embryonic=listener.embryonic - 1, accept_queue=queue)
     return listeners
 
@@ -257,7 +257,7 @@ def connect(
     notes: tuple[Note, ...] = ()
     if old is not None:
         t = end.sockets[old]
-        if t.state != State.TIME_WAIT or not t.ts_on or not end.stack.time_wait_reuse:
+        if t.state is not TIME_WAIT or not t.ts_on or not end.stack.time_wait_reuse:
             return Result(end), 0
         iss = (t.snd_nxt + _REUSE_GAP) & MASK
         gone = _acted(end, old, now, lambda done: done.end(Fact.SUPERSEDED, "a new connection", None))
@@ -323,11 +323,11 @@ def _stop_listening(end: End, number: int, now: int, fact: Fact) -> Result:
 
     Embryonic ones that are reduced records stay until an ACK or their timer finds no listener; full TCBs go.
     """
-    row = follow(State.LISTEN, fact)
-    notes = (Note(number, "state", State.LISTEN, row.next_state, str(Holder.OWNED), row.rule),)
+    row = follow(LISTEN, fact)
+    notes = (Note(number, "state", LISTEN, row.next_state, str(Holder.OWNED), row.rule),)
     result = Result(end, (), notes)
     for child in end.listeners[number].accept_queue:
-        if end.sockets[child].state != State.CLOSED:
+        if end.sockets[child].state is not CLOSED:
             did = _acted(result.end, child, now, calls.abort)
             result = Result(did.end, result.segments + did.segments, result.notes + did.notes)
     gone = end.listeners[number].accept_queue

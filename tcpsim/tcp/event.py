@@ -26,7 +26,7 @@ class Timer(IntEnum):
     TIME_WAIT = 9
 
     def __str__(self) -> str:
-        return self.name.lower().replace("_", "-")
+        return self._name_.lower().replace("_", "-")
 
 
 class Fact(IntEnum):
@@ -46,7 +46,7 @@ class Fact(IntEnum):
     SUPERSEDED = 12  # TIME-WAIT gave way to a new SYN (RFC 6191, RFC 9293 3.6.1)
 
     def __str__(self) -> str:
-        return self.name.lower().replace("_", " ")
+        return self._name_.lower().replace("_", " ")
 
 
 class Note(NamedTuple):

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from tcpsim.tcp import acks, embryo, output, recovery, rto, sending, timers
 from tcpsim.tcp.event import Fact, Timer
-from tcpsim.tcp.state import State
+from tcpsim.tcp.state import CLOSED, SYN_RECEIVED, SYN_SENT, TIME_WAIT
 from tcpsim.tcp.tcb import Tcb
 
 if TYPE_CHECKING:
     from tcpsim.tcp.step import Step
 
-_HANDSHAKE = frozenset({State.SYN_SENT, State.SYN_RECEIVED})
+_HANDSHAKE = frozenset({SYN_SENT, SYN_RECEIVED})
 
 
 def fire(step: Step) -> None:
@@ -24,17 +24,17 @@ def fire(step: Step) -> None:
     if t.slot_at_us is not None and t.slot_at_us <= now and t.slot is not None:
         step.fired(str(t.slot))
         _SLOT[t.slot](step)
-    if t.delack_at_us is not None and t.delack_at_us <= now and t.state != State.CLOSED:
+    if t.delack_at_us is not None and t.delack_at_us <= now and t.state is not CLOSED:
         t.delack_at_us = None
         step.fired(str(Timer.DELAYED_ACK))
         if acks.timer_fired(step):
             output.send_ack(step)
-    if t.keep_at_us is not None and t.keep_at_us <= now and t.state != State.CLOSED:
+    if t.keep_at_us is not None and t.keep_at_us <= now and t.state is not CLOSED:
         _keepalive(step)
-    if t.user_at_us is not None and t.user_at_us <= now and t.state != State.CLOSED:
+    if t.user_at_us is not None and t.user_at_us <= now and t.state is not CLOSED:
         step.fired(str(Timer.USER_TIMEOUT))
         give_up(step, "user timeout", step.s.rst_on_user_timeout)
-    if t.wait_at_us is not None and t.wait_at_us <= now and t.state != State.CLOSED:
+    if t.wait_at_us is not None and t.wait_at_us <= now and t.state is not CLOSED:
         _wait_over(step)
 
 
@@ -61,7 +61,7 @@ def _retransmission(step: Step) -> None:
         t.retransmits += 1  # nothing to repeat: the peer has answered (Linux syn_ack_recalc)
     else:
         recovery.timed_out(step)
-    if t.state == State.SYN_SENT and t.retransmits <= s.syn_linear_timeouts:
+    if t.state is SYN_SENT and t.retransmits <= s.syn_linear_timeouts:
         return  # these come at even distances (Linux tcp_syn_linear_timeouts)
     t.backoff += 1
     t.rto_us = rto.backed_off(t, s)
@@ -75,7 +75,7 @@ def _out_of_retries(step: Step) -> bool:
     if t.state in _HANDSHAKE:
         if checked is not None and waited is not None and waited >= checked:
             return True
-        if t.state == State.SYN_SENT:
+        if t.state is SYN_SENT:
             return s.syn_retries is not None and t.retransmits >= s.syn_retries + s.syn_linear_timeouts
         if t.deferred and t.retransmits < embryo.deferrals(t.options):
             return False
@@ -202,7 +202,7 @@ def _keepalive(step: Step) -> None:
 def _wait_over(step: Step) -> None:
     t, s, now = step.t, step.s, step.now
     step.fired(str(t.wait))
-    if t.state == State.TIME_WAIT:
+    if t.state is TIME_WAIT:
         step.end(Fact.TWO_MSL_OVER, "2 MSL over", None)
         return
     limit = timers.fin_wait_2_us(t, s)

@@ -22,10 +22,10 @@ _STARTS: dict[str, dict[str, tuple[int, ...]]] = {
 
 
 @cache
-def layout(order: tuple[str, ...], pads: str, present: frozenset[str], sack_blocks: int) -> tuple[str, ...]:
+def layout(order: tuple[str, ...], pads: str, present: tuple[str, ...], sack_blocks: int) -> tuple[str, ...]:
     """The options `present`, in the stack's `order`, padded to whole 32-bit words.
 
-    >>> layout(("mss", "sackOK", "TS", "wscale", "sack"), "linux", frozenset({"mss", "wscale"}), 0)
+    >>> layout(("mss", "sackOK", "TS", "wscale", "sack"), "linux", ("mss", "wscale"), 0)
     ('mss', 'nop', 'wscale')
     """
     starts = _STARTS[pads]
@@ -35,7 +35,7 @@ def layout(order: tuple[str, ...], pads: str, present: frozenset[str], sack_bloc
         if name not in present:
             continue
         # Linux packs SACK-permitted and the timestamp into one 12-octet block
-        packed = pads == "linux" and {"sackOK", "TS"} <= present and name in ("sackOK", "TS")
+        packed = pads == "linux" and {"sackOK", "TS"} <= {*present} and name in ("sackOK", "TS")
         while not packed and size % 4 not in starts[name]:
             words.append("nop")
             size += 1
@@ -55,18 +55,19 @@ def size(options: Options) -> int:
 
 def laid_out(options: Options, stack: Stack) -> Options:
     """`options` with its layout filled in by the stack's rules."""
+    mss, wscale, sack_permitted, ts_val, ts_ecr, sack, _ = options
     present = []
-    if options.mss is not None:
+    if mss is not None:
         present.append("mss")
-    if options.wscale is not None:
+    if wscale is not None:
         present.append("wscale")
-    if options.sack_permitted:
+    if sack_permitted:
         present.append("sackOK")
-    if options.ts_val is not None:
+    if ts_val is not None:
         present.append("TS")
-    if options.sack:
+    if sack:
         present.append("sack")
     if not present:
         return NO_OPTIONS
-    order = layout(stack.layout_syn, stack.layout_pads, frozenset(present), len(options.sack))
-    return options._replace(layout=order)
+    order = layout(stack.layout_syn, stack.layout_pads, tuple(present), len(sack))
+    return Options(mss, wscale, sack_permitted, ts_val, ts_ecr, sack, order)

@@ -13,7 +13,7 @@ from tcpsim.tcp.options import laid_out
 from tcpsim.tcp.segment import ACK, FIN, NO_OPTIONS, RST, SYN, Options, Segment
 from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.stack import Stack
-from tcpsim.tcp.state import State
+from tcpsim.tcp.state import SYN_RECEIVED
 from tcpsim.tcp.tcb import Tcb
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ def transmit(step: Step, flags: int, seq: int, length: int = 0) -> None:
 
 def _options(step: Step) -> Options:
     t = step.t
-    if not t.ts_on and not t.ooo and t.dsack is None:
+    to_report = t.ooo or t.dsack is not None
+    if not t.ts_on and not to_report:
         return NO_OPTIONS
-    blocks: tuple[tuple[int, int], ...] = ()
-    if t.sack_on and (t.ooo or t.dsack is not None):
-        blocks = _sack_blocks(t, _most_blocks(t))
-    val = timestamp(t, step.now) if t.ts_on else None
-    return laid_out(Options(ts_val=val, ts_ecr=t.ts_recent if t.ts_on else None, sack=blocks), step.s)
+    blocks = _sack_blocks(t, _most_blocks(t)) if to_report and t.sack_on else ()
+    if not t.ts_on:
+        return laid_out(Options(sack=blocks), step.s)
+    return laid_out(Options(None, None, False, timestamp(t, step.now), t.ts_recent, blocks), step.s)
 
 
 def segment_room(t: Tcb) -> int:
@@ -113,7 +113,7 @@ def _negotiable(step: Step, options: Options, agreed: bool) -> Options:
 def send_ack(step: Step) -> None:
     """A bare ACK: <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>; BSD's carries our outstanding SYN or FIN again."""
     t = step.t
-    if step.s.acks_repeat_controls and t.state == State.SYN_RECEIVED:
+    if step.s.acks_repeat_controls and t.state is SYN_RECEIVED:
         send_syn(step, SYN | ACK)
     elif step.s.acks_repeat_controls and t.fin_sent and not t.fin_acked:
         transmit(step, FIN, (t.snd_nxt - 1) & MASK)
@@ -179,13 +179,16 @@ def _rounded(octets: int, wscale: int, up: bool) -> int:
 
 def possible_window(t: Tcb, s: Stack) -> int:
     """What could be offered if nothing had been offered before."""
-    queued = t.readable + sum((right - left) & MASK for left, right, _ in t.ooo)
-    free = min(max(t.rcv_space - queued, 0), t.rcv_ssthresh)
-    mss = min(t.rcv_mss, t.rcv_space) or 1
-    if free < t.rcv_space // 2 and (free < t.rcv_space // 16 or free < mss):
+    space = t.rcv_space
+    free = space - t.readable
+    for left, right, _ in t.ooo:
+        free -= (right - left) & MASK
+    free = min(max(free, 0), t.rcv_ssthresh)
+    mss = min(t.rcv_mss, space) or 1
+    if free < space // 2 and (free < space // 16 or free < mss):
         return 0
     if t.rcv_wscale:
-        return _rounded(free, t.rcv_wscale, s.window_rounding == "up" and free >= t.rcv_space // 2)
+        return _rounded(free, t.rcv_wscale, s.window_rounding == "up" and free >= space // 2)
     if t.rcv_wnd <= free - mss or t.rcv_wnd > free:
         return free // mss * mss if free >= mss else free
     return t.rcv_wnd

@@ -13,7 +13,7 @@ from tcpsim.tcp import acks, output
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.segment import FIN, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
-from tcpsim.tcp.state import State
+from tcpsim.tcp.state import CLOSE_WAIT, FIN_WAIT_1, FIN_WAIT_2
 from tcpsim.tcp.tcb import ACK_NOW, ACK_SCHED
 
 if TYPE_CHECKING:
@@ -88,13 +88,13 @@ def _fin(step: Step) -> None:
     t.fin_received = True
     t.ooo = t.sack_order = ()
     t.ack_pending |= ACK_SCHED
-    if t.state in (State.FIN_WAIT_1, State.FIN_WAIT_2):
+    if t.state in (FIN_WAIT_1, FIN_WAIT_2):
         # CLOSING and TIME-WAIT are entered with an ACK at once, whatever the delay (Linux tcp_fin)
         output.send_ack(step)
     elif s.fin_ack_now:
         t.ack_pending |= ACK_NOW
     step.fact(Fact.PEER_FIN)
-    if t.state == State.CLOSE_WAIT:
+    if t.state is CLOSE_WAIT:
         t.pingpong = True  # nothing is in a hurry any more (Linux tcp_fin)
 
 

@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING
 from tcpsim.tcp import acks, output
 from tcpsim.tcp.segment import ACK, FIN, PSH, SYN
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
-from tcpsim.tcp.state import State
+from tcpsim.tcp.state import CLOSE_WAIT, CLOSING, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, LAST_ACK, SYN_SENT
 from tcpsim.tcp.tcb import Sent, Tcb
 from tcpsim.tcp.timers import RETRY, SENT
 
 if TYPE_CHECKING:
     from tcpsim.tcp.step import Step
 
-_SENDING = frozenset(
-    {State.ESTABLISHED, State.CLOSE_WAIT, State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK, State.FIN_WAIT_2}
-)
+_SENDING = frozenset({ESTABLISHED, CLOSE_WAIT, FIN_WAIT_1, CLOSING, LAST_ACK, FIN_WAIT_2})
 
 
 def push(step: Step, probe: bool = False) -> bool:
@@ -190,7 +188,7 @@ def resend(step: Step, index: int) -> None:
     record = t.sent[index]
     if record.flags & SYN:
         t.handshake_resent += 1
-        output.send_syn(step, SYN if t.state == State.SYN_SENT else SYN | ACK)
+        output.send_syn(step, SYN if t.state is SYN_SENT else SYN | ACK)
     else:
         if s.retransmit_collapse:
             record = _collapse(t, index)

@@ -13,14 +13,14 @@ from tcpsim.tcp import acks, output, receiving
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
-from tcpsim.tcp.state import State
+from tcpsim.tcp.state import CLOSE_WAIT, CLOSING, FIN_WAIT_1, FIN_WAIT_2, LAST_ACK
 from tcpsim.tcp.tcb import ACK_NOW, ACK_SCHED
 
 if TYPE_CHECKING:
     from tcpsim.tcp.step import Step
 
-PEER_CLOSED = frozenset({State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK})
-_AFTER_CLOSE = frozenset({State.FIN_WAIT_1, State.FIN_WAIT_2})
+PEER_CLOSED = frozenset({CLOSE_WAIT, CLOSING, LAST_ACK})
+_AFTER_CLOSE = frozenset({FIN_WAIT_1, FIN_WAIT_2})
 PAWS_IDLE_US = 24 * 86_400_000_000  # RFC 7323 5.5: an older TS.Recent proves nothing
 
 

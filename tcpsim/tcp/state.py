@@ -24,7 +24,23 @@ class State(IntEnum):
     TIME_WAIT = 10
 
     def __str__(self) -> str:
-        return self.name.replace("_", "-")
+        return self._name_.replace("_", "-")
+
+
+# By their bare names too: a step asks for a dozen, and looking one up in the class costs as much as a call
+(
+    CLOSED,
+    LISTEN,
+    SYN_SENT,
+    SYN_RECEIVED,
+    ESTABLISHED,
+    FIN_WAIT_1,
+    FIN_WAIT_2,
+    CLOSE_WAIT,
+    CLOSING,
+    LAST_ACK,
+    TIME_WAIT,
+) = State
 
 
 class Holder(IntEnum):
@@ -41,7 +57,7 @@ class Holder(IntEnum):
     REQUEST = 3
 
     def __str__(self) -> str:
-        return self.name.lower()
+        return self._name_.lower()
 
 
 _SPELLINGS = {

@@ -14,7 +14,7 @@ from tcpsim.tcp.event import Fact, Note
 from tcpsim.tcp.lifecycle import follow
 from tcpsim.tcp.segment import Segment
 from tcpsim.tcp.stack import Stack
-from tcpsim.tcp.state import State
+from tcpsim.tcp.state import CLOSED
 from tcpsim.tcp.tcb import Tcb
 
 
@@ -86,7 +86,7 @@ def run(tcb: Tcb, now: int, stack: Stack, socket: int, act: Callable[..., Any], 
     step = Step(tcb.copy(), now, stack, socket)
     act(step, *arguments)
     t = step.t
-    if t.state == State.CLOSED:
+    if t.state is CLOSED:
         timers.stop_all(t)
         return step
     timers.settle(step)

@@ -17,7 +17,7 @@ from tcpsim.tcp.event import Timer
 from tcpsim.tcp.segment import FIN, SYN
 from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.stack import Stack
-from tcpsim.tcp.state import Holder, State
+from tcpsim.tcp.state import CLOSED, SYN_RECEIVED, Holder, State
 
 
 class SocketOptions(NamedTuple):
@@ -69,7 +69,7 @@ _INITIAL: dict[str, Any] = {
     # identity
     "local_port": 0,
     "remote_port": 0,
-    "state": State.CLOSED,
+    "state": CLOSED,
     "parent": 0,  # the listener it came from, or 0
     "deferred": False,  # its handshake is complete but for data (Linux TCP_DEFER_ACCEPT)
     "accepted": True,  # False while it waits in the accept queue
@@ -285,7 +285,7 @@ class Tcb:
         """Who pays for this socket."""
         if self.mini:
             return Holder.MINI
-        if self.parent and self.state == State.SYN_RECEIVED and not self.orphaned:
+        if self.parent and self.state is SYN_RECEIVED and not self.orphaned:
             return Holder.REQUEST if stack.requests else Holder.OWNED
         return Holder.ORPHAN if self.orphaned else Holder.OWNED
 

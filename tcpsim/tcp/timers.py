@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from tcpsim.tcp.event import Timer
 from tcpsim.tcp.seqnum import MASK, lt
 from tcpsim.tcp.stack import Stack
-from tcpsim.tcp.state import State
+from tcpsim.tcp.state import ESTABLISHED, FIN_WAIT_2, TIME_WAIT
 from tcpsim.tcp.tcb import ACK_TIMER, DISORDER, Tcb
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def settle(step: Step) -> None:
         t.keep_at_us = None
     if s.user_timeout_rule == "timer" or s.syn_give_up_us is not None:
         _settle_user_timeout(step)
-    if t.state >= State.FIN_WAIT_2 or t.wait is not None:
+    if t.state >= FIN_WAIT_2 or t.wait is not None:
         _settle_wait(step)
 
 
@@ -139,7 +139,7 @@ def _start_retransmission(t: Tcb, now: int) -> None:
 def _loss_probe_at(step: Step) -> int | None:
     """RFC 8985 7.2 as Linux has it (tcp_schedule_loss_probe): PTO, never later than the RTO."""
     t, s, now = step.t, step.s, step.now
-    if not s.loss_probe or not t.sack_on or t.ca_state >= DISORDER or t.state < State.ESTABLISHED:
+    if not s.loss_probe or not t.sack_on or t.ca_state >= DISORDER or t.state < ESTABLISHED:
         return None
     if t.srtt8:
         pto = (t.srtt8 >> 2) + (s.rto_min_us if len(t.sent) == 1 else _PROBE_SLACK_US)
@@ -181,7 +181,7 @@ def persist_us(t: Tcb, s: Stack, now: int) -> int:
 
 def keeps_alive(t: Tcb, s: Stack) -> bool:
     """Whether this socket probes an idle peer in its present state."""
-    if t.orphaned and s.orphan_keep_idle_us is not None and t.state == State.FIN_WAIT_2:
+    if t.orphaned and s.orphan_keep_idle_us is not None and t.state is FIN_WAIT_2:
         return True
     return (
         (t.options.keepalive or s.keepalive_default)
@@ -211,7 +211,7 @@ def _settle_user_timeout(step: Step) -> None:
     """RFC 9293 3.10.8: from the oldest octet that waits for its acknowledgement; a SYN has its own R2."""
     t, s = step.t, step.s
     limit = user_timeout_us(t, s) if s.user_timeout_rule == "timer" else None
-    if t.state < State.ESTABLISHED:
+    if t.state < ESTABLISHED:
         opening = s.syn_give_up_us if t.options.keep_init_us is None else t.options.keep_init_us
         limits = [most for most in (limit, opening) if most is not None]
         t.user_at_us = t.handshake_sent_us + min(limits) if limits else None
@@ -233,11 +233,11 @@ def _refused(step: Step) -> bool:
 
 def _settle_wait(step: Step) -> None:
     t, s = step.t, step.s
-    if t.state == State.TIME_WAIT:
+    if t.state is TIME_WAIT:
         if t.wait is not Timer.TIME_WAIT:
             t.wait, t.wait_at_us = Timer.TIME_WAIT, step.now + s.time_wait_us
             _shrink(t, s)
-    elif t.state == State.FIN_WAIT_2 and wants_fin_wait_2(t, s):
+    elif t.state is FIN_WAIT_2 and wants_fin_wait_2(t, s):
         if t.wait is not Timer.FIN_WAIT_2:
             limit = fin_wait_2_us(t, s)
             excess = limit - s.time_wait_us

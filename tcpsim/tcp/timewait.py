@@ -14,7 +14,7 @@ from tcpsim.tcp import acks, output
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
-from tcpsim.tcp.state import State
+from tcpsim.tcp.state import FIN_WAIT_2, TIME_WAIT
 from tcpsim.tcp.tcb import Tcb
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def segment_arrives(step: Step, seg: Segment) -> None:
     """One segment for a connection that waits."""
-    if step.t.state == State.FIN_WAIT_2:
+    if step.t.state is FIN_WAIT_2:
         _fin_wait_2(step, seg)
     elif step.t.mini:
         _time_wait_mini(step, seg)
@@ -33,7 +33,7 @@ def segment_arrives(step: Step, seg: Segment) -> None:
 
 def reopens(t: Tcb, seg: Segment, reuse: bool) -> bool:
     """Whether a SYN is a new connection beyond doubt: later in sequence, or by its timestamp (RFC 6191)."""
-    if not reuse or t.state != State.TIME_WAIT or seg.flags & (SYN | ACK | RST) != SYN:
+    if not reuse or t.state is not TIME_WAIT or seg.flags & (SYN | ACK | RST) != SYN:
         return False
     val = seg.options.ts_val
     if t.ts_on and val is not None and diff(val, t.ts_recent) < 0:
