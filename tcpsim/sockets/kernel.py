@@ -111,10 +111,9 @@ def icmp(system: System, local_port: int, remote_port: int, seq: int, message: s
 
 def expire(system: System, now: int) -> Returned:
     """Every timer that is due fires; a call that can be answered then is not late."""
-    returned = Returned(system, None)
     due_us = tcp.next_time(system.end)
-    if due_us is not None and due_us <= now:
-        returned = after(system, tcp.expire(system.end, now), None)
+    due = due_us is not None and due_us <= now
+    returned = after(system, tcp.expire(system.end, now), None) if due else Returned(system, None)
     return _settle(system, returned, now, timeouts=True) if system.blocked else returned
 
 
@@ -137,7 +136,8 @@ def _settle(before: System, returned: Returned, now: int, timeouts: bool = False
             if _changed(before, returned.system, blocked):
                 system = returned.system
                 step = _AGAIN[blocked.call.__class__](system, blocked, blocked.call, now)
-                returned = _add(returned, step)
+                if step.system is not system:
+                    returned = _add(returned, step)
                 if step.reply is not None:
                     returned = _answer(returned, blocked, step.reply, now)
         for blocked in returned.system.blocked if timeouts else ():
@@ -154,11 +154,12 @@ def _add(returned: Returned, step: Returned) -> Returned:
 
 def _answer(returned: Returned, blocked: Blocked, reply: Reply, now: int) -> Returned:
     """A blocked call returns, and holds its files no more."""
-    step = Returned(requeue(returned.system, blocked, None), None)
+    system, own, segments, notes, completed = returned
+    answered: Completed = (blocked.caller, blocked.call, reply)
+    step = Returned(requeue(system, blocked, None), own, segments, notes, (*completed, answered))
     for file_id in blocked.files:
         step = lifetime.let_go(step, file_id, now)
-    completed: Completed = (blocked.caller, blocked.call, reply)
-    return _add(returned, step)._replace(completed=(*returned.completed, completed))
+    return step
 
 
 def _changed(before: System, system: System, blocked: Blocked) -> bool:

@@ -102,7 +102,7 @@ def close_again(system: System, blocked: Blocked, call: Close, now: int) -> Retu
 
 def let_go(returned: Returned, file_id: int, now: int) -> Returned:
     """Close the socket of an open file that nothing refers to any more; no-op while something does."""
-    system, _, segments, notes, _ = returned
+    system, reply, segments, notes, completed = returned
     if not _forgotten(system, file_id):
         return returned
     files = dict(system.files)
@@ -111,7 +111,7 @@ def let_go(returned: Returned, file_id: int, now: int) -> Returned:
     if sid is not None:
         closed = tcp.close(end, sid, now)
         end, segments, notes = closed.end, segments + closed.segments, notes + closed.notes
-    return Returned(system._replace(end=end, files=files), returned.reply, segments, notes)
+    return Returned(system._replace(end=end, files=files), reply, segments, notes, completed)
 
 
 def _forgotten(system: System, file_id: int) -> bool:

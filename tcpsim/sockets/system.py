@@ -140,8 +140,10 @@ def oversleep(system: System, caller: Caller, until_us: int) -> System:
 
 def requeue(system: System, old: Blocked, new: Blocked | None) -> System:
     """The queue with one entry brought up to date, or taken out."""
-    queue = [new if blocked is old else blocked for blocked in system.blocked]
-    return system._replace(blocked=tuple(blocked for blocked in queue if blocked is not None))
+    end, tables, files, waiting, next_port, nofile = system
+    queue = [new if blocked is old else blocked for blocked in waiting]
+    left = tuple([blocked for blocked in queue if blocked is not None])
+    return System(end, tables, files, left, next_port, nofile)
 
 
 def file_at(system: System, caller: Caller, fd: int) -> int | None:

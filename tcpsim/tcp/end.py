@@ -47,7 +47,7 @@ class Listener(NamedTuple):
 class End:
     """One host's socket table; see the module."""
 
-    __slots__ = ("_at", "_by_ports", "iss", "listeners", "next_id", "sockets", "stack", "ts_offset")
+    __slots__ = ("_at", "iss", "listeners", "next_id", "sockets", "stack", "ts_offset")
 
     def __init__(
         self,
@@ -64,14 +64,12 @@ class End:
         self.sockets = sockets
         self.listeners = listeners
         self.next_id = next_id
-        self._by_ports = {}
-        self._at: int | None = None
-        for number, t in sockets.items():
-            if t.state is not CLOSED:
-                self._by_ports[t.local_port, t.remote_port] = number
+        first: int | None = None
+        for t in sockets.values():
             at = timers.next_time(t)
-            if at is not None and (self._at is None or at < self._at):
-                self._at = at
+            if at is not None and (first is None or at < first):
+                first = at
+        self._at = first
 
     def _with(self, sockets: Mapping[int, Tcb], listeners: Mapping[int, Listener] | None = None) -> End:
         keep = self.listeners if listeners is None else listeners
@@ -79,7 +77,10 @@ class End:
 
     def find(self, local_port: int, remote_port: int) -> int | None:
         """The socket on a pair of ports that is not CLOSED."""
-        return self._by_ports.get((local_port, remote_port))
+        for number, t in self.sockets.items():
+            if t.local_port == local_port and t.remote_port == remote_port and t.state is not CLOSED:
+                return number
+        return None
 
 
 class Result(NamedTuple):
@@ -187,13 +188,15 @@ def icmp(end: End, local_port: int, remote_port: int, seq: int, message: str, no
 
 def expire(end: End, now: int) -> Result:
     """Every timer that is due at `now` fires, socket by socket in their order."""
-    result = Result(end)
+    after = end
+    segments: tuple[Segment, ...] = ()
+    notes: tuple[Note, ...] = ()
     for number, t in end.sockets.items():
         at = timers.next_time(t)
         if at is not None and at <= now:
-            did = _acted(result.end, number, now, _forget if _forsaken(end, t) else expired.fire)
-            result = Result(did.end, result.segments + did.segments, result.notes + did.notes)
-    return result
+            after, sent, told, _ = _acted(after, number, now, _forget if _forsaken(end, t) else expired.fire)
+            segments, notes = segments + sent, notes + told
+    return Result(after, segments, notes)
 
 
 def _forsaken(end: End, t: Tcb) -> bool:
@@ -215,14 +218,15 @@ def _acted(end: End, number: int, now: int, act: Any, *arguments: Any) -> Result
 def _settled(end: End, number: int, before: Tcb, done: Step, value: int = 0) -> Result:
     t = done.t
     sockets = dict(end.sockets)
-    listeners = None
+    listeners, left = end.listeners, False
     if t.parent and before.state is SYN_RECEIVED is not t.state and not before.accepted:
-        listeners = _left_embryo(end, number, t)
-    if t.state is CLOSED and (t.orphaned or (not t.accepted and listeners is not None)):
+        listeners, left = _left_embryo(end, number, t), True
+    if t.state is CLOSED and (t.orphaned or (not t.accepted and left)):
         del sockets[number]
     else:
         sockets[number] = t
-    return Result(end._with(sockets, listeners), tuple(done.out), tuple(done.notes), value)
+    after = End(end.stack, end.iss, end.ts_offset, sockets, listeners, end.next_id)
+    return Result(after, tuple(done.out), tuple(done.notes), value)
 
 
 def _left_embryo(end: End, number: int, t: Tcb) -> dict[int, Listener]:

@@ -160,7 +160,7 @@ def _alert(step: Step, advanced: bool, duplicate: bool) -> None:
         if advanced and t.ca_state == RECOVERY and not any(r.lost and not r.sacked for r in t.sent):
             _mark_head(t)  # RFC 6582 partial acknowledgement
         return
-    marked = sum(1 for r in t.sent if r.sacked) if t.sack_on else t.dupacks
+    marked = sum([r.sacked for r in t.sent]) if t.sack_on else t.dupacks
     if any(r.lost for r in t.sent) or (marked >= s.dupthresh and not (s.rack and t.sack_on)):
         _mark_head(t)
         _enter_recovery(t)
@@ -184,8 +184,7 @@ def _mark_head(t: Tcb) -> None:
     for index, record in enumerate(t.sent):
         if not record.sacked:
             if not record.lost:
-                lost = record._replace(lost=True, resent=False)
-                t.sent = (*t.sent[:index], lost, *t.sent[index + 1 :])
+                t.sent = (*t.sent[:index], record.given_up(), *t.sent[index + 1 :])
             return
 
 
@@ -205,7 +204,7 @@ def _rack_detect(step: Step) -> None:
             continue
         remaining = r.sent_us + t.rack_rtt_us + window - now
         if remaining <= 0:
-            records[index] = r._replace(lost=True, resent=False)
+            records[index] = r.given_up()
             changed = True
         else:
             wait = remaining if wait is None else max(wait, remaining)
@@ -217,7 +216,7 @@ def _rack_detect(step: Step) -> None:
 
 def _reordering_window_us(t: Tcb, s: Stack) -> int:
     """RFC 8985 6.2 step 4: a quarter of the smallest RTT; none in recovery or at DupThresh marks."""
-    if t.ca_state >= RECOVERY or sum(1 for r in t.sent if r.sacked) >= s.dupthresh:
+    if t.ca_state >= RECOVERY or sum([r.sacked for r in t.sent]) >= s.dupthresh:
         return 0
     return min((t.min_rtt_us or 0) >> 2, t.srtt8 >> 3)
 
@@ -252,8 +251,10 @@ def timed_out(step: Step) -> None:
         if t.ca_state <= DISORDER or (t.ca_state == LOSS and not t.retransmits):
             t.ssthresh = max(t.cwnd // 2, 2)
         t.sent = tuple(
-            r if r.sacked or (index and _sent_recently(step, r)) else r._replace(lost=True, resent=False)
-            for index, r in enumerate(t.sent)
+            [
+                r if r.sacked or (index and _sent_recently(step, r)) else r.given_up()
+                for index, r in enumerate(t.sent)
+            ]
         )
         t.ca_state = LOSS
         t.dupacks = 0

@@ -194,7 +194,8 @@ def resend(step: Step, index: int) -> None:
             record = _collapse(t, index)
         record = _cut(t, index, record)
         output.transmit(step, record.flags, record.seq, record.payload)
-    again = record._replace(sent_us=step.now, xmits=record.xmits + 1, resent=record.lost)
+    seq, end, flags, _, xmits, sacked, lost, _ = record
+    again = Sent(seq, end, flags, step.now, xmits + 1, sacked, lost, resent=lost)
     t.sent = (*t.sent[:index], again, *t.sent[index + 1 :])
 
 

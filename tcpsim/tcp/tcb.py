@@ -58,6 +58,11 @@ class Sent(NamedTuple):
         """Bytes of data: SYN and FIN take a sequence number each and no byte."""
         return ((self.end - self.seq) & MASK) - (self.flags & FIN) - (self.flags >> 1 & 1)
 
+    def given_up(self) -> Sent:
+        """The same, marked lost; so is a retransmission of it."""
+        seq, end, flags, sent_us, xmits, sacked, _, _ = self
+        return Sent(seq, end, flags, sent_us, xmits, sacked, True)
+
 
 # The state of congestion control, as Linux names it (include/net/tcp.h)
 OPEN, DISORDER, RECOVERY, LOSS = 0, 1, 2, 3

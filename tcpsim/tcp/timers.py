@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 PROGRESS, SENT, RETRY = 1, 2, 3
 
 _PROBE_SLACK_US = 2_000  # Linux TCP_TIMEOUT_MIN_US: added to a probe's 2 SRTT and to a reordering wait
-_NEVER = 1 << 62
 
 
 DEADLINES = ("slot_at_us", "delack_at_us", "keep_at_us", "user_at_us", "wait_at_us")
@@ -37,11 +36,16 @@ DEADLINES = ("slot_at_us", "delack_at_us", "keep_at_us", "user_at_us", "wait_at_
 
 def next_time(t: Tcb) -> int | None:
     """The earliest deadline of `t`, or None when nothing will ever happen by itself."""
-    at = _NEVER
-    for deadline in (t.slot_at_us, t.delack_at_us, t.keep_at_us, t.user_at_us, t.wait_at_us):
-        if deadline is not None and deadline < at:
-            at = deadline
-    return None if at == _NEVER else at
+    at = t.slot_at_us
+    if t.delack_at_us is not None and (at is None or t.delack_at_us < at):
+        at = t.delack_at_us
+    if t.keep_at_us is not None and (at is None or t.keep_at_us < at):
+        at = t.keep_at_us
+    if t.user_at_us is not None and (at is None or t.user_at_us < at):
+        at = t.user_at_us
+    if t.wait_at_us is not None and (at is None or t.wait_at_us < at):
+        at = t.wait_at_us
+    return at
 
 
 def stop_all(t: Tcb) -> None:
