@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tcpsim.tcp.segment import PSH, SYN, Segment
-from tcpsim.tcp.seqnum import MASK, lt
+from tcpsim.tcp.seqnum import MASK, diff
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.tcb import ACK_NOW, ACK_PUSHED, ACK_PUSHED2, ACK_SCHED, ACK_TIMER, Tcb
 
@@ -165,8 +165,8 @@ def after_read(step: Step, taken: int, window: int) -> bool:
 
 def offered_window(t: Tcb) -> int:
     """Octets from RCV.NXT to the right edge last advertised."""
-    edge = (t.rcv_wup + t.rcv_wnd) & MASK
-    return 0 if lt(edge, t.rcv_nxt) else (edge - t.rcv_nxt) & MASK
+    ahead = diff(t.rcv_wup + t.rcv_wnd, t.rcv_nxt)
+    return ahead if ahead > 0 else 0
 
 
 def acceptable_window(t: Tcb, s: Stack) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tcpsim.tcp import acks, embryo, opening, output, receiving, recovery, sending, sequence, timewait
-from tcpsim.tcp.event import Fact, Timer
+from tcpsim.tcp.event import PERSIST, Fact
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
 from tcpsim.tcp.state import (
@@ -138,12 +138,13 @@ def _syn(step: Step, seg: Segment) -> bool:
 
 def _ack(step: Step, seg: Segment) -> bool:
     t, s = step.t, step.s
-    if lt(seg.ack, t.snd_una):
-        if s.challenge_ack and lt(seg.ack, _least_ack(step)):  # RFC 5961 5.2
+    seq, ack = seg.seq, seg.ack
+    if lt(ack, t.snd_una):
+        if s.challenge_ack and lt(ack, _least_ack(step)):  # RFC 5961 5.2
             sequence.challenge(step)
             return True
         return False
-    if lt(t.snd_nxt, seg.ack) and not sending.probe_acked(step, seg.ack):
+    if lt(t.snd_nxt, ack) and not sending.probe_acked(step, ack):
         if (s.unsent_ack_answered or t.state is not ESTABLISHED) and acks.may_answer(step):
             output.send_ack(step)
         return True
@@ -152,20 +153,20 @@ def _ack(step: Step, seg: Segment) -> bool:
     if t.state is SYN_RECEIVED:
         _complete_passive_open(step, seg)
     prior_una = t.snd_una
-    advanced = seg.ack != prior_una
-    t.snd_una = seg.ack
+    advanced = ack != prior_una
+    t.snd_una = ack
     if advanced:
         t.retransmits = 0
     duplicate = not advanced and _duplicate(step, seg)
-    if lt(t.snd_wl1, seg.seq) or (t.snd_wl1 == seg.seq and le(t.snd_wl2, seg.ack)):
+    if lt(t.snd_wl1, seq) or (t.snd_wl1 == seq and le(t.snd_wl2, ack)):
         t.snd_wnd = _window(t, seg)
-        t.snd_wl1, t.snd_wl2 = seg.seq, seg.ack
+        t.snd_wl1, t.snd_wl2 = seq, ack
         t.max_window = max(t.max_window, t.snd_wnd)
     t.probes_out = 0
     t.last_ack_us = step.now
     if t.sent:
         recovery.acknowledged(step, seg, prior_una, duplicate)
-    if t.slot is Timer.PERSIST:
+    if t.slot is PERSIST:
         _window_heard(step)
     if advanced and t.fin_acked:
         return _fin_acked(step, seg)

@@ -29,6 +29,10 @@ class Timer(IntEnum):
         return self._name_.lower().replace("_", "-")
 
 
+# Those of the slot by their bare names too (see `state`)
+RETRANSMISSION, LOSS_PROBE, REORDERING, PERSIST, *_ = Timer
+
+
 class Fact(IntEnum):
     """What a segment, a call or a timer comes down to once every check of RFC 9293 3.10 has been made."""
 

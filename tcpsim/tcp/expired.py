@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tcpsim.tcp import acks, embryo, output, recovery, rto, sending, timers
-from tcpsim.tcp.event import Fact, Timer
+from tcpsim.tcp.event import LOSS_PROBE, PERSIST, REORDERING, RETRANSMISSION, Fact, Timer
 from tcpsim.tcp.state import CLOSED, SYN_RECEIVED, SYN_SENT, TIME_WAIT
 from tcpsim.tcp.tcb import Tcb
 
@@ -114,7 +114,7 @@ def _loss_probe(step: Step) -> None:
         return
     # one probe per episode: fall back to the timeout, counted from when the head was sent
     at = t.sent[0].sent_us + t.rto_us if t.sent else step.now
-    t.slot, t.slot_at_us = Timer.RETRANSMISSION, max(at, step.now + 1)
+    t.slot, t.slot_at_us = RETRANSMISSION, max(at, step.now + 1)
 
 
 def _resend_tail(step: Step) -> None:
@@ -163,10 +163,10 @@ def _persist_over(step: Step) -> bool:
 
 
 _SLOT = {
-    Timer.RETRANSMISSION: _retransmission,
-    Timer.LOSS_PROBE: _loss_probe,
-    Timer.REORDERING: _reordering,
-    Timer.PERSIST: _persist,
+    RETRANSMISSION: _retransmission,
+    LOSS_PROBE: _loss_probe,
+    REORDERING: _reordering,
+    PERSIST: _persist,
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tcpsim.tcp import acks
-from tcpsim.tcp.options import laid_out
+from tcpsim.tcp.options import laid_out, layout
 from tcpsim.tcp.segment import ACK, FIN, NO_OPTIONS, RST, SYN, Options, Segment
 from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.stack import Stack
@@ -35,14 +35,15 @@ def transmit(step: Step, flags: int, seq: int, length: int = 0) -> None:
 
 
 def _options(step: Step) -> Options:
-    t = step.t
+    t, s = step.t, step.s
     to_report = t.ooo or t.dsack is not None
     if not t.ts_on and not to_report:
         return NO_OPTIONS
     blocks = _sack_blocks(t, _most_blocks(t)) if to_report and t.sack_on else ()
     if not t.ts_on:
-        return laid_out(Options(sack=blocks), step.s)
-    return laid_out(Options(None, None, False, timestamp(t, step.now), t.ts_recent, blocks), step.s)
+        return laid_out(Options(sack=blocks), s)
+    order = layout(s.layout_syn, s.layout_pads, ("TS", "sack") if blocks else ("TS",), len(blocks))
+    return Options(None, None, False, timestamp(t, step.now), t.ts_recent, blocks, order)
 
 
 def segment_room(t: Tcb) -> int:
@@ -173,8 +174,7 @@ def select_window(step: Step) -> int:
 
 def _rounded(octets: int, wscale: int, up: bool) -> int:
     """`octets` as a scaled window can say them."""
-    unit = 1 << wscale
-    return (octets + unit - 1 if up else octets) // unit * unit
+    return (octets + (1 << wscale) - 1 if up else octets) >> wscale << wscale
 
 
 def possible_window(t: Tcb, s: Stack) -> int:
@@ -184,11 +184,11 @@ def possible_window(t: Tcb, s: Stack) -> int:
     for left, right, _ in t.ooo:
         free -= (right - left) & MASK
     free = min(max(free, 0), t.rcv_ssthresh)
-    mss = min(t.rcv_mss, space) or 1
-    if free < space // 2 and (free < space // 16 or free < mss):
+    half, mss = space // 2, min(t.rcv_mss, space) or 1
+    if free < half and (free < space // 16 or free < mss):
         return 0
     if t.rcv_wscale:
-        return _rounded(free, t.rcv_wscale, s.window_rounding == "up" and free >= space // 2)
+        return _rounded(free, t.rcv_wscale, s.window_rounding == "up" and free >= half)
     if t.rcv_wnd <= free - mss or t.rcv_wnd > free:
         return free // mss * mss if free >= mss else free
     return t.rcv_wnd

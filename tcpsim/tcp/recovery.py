@@ -68,20 +68,21 @@ def _clean(step: Step, seg: Segment) -> _Heard:
     sack_us: int | None = None
     resent_acked = False
     for record in t.sent:
-        if le(record.end, t.snd_una):
+        seq, end, _, sent_us, xmits, known, _, _ = record
+        if le(end, t.snd_una):
             acked += 1
-            resent_acked |= record.xmits > 1
-            if record.xmits == 1 and not record.sacked and first_us is None:
-                first_us = record.sent_us
-            if not record.sacked:
+            resent_acked |= xmits > 1
+            if xmits == 1 and not known and first_us is None:
+                first_us = sent_us
+            if not known:
                 _rack_heard(t, record, now)
             continue
-        if lt(record.seq, t.snd_una):
+        if lt(seq, t.snd_una):
             record = record._replace(seq=t.snd_una)  # part of it: what is left may be resent
-        elif blocks and not record.sacked and any(le(a, record.seq) and le(record.end, b) for a, b in blocks):
+        elif blocks and not known and any(le(a, seq) and le(end, b) for a, b in blocks):
             sacked += 1
-            if record.xmits == 1 and sack_us is None:
-                sack_us = record.sent_us
+            if xmits == 1 and sack_us is None:
+                sack_us = sent_us
             _rack_heard(t, record, now)
             record = record._replace(sacked=True, lost=False, resent=False)
         rest.append(record)

@@ -190,12 +190,12 @@ def resend(step: Step, index: int) -> None:
         t.handshake_resent += 1
         output.send_syn(step, SYN if t.state is SYN_SENT else SYN | ACK)
     else:
-        if s.retransmit_collapse:
+        if s.retransmit_collapse and index + 1 < len(t.sent):
             record = _collapse(t, index)
         record = _cut(t, index, record)
         output.transmit(step, record.flags, record.seq, record.payload)
     seq, end, flags, _, xmits, sacked, lost, _ = record
-    again = Sent(seq, end, flags, step.now, xmits + 1, sacked, lost, resent=lost)
+    again = Sent(seq, end, flags, step.now, xmits + 1, sacked, lost, lost)
     t.sent = (*t.sent[:index], again, *t.sent[index + 1 :])
 
 

@@ -36,10 +36,11 @@ def unacceptable(step: Step, seg: Segment) -> bool:
         return not seg.flags & RST or _out_of_window(step, seg)
     if s.rst_on_data_after_close == "anywhere" and not seg.flags & (RST | SYN) and after_close(step, seg):
         return True
-    end = (seg.seq + seg.seg_len) & MASK
+    seq = seg.seq
+    end = (seq + seg.seg_len) & MASK
     edge = right_edge(step)
     left = lt(end, t.rcv_wup)
-    unacceptable = left or lt(edge, seg.seq) or _on_edge(step, seg)
+    unacceptable = left or lt(edge, seq) or _on_edge(step, seg)
     if not unacceptable and lt(edge, end) and s.window_overrun == "if-empty":
         unacceptable = t.readable > 0 and lt(edge, (end - (seg.flags & FIN)) & MASK)
     if not unacceptable:
@@ -60,9 +61,9 @@ def unacceptable(step: Step, seg: Segment) -> bool:
 
 def take_timestamp(step: Step, seg: Segment) -> None:
     """RFC 7323 4.3 (3): what the next ACK echoes."""
-    t = step.t
-    if t.ts_on and seg.options.ts_val is not None and le(seg.seq, t.rcv_wup):
-        t.ts_recent = seg.options.ts_val
+    t, val = step.t, seg.options.ts_val
+    if t.ts_on and val is not None and le(seg.seq, t.rcv_wup):
+        t.ts_recent = val
         t.ts_recent_at_us = step.now
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpsim.tcp.event import Timer
+from tcpsim.tcp.event import LOSS_PROBE, PERSIST, REORDERING, RETRANSMISSION, Timer
 from tcpsim.tcp.seqnum import MASK, lt
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import ESTABLISHED, FIN_WAIT_2, TIME_WAIT
@@ -113,31 +113,31 @@ def _settle_slot(step: Step) -> None:
     """One of retransmission, loss probe, reordering wait and persist; never two."""
     t, now = step.t, step.now
     if not t.sent:
-        if t.slot is not Timer.PERSIST or step.restart:
-            t.slot, t.slot_at_us = Timer.PERSIST, now + persist_us(t, step.s, now)
+        if t.slot is not PERSIST or step.restart:
+            t.slot, t.slot_at_us = PERSIST, now + persist_us(t, step.s, now)
         return
     if step.hurry_us is not None:
-        t.slot, t.slot_at_us = Timer.RETRANSMISSION, now + step.hurry_us
+        t.slot, t.slot_at_us = RETRANSMISSION, now + step.hurry_us
     elif step.reorder_us is not None:
-        t.slot, t.slot_at_us = Timer.REORDERING, now + step.reorder_us + _PROBE_SLACK_US
+        t.slot, t.slot_at_us = REORDERING, now + step.reorder_us + _PROBE_SLACK_US
     elif step.restart == RETRY:
-        t.slot, t.slot_at_us = Timer.RETRANSMISSION, now + clamped_rto_us(t, step.s, now)
+        t.slot, t.slot_at_us = RETRANSMISSION, now + clamped_rto_us(t, step.s, now)
     elif step.restart:
         probe_at = _loss_probe_at(step)
         if probe_at is not None:
-            t.slot, t.slot_at_us = Timer.LOSS_PROBE, probe_at
-        elif step.restart == PROGRESS or t.slot is not Timer.RETRANSMISSION:
+            t.slot, t.slot_at_us = LOSS_PROBE, probe_at
+        elif step.restart == PROGRESS or t.slot is not RETRANSMISSION:
             _start_retransmission(t, now)
-    elif t.slot is None or t.slot is Timer.PERSIST:
+    elif t.slot is None or t.slot is PERSIST:
         _start_retransmission(t, now)
 
 
 def _start_retransmission(t: Tcb, now: int) -> None:
     """RFC 6298 5.1 and 5.3; where a probe or a reordering wait ran, the time it took counts."""
     at = now + t.rto_us
-    if t.slot in (Timer.LOSS_PROBE, Timer.REORDERING):
+    if t.slot in (LOSS_PROBE, REORDERING):
         at = max(t.sent[0].sent_us + t.rto_us, now + 1)
-    t.slot, t.slot_at_us = Timer.RETRANSMISSION, at
+    t.slot, t.slot_at_us = RETRANSMISSION, at
 
 
 def _loss_probe_at(step: Step) -> int | None:
