@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from typing import Any, Final, NamedTuple
 
-from tcpsim.explore.branch import Branch, LossClass, every_answer
+from tcpsim.explore.branch import Branch, LossClass, View, every_answer
 from tcpsim.explore.timeless import Timeless
-from tcpsim.pair import SIDES, Log, Machine, Pair, Side, advance
+from tcpsim.pair import SIDES, Log, Machine, Pair, Side, advance, census
 from tcpsim.path import Duplicate, GilbertElliott, Link, Loss, Reorder
 from tcpsim.path.element import Chain
 from tcpsim.path.path import Flight
@@ -57,7 +57,11 @@ class AnyOrder:
         parts = self._parts
         return tuple([parts.setdefault(part, len(parts)) for part in Timeless(pair).key()])
 
-    def branches(self, pair: Pair, log: Log | None = None) -> Iterator[Branch]:
+    def view(self, pair: Pair) -> View:
+        """What is held until the next move."""
+        return census(pair, "client"), census(pair, "server")
+
+    def branches(self, pair: Pair, log: Log | None = None) -> Iterator[Branch[Pair]]:
         """Every move, and every finite choice that programs make in its course."""
         for place, flight in enumerate(pair.path.flights):
             words = _segment_words(flight)
@@ -78,7 +82,7 @@ class AnyOrder:
         due: _Due | None,
         words: str,
         log: Log | None,
-    ) -> Iterator[Branch]:
+    ) -> Iterator[Branch[Pair]]:
         """What is due happens at `at_us`; all else is late."""
         late = _late(pair, at_us, due)._replace(path=pair.path._replace(flights=flights), next_us=at_us)
         for after, chooser in every_answer(lambda chooser: advance(late, chooser, log)):

@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from tcpsim.errors import InputError
-from tcpsim.pair import Log, Pair, advance, lose
+from tcpsim.pair import Held, Log, Pair, advance, census, lose
 from tcpsim.pair.key import Keys
 from tcpsim.path import SIDES, Choice, Chooser, Distribution, Fixed, Link, Loss, OneWay, Side
 from tcpsim.path.element import Chain, Element, Passage
@@ -29,7 +29,9 @@ from tcpsim.tcp.segment import Segment
 _FEW = 3  # arrivals at one instant whose fates are listed once for all
 _Question = tuple[int, int]  # the place of a segment that arrives, the class of its loss
 _Fate = tuple[frozenset[int], tuple[int, ...], tuple[int, ...]]  # places of those lost; lost, passed by class
+View = tuple[tuple[Held, ...], tuple[Held, ...]]  # what the client and the server hold
 _Made = TypeVar("_Made")
+_State = TypeVar("_State")
 _EVEN = 0.5  # any probability inside (0, 1): the class's own is put in afterwards
 
 
@@ -68,6 +70,14 @@ class Follow:
             for answer in _possible(self.asked[number]):
                 if answer != self.answers[number]:
                     yield [*self.answers[:number], answer]
+
+    def weight(self) -> float:
+        """How likely the answers were, but for those on whether a segment is lost."""
+        weight = 1.0
+        for choice, answer in zip(self.asked, self.answers, strict=True):
+            if _loss_class(choice) is None:
+                weight *= choice.weights[answer]
+        return weight
 
     def words(self) -> tuple[str, ...]:
         """What was chosen that is not the usual course, nor whether a segment is lost."""
@@ -140,13 +150,13 @@ class _Deferred(NamedTuple):
         return sent_us >= self.loss.from_us and (until_us is None or sent_us < until_us)
 
 
-class Branch(NamedTuple):
+class Branch(NamedTuple, Generic[_State]):
     """One way that a step can go: the pair afterwards, and what had to happen for it.
 
     `lost` and `passed` count segments by class; `weight` is the probability of everything else.
     """
 
-    pair: Pair
+    pair: _State
     weight: float
     lost: tuple[int, ...]
     passed: tuple[int, ...]
@@ -160,7 +170,7 @@ class Steps:
     def __init__(self, pair: Pair, defer: bool = True) -> None:
         self.classes: list[LossClass] = []
         self._deferred: dict[Side, _Deferred] = {}
-        self._keys = Keys()
+        self.keys = Keys()
         self._answered: dict[tuple[_Question, ...], tuple[_Fate, ...]] = {}
         path = pair.path
         shared = self._named(path.shared, "both ways")
@@ -202,26 +212,25 @@ class Steps:
         return len(self.classes) - 1
 
     def key(self, pair: Pair) -> Hashable:
-        """`Keys.key`, with the time until losses begin and end; only keys of one `Steps` can be compared."""
-        key = self._keys.key(pair)
-        base_us = pair.next_us
+        """`Keys.key`, and all that losses know of time; only keys of one `Steps` can be compared."""
+        return self.key_at(self.keys.key(pair), pair.next_us)
+
+    def key_at(self, key: Hashable, base_us: int | None) -> Hashable:
+        """A key of a pair whose next event is at `base_us`, with the time until losses begin and end."""
         if base_us is None or not self._windows:
             return key
         return key, tuple([each.loss.key(base_us - each.delay_us) for each in self._windows])
 
-    def branches(self, pair: Pair, log: Log | None = None) -> Iterator[Branch]:
+    def view(self, pair: Pair) -> View:
+        """What is held until the next event."""
+        return census(pair, "client"), census(pair, "server")
+
+    def branches(self, pair: Pair, log: Log | None = None) -> Iterator[Branch[Pair]]:
         """Every way that the next step can go."""
         now_us = pair.next_us
         assert now_us is not None
-        questions = []
         flights = pair.path.flights
-        for place, (due_us, receiver, _) in enumerate(flights):
-            if due_us > now_us:
-                break
-            deferred = self._deferred.get(receiver)
-            if deferred is not None and deferred.open(due_us):
-                questions.append((place, deferred.number))
-        for gone, lost, passed in self._fates(tuple(questions)):
+        for gone, lost, passed in self.fates(flights, now_us):
             if not gone:
                 yield from self._follow(pair, lost, passed, (), log)
                 continue
@@ -232,8 +241,16 @@ class Steps:
             else:  # nothing else happens now
                 yield Branch(Pair(now_us, *left[1:]), 1.0, lost, passed, dropped)
 
-    def _fates(self, questions: tuple[_Question, ...]) -> Iterable[_Fate]:
-        """Every way to answer them; nearly all steps ask the same few."""
+    def fates(self, flights: tuple[Flight, ...], now_us: int) -> Iterable[_Fate]:
+        """Every way in which what arrives now may be lost; nearly all steps ask the same few questions."""
+        asked = []
+        for place, (due_us, receiver, _) in enumerate(flights):
+            if due_us > now_us:
+                break
+            deferred = self._deferred.get(receiver)
+            if deferred is not None and deferred.open(due_us):
+                asked.append((place, deferred.number))
+        questions = tuple(asked)
         known = self._answered.get(questions)
         if known is not None:
             return known
@@ -261,7 +278,7 @@ class Steps:
         passed: tuple[int, ...],
         dropped: tuple[Flight, ...],
         log: Log | None,
-    ) -> Iterator[Branch]:
+    ) -> Iterator[Branch[Pair]]:
         """The step with every answer to the questions that it asks."""
         for after, chooser in every_answer(lambda chooser: advance(pair, chooser, log)):
             if chooser.asked:
@@ -276,13 +293,10 @@ class Steps:
         lost: tuple[int, ...],
         passed: tuple[int, ...],
         dropped: tuple[Flight, ...],
-    ) -> Branch:
+    ) -> Branch[Pair]:
         counts = list(passed), list(lost)
-        weight = 1.0
         for choice, answer in zip(chooser.asked, chooser.answers, strict=True):
             number = _loss_class(choice)
             if number is not None:
                 counts[answer][number] += 1
-            else:
-                weight *= choice.weights[answer]
-        return Branch(after, weight, tuple(counts[1]), tuple(counts[0]), dropped, chooser.words())
+        return Branch(after, chooser.weight(), tuple(counts[1]), tuple(counts[0]), dropped, chooser.words())

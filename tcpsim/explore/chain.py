@@ -17,11 +17,12 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from heapq import heappop, heappush
 from math import log
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from tcpsim.errors import InputError
-from tcpsim.explore.branch import Branch, LossClass, Steps
-from tcpsim.pair import Event, Held, Log, Pair, census
+from tcpsim.explore.apart import turns
+from tcpsim.explore.branch import Branch, LossClass, Steps, View
+from tcpsim.pair import Event, Log, Pair
 
 LIMIT: Final = 250_000
 REFERENCE: Final = 0.2  # loss at which states are ranked, should there be too many
@@ -39,26 +40,36 @@ class Edge(NamedTuple):
     weight: float
 
 
-View = tuple[tuple[Held, ...], tuple[Held, ...]]  # what the client and the server hold
+class Resting(Protocol):
+    """Whatever stands for a pair: it rests until its next event."""
+
+    @property
+    def next_us(self) -> int | None: ...
 
 
-class Stepper(Protocol):
+_State = TypeVar("_State", bound=Resting)
+_Seen = TypeVar("_Seen", contravariant=True)
+
+
+class Stepper(Protocol[_State]):
     """The futures of one pair, step by step: `branch.Steps`, or another idea of what may come next."""
 
-    start: Pair
+    start: _State
     classes: list[LossClass]
 
-    def key(self, pair: Pair) -> Hashable: ...
+    def key(self, state: _State, /) -> Hashable: ...
 
-    def branches(self, pair: Pair, log: Log | None = None) -> Iterator[Branch]: ...
+    def view(self, state: _State, /) -> View: ...
+
+    def branches(self, state: _State, /, log: Log | None = None) -> Iterator[Branch[_State]]: ...
 
 
-class Watch(Protocol):
+class Watch(Protocol[_Seen]):
     """Whoever looks on while a pair is explored: at each new state, and at each way out of one."""
 
-    def state(self, number: int, pair: Pair) -> None: ...
+    def state(self, number: int, pair: _Seen, /) -> None: ...
 
-    def step(self, edge: Edge, before: Pair, events: Sequence[Event]) -> None: ...
+    def step(self, edge: Edge, before: _Seen, events: Sequence[Event], /) -> None: ...
 
 
 class Chain(NamedTuple):
@@ -68,7 +79,7 @@ class Chain(NamedTuple):
     `first_us` is the time of the first event. `numbers` finds the state of a pair (`number`).
     """
 
-    steps: Stepper
+    steps: Stepper[Pair]
     classes: tuple[LossClass, ...]
     view: tuple[View, ...]
     rests: tuple[bool, ...]
@@ -91,8 +102,8 @@ def explore(
     pair: Pair,
     limit: int = LIMIT,
     reference: float = REFERENCE,
-    watch: Watch | None = None,
-    steps: Callable[[Pair], Stepper] = Steps,
+    watch: Watch[Pair] | None = None,
+    steps: Callable[[Pair], Stepper[Pair]] = Steps,
 ) -> Chain:
     """Every future of `pair`, up to `limit` states; `watch` sees each state, and the events of each step.
 
@@ -103,13 +114,19 @@ def explore(
         raise InputError("limit", limit, "at least 1 state")
     if pair.next_us is None:
         raise InputError("explore", "a pair at rest", "a pair with a next event")
-    return _Exploration(steps(pair), limit, reference, watch).chain(pair.next_us)
+    pairs = steps(pair)
+    unheard = turns(pairs) if watch is None else None
+    if unheard is not None:
+        return _Exploration(unheard, limit, reference, None).chain(pairs, pair.next_us)
+    return _Exploration(pairs, limit, reference, watch).chain(pairs, pair.next_us)
 
 
-class _Exploration:
+class _Exploration(Generic[_State]):
     """The work in hand: states known, those still to be explored by likelihood, and edges."""
 
-    def __init__(self, steps: Stepper, limit: int, reference: float, watch: Watch | None) -> None:
+    def __init__(
+        self, steps: Stepper[_State], limit: int, reference: float, watch: Watch[_State] | None
+    ) -> None:
         self.steps = steps
         self.watch = watch
         self.limit = limit
@@ -117,11 +134,11 @@ class _Exploration:
         self.numbers: dict[Hashable, int] = {}
         self.view: list[View] = []
         self.rests: list[bool] = []
-        self.waiting: dict[int, Pair] = {}
+        self.waiting: dict[int, _State] = {}
         self.heap: list[tuple[float, int]] = []
         self.edges: list[Edge] = []
 
-    def chain(self, first_us: int) -> Chain:
+    def chain(self, pairs: Stepper[Pair], first_us: int) -> Chain:
         """Explore until nothing is left, or as far as the limit."""
         with _no_collection():
             self.state(self.steps.start, 0.0)
@@ -133,7 +150,7 @@ class _Exploration:
         cut = tuple(sorted(self.waiting))
         classes = tuple(self.steps.classes)
         return Chain(
-            self.steps, classes, tuple(self.view), tuple(self.rests), tuple(self.edges), cut, first_us,
+            pairs, classes, tuple(self.view), tuple(self.rests), tuple(self.edges), cut, first_us,
             self.numbers,
         )  # fmt: skip
 
@@ -141,7 +158,7 @@ class _Exploration:
     def states(self) -> int:
         return len(self.view)
 
-    def expand(self, number: int, pair: Pair, rarity: float) -> None:
+    def expand(self, number: int, pair: _State, rarity: float) -> None:
         """All edges out of one state; those that say the same are one."""
         now_us = pair.next_us or 0
         found: dict[tuple[int, int, tuple[int, ...], tuple[int, ...]], float] = {}
@@ -161,16 +178,16 @@ class _Exploration:
                 events.clear()
         self.edges += [Edge(number, *edge, weight) for edge, weight in found.items()]
 
-    def rarity(self, branch: Branch) -> float:
+    def rarity(self, branch: Branch[_State]) -> float:
         """Minus the logarithm of a branch's probability, at the reference losses."""
         rarity = self.lose * sum(branch.lost) + self.keep * sum(branch.passed)
         return rarity - log(branch.weight) if branch.weight != 1.0 else rarity
 
-    def state(self, pair: Pair, rarity: float) -> int:
+    def state(self, pair: _State, rarity: float) -> int:
         """The number of a pair's state, which may be new."""
         number = self.numbers.setdefault(self.steps.key(pair), len(self.view))
         if number == len(self.view):
-            self.view.append((census(pair, "client"), census(pair, "server")))
+            self.view.append(self.steps.view(pair))
             self.rests.append(pair.next_us is None)
             if self.watch is not None:
                 self.watch.state(number, pair)

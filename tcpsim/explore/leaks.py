@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tcpsim.explore.chain import LIMIT, Chain, View, explore
+from tcpsim.explore.branch import View
+from tcpsim.explore.chain import LIMIT, Chain, explore
 from tcpsim.explore.rates import rates
 from tcpsim.explore.solve import Class, Solution, classes, solve
 from tcpsim.pair import Pair, Side

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import Enum
+from functools import partial
 from typing import NamedTuple
 
 import networkx as nx  # type: ignore[import-untyped]
 
 from tcpsim.explore.anyorder import AnyOrder
-from tcpsim.explore.branch import Steps
-from tcpsim.explore.chain import LIMIT, Chain, Edge, View, explore
+from tcpsim.explore.branch import Steps, View
+from tcpsim.explore.chain import LIMIT, Chain, Edge, explore
 from tcpsim.explore.solve import classes
 from tcpsim.explore.ways import Way, fewest_losses, first_found
 from tcpsim.pair import Event, Pair
@@ -108,7 +109,7 @@ def check(
         pair,
         limit,
         watch=watch,
-        steps=lambda each: Steps(each) if in_flight is None else AnyOrder(each, in_flight),
+        steps=Steps if in_flight is None else partial(AnyOrder, room=in_flight),
     )
     stays = _stays(chain)
     found = []

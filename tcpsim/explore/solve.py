@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import networkx as nx  # type: ignore[import-untyped]
 import numpy as np
 
-from tcpsim.explore.chain import Chain, Edge, View
+from tcpsim.explore.branch import View
+from tcpsim.explore.chain import Chain, Edge
 from tcpsim.explore.steps import Masses
 
 Value = Any  # a numpy array over loss rates, or one Fraction

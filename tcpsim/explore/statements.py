@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
-from tcpsim.explore.chain import View
+from tcpsim.explore.branch import View
 from tcpsim.explore.properties import Kind, Property, Stay, Step
 from tcpsim.pair import (
     SIDES,

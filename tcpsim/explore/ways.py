@@ -120,7 +120,7 @@ def _way(chain: Chain, edges: Sequence[Edge], loss: float) -> Way:
 class _Walk:
     """One connection that takes given edges, and what was lost of what it sent."""
 
-    def __init__(self, steps: Stepper) -> None:
+    def __init__(self, steps: Stepper[Pair]) -> None:
         self.steps = steps
         self.pair: Pair = steps.start
         self.sent: dict[Side, list[Sent]] = {"client": [], "server": []}
@@ -138,7 +138,7 @@ class _Walk:
             events.clear()
         raise LookupError(f"state {edge.source} has no such way to {edge.target}")
 
-    def _note(self, branch: Branch, events: Sequence[Event]) -> None:
+    def _note(self, branch: Branch[Pair], events: Sequence[Event]) -> None:
         for flight in branch.dropped:
             self._drop(flight)
         for event in events:

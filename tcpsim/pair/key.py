@@ -20,48 +20,36 @@ from collections.abc import Hashable
 from typing import Any, Final, NamedTuple
 
 from tcpsim.app import key as app
-from tcpsim.pair.around import NOBODY, OTHER, Ahead, Host, View, ahead
-from tcpsim.pair.pair import Machine, Pair, census
+from tcpsim.pair.ahead import Ahead, ahead
+from tcpsim.pair.around import View
+from tcpsim.pair.known import Host, Part, Promised, Rest
+from tcpsim.pair.pair import Machine, Pair
 from tcpsim.path import Side
 from tcpsim.path import key as lines
 from tcpsim.path.element import Chain
-from tcpsim.path.path import Path
+from tcpsim.path.path import Flight, Path
 from tcpsim.path.rule import Script
 from tcpsim.path.tracker import Origins
 from tcpsim.sockets import key as sockets
 from tcpsim.tcp import key as tcp
-from tcpsim.tcp.outlook import Around, measures
-from tcpsim.tcp.seen import EVER, Instant, seen
+from tcpsim.tcp.seen import EVER, seen
 from tcpsim.tcp.segment import Segment
-from tcpsim.tcp.seqnum import MASK
-from tcpsim.tcp.tcb import Tcb
 
 Key = tuple[Hashable, ...]
 _UNKNOWN = (0, 0)
 _MOST: Final = 1 << 14  # values of one kind whose part of a key is remembered
 
 
-class _Part(NamedTuple):
-    """Part of a key: the number of what is the same at every moment, its instants, TS.Recent if it counts."""
+class Known(NamedTuple):
+    """A key, and what each host contributes to it besides how long ago its clock began.
 
-    number: int
-    instants: tuple[Instant, ...]
-    stamp: int | None = None
-
-
-class _Connection:
-    """A socket in given circumstances: whether a round trip that it measures is read, and its part of a key.
-
-    That part differs by whether the other end reads what it would measure (`Around.heeded`).
+    Hosts of equal `parts` and `clocks` have equal keys wherever they stand with the same other.
     """
 
-    __slots__ = ("around", "measured", "parts", "t")
-
-    def __init__(self, t: Tcb, around: Around, measured: bool) -> None:
-        self.t = t
-        self.around = around
-        self.measured = measured
-        self.parts: dict[bool, _Part] = {}
+    key: Key
+    parts: tuple[int, int] = _UNKNOWN  # the client's, the server's
+    segments: Key = ()  # of each under way
+    clocks: Key = ()
 
 
 class Keys:
@@ -69,9 +57,8 @@ class Keys:
 
     def __init__(self) -> None:
         self._numbers: dict[Hashable, int] = {}
-        self._machines: dict[int, tuple[Host, _Part]] = {}
-        self._hosts: dict[Hashable, tuple[Ahead, _Part, object]] = {}
-        self._connections: dict[tuple[int, Around], _Connection] = {}
+        self._machines: dict[int, tuple[Machine, Host]] = {}
+        self._hosts: dict[Hashable, tuple[Ahead, Rest, object]] = {}
         self._lines: dict[tuple[int, ...], tuple[tuple[Chain, ...], int | None]] = {}
 
     def key(self, pair: Pair) -> Key:
@@ -80,41 +67,57 @@ class Keys:
         That is: with the same answers of the chooser the same events, at the same distances from `next_us`.
         Without a next event the future is nothing, and what is left is all that counts.
         """
-        now_us, client, server, path = pair.next_us, pair.client, pair.server, pair.path
+        hosts = self._seen("client", pair.client), self._seen("server", pair.server)
+        return self.known(pair.next_us, hosts, (0, 0), pair.path, pair.path.flights).key
+
+    def known(
+        self,
+        now_us: int | None,
+        hosts: tuple[Host, Host],
+        began_us: tuple[int, int],
+        path: Path,
+        flights: tuple[Flight, ...],
+    ) -> Known:
+        """The key of two hosts whose clocks began at these times, in whole milliseconds."""
+        first, second = hosts
         if now_us is None:
-            return census(pair, "client"), census(pair, "server"), (client.up, server.up)
-        first, its = self._machines.get(id(client)) or self._machine("client", client)
-        second, others = self._machines.get(id(server)) or self._machine("server", server)
-        view = View(first, second, path.flights)
-        held: dict[Side, dict[int, _Connection]] = {
-            "client": self._held(view, "client"),
-            "server": self._held(view, "server"),
-        }
-        parts = [its, *self._parts(view, "client", held), others, *self._parts(view, "server", held)]
-        found: list[Hashable] = []
-        for number, instants, stamp in parts:
-            found.append(number)
-            found += [at_us - now_us if at_us - now_us > least else least for at_us, least in instants]
-            if stamp is not None:
-                found.append((stamp - now_us // 1000) & MASK)
-        found.append(self._line(path, now_us, view.origins))
-        for due_us, to, segment in path.flights:
-            found += (due_us - now_us, to, _segment(view, held, to, segment, due_us, now_us))
-        found.append(now_us % 1000 if view.origins else 0)  # the phase of the clock of timestamps
+            return Known((first.held, second.held, (first.machine.up, second.machine.up)))
+        view = View(hosts, flights, (began_us[0] // 1000, began_us[1] // 1000))
+        its = [view.promised(0, each) for each in first.connections]
+        others = [view.promised(1, each) for each in second.connections]
+        both = its, others
+        local_us = now_us - began_us[0], now_us - began_us[1]
+        parts = self._part(view, local_us[0], 0, both), self._part(view, local_us[1], 1, both)
+        found: list[Hashable] = [*parts, self._line(path, now_us, view.origins)]
+        segments = []
+        for due_us, to, segment in flights:
+            at = 0 if to == "client" else 1
+            key = _segment(view, at, both[at], segment, due_us - began_us[at], now_us)
+            segments.append(key)
+            found += due_us - now_us, to, key
+        clocks: list[Hashable] = [now_us % 1000 if view.origins else 0]  # the phase of timestamps
         if path.shared and any(isinstance(each, Script) and each.follows_connections for each in path.shared):
-            found.append(tuple(view.origins.items()))  # such rules remember ISNs as they are
-        for side, host in view.hosts.items():
-            if view.opens or view.asked[side]:
-                found.append(_isns(view, side, now_us))
+            clocks.append(tuple(view.origins.items()))  # such rules remember ISNs as they are
+        for at, host in enumerate(hosts):
+            if view.opens or view.asked[at]:
+                clocks.append(_isns(view, at, local_us[at]))
             if host.stack.timer_hz:
-                around = {number: each.around for number, each in held[side].items()}
-                found.append(tcp.phase(host.machine.system.end, now_us, around))
-        return tuple(found)
+                clocks.append(tcp.phase(host.machine.system.end, local_us[at], host.ahead.tunes))
+        found += clocks
+        return Known(tuple(found), parts, tuple(segments), tuple(clocks))
 
     def _number(self, value: Hashable) -> int:
         return self._numbers.setdefault(value, len(self._numbers))
 
-    def _machine(self, side: Side, machine: Machine) -> tuple[Host, _Part]:
+    def _seen(self, side: Side, machine: Machine) -> Host:
+        """The host that a machine is; most pairs have one in common with the last."""
+        known = self._machines.get(id(machine))
+        if known is None:
+            known = machine, self.host(side, machine)
+            _keep(self._machines, id(machine), known)
+        return known[1]
+
+    def host(self, side: Side, machine: Machine) -> Host:
         """What a machine is besides its connections; most that happens to it leaves that as it was."""
         system, programs, up, back_us = machine
         end, tables, files, blocked, next_port, _ = system
@@ -132,44 +135,29 @@ class Keys:
                 instants += its
             if back_us is not None:
                 instants += ((back_us, EVER),)
-            part = _Part(self._number((fixed, tuple(running), up, back_us is None)), instants)
-            known = ahead(system, programs), part, (programs, tables, files, blocked, end.listeners)
+            rest = Rest(self._number((fixed, tuple(running), up, back_us is None)), instants)
+            known = ahead(system, programs), rest, (programs, tables, files, blocked, end.listeners)
             _keep(self._hosts, place, known)
-        found = Host(side, machine, known[0]), known[1]
-        _keep(self._machines, id(machine), found)
-        return found
+        return Host(side, machine, known[0], known[1])
 
-    def _held(self, view: View, side: Side) -> dict[int, _Connection]:
-        """The connections of one side."""
-        host = view.hosts[side]
-        found = {}
-        for number, t, ports in host.sockets:
-            around = view.around(side, number, t, ports)
-            place = (id(t), around)
-            known = self._connections.get(place)
-            if known is None:
-                known = _Connection(t, around, measures(t, host.stack, around))
-                _keep(self._connections, place, known)
-            found[number] = known
-        return found
-
-    def _parts(self, view: View, side: Side, held: dict[Side, dict[int, _Connection]]) -> list[_Part]:
-        """The connections of one side, each with whether the other end may yet measure by what it echoes."""
-        host, far = view.hosts[side], view.hosts[OTHER[side]]
-        parts = []
-        for number, t, ports in host.sockets:
-            each = held[side][number]
+    def _part(self, view: View, now_us: int, at: int, both: tuple[list[Promised], list[Promised]]) -> int:
+        """What a host is at a moment of its clock, its connections included."""
+        host, far = view.hosts[at], view.hosts[1 - at]
+        found: list[int] = []
+        for each, promised in zip(host.connections, both[at], strict=True):
             heeded = True
-            if t.ts_on and not view.opens:
-                other, other_number = far.newest.get(ports, NOBODY)
-                heeded = other is not None and held[OTHER[side]][other_number].measured
-            part = each.parts.get(heeded)
+            if each.t.ts_on and not view.opens:
+                other = far.newest.get(each.ports)
+                heeded = other is not None and both[1 - at][other.place].measured
+            part = promised.parts.get(heeded)
             if part is None:
-                around = each.around if heeded else each.around._replace(heeded=False)
-                fixed, instants, stamp = seen(t, host.stack, around, each.measured)
-                part = each.parts[heeded] = _Part(self._number(fixed), instants, stamp)
-            parts.append(part)
-        return parts
+                around = promised.around if heeded else promised.around._replace(heeded=False)
+                fixed, instants, stamp = seen(each.t, host.stack, around, promised.measured)
+                if each.place == 0:  # and with the first all that is not a connection
+                    fixed, instants = (fixed, host.rest.number), instants + host.rest.instants
+                part = promised.parts[heeded] = Part(self._number(fixed), instants, stamp)
+            found += part.at(now_us)
+        return self._number(tuple(found or Part(*host.rest).at(now_us)))
 
     def _line(self, path: Path, now_us: int, origins: Origins) -> Hashable:
         """The elements of a path."""
@@ -194,23 +182,17 @@ def _keep(shelf: dict[Any, Any], place: Hashable, value: object) -> None:
 
 
 def _segment(
-    view: View, held: dict[Side, dict[int, _Connection]], to: Side, segment: Segment, due_us: int, now_us: int
+    view: View, at: int, its: list[Promised], segment: Segment, due_us: int, now_us: int
 ) -> Hashable:
-    """A segment on its way to a side."""
-    if to == "server":
-        ports = segment.src_port, segment.dst_port
-        ours, theirs = view.origins.get(ports, _UNKNOWN)
-    else:
-        ports = segment.dst_port, segment.src_port
-        theirs, ours = view.origins.get(ports, _UNKNOWN)
-    receiver, number = view.hosts[to].newest.get(ports, NOBODY)
-    if receiver is not None and not held[to][number].measured:
-        receiver = None
-    return tcp.segment_key(segment, now_us, ours, theirs, receiver, due_us)
+    """A segment on its way to a host, to whose connections `its` are promised; due on that host's clock."""
+    ports = (segment.src_port, segment.dst_port) if at else (segment.dst_port, segment.src_port)
+    origins = view.origins.get(ports, _UNKNOWN)
+    receiver = view.hosts[at].newest.get(ports)
+    to = receiver.t if receiver is not None and its[receiver.place].measured else None
+    return tcp.segment_key(segment, now_us, origins[1 - at], origins[at], to, due_us)
 
 
-def _isns(view: View, side: Side, now_us: int) -> Key:
-    """How far an ISN that this side may yet draw is from numbers of its own that exist."""
-    mine = side == "server"
-    end = view.hosts[side].machine.system.end
-    return tuple([tcp.isn_clock(end, now_us, both[mine]) for both in view.origins.values() if both[mine]])
+def _isns(view: View, at: int, now_us: int) -> Key:
+    """How far an ISN that this host may yet draw is from numbers of its own that exist."""
+    end = view.hosts[at].machine.system.end
+    return tuple([tcp.isn_clock(end, now_us, both[at]) for both in view.origins.values() if both[at]])

@@ -113,8 +113,12 @@ def machine_wakes_us(machine: Machine) -> int | None:
 
 
 def census(pair: Pair, side: Side) -> tuple[Held, ...]:
-    """The sockets that a host has: every one not CLOSED, and CLOSED ones that hold a descriptor."""
-    machine = pair.client if side == "client" else pair.server
+    """The sockets that a host has: see `holding`."""
+    return holding(pair.client if side == "client" else pair.server)
+
+
+def holding(machine: Machine) -> tuple[Held, ...]:
+    """The sockets of a machine: every one not CLOSED, and CLOSED ones that hold a descriptor."""
     end = machine.system.end
     if not end.sockets:
         return ()

@@ -12,11 +12,10 @@ socket's. What is left out of a segment, and the rule that lets it be:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 from tcpsim.tcp import timers
 from tcpsim.tcp.end import End
-from tcpsim.tcp.outlook import Around
 from tcpsim.tcp.segment import ACK, NO_OPTIONS, Segment
 from tcpsim.tcp.seqnum import MASK, le
 from tcpsim.tcp.state import State
@@ -46,8 +45,10 @@ def names(end: End) -> dict[int, int]:
     return {number: place for place, number in enumerate(sorted([*end.sockets, *end.listeners]), 1)}
 
 
-def phase(end: End, now: int, around: Mapping[int, Around]) -> int | None:
+def phase(end: End, now: int, tuned: Set[int]) -> int | None:
     """Where the clock stands in the buckets of the longest timers there may be, for a stack with a wheel.
+
+    Of these sockets a program may yet set the times of keepalive.
 
     One kind is not counted: a FIN-WAIT-2 that its RTO stretches beyond these; it may be told a bucket late.
     """
@@ -56,7 +57,7 @@ def phase(end: End, now: int, around: Mapping[int, Around]) -> int | None:
         return None
     longest = [s.rto_max_us, s.persist_max_us, s.time_wait_us, s.fin_wait_2_us or 0]
     for number, t in end.sockets.items():
-        if t.state != State.CLOSED and (timers.keeps_alive(t, s) or around[number].tunes):
+        if t.state != State.CLOSED and (timers.keeps_alive(t, s) or number in tuned):
             longest += [timers.keep_idle_us(t, s), s.keep_intvl_us, t.options.keep_intvl_us or 0]
     if not end.sockets:
         longest.append(s.keep_idle_us)

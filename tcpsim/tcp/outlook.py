@@ -79,13 +79,18 @@ def pace(t: Tcb, s: Stack, complete: bool) -> object:
 
 def paced(t: Tcb, s: Stack, complete: bool, single: bool) -> bool:
     """Whether the delay of an ACK may yet be bounded by the round-trip time or the RTO."""
-    if single and not t.ato_us and not t.ack_pending and s.quick_acks:
-        return False  # the first data of all is acknowledged at once, and `ato_us` begins
+    if single and hasty(t, s):
+        return False
     if s.ack_rule != "adaptive" or prompt(t, s, complete):
         return False
     if deaf(t):
         return t.ato_us > s.delayed_ack_us
     return not complete or t.ack_pending > 0 or t.ato_us > s.delayed_ack_us
+
+
+def hasty(t: Tcb, s: Stack) -> bool:
+    """No data has come yet, and the first of all is acknowledged at once (`ato_us` begins with it)."""
+    return not t.ato_us and not t.ack_pending and bool(s.quick_acks)
 
 
 def measures(t: Tcb, s: Stack, around: Around) -> bool:

@@ -22,6 +22,7 @@ from tcpsim.host.population import Arrivals
 from tcpsim.measure.interval import binomial_p_value, holm
 from tcpsim.pair import Pair
 from tcpsim.path import Seeded
+from tcpsim.path.path import Flight
 from tcpsim.scenario import Verdict, build, run, scenario, scenarios
 from tcpsim.tcp.state import State
 from tests.explore.worlds import WEEK_US, leaver, one_rst, opens_and_closes
@@ -172,10 +173,11 @@ def test_a_lost_branch_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = leaver(0.3, 1)
     counts = _population(pair, 4_000)
     assert not _rejected(list(_compared(answer(pair, [0.3], WEEK_US), 0, counts)))
-    every = branch.Steps.branches
+    every = branch.Steps.fates
 
-    def careless(self: branch.Steps, before: Pair, *log: Any) -> Iterator[branch.Branch]:
-        return (each for each in every(self, before, *log) if not any(f.segment.rst for f in each.dropped))
+    def careless(self: branch.Steps, flights: tuple[Flight, ...], now_us: int) -> Any:
+        fates = every(self, flights, now_us)
+        return [fate for fate in fates if not any(flights[place].segment.rst for place in fate[0])]
 
-    monkeypatch.setattr(branch.Steps, "branches", careless)
+    monkeypatch.setattr(branch.Steps, "fates", careless)
     assert _rejected(list(_compared(answer(pair, [0.3], WEEK_US), 0, counts)))

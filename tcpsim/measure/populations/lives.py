@@ -16,8 +16,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from tcpsim.conform.populations import Kind
-from tcpsim.explore.branch import Branch, Steps
-from tcpsim.explore.chain import Chain, Edge, View, explore
+from tcpsim.explore.branch import Branch, Steps, View
+from tcpsim.explore.chain import Chain, Edge, explore
 from tcpsim.explore.flow import Passages, graph, passages
 from tcpsim.explore.rates import rates
 from tcpsim.explore.steps import Steps as Curve
@@ -132,7 +132,7 @@ class _Luckily(Steps):
         super().__init__(pair)
         self.left = limit
 
-    def branches(self, pair: Pair, log: Log | None = None) -> Iterator[Branch]:
+    def branches(self, pair: Pair, log: Log | None = None) -> Iterator[Branch[Pair]]:
         """Nothing is lost on the first branch: every choice begins with it."""
         self.left -= 1
         if self.left >= 0:

@@ -1,0 +1,59 @@
+"""What the programs of a host may yet do to its connections.
+
+Owns: which sockets a program may still act on at all, send on, close, or set a timeout of, and whether any
+may open a connection. Refuses to know: what follows from that for a connection (around, tcp) and the moment.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tcpsim.app import key as app
+from tcpsim.app.program import Running
+from tcpsim.sockets import Send, SendAll
+from tcpsim.sockets import key as sockets
+from tcpsim.sockets.system import System, pid_of
+
+
+class Ahead(NamedTuple):
+    """What a host's programs may yet do: open connections, and the sockets on which they may act at all,
+    send, close or shut down while they live, or set a user timeout."""
+
+    opens: bool
+    busy: frozenset[int]
+    sends: frozenset[int]
+    closes: frozenset[int]
+    tunes: frozenset[int]
+
+
+def ahead(system: System, programs: tuple[tuple[int, Running], ...]) -> Ahead:
+    """See `Ahead`; a program that sleeps for ever does nothing."""
+    opens = False
+    waiting = {pid_of(each.caller) for each in system.blocked}
+    sending = {pid_of(each.caller) for each in system.blocked if isinstance(each.call, Send | SendAll)}
+    awake: set[int] = set()
+    does: dict[str, set[int]] = {"sends": sending, "tunes": set()}
+    closes: frozenset[int] = frozenset()
+    for pid, running in programs:
+        may = app.ahead(running)
+        opens = opens or "opens" in may
+        if running.wake_us is None and pid not in waiting:
+            continue
+        awake.add(pid)
+        for what in may & does.keys():
+            does[what].add(pid)
+        if "closes" in may:
+            closes |= _closes(system, pid, running)
+    busy, sends, tunes = (sockets.reached(system, pids) for pids in (awake, does["sends"], does["tunes"]))
+    return Ahead(opens, busy, sends, closes, tunes)
+
+
+def _closes(system: System, pid: int, running: Running) -> frozenset[int]:
+    """The sockets that a program may yet close or shut down while they live.
+
+    One that it reads to its end is closed after an error only when it is dead.
+    """
+    reached = sockets.reached(system, {pid})
+    if "closes" in app.ahead(running, alive=True):
+        return reached
+    return reached - sockets.untimed(system, pid, app.reading(running))

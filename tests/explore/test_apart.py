@@ -1,0 +1,100 @@
+"""Machines that keep their own time take the same steps as pairs do.
+
+What a machine did in one pair is taken for what it does in another. So the graph must be the one that comes
+out when every step is made by the pair itself, and who stands in for a host must have the same key.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable
+from typing import Any
+
+import pytest
+
+from tcpsim.explore.apart import Apart, Turns, turns
+from tcpsim.explore.branch import Steps
+from tcpsim.explore.chain import Chain, explore
+from tcpsim.explore.explorable import obstacle
+from tcpsim.path import SIDES
+from tcpsim.scenario import build, scenario, scenarios
+
+STATES = 400
+FURTHER = 6_000
+SHORT = {"tcp_retries2": 3, "tcp_syn_retries": 1, "tcp_synack_retries": 1, "tcp_orphan_retries": 2}
+EXPLORABLE = [each.name for each in scenarios() if obstacle(build(each)) is None]
+TOO_LARGE = {"many-segments-lossy"}  # its steps go a thousand ways
+CASES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("closewait-ignored-eof", {}),
+    ("closewait-ignored-eof", {"knobs": SHORT}),
+    ("closewait-ignored-eof", {"knobs": {"hz": 250}}),
+    ("closewait-ignored-eof", {"parameters": {"server.delay": "1s"}, "loss_from": "500ms"}),
+    ("port-reuse-into-close-wait", {}),
+    ("data-after-close", {"stack_client": "rfc9293", "stack_server": "freebsd"}),
+    ("lingering-close-4.4bsd", {}),
+    ("keepalive-timeout-buggy-client", {}),
+)
+
+
+class Together(Steps):
+    """Steps that only pairs take."""
+
+
+def _drawn(chain: Chain) -> Counter[Hashable]:
+    """The graph but for the numbers of its states: what arrives at once may be asked for in any order."""
+    look = list(zip(chain.view, chain.rests, strict=True))
+    return Counter((look[edge.source], look[edge.target], edge[2:]) for edge in chain.edges)
+
+
+def _same(name: str, changes: dict[str, Any], states: int) -> bool:
+    """Compare the two graphs; whether machines went apart at all."""
+    pair = build(scenario(name), **{"loss": 0.3, **changes})
+    apart, together = explore(pair, states), explore(pair, states, steps=Together)
+    assert _drawn(apart) == _drawn(together)
+    assert len(apart.cut) == len(together.cut)
+    return turns(Steps(pair)) is not None
+
+
+@pytest.mark.parametrize("name", [name for name in EXPLORABLE if name not in TOO_LARGE])
+def test_the_graph_is_the_one_of_the_pairs(name: str) -> None:
+    _same(name, {}, STATES)
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize(("name", "changes"), CASES, ids=lambda value: str(value))
+def test_the_graph_is_the_one_of_the_pairs_far_in(name: str, changes: dict[str, Any]) -> None:
+    assert _same(name, changes, FURTHER)
+
+
+def test_most_scenarios_go_apart() -> None:
+    apart = [name for name in EXPLORABLE if turns(Steps(build(scenario(name), loss=0.3))) is not None]
+    assert len(apart) > 0.7 * len(EXPLORABLE)
+    assert "firewall-forgets-half-closed" not in apart
+
+
+@pytest.mark.parametrize(("name", "changes"), CASES, ids=lambda value: str(value))
+def test_who_stands_in_has_the_same_key(name: str, changes: dict[str, Any]) -> None:
+    steps = turns(Steps(build(scenario(name), **{"loss": 0.3, **changes})))
+    assert steps is not None
+    waiting, known, others = [steps.start], {steps.key(steps.start)}, 0
+    while waiting and len(known) < STATES:
+        state = waiting.pop(0)
+        others += _stands_in(steps, state)
+        for branch in steps.branches(state):
+            after = branch.pair
+            key = steps.key(after)
+            if key not in known and after.next_us is not None:
+                known.add(key)
+                waiting.append(after)
+    assert others, "nobody stood in for another: the test says nothing"
+
+
+def _stands_in(steps: Turns, state: Apart) -> bool:
+    """Put those who stand in in the place of a pair's hosts; whether they were others."""
+    assert state.next_us is not None
+    both = [steps.stand_in(state, at, state.next_us, set(SIDES)) for at in (0, 1)]
+    (client, client_us), (server, server_us) = both
+    other = Apart((client, server), (client_us, server_us), state.flights)
+    assert steps.key(other) == steps.key(state)
+    assert other.next_us == state.next_us
+    return other.hosts != state.hosts
