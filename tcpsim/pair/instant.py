@@ -20,7 +20,7 @@ from tcpsim.app.program import Ask, Done, Draw, Reboot, Spawn, Until, Vanish, ru
 from tcpsim.errors import InputError
 from tcpsim.pair.action import Action, Befall, Inject, Oversleep, PutOff, Resume
 from tcpsim.pair.event import Arrived, Called, Duplicated, Happened, Log, Lost, Returned, Sent, told
-from tcpsim.pair.pair import Machine, Pair, machine_wakes_us, wakes_us
+from tcpsim.pair.pair import Machine, Pair, earliest, machine_wakes_us
 from tcpsim.path import SIDES, Choice, Chooser, Side
 from tcpsim.sockets import Call, Caller, Reply, kernel
 from tcpsim.sockets.system import Returned as Outcome
@@ -64,33 +64,45 @@ def call(
 class _Work:
     """A machine while an instant happens to it."""
 
-    __slots__ = ("back_us", "before", "programs", "side", "system", "touched", "up")
+    __slots__ = ("back_us", "before", "programs", "side", "system", "touched", "up", "wake_us")
 
     def __init__(self, side: Side, machine: Machine) -> None:
         self.side = side
         self.before = machine
-        self.system, programs, self.up, self.back_us = machine
-        self.programs = dict(programs)
-        self.touched = False  # anything has happened to it
+        self.touched = False  # anything may have happened to it
+        self.wake_us: int | None = None  # as `due` or `machine` found it last
+
+    def touch(self) -> None:
+        """Take the machine to pieces, once something is to happen to it."""
+        if not self.touched:
+            self.touched = True
+            self.system, programs, self.up, self.back_us = self.before
+            self.programs = dict(programs)
 
     def due(self, now_us: int) -> bool:
-        """Whether anything may happen to it in this round; from then on it counts as touched."""
+        """Whether anything may happen to it in this round, or has in this instant."""
         if not self.touched:
-            wake_us = machine_wakes_us(self.before)
-            self.touched = wake_us is not None and wake_us <= now_us
-        return self.touched
+            self.wake_us = machine_wakes_us(self.before)
+            if self.wake_us is None or self.wake_us > now_us:
+                return False
+            self.touch()
+        return True
 
     def machine(self) -> Machine:
-        """The machine as it is now; the very same object if nothing happened to it."""
+        """The machine as it is now, which says when it wakes; the same object if nothing happened to it."""
         before = self.before
         if not self.touched:
             return before
-        programs = tuple(self.programs.items())
-        if programs == before.programs:
-            programs = before.programs
-            if self.system is before.system and (self.up, self.back_us) == before[2:]:
-                return before
-        return Machine(self.system, programs, self.up, self.back_us)
+        system, programs, up, back_us = before
+        now = tuple(self.programs.items())
+        if now != programs:
+            machine = Machine(self.system, now, self.up, self.back_us)
+        elif self.system is not system or self.up is not up or self.back_us != back_us:
+            machine = Machine(self.system, programs, self.up, self.back_us)
+        else:
+            machine = before
+        self.wake_us = machine_wakes_us(machine)
+        return machine
 
 
 class _Instant:
@@ -117,13 +129,15 @@ class _Instant:
                 self.path, arrived = lines.due(self.path, now_us)
                 for side, segment in arrived:
                     self.arrive(self.client if side == "client" else self.server, segment)
-            busy = [work for work in both if work.due(now_us)]
-            for work in busy:
-                self.timers(work)
+            busy = []
+            for work in both:
+                if work.due(now_us):
+                    busy.append(work)
+                    self.timers(work)
             for work in busy:
                 self.programs(work)
             client, server = self.client.machine(), self.server.machine()
-            next_us = wakes_us(client, server, self.path)
+            next_us = earliest(lines.next_time(self.path), self.client.wake_us, self.server.wake_us)
             if not self.ready and (next_us is None or next_us > now_us):
                 return Pair(now_us, client, server, self.path, next_us)
         raise InputError(
@@ -132,6 +146,7 @@ class _Instant:
 
     def arrive(self, work: _Work, segment: Segment) -> None:
         """A segment reaches a machine, or what is left of it."""
+        work.touch()
         if not work.up:
             if self.log is not None:
                 sender = SIDES[work.side == "client"]
@@ -139,7 +154,6 @@ class _Instant:
             return
         if self.log is not None:
             self.log(Arrived(self.now_us, work.side, segment))
-        work.touched = True
         self.take(work, kernel.deliver(work.system, segment, self.now_us))
 
     def timers(self, work: _Work) -> None:
@@ -243,7 +257,7 @@ class _Instant:
 
     def act(self, work: _Work, action: Action) -> None:
         """Something befalls a machine, from outside or by its own program."""
-        work.touched = True
+        work.touch()
         if isinstance(action, Vanish | Reboot):
             old = work.system.end
             fresh = new_end(old.stack, iss=old.iss + _REBOOTED, ts_offset=old.ts_offset + _REBOOTED)

@@ -91,12 +91,16 @@ def lose(pair: Pair, gone: Set[int]) -> Pair:
 
 def wakes_us(client: Machine, server: Machine, path: Path) -> int | None:
     """When anything happens next."""
-    next_us = lines.next_time(path)
-    for machine in (client, server):
-        wake_us = machine_wakes_us(machine)
-        if wake_us is not None and (next_us is None or wake_us < next_us):
-            next_us = wake_us
-    return next_us
+    return earliest(lines.next_time(path), machine_wakes_us(client), machine_wakes_us(server))
+
+
+def earliest(*times: int | None) -> int | None:
+    """The first of some times, of which any may be never."""
+    first: int | None = None
+    for each in times:
+        if each is not None and (first is None or each < first):
+            first = each
+    return first
 
 
 def machine_wakes_us(machine: Machine) -> int | None:

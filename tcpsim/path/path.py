@@ -63,12 +63,13 @@ def send(
     fates = []
     answers = []
     for fate, arriving in outcomes:
-        if fate.kind == "answered":
+        kind, _, due_us = fate
+        if kind == "answered":
             answers.append(arriving)
             continue
         fates.append(fate)
-        if fate.due_us is not None:
-            flights = _with(flights, Flight(fate.due_us, receiver, arriving))
+        if due_us is not None:
+            flights = _with(flights, Flight(due_us, receiver, arriving))
     after = Path(shared, to_server, to_client, flights)
     for answer in answers:
         after = _answered(after, side, answer, now, chooser)

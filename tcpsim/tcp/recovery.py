@@ -39,20 +39,20 @@ def acknowledged(step: Step, seg: Segment, prior_una: int, duplicate: bool) -> N
         return
     in_queue = len(t.sent)
     advanced = t.snd_una != prior_una
-    heard = _clean(step, seg)
-    if heard.rtt_us is not None:
-        rto.sample(t, heard.rtt_us, s)
-    if heard.acked or advanced:
+    acked, sacked, rtt_us, dsack = _clean(step, seg)
+    if rtt_us is not None:
+        rto.sample(t, rtt_us, s)
+    if acked or advanced:
         step.restart = PROGRESS
-    _tail_probe_acked(t, seg, advanced, heard.dsack)
+    _tail_probe_acked(t, seg, advanced, dsack)
     if advanced:
         t.dupacks = 0
-        if t.ca_state == OPEN and not heard.sacked:
-            _grow(t, heard.acked, in_queue)
+        if t.ca_state == OPEN and not sacked:
+            _grow(t, acked, in_queue)
             return
     _alert(step, advanced, duplicate)
     if t.ca_state == LOSS and advanced:
-        _grow(t, heard.acked, t.cwnd)
+        _grow(t, acked, t.cwnd)
     if t.ca_state >= RECOVERY:
         resend_lost(step)
 
