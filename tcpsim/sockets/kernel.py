@@ -133,8 +133,8 @@ def _settle(before: System, returned: Returned, now: int, timeouts: bool = False
     while answered != len(returned.completed):  # an answer may make room for another, on the same socket
         answered = len(returned.completed)
         for blocked in returned.system.blocked:
-            if _changed(before, returned.system, blocked):
-                system = returned.system
+            system = returned.system
+            if _changed(before, system, blocked):
                 step = _AGAIN[blocked.call.__class__](system, blocked, blocked.call, now)
                 if step.system is not system:
                     returned = _add(returned, step)

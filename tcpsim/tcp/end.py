@@ -297,10 +297,9 @@ def receive(end: End, socket: int, octets: int, now: int) -> Result:
 
 def _called(end: End, socket: int, now: int, act: Any, octets: int) -> Result:
     """A call that returns a number."""
-    taken: list[int] = []
     before = end.sockets[socket]
-    done = step.run(before, now, end.stack, socket, lambda work: taken.append(act(work, octets)))
-    return _settled(end, socket, before, done, taken[0])
+    done = step.run(before, now, end.stack, socket, act, octets)
+    return _settled(end, socket, before, done, done.value)
 
 
 def shutdown(end: End, socket: int, now: int, rd: bool, wr: bool) -> Result:

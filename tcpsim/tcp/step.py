@@ -23,10 +23,10 @@ class Step:
 
     `restart` and `reorder_us` tell `timers.wanted` what happened: that the retransmission slot saw
     progress or a new transmission, that loss detection wants to look again after `reorder_us`, or that
-    the retransmission cannot wait longer than `hurry_us`.
+    the retransmission cannot wait longer than `hurry_us`. `value` is what the act returned.
     """
 
-    __slots__ = ("hurry_us", "id", "notes", "now", "out", "reorder_us", "restart", "s", "t")
+    __slots__ = ("hurry_us", "id", "notes", "now", "out", "reorder_us", "restart", "s", "t", "value")
 
     def __init__(self, tcb: Tcb, now: int, stack: Stack, socket: int = 0) -> None:
         self.t = tcb
@@ -38,6 +38,7 @@ class Step:
         self.restart = 0
         self.reorder_us: int | None = None
         self.hurry_us: int | None = None
+        self.value: Any = None
 
     def fact(self, fact: Fact) -> None:
         """Follow the lifecycle's row for `fact`: the one place where a connection's state is written."""
@@ -84,7 +85,7 @@ class Step:
 def run(tcb: Tcb, now: int, stack: Stack, socket: int, act: Callable[..., Any], *arguments: Any) -> Step:
     """Do `act(step, *arguments)` on a copy of `tcb` and settle its timers; the result is in the Step."""
     step = Step(tcb.copy(), now, stack, socket)
-    act(step, *arguments)
+    step.value = act(step, *arguments)
     t = step.t
     if t.state is CLOSED:
         timers.stop_all(t)
