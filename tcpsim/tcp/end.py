@@ -219,7 +219,8 @@ def _settled(end: End, number: int, before: Tcb, done: Step, value: int = 0) -> 
     t = done.t
     sockets = dict(end.sockets)
     listeners, left = end.listeners, False
-    if t.parent and before.state is SYN_RECEIVED is not t.state and not before.accepted:
+    leaves = before.state is SYN_RECEIVED and t.state is not SYN_RECEIVED
+    if leaves and t.parent and not before.accepted:
         listeners, left = _left_embryo(end, number, t), True
     if t.state is CLOSED and (t.orphaned or (not t.accepted and left)):
         del sockets[number]
