@@ -16,7 +16,7 @@ else the other's part is drawn from (`around.witness`). Then the first of them s
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence, Set
+from collections.abc import Hashable, Iterator, Sequence
 from typing import NamedTuple
 
 from tcpsim.explore.branch import Branch, Steps, View, every_answer
@@ -97,25 +97,29 @@ class Turns:
         due = 0
         while due < len(flights) and flights[due].due_us == now_us:
             due += 1
-        to = {flight.receiver for flight in flights[:due]}
+        to = [flight.receiver for flight in flights[:due]]
         client, client_us = self.stand_in(state, 0, now_us, to)
         server, server_us = self.stand_in(state, 1, now_us, to)
+        began_us, later = (client_us, server_us), flights[due:]
         for gone, lost, passed in self._steps.fates(flights, now_us):
-            arrived = [place for place in range(due) if place not in gone]
-            dropped = tuple([flights[place] for place in sorted(gone)])
+            arrived: Sequence[int] = range(due)
+            dropped: tuple[Flight, ...] = ()
+            if gone:
+                arrived = [place for place in arrived if place not in gone]
+                dropped = tuple([flights[place] for place in sorted(gone)])
             for first in self._turn(state, 0, client, now_us - client_us, arrived):
                 for second in self._turn(state, 1, server, now_us - server_us, arrived):
-                    ahead = flights[due:]
+                    ahead = later
                     if first.sent or second.sent:
                         sent = [_sent(first, client_us), _sent(second, server_us)]
-                        if arrived and flights[arrived[0]].receiver == "server":
+                        if arrived and to[arrived[0]] == "server":
                             sent.reverse()  # who hears first answers first
-                        ahead = tuple(sorted([*ahead, *sent[0], *sent[1]], key=_due))
-                    after = Apart((first.host, second.host), (client_us, server_us), ahead)
+                        ahead = tuple(sorted([*later, *sent[0], *sent[1]], key=_due))
+                    after = Apart((first.host, second.host), began_us, ahead)
                     weight = first.weight * second.weight
                     yield Branch(after, weight, lost, passed, dropped, first.chosen + second.chosen)
 
-    def stand_in(self, state: Apart, at: int, now_us: int, to: Set[Side]) -> tuple[Host, int]:
+    def stand_in(self, state: Apart, at: int, now_us: int, to: Sequence[Side]) -> tuple[Host, int]:
         """Who is the same as a host, if anything happens to it, and when its clock began."""
         side, host, began_us, known = SIDES[at], state.hosts[at], state.began_us[at], state.known
         local_us = now_us - began_us
@@ -132,10 +136,10 @@ class Turns:
         first, then_us = self._first.setdefault(place, (host, local_us))
         return first, now_us - then_us
 
-    def _turn(self, state: Apart, at: int, host: Host, now_us: int, arrived: list[int]) -> Sequence[Turn]:
+    def _turn(self, state: Apart, at: int, host: Host, now_us: int, arrived: Sequence[int]) -> Sequence[Turn]:
         """What a host does at a moment of its clock when it hears those segments that are for it."""
         side, flights, known = SIDES[at], state.flights, state.known
-        heard = [place for place in arrived if flights[place].receiver == side]
+        heard = [place for place in arrived if flights[place].receiver == side] if arrived else []
         if not heard and (host.wakes_us is None or host.wakes_us > now_us):
             return (Turn(host),)
         assert known is not None

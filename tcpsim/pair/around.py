@@ -13,7 +13,7 @@ from tcpsim.path.path import Flight
 from tcpsim.tcp import outlook
 from tcpsim.tcp.output import timestamp
 from tcpsim.tcp.segment import ACK, RST, SYN, Segment
-from tcpsim.tcp.seqnum import MASK, diff, le
+from tcpsim.tcp.seqnum import MASK, diff, le, lt
 from tcpsim.tcp.tcb import Tcb
 
 
@@ -55,7 +55,7 @@ class View:
         origins = self.origins[each.ports]
         inbound = self._inbound[at]
         other = far.newest.get(each.ports)
-        oldest, known, single = None, not self.opens, False
+        begins, known, single = t.rcv_nxt, not self.opens, False
         if other is None:
             complete = not inbound or not any(segment.seg_len for segment in inbound)
         else:
@@ -65,12 +65,12 @@ class View:
             single = each.hasty and bool(its.sent) and not other.more and outlook.rest_in_one(its, t)
             if other.alive:
                 probed = far.stack.keepalive_probe_len > 0 or self.hosts[at].stack.reads_old_acks
-                oldest = (its.snd_una - probed) & MASK
+                begins = (its.snd_una - probed) & MASK
         place = (
             origins[at], origins[1 - at], complete, single, known,
             not inbound or not t.ts_on or self._ordered(at, t),
             each.opening and self._echoed(at, t, other),
-            le(t.snd_wl1, _oldest(t, inbound, oldest) if inbound or oldest is None else oldest),
+            le(t.snd_wl1, begins) and not (inbound and _older(t, inbound)),
         )  # fmt: skip
         found = each.promised.get(place)
         if found is None:
@@ -96,12 +96,12 @@ class View:
         return stamp in known
 
 
-def _oldest(t: Tcb, inbound: list[Segment], oldest: int | None) -> int:
-    """Where the oldest segment begins that is under way and is read for its ACK, or may yet come."""
-    begins = [segment.seq for segment in inbound if not segment.flags & RST]
-    if oldest is not None:
-        begins.append(oldest)
-    return min(begins, key=lambda seq: diff(seq, t.rcv_nxt), default=t.rcv_nxt)
+def _older(t: Tcb, inbound: list[Segment]) -> bool:
+    """A segment under way, which is read for its ACK, begins before SND.WL1."""
+    for segment in inbound:
+        if not segment.flags & RST and lt(segment.seq, t.snd_wl1):
+            return True
+    return False
 
 
 def witness(host: Host, now_us: int, opening: bool) -> tuple[int, ...]:

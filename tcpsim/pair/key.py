@@ -83,9 +83,10 @@ class Keys:
         if now_us is None:
             return Known((first.held, second.held, (first.machine.up, second.machine.up)))
         view = View(hosts, flights, (began_us[0] // 1000, began_us[1] // 1000))
-        its = [view.promised(0, each) for each in first.connections]
-        others = [view.promised(1, each) for each in second.connections]
-        both = its, others
+        both = (
+            [view.promised(0, each) for each in first.connections],
+            [view.promised(1, each) for each in second.connections],
+        )
         local_us = now_us - began_us[0], now_us - began_us[1]
         parts = self._part(view, local_us[0], 0, both), self._part(view, local_us[1], 1, both)
         found: list[Hashable] = [*parts, self._line(path, now_us, view.origins)]

@@ -45,9 +45,10 @@ class Part:
 
     def at(self, now_us: int) -> list[int]:
         """Itself at a moment."""
-        found = [self.number, *[at_us - now_us for at_us in self.exact]]
+        found = [self.number, *map(now_us.__rsub__, self.exact)]
         for at_us, least in self.limited:
-            found.append(at_us - now_us if at_us - now_us > least else least)
+            ahead_us = at_us - now_us
+            found.append(ahead_us if ahead_us > least else least)
         if self.stamp is not None:
             found.append((self.stamp - now_us // 1000) & MASK)
         return found
@@ -106,5 +107,9 @@ class Host:
             ports = (t.local_port, t.remote_port) if side == "client" else (t.remote_port, t.local_port)
             self.connections.append(Connection(place, number, t, ports, ahead, end.stack))
         self.newest = {each.ports: each for each in self.connections}  # it comes last
-        self.opening = any(each.opening for each in self.connections)
-        self.asking = any(each.t.state == State.SYN_SENT for each in self.newest.values())  # by a SYN, again
+        self.opening = self.asking = False
+        for each in self.connections:
+            if each.opening:
+                self.opening = True
+                if each.t.state == State.SYN_SENT and self.newest[each.ports] is each:
+                    self.asking = True  # by a SYN, again
