@@ -22,7 +22,7 @@ from tcpsim.explore.chain import Chain, explore
 from tcpsim.explore.explorable import obstacle
 from tcpsim.explore.leaks import Kind, in_words, kind_of
 from tcpsim.explore.solve import classes
-from tcpsim.explore.ways import Way, fewest_losses
+from tcpsim.explore.ways import Way, Ways
 from tcpsim.pair import Event, Sent
 from tcpsim.path import Quiet
 from tcpsim.scenario import Scenario, build, run, scenario, scenarios
@@ -86,7 +86,8 @@ def _leaks(chain: Chain) -> Leaks:
     for part in classes(chain):
         if part.bottom and kind_of(chain, part) is Kind.PERMANENT:
             ends.setdefault(in_words(chain.view[part.states[0]]), []).extend(part.states)
-    return {words: fewest_losses(chain, states, LIKELY) for words, states in ends.items()}
+    ways = Ways(chain, LIKELY)
+    return {words: ways.fewest_losses(states) for words, states in ends.items()}
 
 
 def _losses(way: Way) -> int:
@@ -95,7 +96,7 @@ def _losses(way: Way) -> int:
 
 def _least_cut(chain: Chain) -> int | None:
     """The fewest losses to a state that was not looked into; whatever needs fewer is known. None: all is."""
-    return _losses(fewest_losses(chain, chain.cut, LIKELY)) if chain.cut else None
+    return _losses(Ways(chain, LIKELY).fewest_losses(chain.cut)) if chain.cut else None
 
 
 def _sent(told: Scenario, drops: tuple[str, ...] = ()) -> list[Sent]:

@@ -29,7 +29,7 @@ from tcpsim.errors import InputError
 from tcpsim.explore.chain import LIMIT
 from tcpsim.explore.flow import graph
 from tcpsim.explore.leaks import Answer, Kind, answer
-from tcpsim.explore.ways import Way, fewest_losses, likeliest
+from tcpsim.explore.ways import Way, Ways
 from tcpsim.scenario import Scenario, build
 from tcpsim.units import parse_probability
 
@@ -181,11 +181,9 @@ Routes = list[tuple[Way, Way] | None]  # for each end the likeliest way and the 
 
 
 def _routes(found: Answer, loss: float) -> Routes:
-    chain = found.chain
+    ways = Ways(found.chain, loss)
     return [
-        None
-        if end.kind is Kind.CUT
-        else (likeliest(chain, end.states, loss), fewest_losses(chain, end.states, loss))
+        None if end.kind is Kind.CUT else (ways.likeliest(end.states), ways.fewest_losses(end.states))
         for end in found.ends
     ]
 

@@ -23,7 +23,7 @@ from tcpsim.explore.anyorder import AnyOrder
 from tcpsim.explore.branch import Steps, View
 from tcpsim.explore.chain import LIMIT, Chain, Edge, explore
 from tcpsim.explore.solve import classes
-from tcpsim.explore.ways import Way, fewest_losses, first_found
+from tcpsim.explore.ways import Way, Ways, first_found
 from tcpsim.pair import Event, Pair
 
 _LOSS = 0.1  # among ways of equally few losses the likeliest at this rate is shown
@@ -112,6 +112,7 @@ def check(
         steps=Steps if in_flight is None else partial(AnyOrder, room=in_flight),
     )
     stays = _stays(chain)
+    ways = Ways(chain, _LOSS)
     found = []
     for each in properties:
         if each.kind in (Kind.ALWAYS, Kind.STEP):
@@ -125,7 +126,7 @@ def check(
             holds = bool(where)
         way = None
         if where:
-            way = fewest_losses(chain, where, _LOSS) if in_flight is None else first_found(chain, where)
+            way = ways.fewest_losses(where) if in_flight is None else first_found(chain, where)
         found.append(Finding(each, holds, way))
     return Checked(chain, tuple(found))
 

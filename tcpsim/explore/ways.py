@@ -10,10 +10,10 @@ what is lost on that walk is counted among the segments that its sender put on t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from math import exp, log
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import networkx as nx  # type: ignore[import-untyped]
 
@@ -36,27 +36,47 @@ class Way(NamedTuple):
     probability: float
 
 
-def likeliest(chain: Chain, ends: Sequence[int], loss: float) -> Way:
-    """The likeliest way into one of the states `ends`, where every class of loss has the rate `loss`.
+class Ways:
+    """The ways into the ends of a chain, where every class of loss has the rate `loss`.
 
-    Raises:
-        ValueError: `loss` is not inside (0, 1), or nothing leads to `ends`.
-    """
-    if not 0.0 < loss < 1.0:
-        raise ValueError(f"loss {loss}: a number between 0 and 1")
-    return _way(chain, _search(chain, ends, lambda edge: _rarity(edge, loss)), loss)
-
-
-def fewest_losses(chain: Chain, ends: Sequence[int | Edge], loss: float) -> Way:
-    """A way into one of `ends` that loses as few segments as possible; the likeliest of these.
-
-    An edge among `ends` is to be taken as the last step.
+    The search is for all ends at once, and made when it is first asked for.
     """
 
-    def cost(edge: Edge) -> float:
-        return _LOSS_COUNTS * sum(edge.lost) + _rarity(edge, loss)
+    def __init__(self, chain: Chain, loss: float) -> None:
+        """
+        Raises:
+            ValueError: `loss` is not inside (0, 1).
+        """
+        if not 0.0 < loss < 1.0:
+            raise ValueError(f"loss {loss}: a number between 0 and 1")
+        self.chain, self.loss = chain, loss
 
-    return _way(chain, _search(chain, ends, cost), loss)
+    def likeliest(self, ends: Sequence[int | Edge]) -> Way:
+        """The likeliest way into one of `ends`; an edge among these is to be taken as the last step.
+
+        Raises:
+            ValueError: nothing leads to `ends`.
+        """
+        return self._way(self._by_likelihood, ends)
+
+    def fewest_losses(self, ends: Sequence[int | Edge]) -> Way:
+        """A way into one of `ends` that loses as few segments as possible; the likeliest of these.
+
+        Raises:
+            ValueError: nothing leads to `ends`.
+        """
+        return self._way(self._by_losses, ends)
+
+    @cached_property
+    def _by_likelihood(self) -> _Search:
+        return _Search(self.chain, lambda edge: _rarity(edge, self.loss))
+
+    @cached_property
+    def _by_losses(self) -> _Search:
+        return _Search(self.chain, lambda edge: _LOSS_COUNTS * sum(edge.lost) + _rarity(edge, self.loss))
+
+    def _way(self, search: _Search, ends: Sequence[int | Edge]) -> Way:
+        return _way(self.chain, search.path(ends), self.loss)
 
 
 def first_found(chain: Chain, ends: Sequence[int | Edge]) -> Way:
@@ -83,29 +103,37 @@ def _rarity(edge: Edge, loss: float) -> float:
     return -(sum(edge.lost) * log(loss) + sum(edge.passed) * log(1.0 - loss) + log(edge.weight))
 
 
-def _search(chain: Chain, ends: Sequence[int | Edge], cost: Any) -> list[Edge]:
-    """The edges of the cheapest path from the beginning to one of `ends`."""
-    graph = nx.DiGraph()
-    graph.add_node(0)
-    for edge in chain.edges:
-        price = max(cost(edge), 0.0)
-        known = graph.get_edge_data(edge.source, edge.target)
-        if known is None or price < known["price"]:
-            graph.add_edge(edge.source, edge.target, price=price, edge=edge)
-    goal = "end"
-    for end in ends:
-        last = end if isinstance(end, Edge) else None
-        price = 0.0 if last is None else max(cost(last), 0.0)
-        before = end.source if isinstance(end, Edge) else end
-        known = graph.get_edge_data(before, goal)
-        if known is None or price < known["price"]:
-            graph.add_edge(before, goal, price=price, edge=last)
-    try:
-        path = nx.dijkstra_path(graph, 0, goal, weight="price")
-    except nx.NetworkXNoPath:
-        raise ValueError("nothing leads to this end") from None
-    taken = [graph.edges[pair]["edge"] for pair in pairwise(path)]
-    return taken if taken[-1] is not None else taken[:-1]
+class _Search:
+    """The cheapest path from the beginning to every state."""
+
+    def __init__(self, chain: Chain, cost: Callable[[Edge], float]) -> None:
+        self.cost = cost
+        self.graph = nx.DiGraph()
+        self.graph.add_node(0)
+        for edge in chain.edges:
+            price = max(cost(edge), 0.0)
+            known = self.graph.get_edge_data(edge.source, edge.target)
+            if known is None or price < known["price"]:
+                self.graph.add_edge(edge.source, edge.target, price=price, edge=edge)
+        self.before, self.price = nx.dijkstra_predecessor_and_distance(self.graph, 0, weight="price")
+
+    def path(self, ends: Sequence[int | Edge]) -> list[Edge]:
+        """The edges of the cheapest path to one of `ends`."""
+        found = [
+            (self.price[end.source] + max(self.cost(end), 0.0), end.source, [end])
+            if isinstance(end, Edge)
+            else (self.price[end], end, [])
+            for end in ends
+            if (end.source if isinstance(end, Edge) else end) in self.price
+        ]
+        if not found:
+            raise ValueError("nothing leads to this end")
+        _, state, path = min(found, key=lambda each: each[:2])
+        while state:
+            before = self.before[state][0]
+            path.append(self.graph.edges[before, state]["edge"])
+            state = before
+        return path[::-1]
 
 
 def _way(chain: Chain, edges: Sequence[Edge], loss: float) -> Way:

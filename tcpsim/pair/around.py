@@ -98,10 +98,7 @@ class View:
 
 def _older(t: Tcb, inbound: list[Segment]) -> bool:
     """A segment under way, which is read for its ACK, begins before SND.WL1."""
-    for segment in inbound:
-        if not segment.flags & RST and lt(segment.seq, t.snd_wl1):
-            return True
-    return False
+    return any(not segment.flags & RST and lt(segment.seq, t.snd_wl1) for segment in inbound)
 
 
 def witness(host: Host, now_us: int, opening: bool) -> tuple[int, ...]:

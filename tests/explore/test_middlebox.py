@@ -7,7 +7,7 @@ import pytest
 from tcpsim.explore.branch import Steps
 from tcpsim.explore.leaks import answer
 from tcpsim.explore.tree import tree
-from tcpsim.explore.ways import likeliest
+from tcpsim.explore.ways import Ways
 from tcpsim.pair import Pair
 from tcpsim.path import Loss, Middlebox, Side, make_path, middlebox
 from tcpsim.scenario import build, scenario
@@ -71,4 +71,4 @@ def test_a_way_in_names_what_is_lost_by_chance_and_not_what_the_box_stops() -> N
     )
     found = answer(pair, [0.1], WEEK_US)
     (end,) = found.ends
-    assert likeliest(found.chain, end.states, 0.1).drops == ()
+    assert Ways(found.chain, 0.1).likeliest(end.states).drops == ()

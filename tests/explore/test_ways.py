@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tcpsim.explore.leaks import Kind, answer, in_words
-from tcpsim.explore.ways import fewest_losses, likeliest
+from tcpsim.explore.ways import Ways
 from tcpsim.pair import census
 from tcpsim.path import Quiet, make_path
 from tcpsim.scenario import run
@@ -16,7 +16,8 @@ from tests.explore.worlds import WEEK_US, leaver, opens_and_closes
 def test_one_lost_rst_is_the_way_into_close_wait(p: float) -> None:
     found = answer(leaver(0.1, 5), [p], WEEK_US)
     leak = next(end for end in found.ends if end.client == "CLOSE-WAIT")
-    for way in (likeliest(found.chain, leak.states, p), fewest_losses(found.chain, leak.states, p)):
+    ways = Ways(found.chain, p)
+    for way in (ways.likeliest(leak.states), ways.fewest_losses(leak.states)):
         assert way.drops == ("server #3",)  # after its SYN,ACK and its FIN: the one RST
         assert 0 < way.probability <= leak.probability[0]
 
@@ -24,7 +25,7 @@ def test_one_lost_rst_is_the_way_into_close_wait(p: float) -> None:
 def test_the_half_open_end_needs_every_fin() -> None:
     found = answer(leaver(0.1, 5), [0.1], WEEK_US)
     half_open = next(end for end in found.ends if end.client == "ESTABLISHED")
-    way = fewest_losses(found.chain, half_open.states, 0.1)
+    way = Ways(found.chain, 0.1).fewest_losses(half_open.states)
     assert sum(rule.count(",") + 1 for rule in way.drops) == 6
     assert way.probability == pytest.approx(0.1**6)
 
@@ -32,10 +33,10 @@ def test_the_half_open_end_needs_every_fin() -> None:
 def test_every_end_comes_about_by_its_way() -> None:
     pair = opens_and_closes(0.1)
     found = answer(pair, [0.1], WEEK_US)
+    ways = Ways(found.chain, 0.1)
     replayed = 0
     for end in found.ends:
-        for find in (likeliest, fewest_losses):
-            way = find(found.chain, end.states, 0.1)
+        for way in (ways.likeliest(end.states), ways.fewest_losses(end.states)):
             if way.chosen:
                 continue  # the client's choice is not a loss, and a quiet chooser takes the usual course
             again = pair._replace(path=make_path(10_000, drops=way.drops))
@@ -51,6 +52,6 @@ def test_every_end_comes_about_by_its_way() -> None:
 def test_a_way_to_nowhere_is_an_error() -> None:
     found = answer(leaver(0.1, 1), [0.1], WEEK_US)
     with pytest.raises(ValueError, match="nothing leads"):
-        likeliest(found.chain, (), 0.1)
+        Ways(found.chain, 0.1).likeliest(())
     with pytest.raises(ValueError, match="between 0 and 1"):
-        likeliest(found.chain, (0,), 0.0)
+        Ways(found.chain, 0.0)
