@@ -12,12 +12,16 @@ from typing import Any
 
 import pytest
 
+from tcpsim.app import accept, choose, close, connect, ignore, listen, wait
+from tcpsim.app.program import Program
 from tcpsim.explore.apart import Apart, Turns, turns
 from tcpsim.explore.branch import Steps
 from tcpsim.explore.chain import Chain, explore
 from tcpsim.explore.explorable import obstacle
-from tcpsim.path import SIDES
+from tcpsim.pair import Pair, new_pair
+from tcpsim.path import SIDES, Fixed, GilbertElliott, Path, make_path
 from tcpsim.scenario import build, scenario, scenarios
+from tcpsim.tcp.stack import stack
 
 STATES = 400
 FURTHER = 6_000
@@ -64,6 +68,40 @@ def test_the_graph_is_the_one_of_the_pairs(name: str) -> None:
 @pytest.mark.parametrize(("name", "changes"), CASES, ids=lambda value: str(value))
 def test_the_graph_is_the_one_of_the_pairs_far_in(name: str, changes: dict[str, Any]) -> None:
     assert _same(name, changes, FURTHER)
+
+
+def _both_choose(at_ms: tuple[int, int], path: Path) -> Pair:
+    """Each side closes or forgets, when it has waited for so long: by chance at the same instant."""
+    course = choose([(0.75, [close()]), (0.25, [ignore()])])
+    return new_pair(
+        Program([connect(), wait(f"{at_ms[0]}ms"), course]),
+        Program([listen(), accept(), wait(f"{at_ms[1]}ms"), course]),
+        stack("rfc9293"),
+        stack("rfc9293"),
+        path,
+    )
+
+
+def test_both_choose_at_one_instant() -> None:
+    """The client hears of the connection after one round trip, the server half of one later."""
+    pair = _both_choose((30, 20), make_path(10_000))
+    apart, together = explore(pair), explore(pair, steps=Together)
+    assert [edge.weight for edge in apart.edges if edge.weight < 1.0] == [0.5625, 0.1875, 0.1875, 0.0625]
+    assert _drawn(apart) == _drawn(together)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(make_path(0), id="no delay: the answer comes in the same instant"),
+        pytest.param(make_path(10_000, rate_bps=1_000_000), id="a line that is busy for a while"),
+        pytest.param(make_path(10_000, jitter=Fixed(10)), id="an order that may change"),
+        pytest.param(make_path(10_000, GilbertElliott(0.1, 0.1)), id="losses in bursts"),
+        pytest.param(make_path(10_000, drops=["client #2"]), id="rules that count"),
+    ],
+)
+def test_a_path_that_remembers_or_answers_at_once_keeps_machines_together(path: Path) -> None:
+    assert turns(Steps(_both_choose((30, 20), path))) is None
 
 
 def test_most_scenarios_go_apart() -> None:
