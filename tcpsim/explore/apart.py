@@ -165,7 +165,7 @@ class Turns:
         return turns
 
 
-def turns(steps: object) -> Turns | None:
+def apart(steps: object) -> Turns | None:
     """The steps of a pair taken apart; None where the machines may disturb each other within an instant."""
     return Turns(steps) if type(steps) is Steps and _plain(steps.start.path) else None
 
@@ -189,7 +189,7 @@ def _sent(turn: Turn, began_us: int) -> list[Flight]:
 
 
 def _moved(segment: Segment, by_us: int) -> Segment:
-    """A segment of a host whose clock began later by this much."""
+    """A segment with its timestamps, its own and the one that it echoes, later by this much."""
     mss, wscale, sack_permitted, val, echoed, sack, layout = segment.options
     if not by_us or val is None:
         return segment

@@ -20,7 +20,7 @@ from math import log
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from tcpsim.errors import InputError
-from tcpsim.explore.apart import turns
+from tcpsim.explore.apart import apart
 from tcpsim.explore.branch import Branch, LossClass, Steps, View
 from tcpsim.pair import Event, Log, Pair
 
@@ -115,7 +115,7 @@ def explore(
     if pair.next_us is None:
         raise InputError("explore", "a pair at rest", "a pair with a next event")
     pairs = steps(pair)
-    unheard = turns(pairs) if watch is None else None
+    unheard = apart(pairs) if watch is None else None
     if unheard is not None:
         return _Exploration(unheard, limit, reference, None).chain(pairs, pair.next_us)
     return _Exploration(pairs, limit, reference, watch).chain(pairs, pair.next_us)

@@ -41,14 +41,11 @@ _MOST: Final = 1 << 14  # values of one kind whose part of a key is remembered
 
 
 class Known(NamedTuple):
-    """A key, and what each host contributes to it besides how long ago its clock began.
-
-    Hosts of equal `parts` and `clocks` have equal keys wherever they stand with the same other.
-    """
+    """A key, and what it is made of: both hosts at this moment, segments under way, the clocks themselves."""
 
     key: Key
-    parts: tuple[int, int] = _UNKNOWN  # the client's, the server's
-    segments: Key = ()  # of each under way
+    parts: tuple[int, int] = (0, 0)  # the client's, the server's; without a next event nobody asks
+    segments: Key = ()
     clocks: Key = ()
 
 

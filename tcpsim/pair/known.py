@@ -45,7 +45,7 @@ class Part:
 
     def at(self, now_us: int) -> list[int]:
         """Itself at a moment."""
-        found = [self.number, *map(now_us.__rsub__, self.exact)]
+        found = [self.number, *map(now_us.__rsub__, self.exact)]  # each less `now_us`
         for at_us, least in self.limited:
             ahead_us = at_us - now_us
             found.append(ahead_us if ahead_us > least else least)

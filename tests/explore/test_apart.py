@@ -14,7 +14,7 @@ import pytest
 
 from tcpsim.app import accept, choose, close, connect, ignore, listen, wait
 from tcpsim.app.program import Program
-from tcpsim.explore.apart import Apart, Turns, turns
+from tcpsim.explore.apart import Apart, Turns, apart
 from tcpsim.explore.branch import Steps
 from tcpsim.explore.chain import Chain, explore
 from tcpsim.explore.explorable import obstacle
@@ -53,10 +53,10 @@ def _drawn(chain: Chain) -> Counter[Hashable]:
 def _same(name: str, changes: dict[str, Any], states: int) -> bool:
     """Compare the two graphs; whether machines went apart at all."""
     pair = build(scenario(name), **{"loss": 0.3, **changes})
-    apart, together = explore(pair, states), explore(pair, states, steps=Together)
-    assert _drawn(apart) == _drawn(together)
-    assert len(apart.cut) == len(together.cut)
-    return turns(Steps(pair)) is not None
+    alone, together = explore(pair, states), explore(pair, states, steps=Together)
+    assert _drawn(alone) == _drawn(together)
+    assert len(alone.cut) == len(together.cut)
+    return apart(Steps(pair)) is not None
 
 
 @pytest.mark.parametrize("name", [name for name in EXPLORABLE if name not in TOO_LARGE])
@@ -85,9 +85,9 @@ def _both_choose(at_ms: tuple[int, int], path: Path) -> Pair:
 def test_both_choose_at_one_instant() -> None:
     """The client hears of the connection after one round trip, the server half of one later."""
     pair = _both_choose((30, 20), make_path(10_000))
-    apart, together = explore(pair), explore(pair, steps=Together)
-    assert [edge.weight for edge in apart.edges if edge.weight < 1.0] == [0.5625, 0.1875, 0.1875, 0.0625]
-    assert _drawn(apart) == _drawn(together)
+    alone, together = explore(pair), explore(pair, steps=Together)
+    assert [edge.weight for edge in alone.edges if edge.weight < 1.0] == [0.5625, 0.1875, 0.1875, 0.0625]
+    assert _drawn(alone) == _drawn(together)
 
 
 @pytest.mark.parametrize(
@@ -101,18 +101,18 @@ def test_both_choose_at_one_instant() -> None:
     ],
 )
 def test_a_path_that_remembers_or_answers_at_once_keeps_machines_together(path: Path) -> None:
-    assert turns(Steps(_both_choose((30, 20), path))) is None
+    assert apart(Steps(_both_choose((30, 20), path))) is None
 
 
 def test_most_scenarios_go_apart() -> None:
-    apart = [name for name in EXPLORABLE if turns(Steps(build(scenario(name), loss=0.3))) is not None]
-    assert len(apart) > 0.7 * len(EXPLORABLE)
-    assert "firewall-forgets-half-closed" not in apart
+    alone = [name for name in EXPLORABLE if apart(Steps(build(scenario(name), loss=0.3))) is not None]
+    assert len(alone) > 0.7 * len(EXPLORABLE)
+    assert "firewall-forgets-half-closed" not in alone
 
 
 @pytest.mark.parametrize(("name", "changes"), CASES, ids=lambda value: str(value))
 def test_who_stands_in_has_the_same_key(name: str, changes: dict[str, Any]) -> None:
-    steps = turns(Steps(build(scenario(name), **{"loss": 0.3, **changes})))
+    steps = apart(Steps(build(scenario(name), **{"loss": 0.3, **changes})))
     assert steps is not None
     waiting, known, others = [steps.start], {steps.key(steps.start)}, 0
     while waiting and len(known) < STATES:
