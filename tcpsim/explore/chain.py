@@ -25,7 +25,9 @@ from tcpsim.explore.branch import Branch, LossClass, Steps, View
 from tcpsim.pair import Event, Log, Pair
 
 LIMIT: Final = 250_000
-REFERENCE: Final = 0.2  # loss at which states are ranked, should there be too many
+# Loss at which states are ranked, should there be too many. It serves at higher losses as well (measured up
+# to 50 %): a larger one puts short ways of many losses before the long way without any.
+REFERENCE: Final = 0.05
 _MOST_BRANCHES: Final = 1024  # of one step; what sends more than ten segments at once has a state cut off
 
 

@@ -42,7 +42,6 @@ _SHORT: Final = {
 _GONE: Final = "GONE"
 _NOT_SERVED: Final = {"EST": "no request"} | dict.fromkeys(("SR", "EST/q", "never seen"), "not accepted")
 _AT_MOST: Final = 4  # times the limit of states: what is left loses nothing and soon meets what is known
-_SOME: Final = 0.01  # without losses every state is equally likely; any number does
 
 
 class Story(NamedTuple):
@@ -113,7 +112,7 @@ def lives(pair: Pair, p: float, until_us: int, limit: int) -> Lives:
     """
     steps = _Luckily(pair, limit)
     notes = _Notes(steps)
-    chain = explore(pair, _AT_MOST * limit, p or _SOME, notes, lambda _: steps)
+    chain = explore(pair, _AT_MOST * limit, watch=notes, steps=lambda _: steps)
     unfolded, stories = _unfold(chain, notes)
     numbers: dict[Look, int] = {}
     number = [
