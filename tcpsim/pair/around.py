@@ -90,10 +90,17 @@ class View:
     def _echoed(self, at: int, t: Tcb, other: Connection | None) -> bool:
         """Whether the timestamp of the first SYN of a handshake is known to the other end, or under way."""
         stamp = (timestamp(t, t.handshake_sent_us) + self.behind_ms[at]) & MASK
-        known = [(other.t.ts_recent + self.behind_ms[1 - at]) & MASK] if other is not None else []
+        if other is not None and other.t.ts_on:
+            recent = (other.t.ts_recent + self.behind_ms[1 - at]) & MASK
+            if recent == stamp:
+                return True
         for _, to, segment in self.flights:
-            known.append((segment.options.ts_ecr if to == SIDES[at] else segment.options.ts_val) or 0)
-        return stamp in known
+            _, _, _, val, echoed, _, _ = segment.options
+            if to != SIDES[at] and val == stamp:
+                return True
+            if to == SIDES[at] and segment.flags & ACK and echoed == stamp:
+                return True
+        return False
 
 
 def _older(t: Tcb, inbound: list[Segment]) -> bool:

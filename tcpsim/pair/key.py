@@ -36,7 +36,6 @@ from tcpsim.tcp.seen import EVER, seen
 from tcpsim.tcp.segment import Segment
 
 Key = tuple[Hashable, ...]
-_UNKNOWN = (0, 0)
 _MOST: Final = 1 << 14  # values of one kind whose part of a key is remembered
 
 
@@ -184,7 +183,10 @@ def _segment(
 ) -> Hashable:
     """A segment on its way to a host, to whose connections `its` are promised; due on that host's clock."""
     ports = (segment.src_port, segment.dst_port) if at else (segment.dst_port, segment.src_port)
-    origins = view.origins.get(ports, _UNKNOWN)
+    origins = view.origins.get(ports)
+    if origins is None:  # nobody is there, and its numbers count only if somebody may be
+        seq, ack = (0, 0) if view.opens else (segment.seq, segment.ack)
+        origins = (ack, seq) if at == 0 else (seq, ack)
     receiver = view.hosts[at].newest.get(ports)
     to = receiver.t if receiver is not None and its[receiver.place].measured else None
     return tcp.segment_key(segment, now_us, origins[1 - at], origins[at], to, due_us)

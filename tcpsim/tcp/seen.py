@@ -7,6 +7,7 @@ moment, who is at the other end and which programs run (the caller says what fol
 
 What is left out, and the rule that lets it be:
 
+- The peer's numbers in SYN-SENT, where none is known: they come with its SYN (3.10.7.3).
 - CLOSED: a call finds the queue, the errors and the options, nothing else (3.10; `step.bury`).
 - `closed_by`: for people. `ts_offset`, and the name of `parent`: the end's, and there (key).
 - *At rest*: nothing is outstanding and nothing will be sent (our FIN is acknowledged, or no program will
@@ -80,6 +81,8 @@ def seen(t: Tcb, s: Stack, around: Around, measured: bool) -> Seen:
 
     `measured`: what `outlook.measures` says.
     """
+    if t.state == State.SYN_SENT:
+        around = around._replace(theirs=t.irs)
     ours, theirs, idle, sends, _, tunes, complete, single, known, ordered, first, _, heeded = around
     error = None if idle else (t.so_error, t.soft_error)
     head = (

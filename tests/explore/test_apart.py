@@ -110,6 +110,25 @@ def test_most_scenarios_go_apart() -> None:
     assert "firewall-forgets-half-closed" not in alone
 
 
+@pytest.mark.parametrize("name", [name for name in EXPLORABLE if name not in TOO_LARGE])
+def test_a_pair_finds_its_way_in_the_graph(name: str) -> None:
+    """Each branch of a pair that walks is an edge of the graph, to the state that the pair's key says."""
+    chain = explore(build(scenario(name), loss=0.3), STATES)
+    ways = {(edge.source, edge.lost, edge.passed, edge.target) for edge in chain.edges}
+    sources = {edge.source for edge in chain.edges}
+    waiting, met = [(0, chain.steps.start)], {0}
+    while waiting:
+        state, pair = waiting.pop()
+        for after, _, lost, passed, *_ in chain.steps.branches(pair):
+            target = chain.number(after)
+            assert target is not None
+            assert (state, lost, passed, target) in ways
+            if target in sources and target not in met:
+                met.add(target)
+                waiting.append((target, after))
+    assert met == sources
+
+
 @pytest.mark.parametrize(("name", "changes"), CASES, ids=lambda value: str(value))
 def test_who_stands_in_has_the_same_key(name: str, changes: dict[str, Any]) -> None:
     steps = apart(Steps(build(scenario(name), **{"loss": 0.3, **changes})))
