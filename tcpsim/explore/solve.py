@@ -79,9 +79,12 @@ def classes(chain: Chain) -> tuple[Class, ...]:
 
 def _peeled(states: Iterable[int], before: list[list[int]], behind: list[list[int]]) -> list[int]:
     """Of `states` those that are on no way back, as long as nothing is before them that is not taken off."""
-    states = set(states)
-    left = {state: sum(other in states for other in before[state]) for state in states}
-    found = [state for state in sorted(states) if not left[state]]
+    left = dict.fromkeys(states, 0)
+    for state in left:
+        for other in behind[state]:
+            if other in left:
+                left[other] += 1
+    found = [state for state in sorted(left) if not left[state]]
     for state in found:  # grows on the way
         for other in behind[state]:
             if other in left:
@@ -127,16 +130,16 @@ class _Pass:
 
     def probability(self, edge: Edge) -> Value:
         """The probability of an edge."""
-        counts = edge.lost, edge.passed
-        luck = self.known.get(counts)
+        _, _, _, lost, passed, weight = edge
+        luck = self.known.get((lost, passed))
         if luck is None:
             luck = self.one
-            for rate, lost, passed in zip(self.rates, *counts, strict=True):
-                luck = luck * rate**lost * (1 - rate) ** passed
-            self.known[counts] = luck
-        if edge.weight == 1.0:
+            for rate, gone, through in zip(self.rates, lost, passed, strict=True):
+                luck = luck * rate**gone * (1 - rate) ** through
+            self.known[lost, passed] = luck
+        if weight == 1.0:
             return luck
-        return luck * (Fraction(edge.weight) if isinstance(self.one, Fraction) else edge.weight)
+        return luck * (Fraction(weight) if isinstance(self.one, Fraction) else weight)
 
     def run(self) -> Solution:
         """Every class in turn."""
@@ -148,8 +151,8 @@ class _Pass:
         if self.chain.first_us:
             self.hold(self.chain.view[0], self.one * self.chain.first_us)
         for number, part in enumerate(self.parts):
-            mass = self.zero
-            for state in part.states:
+            mass = self.mass.get(part.states[0], self.zero)
+            for state in part.states[1:]:
                 mass = mass + self.mass.get(state, self.zero)
             entered[number] = mass
             if part.bottom:
@@ -164,7 +167,8 @@ class _Pass:
 
     def hold(self, view: View, us: Value) -> None:
         """Add expected time of looking like that."""
-        self.held_us[view] = self.held_us[view] + us if view in self.held_us else us
+        known = self.held_us.get(view)
+        self.held_us[view] = us if known is None else known + us
 
     def give(self, state: int, mass: Value) -> None:
         """Add probability to a state."""
@@ -173,11 +177,13 @@ class _Pass:
 
     def go_on(self, state: int, mass: Value) -> None:
         """From a state that never comes again."""
+        views = self.chain.view
         for edge in self.out[state]:
             share = mass * self.probability(edge)
-            self.give(edge.target, share)
-            if edge.elapsed_us:
-                self.hold(self.chain.view[edge.target], share * edge.elapsed_us)
+            _, target, elapsed_us, _, _, _ = edge
+            self.give(target, share)
+            if elapsed_us:
+                self.hold(views[target], share * elapsed_us)
 
     def round(self, part: Class, entered: Value) -> tuple[Value, Value]:
         """Through a class that goes round: what settles in it, and the expected stay."""
