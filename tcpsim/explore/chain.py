@@ -142,7 +142,7 @@ class _Exploration(Generic[_State]):
 
     def chain(self, pairs: Stepper[Pair], first_us: int) -> Chain:
         """Explore until nothing is left, or as far as the limit."""
-        with _no_collection():
+        with no_collection():
             self.state(self.steps.start, 0.0)
             while self.heap and self.states < self.limit:
                 rarity, number = heappop(self.heap)
@@ -201,7 +201,7 @@ class _Exploration(Generic[_State]):
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """No search for cycles meanwhile, nor later among what was found.
 
     Immutable values make none, and are freed without; but there are millions of them to be looked through.

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tcpsim.explore.branch import View
-from tcpsim.explore.chain import LIMIT, Chain, explore
+from tcpsim.explore.chain import LIMIT, Chain, explore, no_collection
 from tcpsim.explore.rates import rates
 from tcpsim.explore.solve import Class, Solution, classes, solve
 from tcpsim.pair import Pair, Side
@@ -89,11 +89,12 @@ def answer(
     Raises:
         InputError: see `explore` and `rates`.
     """
-    chain = explore(pair, limit)
-    each = {name: rate.astype(float) for name, rate in rates(chain, losses).items()}
-    parts = classes(chain)
-    solution = solve(chain, parts, each, horizon_us)
-    return Answer(chain, parts, each, _ends(chain, parts, solution), _held(solution), solution.cut)
+    with no_collection():
+        chain = explore(pair, limit)
+        each = {name: rate.astype(float) for name, rate in rates(chain, losses).items()}
+        parts = classes(chain)
+        solution = solve(chain, parts, each, horizon_us)
+        return Answer(chain, parts, each, _ends(chain, parts, solution), _held(solution), solution.cut)
 
 
 def kind_of(chain: Chain, part: Class) -> Kind:
