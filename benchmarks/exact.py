@@ -35,8 +35,8 @@ CASES: tuple[tuple[str, str, dict[str, Any]], ...] = (
 
 def main() -> None:
     """One line per case."""
-    print(f"{'31 loss rates':37}{'states':>7}{'edges':>7}{'explored':>9}{'states/s':>9}{'us/state':>9}", end="")
-    print(f"{'all s':>7}{'cut':>8}", end="")
+    print(f"{'31 loss rates':37}{'states':>7}{'edges':>7}{'explored':>9}{'states/s':>9}", end="")
+    print(f"{'us/state':>9}{'all s':>7}{'cut':>8}", end="")
     print(f"{'leak at 10 %':>14}{'connections':>13}{'ns-3 s':>10}")
     for title, name, changes in CASES:
         pair = build(scenario(name), loss=0.5, **changes)
