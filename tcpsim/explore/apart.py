@@ -47,7 +47,7 @@ class Apart:
         self.flights = flights
         self.known: Known | None = None  # its key, once that was asked for
         next_us = flights[0].due_us if flights else None
-        for at in (0, 1):
+        for at in (0, 1):  # `pair.earliest`, where its call would show
             wakes_us = hosts[at].wakes_us
             if wakes_us is not None and (next_us is None or wakes_us + began_us[at] < next_us):
                 next_us = wakes_us + began_us[at]
@@ -167,16 +167,14 @@ class Turns:
 
 def apart(steps: object) -> Turns | None:
     """The steps of a pair taken apart; None where the machines may disturb each other within an instant."""
+    # whoever inherits from Steps has an idea of its own of what a step is
     return Turns(steps) if type(steps) is Steps and _plain(steps.start.path) else None
 
 
 def _plain(path: Path) -> bool:
-    """No element knows of more than one segment, and each segment takes the same time, which is not none."""
-    return not path.shared and all(
-        isinstance(each, Link) and each.delay_us and each.rate_bps is None and each.jitter is None
-        for chain in (path.to_server, path.to_client)
-        for each in chain
-    )
+    """Plain lines and nothing else."""
+    one_way = (*path.to_server, *path.to_client)
+    return not path.shared and all(isinstance(each, Link) and each.plain for each in one_way)
 
 
 def _due(flight: Flight) -> int:

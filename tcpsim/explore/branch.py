@@ -189,7 +189,7 @@ class Steps:
     def _deferred_or_named(self, chain: Chain, to: Side, defer: bool) -> Chain:
         if defer and len(chain) == 2 and isinstance(chain[0], Loss) and 0.0 < chain[0].p < 1.0:
             link = chain[1]
-            if isinstance(link, Link) and link.delay_us and link.rate_bps is None and link.jitter is None:
+            if isinstance(link, Link) and link.plain:
                 number = self._class(f"to {to}", chain[0].p)
                 self._deferred[to] = _Deferred(number, link.delay_us, chain[0])
                 return (link,)

@@ -70,6 +70,11 @@ class Link:
                 "link.queue_packets", self.queue_packets, "a queue only together with a rate_bps"
             )
 
+    @property
+    def plain(self) -> bool:
+        """Every segment takes the same time, which is not none, and no other segment's matters."""
+        return bool(self.delay_us) and self.rate_bps is None and self.jitter is None
+
     def carry(self, sender: Side, segment: Segment, at_us: int, chooser: Chooser) -> Passage:
         if self.rate_bps is None:
             link, sent_us = self, at_us
