@@ -74,7 +74,7 @@ $(VENV)/run.stamp: pyproject.toml
 	else echo "tcpsim: found no Python >= 3.11 with its venv module (tried" \
 	  "$(or $(PYTHON),python3 python3.11 ... python3.14 python));" \
 	  "install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; fi
-	$(PY) -m pip install --quiet --disable-pip-version-check --editable .
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[tables]"
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp

@@ -18,7 +18,7 @@ import polars as pl
 
 from tcpsim.draw.sheet import save
 from tcpsim.errors import InputError
-from tcpsim.measure.results import read_table, write_table
+from tcpsim.measure.results import Table, write_table
 from tcpsim.measure.sweep import on_stderr, sweep
 
 NAMES = (
@@ -46,9 +46,10 @@ def perform(name: str, full: bool, workers: int, out: Path) -> None:
     store = UNFINISHED / name
     points = experiment.points(full)
     answers = sweep(points, experiment.answer, workers, store, on_stderr(name))
-    table = pl.DataFrame([row for rows in answers for row in rows], infer_schema_length=None)
+    table = Table.of_rows(row for rows in answers for row in rows)
     write_table(table, out / f"{name}.csv")
-    drawn = experiment.figure(read_table(out / f"{name}.csv"))  # it shows what the table says
+    written = pl.read_csv(out / f"{name}.csv", infer_schema_length=None)
+    drawn = experiment.figure(written)  # it shows what the table says
     save(drawn, out / f"{name}.svg", out / f"{name}.png")
     shutil.rmtree(store)
 

@@ -68,7 +68,7 @@ def answer(point: Point) -> list[dict[str, Any]]:
     sound = build(story, client="closes-on-eof", parameters=timeout, **changed)
     kinds = ((point.share, buggy), (1 - point.share, sound))
     plan = Plan(kinds, Arrivals(point.per_second, for_us=TO_US, poisson=False), seed=point.seed)
-    table = over_time(simulate(plan), every_us=5_000_000)
+    table = over_time(simulate(plan), every_us=5_000_000).to("polars")
     watched = table.filter((pl.col("side") == "server") & (pl.col("t_s") >= FROM_US / 1_000_000))
     held = {
         name: watched.filter(pl.col("state") == state)["count"].sum() / watched["t_s"].n_unique()

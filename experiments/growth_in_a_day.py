@@ -62,7 +62,7 @@ def answer(point: Point) -> list[dict[str, Any]]:
     pair = build(scenario("normal-close"), client=behaviour, parameters=parameters, loss=LOSS)
     arrivals = Arrivals(point.per_second, for_us=DAY_US)
     table = over_time(simulate(Plan(((1.0, pair),), arrivals, seed=point.seed)), every_us=600 * SECOND_US)
-    return [point._asdict() | row for row in table.to_dicts()]
+    return [point._asdict() | row for row in table.rows()]
 
 
 def figure(table: pl.DataFrame) -> Figure:

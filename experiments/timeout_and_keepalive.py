@@ -66,7 +66,7 @@ def answer(point: Point) -> list[dict[str, Any]]:
     for after, hours in AFTER.items():
         opened = bisect_right(births_us, hours * HOUR_US)
         known = point._asdict() | {"after": after, "connections": opened}
-        rows += [known | row for row in table.filter(pl.col("t_s") == hours * 3600).to_dicts()]
+        rows += [known | row for row in table.rows() if row["t_s"] == hours * 3600]
     return rows
 
 

@@ -59,7 +59,7 @@ def answer(point: Point) -> list[dict[str, Any]]:
     )
     arrivals = Arrivals(point.per_second, for_us=DAY_US)
     table = over_time(simulate(Plan(((1.0, pair),), arrivals, seed=point.seed)), every_us=600_000_000)
-    return [point._asdict() | row for row in table.to_dicts()]
+    return [point._asdict() | row for row in table.rows()]
 
 
 def figure(table: pl.DataFrame) -> Figure:

@@ -1,1 +1,3 @@
-"""tcpsim: a TCP state-machine simulator for the end of connections."""
+"""A TCP state-machine simulator for the end of connections."""
+
+__version__ = "0.1.0"

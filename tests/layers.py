@@ -39,7 +39,7 @@ TABLE = {
     "host": Room(("scenario",), ("simpy",), "many pairs, one host"),
     "explore": Room(("scenario",), ("networkx", "numpy"), "every branch"),
     "conform": Room(("scenario",), ("msgspec",), "judged by others"),
-    "measure": Room(("host", "explore", "conform"), ("numpy", "polars"), "leaks, census, sweeps"),
+    "measure": Room(("host", "explore", "conform"), ("numpy",), "leaks, census, sweeps"),
     "draw": Room(("measure",), ("matplotlib", "networkx", "numpy"), "ladders, diagrams, curves"),
     "cli": Room(("draw",), ("click", "rich"), "the command line"),
     "experiments": Room(("draw",), ("numpy", "polars"), "one file, one question"),

@@ -163,7 +163,7 @@ def _with_progress(plan: Plan) -> Census:
 
 def _json(census: Census, chosen: Scenario, plan: Plan, changed: Changed) -> dict[str, Any]:
     """The document of docs/cli.md."""
-    now = {_kind(row): row for row in over_time(census, census.horizon_us).to_dicts() if row["t_s"]}
+    now = {_kind(row): row for row in over_time(census, census.horizon_us).rows() if row["t_s"]}
     sockets = [
         {
             "side": row["side"],
@@ -174,7 +174,7 @@ def _json(census: Census, chosen: Scenario, plan: Plan, changed: Changed) -> dic
             "peak": row["count"],
             "peak_us": round(row["t_s"] * 1_000_000),
         }
-        for row in peaks(census).to_dicts()
+        for row in peaks(census).rows()
     ]
     limits = {
         f"{side} {resource}": limit
@@ -192,7 +192,7 @@ def _json(census: Census, chosen: Scenario, plan: Plan, changed: Changed) -> dic
         "connections": census.connections,
         "leaked_connections": leaked_connections(census),
         "sockets": sockets,
-        "leaks": leaks(census).to_dicts(),
+        "leaks": leaks(census).rows(),
         "refused": dict(sorted(census.refused.items())),
         "limits": limits,
         "first_met_us": _first_met(census, limits),
@@ -273,7 +273,7 @@ def _draw(path: Path, census: Census, every_us: int, chosen: Scenario, plan: Pla
     from tcpsim.draw.sheet import save
 
     counts: dict[tuple[str, str], dict[int, int]] = {}
-    for row in over_time(census, every_us).to_dicts():
+    for row in over_time(census, every_us).rows():
         series = counts.setdefault((row["side"], row["state"]), {})
         t_us = round(row["t_s"] * 1_000_000)
         series[t_us] = series.get(t_us, 0) + row["count"]

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import polars as pl
 
 from tcpsim.explore.leaks import Answer
 from tcpsim.explore.over_time import OverTime
+from tcpsim.measure.results import Table
 
 
-def exact_table(found: Answer, losses: Sequence[float]) -> pl.DataFrame:
+def exact_table(found: Answer, losses: Sequence[float]) -> Table:
     """Columns loss, kind, client, server, permanent, probability."""
     rows = [
         {
@@ -28,22 +28,22 @@ def exact_table(found: Answer, losses: Sequence[float]) -> pl.DataFrame:
         for end in found.ends
         for loss, probability in zip(losses, end.probability.tolist(), strict=True)
     ]
-    return pl.DataFrame(rows)
+    return Table.of_rows(rows)
 
 
-def over_time_table(found: OverTime, losses: Sequence[float]) -> pl.DataFrame:
+def over_time_table(found: OverTime, losses: Sequence[float]) -> Table:
     """Columns loss, t_s, side, state, mean, low, high, bytes; low and high are null for one connection."""
     shape = found.mean.shape
     sides, states = ([str(each[part]) for each in found.sockets] for part in (0, 1))
-    return pl.DataFrame(
+    return Table(
         {
             "loss": np.broadcast_to(np.asarray(losses, dtype=float), shape).ravel(),
             "t_s": np.broadcast_to(found.at_us[:, None] / 1_000_000, shape).ravel(),
             "side": np.repeat(sides, shape[1] * shape[2]),
             "state": np.repeat(states, shape[1] * shape[2]),
             "mean": found.mean.ravel(),
-            "low": None if found.low is None else found.low.ravel(),
-            "high": None if found.high is None else found.high.ravel(),
+            "low": [None] * found.mean.size if found.low is None else found.low.ravel(),
+            "high": [None] * found.mean.size if found.high is None else found.high.ravel(),
             "bytes": found.bytes.ravel(),
         }
     )

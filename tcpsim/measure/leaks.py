@@ -18,17 +18,16 @@ from __future__ import annotations
 
 from collections import Counter
 
-import polars as pl
-
 from tcpsim.host.census import Census
 from tcpsim.host.view import View
+from tcpsim.measure.results import Table
 from tcpsim.pair import SIDES, Side
 from tcpsim.tcp.state import Holder, State
 
 Socket = tuple[Side, State, Holder]
 
 
-def leaks(census: Census) -> pl.DataFrame:
+def leaks(census: Census) -> Table:
     """The sockets held at the horizon: side, state, holder, fate (as above), count."""
     found: Counter[tuple[str, str, str, str]] = Counter()
     for left, count in census.left.items():
@@ -41,15 +40,9 @@ def leaks(census: Census) -> pl.DataFrame:
             for (side, state, holder), number in sockets.items():
                 name = "descriptor" if state is State.CLOSED else fate
                 found[side, str(state), str(holder), name] += number * count
+    names = ("side", "state", "holder", "fate", "count")
     rows = [(*kind, count) for kind, count in sorted(found.items())]
-    columns = {
-        "side": pl.String,
-        "state": pl.String,
-        "holder": pl.String,
-        "fate": pl.String,
-        "count": pl.Int64,
-    }
-    return pl.DataFrame(rows, columns, orient="row")
+    return Table.of_rows([dict(zip(names, row, strict=True)) for row in rows], names)
 
 
 def leaked_connections(census: Census, side: Side | None = None) -> int:

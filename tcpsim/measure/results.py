@@ -1,54 +1,180 @@
-"""Results on disk: tidy tables as CSV or Parquet, and nothing half-written.
+"""Tables of results, and results on disk.
 
-Owns: the atomic write (a temporary file in the same directory, then one rename) and the choice of a
-format by its suffix. Refuses to know: what the columns mean.
+Owns: the table that every result comes as, the formats it is written in, and the atomic write (a temporary
+file in the same directory, then one rename). CSV and JSON need the standard library only; Parquet, polars,
+pandas and xarray are loaded when they are asked for. Refuses to know: what the columns mean.
 """
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-
-import polars as pl
-from polars import selectors
+from typing import Any
 
 from tcpsim.errors import InputError
 
-_DIGITS = 12  # of a number in a CSV: a leak of 1e-20 is not 0, and what rounding left behind is not shown
+_DIGITS = 12  # of a number in a CSV: a leak of 1e-20 is not 0, and rounding errors are not shown
+_EXTRAS = {"polars": "tables", "pyarrow": "tables", "pandas": "pandas", "xarray": "xarray"}
+FRAMES = ("rows", "polars", "pandas", "xarray")
 
 
-def _rounded(values: pl.Series) -> pl.Series:
-    return pl.Series(
-        [None if value is None else float(f"{value:.{_DIGITS}g}") for value in values], dtype=values.dtype
-    )
+class Table:
+    """Columns of equal length, by name; a value is a number, a text, a bool or None.
+
+    >>> table = Table.of_rows([{"loss": 0.1, "leaks": 3}, {"loss": 0.2, "leaks": None}])
+    >>> len(table), table.rows()[1]
+    (2, {'loss': 0.2, 'leaks': None})
+    >>> print(table.csv(), end="")
+    loss,leaks
+    0.1,3
+    0.2,
+    """
+
+    __slots__ = ("columns",)
+
+    def __init__(self, columns: Mapping[str, Iterable[Any]]) -> None:
+        plain: dict[str, list[Any]] = {
+            name: values.tolist() if hasattr(values, "tolist") else list(values)
+            for name, values in columns.items()
+        }
+        lengths = {name: len(values) for name, values in plain.items()}
+        if len(set(lengths.values())) > 1:
+            raise InputError("table", f"columns of lengths {lengths}", "columns of one length")
+        self.columns = plain
+
+    @classmethod
+    def of_rows(cls, rows: Iterable[Mapping[str, Any]], names: Sequence[str] = ()) -> Table:
+        """A table of rows; `names` are its columns where there may be no row. A missing value is None."""
+        rows = list(rows)
+        every = list(dict.fromkeys([*names, *(name for row in rows for name in row)]))
+        return cls({name: [row.get(name) for row in rows] for name in every})
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    def __repr__(self) -> str:
+        return f"<Table of {len(self):,} rows: {', '.join(self.columns)}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Table) and self.columns == other.columns
+
+    __hash__ = None  # type: ignore[assignment]  # its columns can change
+
+    def __getitem__(self, name: str) -> list[Any]:
+        return self.columns[name]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows as plain dicts."""
+        names = tuple(self.columns)
+        return [dict(zip(names, row, strict=True)) for row in zip(*self.columns.values(), strict=True)]
+
+    def csv(self) -> str:
+        """The table as CSV with a header; a number has at most twelve digits, None is an empty field."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(self.columns)
+        writer.writerows(
+            [[_spelled(value) for value in row] for row in zip(*self.columns.values(), strict=True)]
+        )
+        return out.getvalue()
+
+    def to(self, kind: str) -> Any:
+        """The table as `rows` (dicts), or as an object of `polars`, `pandas` or `xarray`.
+
+        Raises:
+            InputError: an unknown kind, or a package that is not installed (the line says what to install).
+        """
+        if kind == "rows":
+            return self.rows()
+        if kind not in FRAMES:
+            raise InputError("table", repr(kind), ", ".join(FRAMES))
+        package = needed(kind, f"table({kind!r})")
+        if kind == "polars":
+            return package.DataFrame(self.columns, strict=False)
+        if kind == "pandas":
+            return package.DataFrame(self.columns)
+        return package.Dataset({name: ("row", values) for name, values in self.columns.items()})
 
 
-_WRITERS = {
-    ".csv": lambda frame, path: frame.with_columns(
-        selectors.float().map_batches(_rounded, return_dtype=pl.Float64)
-    ).write_csv(path),
-    ".parquet": lambda frame, path: frame.write_parquet(path),
-}
+def needed(package: str, where: str) -> Any:
+    """A package of an extra.
+
+    Raises:
+        InputError: it is not installed; the line says what to install.
+    """
+    try:
+        return import_module(package)
+    except ImportError:
+        extra = _EXTRAS[package]
+        raise InputError(where, f"{package} is not installed", f"pip install 'tcpsim[{extra}]'") from None
 
 
-def write_table(frame: pl.DataFrame, path: Path) -> None:
+def _spelled(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return spelled_number(value) if isinstance(value, float) else str(value)
+
+
+def spelled_number(value: float) -> str:
+    """A number of at most twelve digits, in the shortest spelling that reads back the same.
+
+    >>> [spelled_number(number) for number in (0.1 + 0.2, 1e-20, 0.00003, 1e30, 5.0)]
+    ['0.3', '1e-20', '3e-5', '1e30', '5.0']
+    """
+    mantissa, e, exponent = repr(float(f"{value:.{_DIGITS}g}")).partition("e")
+    return f"{mantissa}e{int(exponent)}" if e else mantissa
+
+
+def read_csv(path: Path) -> Table:
+    """A table that `write_table` left as CSV. Fields become integers, floats, bools, None, or stay texts."""
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *lines = csv.reader(file)
+    return Table({name: [_read(field) for field in column] for name, column in _columns(header, lines)})
+
+
+def _columns(header: list[str], lines: list[list[str]]) -> Iterator[tuple[str, list[str]]]:
+    yield from ((name, [line[place] for line in lines]) for place, name in enumerate(header))
+
+
+def _read(field: str) -> Any:
+    if field in ("", "true", "false"):
+        return {"": None, "true": True, "false": False}[field]
+    for kind in (int, float):
+        try:
+            return kind(field)
+        except ValueError:
+            continue
+    return field
+
+
+def write_table(table: Table, path: Path) -> None:
     """Write a table whole or not at all; the suffix says how.
 
     Raises:
-        InputError: a suffix other than .csv or .parquet, or a place that cannot be written.
+        InputError: a suffix other than .csv, .json or .parquet, a place that cannot be written, or Parquet
+            without the extra `tables`.
     """
-    write = _WRITERS.get(path.suffix)
-    if write is None:
-        raise InputError(f"output {path}", repr(path.suffix), "a name that ends in .csv or .parquet")
+    if path.suffix not in TABLES:
+        raise InputError(f"output {path}", repr(path.suffix), f"a name that ends in {' or '.join(TABLES)}")
+    if path.suffix == ".parquet":
+        needed("polars", f"output {path}")
     with whole_or_nothing(path) as partial:
-        write(frame, partial)
+        if path.suffix == ".parquet":
+            table.to("polars").write_parquet(partial)
+        else:
+            content = table.csv() if path.suffix == ".csv" else json.dumps(table.rows(), indent=1) + "\n"
+            partial.write_text(content, encoding="utf-8")
 
 
-def read_table(path: Path) -> pl.DataFrame:
-    """A table that `write_table` left; what kind a column is, all of its values say."""
-    return pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema_length=None)
+TABLES = (".csv", ".json", ".parquet")
 
 
 @contextmanager

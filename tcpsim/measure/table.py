@@ -11,52 +11,44 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from tcpsim.host.census import Census
 from tcpsim.host.view import Usage, View, usage
+from tcpsim.measure.results import Table
 from tcpsim.pair import SIDES, Side
 from tcpsim.tcp.state import State
 
 Ints = npt.NDArray[np.int64]
 Kind = tuple[Side, str, str]  # side, state, holder as they are printed
 
-SCHEMA: Final = {
-    "t_s": pl.Float64,
-    "side": pl.String,
-    "state": pl.String,
-    "holder": pl.String,
-    "count": pl.Int64,
-    "bytes": pl.Int64,
-}
+COLUMNS: Final = ("t_s", "side", "state", "holder", "count", "bytes")
 
 
-def over_time(census: Census, every_us: int) -> pl.DataFrame:
+def over_time(census: Census, every_us: int) -> Table:
     """Sockets by side, state and holder at 0, `every_us`, ... up to the horizon, one tidy row for each.
 
     Columns: t_s (seconds), side, state, holder, count, bytes. A kind that was never seen has no rows.
     """
     at_us = np.arange(0, census.horizon_us + 1, every_us)
-    frames = []
-    for side, state, holder in _kinds(census.views):
-        kind = side, state, holder
-        named = {"t_s": at_us / 1_000_000, "side": side, "state": state, "holder": holder}
-        counted = {
-            "count": at_times(*_steps(census, _count(kind)), at_us),
-            "bytes": at_times(*_steps(census, _bytes(kind)), at_us),
-        }
-        frames.append(pl.DataFrame(named | counted, schema=SCHEMA))
-    return pl.concat(frames).sort("t_s", maintain_order=True) if frames else pl.DataFrame(schema=SCHEMA)
+    kinds = _kinds(census.views)
+    if not kinds:
+        return Table.of_rows([], COLUMNS)
+    count = [at_times(*_steps(census, _count(kind)), at_us) for kind in kinds]
+    size = [at_times(*_steps(census, _bytes(kind)), at_us) for kind in kinds]
+    named = {name: [kind[place] for kind in kinds] * len(at_us) for place, name in enumerate(COLUMNS[1:4])}
+    times = {"t_s": np.repeat(at_us / 1_000_000, len(kinds))}
+    return Table({**times, **named, "count": np.ravel(count, "F"), "bytes": np.ravel(size, "F")})
 
 
-def peaks(census: Census) -> pl.DataFrame:
+def peaks(census: Census) -> Table:
     """The high-water mark of each kind of socket: side, state, holder, count, t_s (when first reached)."""
     rows = []
     for kind in _kinds(census.views):
         t_us, count = _steps(census, _count(kind))
         top = int(np.argmax(count))
-        rows.append((*kind, int(count[top]), t_us[top] / 1_000_000))
-    return pl.DataFrame(rows, ("side", "state", "holder", "count", "t_s"), orient="row")
+        rows.append((*kind, int(count[top]), float(t_us[top] / 1_000_000)))
+    names = ("side", "state", "holder", "count", "t_s")
+    return Table.of_rows([dict(zip(names, row, strict=True)) for row in rows], names)
 
 
 def used(census: Census, side: Side, resource: str) -> tuple[Ints, Ints]:

@@ -21,6 +21,6 @@ def test_without_the_tree_nothing_is_recalled() -> None:
 
 def test_one_client_in_ten_leaks() -> None:
     census = simulate(plan(2_000, 0.01, room=50_000, seed=1))
-    held = {(row["side"], row["state"]): row["count"] for row in leaks(census).to_dicts()}
+    held = {(row["side"], row["state"]): row["count"] for row in leaks(census).rows()}
     assert 150 < held.pop(("client", "CLOSE-WAIT")) < 250
     assert held == {}

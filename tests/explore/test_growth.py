@@ -146,7 +146,7 @@ def _outside(pair: Pair, loss: float, rate: float, times_s: tuple[int, ...], eve
     arrivals = evenly(rate, for_us) if even else Stream(rate, for_us)
     settle_us = int(at_us[-1]) - for_us
     census = populate(pair, Arrivals(rate, for_us=for_us, poisson=not even), settle_us=settle_us, seed=5)
-    rows = over_time(census, SECOND_US).to_dicts()
+    rows = over_time(census, SECOND_US).rows()
     counted = {(int(row["t_s"]), row["side"], row["state"], row["holder"]): row["count"] for row in rows}
     kinds = sorted({(kind.side, kind.state, kind.holder) for kind in seen.kinds})
     confidence = 1 - 0.001 / (len(kinds) * len(times_s))

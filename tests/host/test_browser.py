@@ -28,7 +28,7 @@ def browse(
 
 def held(census: Census, side: str, t_us: int) -> dict[str, int]:
     """Sockets of a side by state at a time."""
-    rows = over_time(census, t_us).filter(side=side, t_s=t_us / 1_000_000)
+    rows = over_time(census, t_us).to("polars").filter(side=side, t_s=t_us / 1_000_000)
     found: dict[str, int] = {}
     for row in rows.filter(rows["count"] > 0).to_dicts():
         found[row["state"]] = found.get(row["state"], 0) + row["count"]
@@ -166,5 +166,5 @@ def test_the_same_seed_is_the_same_run_and_memory_changes_nothing() -> None:
 
 def test_peaks_count_every_connection_of_a_browser() -> None:
     census = browse(Browsers(parallel=6), visits=3, settle_us=MINUTE)
-    top = {(row["side"], row["state"]): row["count"] for row in peaks(census).to_dicts()}
+    top = {(row["side"], row["state"]): row["count"] for row in peaks(census).rows()}
     assert top["client", "ESTABLISHED"] == 18

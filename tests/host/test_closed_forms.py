@@ -60,7 +60,7 @@ def test_one_lost_rst_is_a_leak_for_ever(p: float, retries: int) -> None:
     census = run(leaver(p, retries), Arrivals(100, connections=N), settle_us=60 * MINUTE, seed=11)
     h = p ** (retries + 1)
     g = (1 - (1 - p) ** 2) ** (retries + 1)
-    held = {(row["side"], row["state"]): row["count"] for row in leaks(census).to_dicts()}
+    held = {(row["side"], row["state"]): row["count"] for row in leaks(census).rows()}
     for state, expected in (("CLOSE-WAIT", p * (1 - g) + g - h), ("ESTABLISHED", h)):
         low, high = clopper_pearson(held.pop(("client", state), 0), N, confidence=0.999)
         assert low <= expected <= high, (state, expected, low, high)

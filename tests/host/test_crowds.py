@@ -118,7 +118,7 @@ def test_fin_wait_2_ties_up_no_worker_and_lingering_close_does() -> None:
     assert lingering.waiting > 200, "and 25 more each second"
     one = ran("workers-and-lingering-close", "no-lingering-close", lasts="10s")
     assert used(one.census, "server", "workers")[1].max() <= 1
-    states = {(row["side"], row["state"]): row["count"] for row in peaks(one.census).to_dicts()}
+    states = {(row["side"], row["state"]): row["count"] for row in peaks(one.census).rows()}
     assert states["server", "FIN-WAIT-2"] == pytest.approx(1_000, abs=10)
 
 
@@ -149,9 +149,7 @@ def test_what_saves_the_worker_and_what_does_not() -> None:
 
 
 def test_the_worker_is_full_of_close_wait() -> None:
-    rows = {
-        (row["side"], row["state"]): row["count"] for row in peaks(ran("openstack-chain").census).to_dicts()
-    }
+    rows = {(row["side"], row["state"]): row["count"] for row in peaks(ran("openstack-chain").census).rows()}
     assert rows["client", "CLOSE-WAIT"] >= 1_018
 
 

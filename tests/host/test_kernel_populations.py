@@ -52,7 +52,7 @@ def test_as_many_leak_as_on_a_real_kernel(
         knobs={"tcp_orphan_retries": retries, **knobs},
     )
     census = simulate(Plan(((1.0, pair),), Arrivals(45, connections=N), settle_us=3_600_000_000, seed=2))
-    held = {row["state"]: row["count"] for row in leaks(census).to_dicts() if row["fate"] == "permanent"}
+    held = {row["state"]: row["count"] for row in leaks(census).rows() if row["fate"] == "permanent"}
     for state, real in measured.items():
         ours = held.get(state, 0)
         pooled = (ours + real) / (2 * N)

@@ -45,10 +45,10 @@ def test_more_arrivals_change_no_earlier_one() -> None:
 def test_time_wait_obeys_littles_law() -> None:
     """N = rate x time: 20 connections a second, each 60 s in TIME-WAIT on the side that closed first."""
     census = run(SOUND, Arrivals(20, for_us=5 * MINUTE, poisson=False))
-    table = over_time(census, every_us=10_000_000)
+    table = over_time(census, every_us=10_000_000).to("polars")
     held = table.filter((table["side"] == "server") & (table["state"] == "TIME-WAIT") & (table["t_s"] > 120))
     assert set(held["count"]) == {1_200}
-    random = over_time(run(SOUND, Arrivals(20, for_us=30 * MINUTE)), every_us=1_000_000)
+    random = over_time(run(SOUND, Arrivals(20, for_us=30 * MINUTE)), every_us=1_000_000).to("polars")
     held = random.filter(
         (random["side"] == "server") & (random["state"] == "TIME-WAIT") & (random["t_s"] > 120)
     )
@@ -57,7 +57,7 @@ def test_time_wait_obeys_littles_law() -> None:
 
 def test_the_table_is_the_record_at_its_times() -> None:
     census = run(web(loss=0.1), Arrivals(10, connections=100), settle_us=MINUTE)
-    table = over_time(census, every_us=7_000_000)
+    table = over_time(census, every_us=7_000_000).to("polars")
     for t_s in (0, 7, 14, 35, 63):
         now: list[int] = []
         for t_us, before, after in zip(census.t_us, census.before, census.after, strict=True):
@@ -74,7 +74,7 @@ def test_the_table_is_the_record_at_its_times() -> None:
 def test_peaks_and_usage_are_exact() -> None:
     slow = web("closes-on-eof", "keep-alive-timeout")
     census = run(slow, Arrivals(1, connections=10, poisson=False), settle_us=2 * MINUTE)
-    top = {(row["side"], row["state"]): row for row in peaks(census).to_dicts()}
+    top = {(row["side"], row["state"]): row for row in peaks(census).rows()}
     assert top["server", "TIME-WAIT"]["count"] == 10
     assert top["client", "ESTABLISHED"]["count"] == 10
     t_us, count = used(census, "server", "descriptors")
@@ -86,10 +86,8 @@ def test_peaks_and_usage_are_exact() -> None:
 def test_bytes_are_those_of_the_stacks_memory_model() -> None:
     memory = stack("linux").memory
     census = run(web("never-closes"), Arrivals(10, connections=5), settle_us=MINUTE * 5)
-    last = over_time(census, every_us=census.horizon_us).filter(
-        over_time(census, every_us=census.horizon_us)["t_s"] > 0
-    )
-    held = {(row["side"], row["state"]): row for row in last.to_dicts() if row["count"]}
+    last = [row for row in over_time(census, every_us=census.horizon_us).rows() if row["t_s"] > 0]
+    held = {(row["side"], row["state"]): row for row in last if row["count"]}
     assert held.keys() == {("client", "CLOSE-WAIT")}
     assert held["client", "CLOSE-WAIT"]["bytes"] == 5 * memory.owned
 
@@ -148,8 +146,8 @@ def test_a_parked_connection_has_no_process() -> None:
 def test_nobody_comes() -> None:
     census = run(SOUND, Arrivals(0.001, for_us=1_000_000))
     assert census.connections == 0
-    assert over_time(census, every_us=100_000).is_empty()
-    assert peaks(census).is_empty()
+    assert len(over_time(census, every_us=100_000)) == 0
+    assert len(peaks(census)) == 0
     assert used(census, "server", "descriptors")[1].tolist() == [0]
 
 

@@ -31,7 +31,7 @@ def pool(size: int, **knobs: object) -> Census:
 
 def held(census: Census, side: str) -> dict[str, int]:
     """Sockets at the horizon by state."""
-    last = over_time(census, every_us=census.horizon_us).to_dicts()
+    last = over_time(census, every_us=census.horizon_us).rows()
     return {row["state"]: row["count"] for row in last if row["t_s"] and row["count"] and row["side"] == side}
 
 
@@ -73,7 +73,7 @@ def test_a_kernel_that_makes_room_resets_the_oldest_orphan() -> None:
     assert census.crashed is None
     assert held(census, "server") == {"FIN-WAIT-2": 20}
     assert census.refused == {"server bytes": 20}
-    dead = [row["count"] for row in leaks(census).to_dicts() if row["fate"] == "descriptor"]
+    dead = [row["count"] for row in leaks(census).rows() if row["fate"] == "descriptor"]
     assert dead == [20], "their clients hear a RST"
     assert held(census, "client")["CLOSE-WAIT"] == 20
 

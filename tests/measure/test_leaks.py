@@ -27,7 +27,7 @@ def populate(client: str, settle_us: int, server_stack: str = "linux", connectio
 
 
 def found(census: Census) -> set[tuple[str, str, str, int]]:
-    return {(row["side"], row["state"], row["fate"], row["count"]) for row in leaks(census).to_dicts()}
+    return {(row["side"], row["state"], row["fate"], row["count"]) for row in leaks(census).rows()}
 
 
 def test_a_sound_client_leaks_nothing() -> None:

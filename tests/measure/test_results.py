@@ -1,35 +1,62 @@
 """Results on disk: the formats, and that a failure leaves nothing behind."""
 
+import json
+import sys
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 from tcpsim.errors import InputError
-from tcpsim.measure.results import read_table, whole_or_nothing, write_table
+from tcpsim.measure.results import Table, read_csv, whole_or_nothing, write_table
 
-TABLE = pl.DataFrame({"loss": [0.0, 0.3], "leaked": [0, 17], "who": ["poller", "sleeper"]})
+TABLE = Table({"loss": [0.0, 0.3], "leaked": [0, 17], "who": ["poller", "sleeper"]})
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_what_was_written_is_read_back(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"table{suffix}"
+def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
     write_table(TABLE, path)
-    assert read_table(path).equals(TABLE)
+    assert read_csv(path) == TABLE
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
+def test_json_and_parquet_hold_the_same_rows(tmp_path: Path) -> None:
+    for suffix in (".json", ".parquet"):
+        write_table(TABLE, tmp_path / f"table{suffix}")
+    assert json.loads((tmp_path / "table.json").read_text()) == TABLE.rows()
+    polars = pytest.importorskip("polars")
+    assert polars.read_parquet(tmp_path / "table.parquet").to_dicts() == TABLE.rows()
+
+
+def test_parquet_without_polars_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(InputError, match=r"polars is not installed, allowed: pip install 'tcpsim\[tables\]'"):
+        write_table(TABLE, tmp_path / "table.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_becomes_what_is_asked_for() -> None:
+    assert TABLE.to("rows") == TABLE.rows()
+    assert pytest.importorskip("polars").DataFrame.equals(TABLE.to("polars"), TABLE.to("polars"))
+    with pytest.raises(InputError, match="allowed: rows, polars, pandas, xarray"):
+        TABLE.to("arrow")
+
+
+def test_columns_have_one_length() -> None:
+    with pytest.raises(InputError, match="columns of one length"):
+        Table({"a": [1], "b": [1, 2]})
+
+
 def test_a_column_that_begins_empty_is_read_back(tmp_path: Path) -> None:
-    table = pl.DataFrame({"t_s": [*[None] * 500, 0.5]})
+    table = Table({"t_s": [*[None] * 500, 0.5]})
     write_table(table, tmp_path / "table.csv")
-    assert read_table(tmp_path / "table.csv").equals(table)
+    assert read_csv(tmp_path / "table.csv") == table
 
 
 def test_a_number_keeps_its_digits_wherever_its_point_is(tmp_path: Path) -> None:
-    """A probability of 1e-20 is no 0; what rounding left behind the twelfth digit is not shown."""
+    """A probability of 1e-20 is not 0; rounding errors behind the twelfth digit are not shown."""
     written, read = [1.25e-20, 0.1 + 0.2, 1 / 3, 60.0, None], [1.25e-20, 0.3, 0.333333333333, 60.0, None]
-    write_table(pl.DataFrame({"probability": written}), tmp_path / "table.csv")
-    assert read_table(tmp_path / "table.csv")["probability"].to_list() == read
+    write_table(Table({"probability": written}), tmp_path / "table.csv")
+    assert read_csv(tmp_path / "table.csv")["probability"] == read
 
 
 def test_the_same_table_is_the_same_bytes(tmp_path: Path) -> None:
@@ -55,7 +82,7 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 def test_an_unknown_suffix_is_refused_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"\.xls.*allowed: a name that ends in \.csv or \.parquet"):
+    with pytest.raises(InputError, match=r"\.xls.*allowed: a name that ends in \.csv or \.json or \.parquet"):
         write_table(TABLE, tmp_path / "table.xls")
     assert list(tmp_path.iterdir()) == []
 
