@@ -41,7 +41,8 @@ TABLE = {
     "conform": Room(("scenario",), ("msgspec",), "judged by others"),
     "measure": Room(("host", "explore", "conform"), ("numpy",), "leaks, census, sweeps"),
     "draw": Room(("measure",), ("matplotlib", "networkx", "numpy"), "ladders, diagrams, curves"),
-    "cli": Room(("draw",), ("click", "rich"), "the command line"),
+    "api": Room(("draw",), (), "what `import tcpsim` offers"),
+    "cli": Room(("api",), ("click", "rich"), "the command line"),
     "experiments": Room(("draw",), ("numpy", "polars"), "one file, one question"),
 }
 

@@ -1,243 +1,65 @@
-"""`tcpsim exhaust`: a population on a host that runs out: of what, when, who pays, and what would help."""
+"""`tcpsim exhaust`: a population in, the limit that it meets first out."""
 
 from __future__ import annotations
 
-from functools import partial
-from textwrap import wrap
-from typing import Any
-
 import click
 
-from tcpsim.cli.chosen import named
-from tcpsim.cli.options import JSON, SEED, duration, rate, whole, with_fix
+from tcpsim.api.exhaust import exhaust
+from tcpsim.cli.options import JSON, SEED, completed_by, duration, option, rate, subcommand, whole
 from tcpsim.cli.show import print_json, print_text
-from tcpsim.draw.clock import length
-from tcpsim.draw.ladder import WIDTH
 from tcpsim.errors import InputError
-from tcpsim.host.census import Census
-from tcpsim.host.crowds import CLUSTER_BYTES, KNOBS, SYMPTOMS, Crowd, Limit, crowd, crowds
-from tcpsim.host.limits import Restart
-from tcpsim.measure.exhaustion import Ran, run_out
-from tcpsim.measure.table import first_met
-from tcpsim.scenario import changes
-from tcpsim.scenario.claims import claims_of
-from tcpsim.units import format_duration, parse_duration
-
-# What became of a socket whose program was killed
-_FATES = {
-    "FIN": "close with a FIN",
-    "RST": "with a RST (unread data, or not accepted yet)",
-    "silent": "without a word (the FIN was out already)",
-    "descriptor": "were dead, and only a descriptor",
-}
-_NAMES = {"bytes": "mbufs", "pages": "pages (tcp_mem)", "descriptors": "descriptors (of one process)"}
-_TOLD = 3  # restarts, one by one
-_MOST_RESTARTS = 10_000
-_POOLS = (256, 512, 1024, 4096)  # NMBCLUSTERS that are told beside the one that was asked for
+from tcpsim.host.crowds import crowds
 
 
-@click.command(help="Run population NAME until its host runs out; without a NAME, list what there is.")
-@click.argument("name", metavar="[NAME]", required=False)
+def _names() -> list[str]:
+    return [each.name for each in crowds()]
+
+
+@subcommand(
+    "Run population NAME until its host runs out; without a NAME, list what there is.",
+    (
+        "tcpsim exhaust mbufs-without-a-timer",
+        "tcpsim exhaust worker-until-emfile --limit 4096 --restart-every 1d",
+    ),
+)
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=completed_by(_names))
 @rate("--rate", help="New connections per time.")
-@duration("--for", names=("lasts",), help="How long they go on coming.")
+@duration("--for", names=("for_",), help="How long they go on coming.")
 @whole("--limit", 1, 10**12, help="How much the host has of what the story is about; of mbufs, NMBCLUSTERS.")
 @duration("--restart-at", help="Kill the program that holds the sockets once, and start it again.")
 @duration("--restart-every", help="The same at intervals, the first time after one.")
-@click.option("--fix", "wanted", multiple=True, metavar="FIX", help="A fix (see: tcpsim compare --help).")
+@option("--fix", multiple=True, metavar="FIX", help="A fix (see: tcpsim compare --help).")
 @SEED
 @JSON
 def command(
     name: str | None,
     rate: float | None,
-    lasts: int | None,
+    for_: int | None,
     limit: int | None,
     restart_at: int | None,
     restart_every: int | None,
-    wanted: tuple[str, ...],
+    fix: tuple[str, ...],
     seed: int,
     as_json: bool,
 ) -> None:
     """Everything that is asked for is checked before anything runs."""
     if name is None:
-        if wanted or as_json or (rate, lasts, limit, restart_at, restart_every) != (None,) * 5:
-            raise InputError("NAME", "none", ", ".join(each.name for each in crowds()))
-        width = max(len(each.name) for each in crowds())
+        if fix or as_json or (rate, for_, limit, restart_at, restart_every) != (None,) * 5:
+            raise InputError("NAME", "none", ", ".join(_names()))
+        width = max(map(len, _names()))
         print_text("".join(f"{each.name:<{width}}  {each.title}\n" for each in crowds()))
         return
-    chosen = named(name, "population", crowd)
-    if lasts == 0:
-        raise InputError("--for", "0s", "a time above zero")
-    fixed = changes(wanted, "--fix")
-    if limit is not None:
-        chosen = chosen.with_limit(limit * (CLUSTER_BYTES if chosen.limit.resource == "bytes" else 1))
-    restarts = _restarts(chosen, restart_at, restart_every, lasts or parse_duration(chosen.lasts))
-    for words in wanted:
-        with_fix(words, partial(chosen.plan, changes([words], "--fix")))
-    ran = run_out(chosen, fixed, rate, lasts, seed, restarts)
+    found = exhaust(
+        name,
+        rate=rate,
+        for_=for_,
+        limit=limit,
+        restart_at=restart_at,
+        restart_every=restart_every,
+        fix=fix,
+        seed=seed,
+    )
     if as_json:
-        print_json(_record(chosen, ran))
+        print_json(found.to_dict())
     else:
-        print_text(_page(chosen, ran, wanted))
-
-
-def _restarts(chosen: Crowd, at_us: int | None, every_us: int | None, lasts_us: int) -> tuple[Restart, ...]:
-    least_us = -(-lasts_us // _MOST_RESTARTS)
-    for option, t_us, from_us in (("--restart-at", at_us, 1), ("--restart-every", every_us, least_us)):
-        if t_us is not None and not from_us <= t_us <= lasts_us:
-            allowed = f"a time from {format_duration(from_us)} to the end of the run, {length(lasts_us)}"
-            raise InputError(option, format_duration(t_us), allowed)
-    side = chosen.limit.side
-    once = () if at_us is None else (Restart(side, at_us),)
-    return once if every_us is None else (*once, Restart(side, every_us, every_us))
-
-
-def _page(chosen: Crowd, ran: Ran, wanted: tuple[str, ...]) -> str:
-    claims = [f'{claim.number} "{claim.quote}": {claim.judgement()}' for claim in claims_of(chosen.name)]
-    blocks = [
-        [f"{chosen.name}: {chosen.title}"],
-        wrap(chosen.story, WIDTH),
-        wrap(f"Look for: {chosen.watch}.", WIDTH),
-        [_run_words(chosen, ran), *(f"  {line}" for line in _judgement(chosen.limit, ran))],
-        _restart_words(ran.census),
-        _limits(chosen.limit.side, ran),
-        _pools(chosen, ran.plenty),
-        [] if wanted else _advice(chosen),
-        [line for claim in claims for line in wrap(claim, WIDTH, subsequent_indent="    ")],
-    ]
-    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
-
-
-def _run_words(chosen: Crowd, ran: Ran) -> str:
-    arrivals = ran.plan.arrivals
-    rate = f"{arrivals.per_second:g} per second for {length(arrivals.for_us or 0)}"
-    return f"{rate}, {ran.census.connections:,} connections; the {chosen.limit.side} has {_has(chosen.limit)}"
-
-
-def _has(limit: Limit) -> str:
-    if limit.resource == "bytes":
-        clusters = limit.amount // CLUSTER_BYTES
-        return f"{_amount(limit.resource, limit.amount)} of mbufs (NMBCLUSTERS {clusters:,})"
-    return f"{limit.amount:,} {limit.resource}"
-
-
-def _amount(resource: str, used: int) -> str:
-    return f"{used / 1024:,.0f} KiB" if resource == "bytes" else f"{used:,}"
-
-
-def _judgement(limit: Limit, ran: Ran) -> list[str]:
-    """Whether and when the limit was met, who pays, why, and what a larger one would do."""
-    found = ran.found
-    just = found.met_us is not None and found.needs == limit.amount and not found.refused
-    if found.met_us is None:
-        lines = [f"never met: at most {_amount(limit.resource, found.peak)} in use"]
-    elif just:
-        lines = [f"after {length(found.met_us)}: all in use, and nobody asks for more"]
-    else:
-        lines = [f"after {length(found.met_us)}: {_symptom(limit, ran.census)}", *_paid(limit, ran)]
-    needs = _amount(limit.resource, found.needs)
-    if found.leaking:
-        lines.append("unbounded: some connections keep theirs for ever; with more of it, later, not never")
-    elif (found.met_us is None or just) and found.growing:
-        lines.append("nothing is kept for ever, but the use still grew in the end: look for longer (--for)")
-    elif found.met_us is None:
-        lines.append("bounded: nothing is kept for ever, and rate x time is below the limit")
-    elif just:
-        lines.append("bounded: nothing is kept for ever, and rate x time is just the limit")
-    elif found.growing:
-        lines.append(f"nothing is kept for ever, but {needs} were not enough yet: look for longer (--for)")
-    elif limit.resource == "bytes":
-        lines.append(
-            f"bounded: nothing is kept for ever, but rate x timeout exceeds the pool: it takes {needs}"
-        )
-    else:
-        lines.append(
-            f"bounded: nothing is kept for ever, but rate x time exceeds the limit: it takes {needs}"
-        )
-    return lines
-
-
-def _symptom(limit: Limit, census: Census) -> str:
-    return "out of mbufs: the kernel crashes" if census.crashed else SYMPTOMS[limit.resource]
-
-
-def _paid(limit: Limit, ran: Ran) -> list[str]:
-    crash, refused = ran.census.crashed, ran.census.refused[f"{limit.side} {limit.resource}"]
-    if crash is not None:
-        gone = f"{crash.connections:,} connections are gone with it, and their clients hear nothing"
-        return [f"{gone};", f"{refused:,} later ones meet silence"]
-    if refused:
-        return [f"{refused:,} connections pay for it"]
-    return [f"up to {ran.found.waiting:,} connections wait at once"] if ran.found.waiting else []
-
-
-def _restart_words(census: Census) -> list[str]:
-    lines = []
-    for each in census.restarts[:_TOLD]:
-        told = ", ".join(f"{count:,} {_FATES[fate]}" for fate, count in each.fates.items() if count)
-        words = f"killed after {length(each.t_us)}: {told or 'it held no socket'}"
-        lines += wrap(words, WIDTH, subsequent_indent="    ")
-    if len(census.restarts) > _TOLD:
-        lines.append(f"and so on, {len(census.restarts):,} times")
-    return lines
-
-
-def _limits(side: str, ran: Ran) -> list[str]:
-    """All limits of the host, the first to be met on top."""
-    rows = [(f"what the {side} has", "there are", "asked for", "first met after")]
-    for name, amount, wanted, met_us in ran.found.limits:
-        when = "never" if met_us is None else length(met_us)
-        rows.append((_NAMES.get(name, name), _amount(name, amount), _amount(name, wanted), when))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return [
-        f"{name:<{widths[0]}}  {amount:>{widths[1]}}  {wanted:>{widths[2]}}  {when}"
-        for name, amount, wanted, when in rows
-    ]
-
-
-def _advice(chosen: Crowd) -> list[str]:
-    """Which knob, and which not."""
-    told = [f"The limit is {KNOBS[chosen.limit.resource]}."]
-    if chosen.cures:
-        told.append(f"It is not met with --fix {', '.join(chosen.cures)}.")
-    if chosen.in_vain:
-        told.append(f"In vain: --fix {', '.join(chosen.in_vain)}.")
-    return wrap(" ".join(told), WIDTH, break_on_hyphens=False)
-
-
-def _pools(chosen: Crowd, census: Census) -> list[str]:
-    """When pools of other sizes would have been used up; `census` is that of a host with plenty."""
-    limit = chosen.limit
-    if limit.resource != "bytes" or census.crashed is not None:
-        return []
-    if first_met(census, limit.side, limit.resource, min(_POOLS) * CLUSTER_BYTES) is None:
-        return []
-    lines = ["NMBCLUSTERS  crash after"]
-    for clusters in sorted({*_POOLS, limit.amount // CLUSTER_BYTES}):
-        met_us = first_met(census, limit.side, limit.resource, clusters * CLUSTER_BYTES)
-        lines.append(f"{clusters:>11,}  {'not in this run' if met_us is None else length(met_us)}")
-    return lines
-
-
-def _record(chosen: Crowd, ran: Ran) -> dict[str, Any]:
-    """The document of docs/cli.md."""
-    limit, plan, census, found = chosen.limit, ran.plan, ran.census, ran.found
-    return {
-        "name": chosen.name,
-        "scenario": chosen.scenario,
-        "seed": plan.seed,
-        "rate_per_s": plan.arrivals.per_second,
-        "for_us": plan.arrivals.for_us,
-        "connections": census.connections,
-        "side": limit.side,
-        "resource": limit.resource,
-        "limit": limit.amount,
-        "met_us": found.met_us,
-        "peak": found.peak,
-        "needs": found.needs,
-        "leaking": found.leaking,
-        "refused": found.refused,
-        "waiting": found.waiting,
-        "crashed": census.crashed is not None,
-        "restarts": [{"t_us": each.t_us, "fates": dict(+each.fates)} for each in census.restarts],
-        "limits": [each._asdict() for each in found.limits],
-    }
+        print_text(found.text())

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tcpsim.app.behaviour import unknown
-from tcpsim.cli.options import JSON
+from tcpsim.cli.options import JSON, subcommand
 from tcpsim.cli.show import print_json, print_text
 from tcpsim.draw.profiles import aligned, spelled
 from tcpsim.path import middlebox, middleboxes
@@ -26,7 +26,10 @@ _OVERVIEW = (
 _WIDTH = 88
 
 
-@click.command(help="List the NATs and firewalls for --middlebox; with NAMEs: every value and its source.")
+@subcommand(
+    "List the NATs and firewalls for --middlebox; with NAMEs: every value and its source.",
+    ("tcpsim middleboxes", "tcpsim middleboxes linux-conntrack"),
+)
 @click.argument("chosen", metavar="[NAME]...", nargs=-1)
 @JSON
 def command(chosen: tuple[str, ...], as_json: bool) -> None:

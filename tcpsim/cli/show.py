@@ -7,14 +7,13 @@ that a terminal is too narrow. Refuses to know: what is shown.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sys
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.text import Text
 
 from tcpsim.tcp.state import State
 
@@ -42,28 +41,19 @@ def print_text(text: str) -> None:
     """Text as it is; on a terminal, states and losses in colour. Never wrapped."""
     if not _can_encode(text):
         text = text.translate(_PLAIN)
-    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
-    if not console.is_terminal or console.no_color:
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         sys.stdout.write(text)
         return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
     coloured = Text(text.rstrip("\n"))
     for found in _WORDS.finditer(text):
         coloured.stylize(_STYLES[State[found[0].replace("-", "_")]], *found.span())
     coloured.highlight_regex(r"X lost|lost X|(?<=─)X .*(?=│)|RST", "bold red")
     coloured.highlight_regex(r"\.\.\. .* pass \.\.\.", "dim italic")
     console.print(coloured)
-
-
-def columns(rows: list[list[str]], left: int) -> list[str]:
-    """Rows of words as lines: the first `left` columns begin below each other, the others end so."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            word.ljust(width) if place < left else word.rjust(width)
-            for place, (word, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
 
 
 def warn_if_narrow(columns: int, instead: str) -> None:

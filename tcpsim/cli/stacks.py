@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import click
 
-from tcpsim.cli.options import JSON
+from tcpsim.cli.options import JSON, option, subcommand
 from tcpsim.cli.show import print_json, print_text
 from tcpsim.draw import profiles
 from tcpsim.errors import InputError
 from tcpsim.tcp.stack import knobs, names, stack
 
 
-@click.command(help="List the stack profiles; two or more NAMEs: how they differ.")
+@subcommand(
+    "List the stack profiles; two or more NAMEs: how they differ.",
+    ("tcpsim stacks linux freebsd", "tcpsim stacks linux --explain fin_wait_2"),
+)
 @click.argument("chosen", metavar="[NAME]...", nargs=-1)
-@click.option("--explain", metavar="FIELD", help="Tell where a value of the stacks named comes from.")
+@option("--explain", metavar="FIELD", help="Tell where a value of the stacks named comes from.")
 @JSON
 def command(chosen: tuple[str, ...], explain: str | None, as_json: bool) -> None:
     """The table of all stacks when none is named."""

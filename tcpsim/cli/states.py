@@ -4,37 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
-from tcpsim.cli.options import JSON, output
+from tcpsim.api.lists import states
+from tcpsim.cli.options import JSON, output, subcommand
 from tcpsim.cli.show import print_json, print_text
 
 
-@click.command(help="Draw the eleven-state diagram from the transition table.")
-@JSON
+@subcommand(
+    "Draw the eleven-state diagram from the transition table.",
+    ("tcpsim states", "tcpsim states --out states.svg"),
+)
 @output("--out", ".svg", ".png", ".pdf", ".txt", help="Write the diagram (or, as .txt, the table) to a file.")
+@JSON
 def command(as_json: bool, out: Path | None) -> None:
     """The table goes to stdout unless a file is asked for."""
-    from tcpsim.draw.sheet import save, write_whole
-    from tcpsim.draw.states import states_figure, states_text
-    from tcpsim.tcp.lifecycle import TABLE
-
-    if out is not None and out.suffix == ".txt":
-        write_whole(out, states_text().encode())
-    elif out is not None:
-        save(states_figure(), out)
+    found = states()
+    if out is not None:
+        found.save(out)
     if as_json:
-        print_json(
-            [
-                {
-                    "rule": row.rule,
-                    "state": str(row.state),
-                    "fact": str(row.fact),
-                    "next_state": str(row.next_state),
-                    "source": row.source,
-                }
-                for row in TABLE
-            ]
-        )
+        print_json(found.to_dict())
     elif out is None:
-        print_text(states_text())
+        print_text(found.text())

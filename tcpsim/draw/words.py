@@ -7,7 +7,7 @@ an empty one from below them "probe".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tcpsim.draw.story import Side, other
 from tcpsim.sockets.calls import Call, Poll, Recv, Reply, SendAll
@@ -45,6 +45,21 @@ def reply_words(call: Call, reply: Reply) -> str:
     if isinstance(reply.value, tuple):
         return ", ".join(f"{fd} {bits}" for fd, bits in reply.value) or "timeout"
     return str(reply.value)
+
+
+def reads_in_words(reads: Sequence[int | str]) -> str:
+    """What the reads of a program returned.
+
+    >>> reads_in_words([1000, 0]), reads_in_words(["ECONNRESET"]), reads_in_words([])
+    ('1000 bytes, end-of-file', 'ECONNRESET', 'nothing')
+    """
+    return ", ".join(_read(read) for read in reads) or "nothing"
+
+
+def _read(read: int | str) -> str:
+    if isinstance(read, str):
+        return read
+    return f"{read} bytes" if read else "end-of-file"
 
 
 class Numbers:

@@ -1,4 +1,4 @@
-"""A way into an end on the terminal: as rules for `tcpsim run`, and as the ladder that they give.
+"""A way into an end, for people: rules for `tcpsim run`, and the ladder that they give.
 
 Owns: the words, the JSON and the ladder of a way. Refuses to know: which ways are worth it (exact, check).
 """

@@ -1,6 +1,7 @@
-"""What `tcpsim exact` says of time: what is held when, by one connection or a host, and for how long.
+"""The part of `exact` that is about time: what is held when, by one connection or a host, and for how long.
 
-Owns: the options for it, their words, tables and JSON. Refuses to know: ends and their probabilities (exact).
+Owns: what can be asked about time, the words, the tables and the JSON of the answer. Refuses to know: ends
+and their probabilities (exact).
 """
 
 from __future__ import annotations
@@ -8,11 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import click
-
-from tcpsim.cli.options import Command, duration, parsed, rate
-from tcpsim.cli.show import columns
 from tcpsim.draw.clock import length
+from tcpsim.draw.columns import columns
 from tcpsim.errors import InputError
 from tcpsim.explore.chain import Chain
 from tcpsim.explore.curves import occupancy
@@ -23,7 +21,7 @@ from tcpsim.explore.stays import Stay, stay
 from tcpsim.explore.steps import Steps
 from tcpsim.pair import SIDES, Side
 from tcpsim.tcp.state import State
-from tcpsim.units import format_duration, parse_duration
+from tcpsim.units import format_duration, parse_duration, parse_rate
 
 _MOST_TIMES = 10_001
 _MOST_CONNECTIONS = 100_000_000
@@ -42,49 +40,26 @@ class Times(NamedTuple):
     over: Mapping[Side, Steps]
 
 
-def parse_times(text: str, where: str = "--at") -> list[int]:
-    """Times: one, several with commas between, or FIRST:LAST:COUNT.
+def parse_times(value: str | int | Sequence[str | int], where: str = "at") -> list[int]:
+    """Times: one, several (a list, or words with commas between), or FIRST:LAST:COUNT.
 
-    >>> parse_times("0s:10min:3"), parse_times("1s,1min")
-    ([0, 300000000, 600000000], [1000000, 60000000])
+    >>> parse_times("0s:10min:3"), parse_times("1s,1min"), parse_times(["1s", "1min"])
+    ([0, 300000000, 600000000], [1000000, 60000000], [1000000, 60000000])
     """
-    parts = text.split(":")
+    if isinstance(value, int):
+        return [parse_duration(value, where)]
+    if not isinstance(value, str):
+        return sorted({parse_duration(each, where) for each in value})
+    parts = value.split(":")
     if len(parts) == 1:
-        return sorted({parse_duration(word.strip(), where) for word in text.split(",")})
+        return sorted({parse_duration(word.strip(), where) for word in value.split(",")})
     if len(parts) != 3 or not (parts[2].isascii() and parts[2].isdigit()):
         allowed = "a time, several with commas between, or FIRST:LAST:COUNT such as 0s:10min:61"
-        raise InputError(where, repr(text), allowed)
+        raise InputError(where, repr(value), allowed)
     first, last, count = parse_duration(parts[0], where), parse_duration(parts[1], where), int(parts[2])
     if not 2 <= count <= _MOST_TIMES or not first < last:
-        raise InputError(where, repr(text), f"FIRST before LAST, and a COUNT from 2 to {_MOST_TIMES}")
+        raise InputError(where, repr(value), f"FIRST before LAST, and a COUNT from 2 to {_MOST_TIMES}")
     return [first + (last - first) * at // (count - 1) for at in range(count)]
-
-
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    parsed(
-        "--at",
-        parse_times,
-        "TIMES",
-        names=("at_us",),
-        help="Say what is held at these ages (with --rate: times): 1min, or 1s,1h, or FIRST:LAST:COUNT.",
-    ),
-    rate("--rate", help="What a host holds that gets so many connections: 50/s, 30/min."),
-    duration("--for", names=("for_us",), help="How long these arrive (default: until the last of --at)."),
-    click.option("--fixed", is_flag=True, help="Arrivals at equal distances instead of a Poisson process."),
-    click.option(
-        "--times",
-        "with_times",
-        is_flag=True,
-        help="Say how long each state is held: by half of all, by 99 %.",
-    ),
-)
-
-
-def over_time_options(command: Command) -> Command:
-    """Every option of this module; `when` makes one value of all but the last."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 class When(NamedTuple):
@@ -96,30 +71,38 @@ class When(NamedTuple):
     arrivals: Arrivals | None
 
 
-def when(at_us: list[int] | None, rate: float | None, for_us: int | None, fixed: bool) -> When | None:
-    """What the options ask for; None: nothing of time.
+def when(
+    at: str | int | Sequence[str | int] | None,
+    rate: str | float | None,
+    for_: str | int | None,
+    fixed: bool,
+) -> When | None:
+    """What is asked about time; None: nothing.
 
     Raises:
-        InputError: options that need another one, or too many connections.
+        InputError: an argument that needs another one, or too many connections.
     """
+    at_us = None if at is None else parse_times(at)
+    for_us = None if for_ is None else parse_duration(for_, "for")
     if rate is None:
-        for name, given in (("--for", for_us is not None), ("--fixed", fixed)):
+        for name, given in (("for", for_us is not None), ("fixed", fixed)):
             if given:
-                raise InputError(name, "no --rate", "--rate beside it")
+                raise InputError(name, "no rate", "a rate beside it")
         return None if at_us is None else When(at_us, None, None, None)
+    per_second = parse_rate(rate, "rate")
     if for_us == 0:
-        raise InputError("--for", "0s", "a time above zero")
+        raise InputError("for", "0s", "a time above zero")
     if at_us is None:
         if for_us is None:
-            raise InputError("--rate", "neither --at nor --for", "--at TIMES, --for TIME or both")
+            raise InputError("rate", "neither at nor for", "at TIMES, for TIME or both")
         at_us = [for_us * at // (_SAMPLES - 1) for at in range(_SAMPLES)]
     span_us = at_us[-1] if for_us is None else min(for_us, at_us[-1])
-    expected = rate * span_us / 1_000_000
+    expected = per_second * span_us / 1_000_000
     if expected > _MOST_CONNECTIONS:
-        found = f"{expected:,.0f} connections ({rate:g} per second for {format_duration(span_us)})"
-        raise InputError("--rate and --for", found, f"at most {_MOST_CONNECTIONS:,}")
-    arrivals = evenly(rate, max(1, span_us)) if fixed else Stream(rate, for_us)
-    return When(at_us, rate, for_us, arrivals)
+        found = f"{expected:,.0f} connections ({per_second:g} per second for {format_duration(span_us)})"
+        raise InputError("rate and for", found, f"at most {_MOST_CONNECTIONS:,}")
+    arrivals = evenly(per_second, max(1, span_us)) if fixed else Stream(per_second, for_us)
+    return When(at_us, per_second, for_us, arrivals)
 
 
 class Held(NamedTuple):

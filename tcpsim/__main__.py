@@ -1,0 +1,6 @@
+"""`python -m tcpsim`: the command line."""
+
+from tcpsim.cli import main
+
+if __name__ == "__main__":
+    main()

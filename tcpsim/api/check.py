@@ -1,0 +1,180 @@
+"""`check`: what holds in every future of a connection, and how the rest fails.
+
+Owns: the function, and its result as words, rows and JSON. Refuses to know: the properties
+(explore.statements) and how futures are explored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Unpack
+
+from tcpsim.api.result import Result
+from tcpsim.api.settings import Named, Settings, chosen, settings
+from tcpsim.api.ways import LOSSES, way_json, way_ladder, way_words
+from tcpsim.app.behaviour import unknown
+from tcpsim.errors import InputError
+from tcpsim.explore.anyorder import ROOM
+from tcpsim.explore.chain import LIMIT
+from tcpsim.explore.properties import Checked, Finding, Kind, Property
+from tcpsim.explore.properties import check as ask
+from tcpsim.explore.statements import PROPERTIES
+from tcpsim.scenario import Scenario, Setting, build
+
+if TYPE_CHECKING:
+    from tcpsim.measure.results import Table
+
+ANY_ORDER_LIMIT = 20_000  # its states are as many as one likes, and take some 0.5 ms each
+_OPEN = 0.5  # any loss inside (0, 1): the answer does not depend on it
+
+
+def check(
+    scenario: Named,
+    property: str | Property | Sequence[str | Property] = (),
+    setting: Setting | None = None,
+    *,
+    any_order: bool = False,
+    in_flight: int | None = None,
+    limit: int | None = None,
+    **changes: Unpack[Settings],
+) -> Check:
+    """Ask what holds in every future of a connection, whatever is lost.
+
+    >>> import tcpsim
+    >>> found = tcpsim.check("closewait-ignored-eof", "everybody-gone", stack_server="rfc9293")
+    >>> found
+    <Check closewait-ignored-eof: everybody-gone fails>
+
+    Args:
+        scenario: a scenario's name, the path of a TOML file, or a `Scenario`.
+        property: names (`tcpsim check --list`), or properties of your own; all that there are by default.
+        setting: changes of the scenario as one value; keywords lie on top of it.
+        any_order: instead of the clock: segments late, overtaken or lost, timers late; reachability only.
+        in_flight: with `any_order`, how many segments are under way at most (2).
+        limit: how many states to explore at most.
+        **changes: any other setting (`tcpsim.Setting`).
+
+    Raises:
+        InputError: a name that does not exist, or a value out of range.
+    """
+    story = chosen(scenario)
+    asked_for = _properties([property] if isinstance(property, str | Property) else property)
+    if in_flight is not None and not any_order:
+        raise InputError("in_flight", in_flight, "only together with any_order")
+    asked = settings(changes, setting)
+    if any_order and asked.get("loss_from"):
+        raise InputError("loss_from", asked["loss_from"], "nothing of time with any_order")
+    asked.pop("loss", None)
+    for way in LOSSES:
+        asked.setdefault(way, _OPEN)
+    room = (in_flight or ROOM) if any_order else None
+    most = limit or (ANY_ORDER_LIMIT if any_order else LIMIT)
+    found = ask(build(story, **asked), asked_for, most, room)
+    return Check(story, asked, found, room)
+
+
+def _properties(wanted: Sequence[str | Property]) -> tuple[Property, ...]:
+    """Those of these names, and those passed; all of the project's if there is none."""
+    known = {each.name: each for each in PROPERTIES}
+    names = [each for each in wanted if isinstance(each, str)]
+    for name in names:
+        if name not in known:
+            raise unknown("property", name, list(known))
+    own = tuple(each for each in wanted if isinstance(each, Property))
+    return tuple(each for each in PROPERTIES if not wanted or each.name in names) + own
+
+
+class Check(Result):
+    """What was found: `findings`, each a property, whether it holds, and the way to where it does not."""
+
+    def __init__(
+        self, scenario: Scenario, changes: dict[str, Any], checked: Checked, in_flight: int | None
+    ) -> None:
+        self.scenario = scenario
+        self.changes = changes
+        self.checked = checked
+        self.in_flight = in_flight
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """One for each property."""
+        return self.checked.findings
+
+    @property
+    def holds(self) -> bool:
+        """All of them hold, as far as was explored."""
+        return all(each.holds for each in self.findings)
+
+    @property
+    def whole(self) -> bool:
+        """Every state was explored."""
+        return self.checked.whole
+
+    def headline(self) -> str:
+        failed = [each.property.name for each in self.findings if not each.holds]
+        words = f"{', '.join(failed)} fails" if failed else "every property holds"
+        return f"{self.scenario.name}: {words}"
+
+    def text(self) -> str:
+        lines = [f"{self.scenario.name}: {self.scenario.title}", ""]
+        for each in self.findings:
+            it = each.property
+            lines.append(f"{_verdict(each, self.whole):22} {it.name}: {it.kind}, {it.says}")
+            if each.way is not None and not each.holds:
+                lines += self._counterexample(each)
+        lines += ["", f"{self.checked.chain.states:,} states" + ("" if self.whole else "; there are more")]
+        if self.in_flight is not None:
+            lines.append(
+                "Any order instead of the clock: reachability only. Segments late, overtaken or lost,"
+                f" {self.in_flight} under way at most;\ntimers and programs late. What takes a time is judged"
+                " by one history of each state."
+            )
+        return "\n".join(lines) + "\n"
+
+    def _counterexample(self, each: Finding) -> list[str]:
+        way = each.way
+        assert way is not None
+        if self.in_flight is not None:
+            return ["", *[f"    {at:3}. {move}" for at, move in enumerate(way.chosen, 1)], ""]
+        drawn = way_ladder(way, self.scenario, self.changes)
+        return [
+            "",
+            "    " + (way_words(way) or "nothing need be lost"),
+            *([] if drawn is None else ["", drawn]),
+        ]
+
+    def _table(self) -> Table:
+        from tcpsim.measure.results import Table
+
+        return Table.of_rows([_row(each) for each in self.findings])
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "scenario": self.scenario.name,
+            "states": self.checked.chain.states,
+            "whole": self.whole,
+            "in_flight": self.in_flight,
+            "properties": [_row(each) | {"way": each.way and way_json(each.way)} for each in self.findings],
+        }
+
+
+def _row(each: Finding) -> dict[str, Any]:
+    it = each.property
+    return {
+        "name": it.name,
+        "kind": str(it.kind),
+        "says": it.says,
+        "source": it.source,
+        "holds": each.holds,
+    }
+
+
+def _verdict(each: Finding, whole: bool) -> str:
+    if each.property.kind is Kind.POSSIBLE:
+        return "holds" if each.holds else "fails" if whole else "not found so far"
+    return ("holds" if whole else "holds as far as seen") if each.holds else "fails"
+
+
+def properties_text() -> str:
+    """The properties that there are, and where each comes from."""
+    return "".join(f"{each.name}: {each.kind}, {each.says}\n    {each.source}\n" for each in PROPERTIES)

@@ -1,0 +1,207 @@
+"""`compare`: a scenario as it is, and with fixes, side by side.
+
+Owns: the function, and its result as words, rows and JSON. Refuses to know: the fixes (scenario.fixes), and
+when a host counts as freed (scenario.play).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import zip_longest
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Unpack
+
+from tcpsim.api.result import Result
+from tcpsim.api.settings import Named, Settings, chosen, settings
+from tcpsim.draw.clock import clock, length
+from tcpsim.draw.ladder import WIDTH
+from tcpsim.draw.words import reads_in_words
+from tcpsim.errors import InputError
+from tcpsim.pair import SIDES, Sent
+from tcpsim.scenario import (
+    Played,
+    Scenario,
+    Setting,
+    Verdict,
+    about_reads,
+    changes,
+    cured,
+    cured_us,
+    fixes,
+    merged,
+    play,
+    sockets_in_words,
+)
+from tcpsim.units import format_duration, parse_duration
+
+if TYPE_CHECKING:
+    from tcpsim.measure.results import Table
+
+Built = TypeVar("Built")
+_LABEL, _BESIDE = 14, 4  # the width of the first column; how many runs stand beside the one without a fix
+_ALL = "all of them"
+
+
+class Column(NamedTuple):
+    """One run: what was changed, and what came of it; `played` is None where the fixes exclude each other."""
+
+    title: str
+    played: Played | None
+    why_not: str = ""
+
+
+def with_fix(words: str, make: Callable[[], Built]) -> Built:
+    """What `make` makes with one fix, which may be one for other scenarios than this."""
+    try:
+        return make()
+    except InputError as error:
+        raise InputError(f"fix {words}, {error.where}", error.found, error.allowed) from None
+
+
+def compare(
+    scenario: Named,
+    fix: str | Sequence[str] = (),
+    setting: Setting | None = None,
+    *,
+    seed: int = 1,
+    horizon: str | int | None = None,
+    **options: Unpack[Settings],
+) -> Comparison:
+    """Run a scenario as it is, with each fix, and with all of them together.
+
+    >>> import tcpsim
+    >>> found = tcpsim.compare("closewait-ignored-eof", ["client-closes", "fin-timeout=30s"])
+    >>> found
+    <Comparison closewait-ignored-eof: as it is permanent, client-closes clean, fin-timeout=30s permanent>
+
+    Args:
+        scenario: a scenario's name, the path of a TOML file, or a `Scenario`.
+        fix: fixes in words, such as "keepalive=10min"; those that the scenario names by default.
+        setting: changes of the scenario as one value, for every run; keywords lie on top of it.
+        seed: decides every loss and every choice, the same for every run.
+        horizon: until when to watch; the scenario has its own.
+        **options: any setting (`tcpsim.Setting`).
+
+    Raises:
+        InputError: a name that does not exist, a value out of range, or no fix at all.
+    """
+    story = chosen(scenario)
+    if horizon is not None:
+        story = replace(story, horizon=format_duration(parse_duration(horizon, "horizon")))
+    base = settings(options, setting)
+    wanted = (fix,) if isinstance(fix, str) else tuple(fix)
+    tried = wanted or (*story.cures, *story.in_vain)
+    if not tried:
+        found = f"none, and {story.name} names none"
+        raise InputError("fix", found, ", ".join(each.name for each in fixes()))
+    alone = [(words, changes([words], "fix")) for words in tried]
+    runs = [Column("as it is", play(story, seed, **base))]
+    runs += [
+        Column(words, with_fix(words, partial(play, story, seed, **merged(base, fixed))))
+        for words, fixed in alone
+    ]
+    if len(wanted) > 1:
+        runs.append(_together(story, seed, base, wanted))
+    return Comparison(story, seed, tuple(runs))
+
+
+def _together(story: Scenario, seed: int, base: Mapping[str, Any], wanted: tuple[str, ...]) -> Column:
+    try:
+        fixed = changes(wanted, "fix")
+    except InputError as error:
+        return Column(_ALL, None, f"not possible: {error.found}")
+    return Column(_ALL, play(story, seed, **merged(base, fixed)))
+
+
+class Comparison(Result):
+    """The runs, the one without a fix first."""
+
+    def __init__(self, scenario: Scenario, seed: int, runs: tuple[Column, ...]) -> None:
+        self.scenario = scenario
+        self.seed = seed
+        self.runs = runs
+
+    def headline(self) -> str:
+        told = [f"{run.title} {run.played.ended.verdict}" for run in self.runs if run.played is not None]
+        return f"{self.scenario.name}: {', '.join(told)}"
+
+    def text(self) -> str:
+        blocks = [f"{self.scenario.name}: {self.scenario.title}"]
+        first, others = self.runs[0], self.runs[1:]
+        for start in range(0, len(others), _BESIDE):
+            blocks.append("\n".join(self._block([first, *others[start : start + _BESIDE]])))
+        return "\n\n".join(blocks) + "\n"
+
+    def _block(self, runs: Sequence[Column]) -> list[str]:
+        width = (WIDTH - _LABEL) // len(runs) - 2
+        columns = [_cells(self.scenario, run) for run in runs]
+        lines = _row("", [run.title for run in runs], width)
+        lines.append("─" * (_LABEL + (width + 2) * len(runs) - 2))
+        for label in columns[0]:
+            lines += _row(label, [column.get(label, "") for column in columns], width)
+        return lines
+
+    def _table(self) -> Table:
+        from tcpsim.measure.results import Table
+
+        rows = [row | {"reads": reads_in_words(row["reads"])} for row in self.to_dict()["runs"]]
+        return Table.of_rows(rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "scenario": self.scenario.name,
+            "seed": self.seed,
+            "concerns": self.scenario.concerns,
+            "runs": [
+                {
+                    "fix": run.title,
+                    "verdict": str(run.played.ended.verdict),
+                    **{side: sockets_in_words(getattr(run.played.ended, side)) for side in SIDES},
+                    "settled_us": run.played.settled_us,
+                    "reads": list(run.played.reads),
+                    "rst": run.played.rst,
+                    "cured": cured(self.scenario, run.played),
+                    "cured_us": cured_us(self.scenario, run.played),
+                }
+                for run in self.runs
+                if run.played is not None
+            ],
+        }
+
+
+def _row(label: str, cells: Sequence[str], width: int) -> list[str]:
+    wrapped = [
+        wrap(cell, width, break_on_hyphens=len(cell) > width and " " not in cell) or [""] for cell in cells
+    ]
+    rows = zip_longest(*wrapped, fillvalue="")
+    labels = [label, *[""] * max(len(lines) for lines in wrapped)]
+    return [
+        (f"{label:<{_LABEL}}" + "".join(f"{cell:<{width + 2}}" for cell in row)).rstrip()
+        for label, row in zip(labels, rows, strict=False)
+    ]
+
+
+def _cells(story: Scenario, run: Column) -> dict[str, str]:
+    if run.played is None:
+        return {"verdict": run.why_not}
+    played = run.played
+    resets = sum(isinstance(event, Sent) and event.segment.rst for event in played.events)
+    return {
+        "verdict": str(played.ended.verdict),
+        "client": sockets_in_words(played.ended.client),
+        "server": sockets_in_words(played.ended.server),
+        "last change": clock(played.settled_us),
+        "client reads": reads_in_words(played.reads),
+        "RST": str(resets or "none"),
+        "read, free" if about_reads(story) else f"{story.concerns or 'all'} free": _free(story, played),
+    }
+
+
+def _free(story: Scenario, played: Played) -> str:
+    """Since when, or not; while something still goes on, only that it has not been so yet."""
+    since_us = cured_us(story, played)
+    if since_us is not None:
+        return f"after {clock(since_us)}"
+    return f"not in {length(story.horizon_us)}" if played.ended.verdict is Verdict.RUNNING else "no"

@@ -1,0 +1,364 @@
+"""`exact`: how one connection ends, exactly, for many loss rates at once.
+
+Owns: the function, its result, and that result as words, rows, JSON and pictures. Refuses to know: how
+futures are explored and rates put in (explore); what is held over time (over_time).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Unpack
+
+from tcpsim.api.over_time import (
+    Held,
+    Times,
+    held_at,
+    held_json,
+    held_text,
+    times,
+    times_json,
+    times_text,
+    when,
+)
+from tcpsim.api.result import Pictured
+from tcpsim.api.settings import Named, SettingsButLoss, chosen, settings
+from tcpsim.api.ways import way_json, way_ladder, way_words
+from tcpsim.draw.clock import length
+from tcpsim.draw.columns import columns
+from tcpsim.errors import InputError
+from tcpsim.explore.chain import LIMIT
+from tcpsim.explore.flow import graph
+from tcpsim.explore.leaks import Answer, End, Kind, answer
+from tcpsim.explore.ways import Way, Ways
+from tcpsim.scenario import Scenario, Setting, build
+from tcpsim.units import parse_duration, parse_probability
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from tcpsim.measure.results import Table
+
+_MOST_RATES = 10_001
+_SHOWN = 5  # rates in the table
+_OPEN = 0.5  # stands for any rate while the path is built
+_WAY_AT = 0.05  # the loss at which the likeliest way is sought, if the range has nothing nearer
+RATES = "0:0.3:31"
+
+Rates = list[float]
+Routes = list[tuple[Way, Way] | None]  # for each end the likeliest way and the one of fewest losses
+
+
+def parse_rates(value: str | float | Sequence[float | str], where: str = "loss") -> Rates:
+    """Loss rates: one, several (a list, or words with commas between), or FIRST:LAST:COUNT.
+
+    >>> parse_rates("0:0.4:3"), parse_rates("1%,0.05"), parse_rates(0.01), parse_rates([0.1, "20%"])
+    ([0.0, 0.2, 0.4], [0.01, 0.05], [0.01], [0.1, 0.2])
+    """
+    if isinstance(value, int | float):
+        return [parse_probability(value, where)]
+    if not isinstance(value, str):
+        return [parse_probability(each, where) for each in value]
+    allowed = "a probability, several with commas between, or FIRST:LAST:COUNT such as 0:0.3:31"
+    parts = value.split(":")
+    if len(parts) == 1:
+        return [parse_probability(word.strip(), where) for word in value.split(",")]
+    if len(parts) != 3 or not (parts[2].isascii() and parts[2].isdigit()):
+        raise InputError(where, repr(value), allowed)
+    first, last, count = parse_probability(parts[0], where), parse_probability(parts[1], where), int(parts[2])
+    if not 2 <= count <= _MOST_RATES:
+        raise InputError(where, repr(value), f"a COUNT from 2 to {_MOST_RATES}")
+    return [(first * (count - 1 - at) + last * at) / (count - 1) for at in range(count)]
+
+
+def exact(
+    scenario: Named,
+    loss: str | float | Sequence[float | str] | None = RATES,
+    setting: Setting | None = None,
+    *,
+    horizon: str | int = "7d",
+    limit: int = LIMIT,
+    at: str | int | Sequence[str | int] | None = None,
+    rate: str | float | None = None,
+    for_: str | int | None = None,
+    fixed: bool = False,
+    times: bool = False,
+    **changes: Unpack[SettingsButLoss],
+) -> Exact:
+    """Follow every loss, and say how the connection ends, with the probability of each end. No sampling.
+
+    >>> import tcpsim
+    >>> answer = tcpsim.exact("one-rst-stack", loss=[0.1, 0.3])
+    >>> answer.permanent.round(3).tolist()
+    [0.1, 0.301]
+
+    Args:
+        scenario: a scenario's name, the path of a TOML file, or a `Scenario`.
+        loss: the loss rates, both ways: a number, a list, or "FIRST:LAST:COUNT".
+        setting: changes of the scenario as one value; keywords lie on top of it.
+        horizon: an expected stay beyond this is an end of its own (metastable).
+        limit: how many states to explore at most; what was left out bounds the error.
+        at: ages at which to say what is held (with `rate`: times): "1min", or "FIRST:LAST:COUNT".
+        rate: connections per second, for what a host holds that gets so many.
+        for_: how long these arrive; the command line's --for.
+        fixed: arrivals at equal distances instead of a Poisson process.
+        times: also say how long each state is held.
+        **changes: any other setting (`tcpsim.Setting`).
+
+    Raises:
+        InputError: a name that does not exist, a value out of range, or a scenario that cannot be explored.
+    """
+    story = chosen(scenario)
+    rates = parse_rates(RATES if loss is None else loss)
+    moments = when(at, rate, for_, fixed)
+    asked = settings(changes, setting)
+    asked.pop("loss", None)
+    one_way = {
+        way: parse_probability(asked[name], name)
+        for way, name in (("to client", "loss_to_client"), ("to server", "loss_to_server"))
+        if asked.get(name) is not None
+    }
+    if len(one_way) == 2:
+        raise InputError(
+            "loss_to_client", "loss_to_server beside it", "one of them, and loss for the other way"
+        )
+    asked |= {"loss_to_client": _OPEN, "loss_to_server": _OPEN}
+    asked |= {f"loss_{way.replace(' ', '_')}": p for way, p in one_way.items()}
+    losses = {
+        way: [one_way[way]] * len(rates) if way in one_way else rates for way in ("to client", "to server")
+    }
+    until_us = parse_duration(horizon, "horizon")
+    found = answer(build(story, **asked), losses, until_us, limit)
+    return Exact(story, asked, rates, losses, until_us, found, moments, times)
+
+
+class Exact(Pictured):
+    """Every end of one connection, with its probability at each loss rate. `print()` shows the tables.
+
+    Arrays have one number for each of `loss`. `error` bounds what was not explored.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        changes: dict[str, Any],
+        rates: Rates,
+        losses: Mapping[str, Rates],
+        horizon_us: int,
+        answer: Answer,
+        moments: Any,
+        with_times: bool,
+    ) -> None:
+        self.scenario = scenario
+        self.changes = changes
+        self.loss = rates
+        self.horizon_us = horizon_us
+        self.answer = answer
+        self._losses = losses
+        self._moments = moments
+        self._with_times = with_times
+
+    @property
+    def ends(self) -> tuple[End, ...]:
+        """The ends: kind, what each side holds, probability at each loss rate."""
+        return self.answer.ends
+
+    @property
+    def permanent(self) -> Any:
+        """The probability that a socket stays for ever, at each loss rate (a NumPy array)."""
+        return sum((end.probability for end in self.ends if end.permanent), 0.0 * self.answer.error)
+
+    @property
+    def error(self) -> Any:
+        """The probability that was not explored, at each loss rate."""
+        return self.answer.error
+
+    def probability(self, client: str, server: str) -> Any:
+        """Of the ends where the sides hold that, such as "CLOSE-WAIT" and "gone"; at each loss rate."""
+        return self.answer.probability(client, server)
+
+    def headline(self) -> str:
+        at = self._one
+        words = f"a socket stays for ever with probability {self.permanent[at]:.6g}"
+        return f"{self.scenario.name}: {words} at {_percent(self.loss[at])} loss"
+
+    # what is held over time
+
+    @cached_property
+    def _graph(self) -> Any:
+        return graph(self.answer.chain, self.answer.classes)
+
+    def _at(self, places: Sequence[int]) -> dict[str, Rates]:
+        return {way: [each[place] for place in places] for way, each in self._losses.items()}
+
+    def held(self, everywhere: bool = True) -> Held | None:
+        """What is held at the times asked for, at every loss rate or at the one nearest to 5 %."""
+        if self._moments is None:
+            return None
+        places = list(range(len(self.loss))) if everywhere else [self._one]
+        return held_at(
+            self.answer.chain, self._graph, self._at(places), self._moments, places.index(self._one)
+        )
+
+    def times(self, everywhere: bool = True) -> Times | None:
+        """How long each state is held, where `times` was asked for."""
+        if not self._with_times:
+            return None
+        places = list(range(len(self.loss))) if everywhere else self._shown
+        held_us = list(self.answer.held_us)
+        return times(self.answer.chain, self._graph, self._at(places), held_us, self.horizon_us)
+
+    # ways in
+
+    @property
+    def way_at(self) -> float:
+        """The loss at which the likeliest ways are sought: of those asked for, the nearest to 5 %."""
+        return min((p for p in self.loss if 0 < p < 1), key=lambda p: abs(p - _WAY_AT), default=_WAY_AT)
+
+    @cached_property
+    def ways(self) -> Routes:
+        """For each end: the likeliest way into it, and the one of fewest losses; None for what was cut."""
+        ways = Ways(self.answer.chain, self.way_at)
+        return [
+            None if end.kind is Kind.CUT else (ways.likeliest(end.states), ways.fewest_losses(end.states))
+            for end in self.ends
+        ]
+
+    def ladders(self) -> str:
+        """The way of fewest losses into each end that keeps a socket, event by event."""
+        lines = []
+        for end, ways in zip(self.ends, self.ways, strict=True):
+            drawn = (
+                None
+                if ways is None or end.kind is Kind.CLEAN
+                else way_ladder(ways[1], self.scenario, self.changes)
+            )
+            if ways is not None and drawn is not None:
+                lines += [f"client {end.client}, server {end.server}: {_way_words(ways[1])}", "", drawn, ""]
+        return "\n".join(lines)
+
+    # how it is shown
+
+    @property
+    def _shown(self) -> list[int]:
+        last = len(self.loss) - 1
+        return sorted({round(last * part / (_SHOWN - 1)) for part in range(_SHOWN)})
+
+    @property
+    def _heads(self) -> list[str]:
+        return [f"loss {_percent(self.loss[at])}" for at in self._shown]
+
+    @property
+    def _one(self) -> int:
+        return min(range(len(self.loss)), key=lambda at: abs(self.loss[at] - _WAY_AT))
+
+    def text(self, ladders: bool = False) -> str:
+        lines = [f"{self.scenario.name}: {self.scenario.title}", "", *self._ends_lines(), *self._way_lines()]
+        lines += self._held_lines()
+        if ladders:
+            lines += [self.ladders()]
+        lines += times_text(self.times(everywhere=False), self._heads)
+        lines += held_text(self.held(everywhere=False), self.loss[self._one])
+        return "\n".join([*lines, self._last_line()]) + "\n"
+
+    def _ends_lines(self) -> list[str]:
+        rows = [["end", "client", "server", *self._heads]]
+        for end in self.ends:
+            cells = [f"{end.probability[at]:.6g}" for at in self._shown]
+            rows.append([str(end.kind), end.client or "-", end.server or "-", *cells])
+        return [*columns(rows, 3), ""]
+
+    def _way_lines(self) -> list[str]:
+        lines = [f"likeliest ways in, at {_percent(self.way_at)} loss"]
+        for end, ways in zip(self.ends, self.ways, strict=True):
+            if ways is None:
+                continue
+            way, fewest = ways
+            head = f"  client {end.client}, server {end.server}"
+            lines.append(f"{head}: {_way_words(way)} ({way.probability:.3g})")
+            if fewest.drops != way.drops:
+                lines.append(f"    fewest losses: {_way_words(fewest)} ({fewest.probability:.3g})")
+        return [*lines, ""]
+
+    def _held_lines(self) -> list[str]:
+        rows = [["mean time held before that", "", *self._heads]]
+        for (side, state), us in self.answer.held_us.items():
+            rows.append([side, str(state), *[length(round(us[at])) for at in self._shown]])
+        lines = [*columns(rows, 2), ""]
+        for end in self.ends:
+            if end.stay_us is not None and not all(map(isfinite, end.stay_us.tolist())):
+                lines.append("metastable: only losses end it; without any it stays for ever")
+                break
+        return lines
+
+    def _last_line(self) -> str:
+        chain = self.answer.chain
+        cut = ""
+        if self.error.any():
+            cut = f"; at most {self.error.max():.3g} of the probability was not explored"
+        counts = f"{chain.states:,} states, {len(chain.edges):,} edges"
+        return f"{counts}; stays beyond {length(self.horizon_us)} count as ends{cut}"
+
+    def _table(self) -> Table:
+        from tcpsim.measure.exact import exact_table, over_time_table
+
+        held = self.held()
+        return exact_table(self.answer, self.loss) if held is None else over_time_table(held.found, self.loss)
+
+    def figure(self) -> Figure:
+        from tcpsim.draw.exact_figure import exact_figure, over_time_figure
+
+        note = f"{self.answer.chain.states:,} states; no sampling"
+        held = self.held(everywhere=False)
+        lost = self.error.max() if held is None else held.found.error[held.place]
+        if lost:
+            note += f"; at most {lost:.3g} of the probability was not explored"
+        name, title = self.scenario.name, self.scenario.title
+        if held is None:
+            return exact_figure(self.loss, self.ends, title, name, note)
+        subtitle = f"{name}, {_percent(self.loss[self._one])} loss; {held.title}"
+        return over_time_figure(held.found, held.place, title, subtitle, note)
+
+    def to_dict(self) -> dict[str, Any]:
+        chain, way_at = self.answer.chain, self.way_at
+        document = {
+            "scenario": self.scenario.name,
+            "states": chain.states,
+            "edges": len(chain.edges),
+            "horizon_us": self.horizon_us,
+            "loss": self.loss,
+            "error": self.error.tolist(),
+            "ends": [
+                {
+                    "kind": str(end.kind),
+                    "client": end.client,
+                    "server": end.server,
+                    "permanent": end.permanent,
+                    "probability": end.probability.tolist(),
+                    "expected_stay_us": None
+                    if end.stay_us is None
+                    else [us if isfinite(us) else None for us in end.stay_us.tolist()],
+                    "likeliest": ways and _way_json(ways[0], way_at),
+                    "fewest_losses": ways and _way_json(ways[1], way_at),
+                }
+                for end, ways in zip(self.ends, self.ways, strict=True)
+            ],
+            "held": [
+                {"side": side, "state": str(state), "mean_us": us.tolist()}
+                for (side, state), us in self.answer.held_us.items()
+            ],
+        }
+        return document | times_json(self.times()) | held_json(self.held())
+
+
+def _percent(loss: float) -> str:
+    return f"{100 * loss:.4g} %"
+
+
+def _way_json(way: Way, loss: float) -> dict[str, Any]:
+    return way_json(way) | {"loss": loss, "probability": way.probability}
+
+
+def _way_words(way: Way) -> str:
+    return way_words(way) or "nothing lost"

@@ -1,0 +1,288 @@
+"""`exhaust`: a population on a host that runs out: of what, when, who pays, and what would help.
+
+Owns: the function, and its result as a page, rows and JSON. Refuses to know: which populations there are
+(host.crowds), and how a run is judged (measure.exhaustion).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+from tcpsim.api.compare import with_fix
+from tcpsim.api.result import Result
+from tcpsim.api.settings import find
+from tcpsim.draw.clock import length
+from tcpsim.draw.ladder import WIDTH
+from tcpsim.errors import InputError
+from tcpsim.host.census import Census
+from tcpsim.host.crowds import CLUSTER_BYTES, KNOBS, SYMPTOMS, Crowd, Limit, crowd
+from tcpsim.host.limits import Restart
+from tcpsim.measure.exhaustion import Ran, run_out
+from tcpsim.measure.table import first_met
+from tcpsim.scenario import changes
+from tcpsim.scenario.claims import claims_of
+from tcpsim.units import format_duration, parse_duration, parse_rate
+
+if TYPE_CHECKING:
+    from tcpsim.measure.results import Table
+
+# What became of a socket whose program was killed
+_FATES = {
+    "FIN": "close with a FIN",
+    "RST": "with a RST (unread data, or not accepted yet)",
+    "silent": "without a word (the FIN was out already)",
+    "descriptor": "were dead, and only a descriptor",
+}
+_NAMES = {"bytes": "mbufs", "pages": "pages (tcp_mem)", "descriptors": "descriptors (of one process)"}
+_TOLD = 3  # restarts, one by one
+_MOST_RESTARTS = 10_000
+_POOLS = (256, 512, 1024, 4096)  # NMBCLUSTERS that are told beside the one that was asked for
+
+
+def exhaust(
+    name: str,
+    *,
+    rate: str | float | None = None,
+    for_: str | int | None = None,
+    limit: int | None = None,
+    restart_at: str | int | None = None,
+    restart_every: str | int | None = None,
+    fix: str | Sequence[str] = (),
+    seed: int = 1,
+) -> Exhausted:
+    """Run a population until its host runs out: of what, when, who pays, and whether more of it would help.
+
+    >>> import tcpsim
+    >>> found = tcpsim.exhaust("mbufs-without-a-timer", for_="20min")
+    >>> found.met_us // 1_000_000
+    947
+
+    Args:
+        name: a population (`tcpsim exhaust` lists them).
+        rate: new connections per time, such as "50/s".
+        for_: how long they go on coming; the command line's --for.
+        limit: how much the host has of what the story is about; of mbufs, NMBCLUSTERS.
+        restart_at: when the program that holds the sockets is killed once, and started again.
+        restart_every: the same at intervals, the first time after one.
+        fix: fixes in words (`tcpsim compare --help`).
+        seed: decides every arrival, loss and choice.
+
+    Raises:
+        InputError: a name that does not exist, or a value out of range.
+    """
+    story = find(name, "population", crowd)
+    lasts_us = None if for_ is None else parse_duration(for_, "for")
+    if lasts_us == 0:
+        raise InputError("for", "0s", "a time above zero")
+    per_second = None if rate is None else parse_rate(rate, "rate")
+    wanted = (fix,) if isinstance(fix, str) else tuple(fix)
+    fixed = changes(wanted, "fix")
+    if limit is not None:
+        story = story.with_limit(limit * (CLUSTER_BYTES if story.limit.resource == "bytes" else 1))
+    at_us = None if restart_at is None else parse_duration(restart_at, "restart_at")
+    every_us = None if restart_every is None else parse_duration(restart_every, "restart_every")
+    restarts = _restarts(story, at_us, every_us, lasts_us or parse_duration(story.lasts))
+    for words in wanted:
+        with_fix(words, partial(story.plan, changes([words], "fix")))
+    return Exhausted(story, run_out(story, fixed, per_second, lasts_us, seed, restarts), wanted)
+
+
+def _restarts(story: Crowd, at_us: int | None, every_us: int | None, lasts_us: int) -> tuple[Restart, ...]:
+    least_us = -(-lasts_us // _MOST_RESTARTS)
+    for option, t_us, from_us in (("restart_at", at_us, 1), ("restart_every", every_us, least_us)):
+        if t_us is not None and not from_us <= t_us <= lasts_us:
+            allowed = f"a time from {format_duration(from_us)} to the end of the run, {length(lasts_us)}"
+            raise InputError(option, format_duration(t_us), allowed)
+    side = story.limit.side
+    once = () if at_us is None else (Restart(side, at_us),)
+    return once if every_us is None else (*once, Restart(side, every_us, every_us))
+
+
+class Exhausted(Result):
+    """What the host ran out of, and when. `print()` shows the page."""
+
+    def __init__(self, population: Crowd, ran: Ran, fixes: tuple[str, ...]) -> None:
+        self.population = population
+        self.ran = ran
+        self.fixes = fixes
+
+    @property
+    def met_us(self) -> int | None:
+        """When the limit of the story was met, in microseconds; None: it was not."""
+        return self.ran.found.met_us
+
+    @property
+    def bounded(self) -> bool:
+        """Nothing is kept for ever, and the second half of the run asked for no more than the first."""
+        return not (self.ran.found.leaking or self.ran.found.growing)
+
+    def headline(self) -> str:
+        what = _NAMES.get(self.population.limit.resource, self.population.limit.resource)
+        when = "never runs out" if self.met_us is None else f"runs out after {length(self.met_us)}"
+        return f"{self.population.name}: of {what} the {self.population.limit.side} {when}"
+
+    def text(self) -> str:
+        return _page(self.population, self.ran, self.fixes)
+
+    def _table(self) -> Table:
+        from tcpsim.measure.results import Table
+
+        return Table.of_rows([each._asdict() for each in self.ran.found.limits])
+
+    def to_dict(self) -> dict[str, Any]:
+        return _record(self.population, self.ran)
+
+
+def _page(chosen: Crowd, ran: Ran, wanted: tuple[str, ...]) -> str:
+    claims = [f'{claim.number} "{claim.quote}": {claim.judgement()}' for claim in claims_of(chosen.name)]
+    blocks = [
+        [f"{chosen.name}: {chosen.title}"],
+        wrap(chosen.story, WIDTH),
+        wrap(f"Look for: {chosen.watch}.", WIDTH),
+        [_run_words(chosen, ran), *(f"  {line}" for line in _judgement(chosen.limit, ran))],
+        _restart_words(ran.census),
+        _limits(chosen.limit.side, ran),
+        _pools(chosen, ran.plenty),
+        [] if wanted else _advice(chosen),
+        [line for claim in claims for line in wrap(claim, WIDTH, subsequent_indent="    ")],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _run_words(chosen: Crowd, ran: Ran) -> str:
+    arrivals = ran.plan.arrivals
+    rate = f"{arrivals.per_second:g} per second for {length(arrivals.for_us or 0)}"
+    return f"{rate}, {ran.census.connections:,} connections; the {chosen.limit.side} has {_has(chosen.limit)}"
+
+
+def _has(limit: Limit) -> str:
+    if limit.resource == "bytes":
+        clusters = limit.amount // CLUSTER_BYTES
+        return f"{_amount(limit.resource, limit.amount)} of mbufs (NMBCLUSTERS {clusters:,})"
+    return f"{limit.amount:,} {limit.resource}"
+
+
+def _amount(resource: str, used: int) -> str:
+    return f"{used / 1024:,.0f} KiB" if resource == "bytes" else f"{used:,}"
+
+
+def _judgement(limit: Limit, ran: Ran) -> list[str]:
+    """Whether and when the limit was met, who pays, why, and what a larger one would do."""
+    found = ran.found
+    just = found.met_us is not None and found.needs == limit.amount and not found.refused
+    if found.met_us is None:
+        lines = [f"never met: at most {_amount(limit.resource, found.peak)} in use"]
+    elif just:
+        lines = [f"after {length(found.met_us)}: all in use, and nobody asks for more"]
+    else:
+        lines = [f"after {length(found.met_us)}: {_symptom(limit, ran.census)}", *_paid(limit, ran)]
+    needs = _amount(limit.resource, found.needs)
+    if found.leaking:
+        lines.append("unbounded: some connections keep theirs for ever; with more of it, later, not never")
+    elif (found.met_us is None or just) and found.growing:
+        lines.append("nothing is kept for ever, but the use still grew in the end: look for longer (--for)")
+    elif found.met_us is None:
+        lines.append("bounded: nothing is kept for ever, and rate x time is below the limit")
+    elif just:
+        lines.append("bounded: nothing is kept for ever, and rate x time is just the limit")
+    elif found.growing:
+        lines.append(f"nothing is kept for ever, but {needs} were not enough yet: look for longer (--for)")
+    elif limit.resource == "bytes":
+        lines.append(
+            f"bounded: nothing is kept for ever, but rate x timeout exceeds the pool: it takes {needs}"
+        )
+    else:
+        lines.append(
+            f"bounded: nothing is kept for ever, but rate x time exceeds the limit: it takes {needs}"
+        )
+    return lines
+
+
+def _symptom(limit: Limit, census: Census) -> str:
+    return "out of mbufs: the kernel crashes" if census.crashed else SYMPTOMS[limit.resource]
+
+
+def _paid(limit: Limit, ran: Ran) -> list[str]:
+    crash, refused = ran.census.crashed, ran.census.refused[f"{limit.side} {limit.resource}"]
+    if crash is not None:
+        gone = f"{crash.connections:,} connections are gone with it, and their clients hear nothing"
+        return [f"{gone};", f"{refused:,} later ones meet silence"]
+    if refused:
+        return [f"{refused:,} connections pay for it"]
+    return [f"up to {ran.found.waiting:,} connections wait at once"] if ran.found.waiting else []
+
+
+def _restart_words(census: Census) -> list[str]:
+    lines = []
+    for each in census.restarts[:_TOLD]:
+        told = ", ".join(f"{count:,} {_FATES[fate]}" for fate, count in each.fates.items() if count)
+        words = f"killed after {length(each.t_us)}: {told or 'it held no socket'}"
+        lines += wrap(words, WIDTH, subsequent_indent="    ")
+    if len(census.restarts) > _TOLD:
+        lines.append(f"and so on, {len(census.restarts):,} times")
+    return lines
+
+
+def _limits(side: str, ran: Ran) -> list[str]:
+    """All limits of the host, the first to be met on top."""
+    rows = [(f"what the {side} has", "there are", "asked for", "first met after")]
+    for name, amount, wanted, met_us in ran.found.limits:
+        when = "never" if met_us is None else length(met_us)
+        rows.append((_NAMES.get(name, name), _amount(name, amount), _amount(name, wanted), when))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return [
+        f"{name:<{widths[0]}}  {amount:>{widths[1]}}  {wanted:>{widths[2]}}  {when}"
+        for name, amount, wanted, when in rows
+    ]
+
+
+def _advice(chosen: Crowd) -> list[str]:
+    """Which knob, and which not."""
+    told = [f"The limit is {KNOBS[chosen.limit.resource]}."]
+    if chosen.cures:
+        told.append(f"It is not met with --fix {', '.join(chosen.cures)}.")
+    if chosen.in_vain:
+        told.append(f"In vain: --fix {', '.join(chosen.in_vain)}.")
+    return wrap(" ".join(told), WIDTH, break_on_hyphens=False)
+
+
+def _pools(chosen: Crowd, census: Census) -> list[str]:
+    """When pools of other sizes would have been used up; `census` is that of a host with plenty."""
+    limit = chosen.limit
+    if limit.resource != "bytes" or census.crashed is not None:
+        return []
+    if first_met(census, limit.side, limit.resource, min(_POOLS) * CLUSTER_BYTES) is None:
+        return []
+    lines = ["NMBCLUSTERS  crash after"]
+    for clusters in sorted({*_POOLS, limit.amount // CLUSTER_BYTES}):
+        met_us = first_met(census, limit.side, limit.resource, clusters * CLUSTER_BYTES)
+        lines.append(f"{clusters:>11,}  {'not in this run' if met_us is None else length(met_us)}")
+    return lines
+
+
+def _record(chosen: Crowd, ran: Ran) -> dict[str, Any]:
+    """The document of docs/json.md."""
+    limit, plan, census, found = chosen.limit, ran.plan, ran.census, ran.found
+    return {
+        "name": chosen.name,
+        "scenario": chosen.scenario,
+        "seed": plan.seed,
+        "rate_per_s": plan.arrivals.per_second,
+        "for_us": plan.arrivals.for_us,
+        "connections": census.connections,
+        "side": limit.side,
+        "resource": limit.resource,
+        "limit": limit.amount,
+        "met_us": found.met_us,
+        "peak": found.peak,
+        "needs": found.needs,
+        "leaking": found.leaking,
+        "refused": found.refused,
+        "waiting": found.waiting,
+        "crashed": census.crashed is not None,
+        "restarts": [{"t_us": each.t_us, "fates": dict(+each.fates)} for each in census.restarts],
+        "limits": [each._asdict() for each in found.limits],
+    }

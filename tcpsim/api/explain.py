@@ -1,0 +1,159 @@
+"""`explain`: a scenario's story, the ladder of the run that tells it, its claims, and what helps.
+
+Owns: the function, and its result as a page and as JSON. Refuses to know: the stories (scenario).
+"""
+
+from __future__ import annotations
+
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+from tcpsim.api.lists import scenario_record
+from tcpsim.api.result import Pictured
+from tcpsim.api.run import run
+from tcpsim.api.settings import Named, chosen, spelled
+from tcpsim.draw.clock import clock
+from tcpsim.draw.ladder import WIDTH, ladder
+from tcpsim.draw.telling import tell
+from tcpsim.draw.verdict import verdict_text
+from tcpsim.draw.words import reads_in_words
+from tcpsim.pair import Called, Event, Returned
+from tcpsim.scenario import Contrast, Played, Scenario, Verdict, fix, play
+from tcpsim.scenario.claims import Claim, claims_of
+from tcpsim.sockets import Bind, Listen, SetSockOpt, Socket
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from tcpsim.measure.results import Table
+
+_PREPARING = (Socket, Bind, Listen, SetSockOpt)  # calls that are no part of the story
+_FIRST, _LAST = 40, 20  # lines of a long ladder that are shown
+
+
+def explain(scenario: Named) -> Explanation:
+    """Tell a scenario's story; the run is the one with seed 1.
+
+    >>> import tcpsim
+    >>> tcpsim.explain("closewait-ignored-eof")
+    <Explanation closewait-ignored-eof: A client ignores end-of-file>
+
+    Raises:
+        InputError: there is no such scenario.
+    """
+    story = chosen(scenario)
+    return Explanation(story, spelled(scenario), play(story))
+
+
+class Explanation(Pictured):
+    """The page of one scenario. `print()` shows it."""
+
+    def __init__(self, scenario: Scenario, called: str, played: Played) -> None:
+        self.scenario = scenario
+        self.called = called  # how the command line names it
+        self.played = played
+
+    def headline(self) -> str:
+        return f"{self.scenario.name}: {self.scenario.title}"
+
+    def text(self) -> str:
+        story = self.scenario
+        parts = [
+            self.headline(),
+            *_story(story),
+            "\n".join(self._short_ladder()),
+            verdict_text(self.played.ended, list(self.played.events)).rstrip(),
+            *_listed("Where it comes from", [_claim_lines(claim) for claim in claims_of(story.name)]),
+            *_listed("Changed a little", [_contrast_lines(story, each) for each in story.contrasts]),
+            *_listed(_helps(story), [_fix_lines(words) for words in story.cures]),
+            *_listed("What does not help", [_fix_lines(words) for words in story.in_vain]),
+            self._invitation(),
+        ]
+        return "\n\n".join(parts) + "\n"
+
+    def figure(self) -> Figure:
+        return run(self.scenario).figure()
+
+    def _table(self) -> Table:
+        return run(self.scenario)._table()
+
+    def to_dict(self) -> dict[str, Any]:
+        claims = [
+            {
+                "number": claim.number,
+                "document": claim.document,
+                "quote": claim.quote,
+                "verdict": claim.verdict,
+                "stacks": list(claim.stacks),
+                "note": claim.note,
+            }
+            for claim in claims_of(self.scenario.name)
+        ]
+        contrasts = [
+            {
+                "title": each.title,
+                "verdict": str(each.expect.verdict),
+                "client": each.expect.client,
+                "server": each.expect.server,
+            }
+            for each in self.scenario.contrasts
+        ]
+        return {**scenario_record(self.scenario), "claims": claims, "contrasts": contrasts}
+
+    def _short_ladder(self) -> list[str]:
+        """The ladder without the calls that prepare sockets, and without its middle if it is long."""
+        stacks = (self.scenario.stack_client, self.scenario.stack_server)
+        events = [event for event in self.played.events if not _prepares(event)]
+        running = self.played.ended.verdict is Verdict.RUNNING
+        titles = (f"client ({stacks[0]})", f"server ({stacks[1]})")
+        told = tell(events, titles, self.scenario.horizon_us if running else None)
+        lines = ladder(told).rstrip("\n").splitlines()
+        left_out = len(lines) - _FIRST - _LAST
+        if left_out <= 1:
+            return lines
+        gap = f"... {left_out} lines more: tcpsim run {self.called} ..."
+        return [*lines[:_FIRST], gap.center(WIDTH).rstrip(), *lines[-_LAST:]]
+
+    def _invitation(self) -> str:
+        if self.scenario.cures or self.scenario.in_vain:
+            return f"Try: tcpsim compare {self.called}"
+        return f"Try: tcpsim compare {self.called} --fix FIX (tcpsim compare --help lists them)"
+
+
+def _story(story: Scenario) -> list[str]:
+    look_for = f"Look for: {story.watch}." if story.watch else ""
+    return ["\n".join(wrap(text, WIDTH)) for text in (story.story, look_for) if text]
+
+
+def _prepares(event: Event) -> bool:
+    return isinstance(event, Called | Returned) and isinstance(event.call, _PREPARING)
+
+
+def _listed(title: str, items: list[list[str]]) -> list[str]:
+    """A heading and its items, or nothing."""
+    return ["\n".join([title, *(line for item in items for line in item)])] if items else []
+
+
+def _claim_lines(claim: Claim) -> list[str]:
+    lines = wrap(f'{claim.number} "{claim.quote}"', WIDTH - 4)
+    return [f"  {line}" for line in lines] + _under(claim.judgement())
+
+
+def _contrast_lines(story: Scenario, contrast: Contrast) -> list[str]:
+    played = play(story, **contrast.overrides)
+    last = f"; the last change of a state after {clock(played.settled_us)}"
+    reads = "" if contrast.expect.reads is None else f"; the client reads {reads_in_words(played.reads)}"
+    return [f"  {contrast.title}", *_under(played.ended.describe() + last + reads)]
+
+
+def _fix_lines(words: str) -> list[str]:
+    found = fix(words)
+    return [f"  {words}", *_under(f"{found.who} {found.does}")]
+
+
+def _under(text: str) -> list[str]:
+    return [f"      {line}" for line in wrap(text, WIDTH - 6)]
+
+
+def _helps(story: Scenario) -> str:
+    return "What helps" + (f" (the {story.concerns} is rid of it)" if story.concerns else "")

@@ -1,0 +1,234 @@
+"""What there is to choose from: scenarios, stacks, behaviours, middleboxes, and the state diagram.
+
+Owns: the functions that list and find them, and the lists as words and JSON. Refuses to know: what is in
+the lists (scenario, tcp, app, path).
+"""
+
+from __future__ import annotations
+
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+from tcpsim import scenario as catalogue
+from tcpsim.api.record import parameter_record
+from tcpsim.api.result import Pictured
+from tcpsim.api.settings import Named, chosen, find
+from tcpsim.app import behaviour as registry
+from tcpsim.app.behaviour import Behaviour, Side
+from tcpsim.pair import SIDES
+from tcpsim.path import Middlebox
+from tcpsim.path import middlebox as one_middlebox
+from tcpsim.path import middleboxes as names_of_middleboxes
+from tcpsim.scenario import Scenario, build
+from tcpsim.tcp import stack as profiles
+from tcpsim.tcp.stack import Stack
+from tcpsim.units import parse_duration
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from tcpsim.measure.results import Table
+
+_LEGEND = "= every future can be listed: tcpsim exact, tcpsim check. What hosts share is simulated only."
+_ROOM = 72
+
+
+def scenario(name: Named) -> Scenario:
+    """The scenario of that name, or the one in a TOML file.
+
+    >>> import tcpsim
+    >>> tcpsim.scenario("closewait-ignored-eof").title
+    'A client ignores end-of-file'
+
+    Raises:
+        InputError: there is none, or the file is not what it should be.
+    """
+    return chosen(name)
+
+
+def scenarios() -> tuple[Scenario, ...]:
+    """Every scenario of the catalogue, in the order in which they are best told.
+
+    >>> import tcpsim
+    >>> [each.name for each in tcpsim.scenarios()][:2]
+    ['normal-close', 'simplex-half-close']
+    """
+    return catalogue.scenarios()
+
+
+def stack(name: str) -> Stack:
+    """The profile of a TCP implementation; `with_knobs` turns its knobs.
+
+    >>> import tcpsim
+    >>> tcpsim.stack("linux").with_knobs({"tcp_fin_timeout": "30s"}).fin_wait_2_us
+    30000000
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    return profiles.stack(name)
+
+
+def stacks() -> tuple[Stack, ...]:
+    """Every stack profile.
+
+    >>> import tcpsim
+    >>> "linux" in {each.name for each in tcpsim.stacks()}
+    True
+    """
+    return tuple(profiles.stack(name) for name in profiles.names())
+
+
+def behaviours(side: Side | None = None) -> tuple[Behaviour, ...]:
+    """What a client and a server can be told to be; of one side only if that is named.
+
+    >>> import tcpsim
+    >>> tcpsim.behaviours("client")[0].side
+    'client'
+    """
+    return registry.behaviours(side)
+
+
+def middleboxes() -> tuple[Middlebox, ...]:
+    """The NATs and firewalls that can stand between the two hosts.
+
+    >>> import tcpsim
+    >>> len(tcpsim.middleboxes()) > 5
+    True
+    """
+    return tuple(one_middlebox(name) for name in names_of_middleboxes())
+
+
+def states() -> States:
+    """The eleven states of a connection, and what leads from one to another.
+
+    >>> import tcpsim
+    >>> tcpsim.states().table()[0]["state"]
+    'CLOSED'
+    """
+    return States()
+
+
+class States(Pictured):
+    """The transition table. `print()` shows it as text, a notebook as the diagram."""
+
+    def headline(self) -> str:
+        from tcpsim.tcp.lifecycle import TABLE
+
+        return f"11 states, {len(TABLE)} transitions"
+
+    def text(self) -> str:
+        from tcpsim.draw.states import states_text
+
+        return states_text()
+
+    def figure(self) -> Figure:
+        from tcpsim.draw.states import states_figure
+
+        return states_figure()
+
+    def to_dict(self) -> list[dict[str, str]]:
+        from tcpsim.tcp.lifecycle import TABLE
+
+        return [
+            {
+                "rule": row.rule,
+                "state": str(row.state),
+                "fact": str(row.fact),
+                "next_state": str(row.next_state),
+                "source": row.source,
+            }
+            for row in TABLE
+        ]
+
+    def _table(self) -> Table:
+        from tcpsim.measure.results import Table
+
+        return Table.of_rows(self.to_dict())
+
+
+# As words and JSON
+
+
+def explorable(each: Scenario) -> bool:
+    """Whether every future of it can be listed."""
+    from tcpsim.explore.explorable import obstacle
+
+    return obstacle(build(each)) is None
+
+
+def scenarios_text() -> str:
+    """All there is to run, grouped by theme, in the order in which a theme's first scenario is told."""
+    from tcpsim.host.clienteles import clienteles
+    from tcpsim.host.crowds import crowds
+
+    themes: dict[str, list[str]] = {}
+    stories = [(each.name, each.title) for each in clienteles()]
+    populations = [(each.name, each.title) for each in crowds()]
+    width = max(len(name) for name, _ in [*((each.name, "") for each in scenarios()), *stories, *populations])
+    for each in scenarios():
+        mark = "=" if explorable(each) else " "
+        themes.setdefault(each.theme, []).append(f"  {each.name:<{width}} {mark} {each.title}")
+    for theme, told in (
+        ("browsers and pools (tcpsim users NAME)", stories),
+        ("hosts that run out (tcpsim exhaust NAME)", populations),
+    ):
+        themes[theme] = [f"  {name:<{width}}   {title}" for name, title in told]
+    blocks = ["\n".join([theme, *lines]) for theme, lines in themes.items()]
+    blocks.insert(-2, _LEGEND)
+    return "\n\n".join(blocks) + "\n"
+
+
+def scenario_toml(name: str) -> str:
+    """A scenario as a file to start from."""
+    return catalogue.as_toml(find(name, "scenario", catalogue.scenario))
+
+
+def scenario_record(each: Scenario) -> dict[str, Any]:
+    """One of the list of docs/json.md."""
+    return {
+        "name": each.name,
+        "theme": each.theme,
+        "title": each.title,
+        "story": each.story,
+        "watch": each.watch,
+        "client": each.client,
+        "server": each.server,
+        "stack_client": each.stack_client,
+        "stack_server": each.stack_server,
+        "knobs": dict(each.knobs),
+        "loss": each.loss,
+        "delay_us": parse_duration(each.delay),
+        "middlebox": each.middlebox,
+        "drops": list(each.drops),
+        "horizon_us": each.horizon_us,
+        "explorable": explorable(each),
+        "concerns": each.concerns,
+        "cures": list(each.cures),
+        "in_vain": list(each.in_vain),
+        "parameters": [parameter_record(name, parameter) for name, parameter in each.parameters()],
+    }
+
+
+def behaviours_text() -> str:
+    """Clients first; a parameter is shown with its default."""
+    width = max(len(each.name) for each in behaviours())
+    lines: list[str] = []
+    for side in SIDES:
+        lines += [*([""] if lines else []), f"{side}s"]
+        for each in behaviours(side):
+            defaults = " ".join(f"{one.name}={one.default}" for one in each.parameters)
+            said = [*wrap(each.doc, _ROOM), *wrap(defaults, _ROOM)]
+            names = [each.name, *[""] * (len(said) - 1)]
+            lines += [f"  {name:<{width}} {words}" for name, words in zip(names, said, strict=True)]
+    return "\n".join(lines) + "\n"
+
+
+def behaviour_record(each: Behaviour) -> dict[str, Any]:
+    """One of the list of docs/json.md."""
+    return {
+        "side": each.side,
+        "name": each.name,
+        "does": each.doc,
+        "parameters": [parameter_record(one.name, one) for one in each.parameters],
+    }

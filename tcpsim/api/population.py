@@ -1,0 +1,312 @@
+"""`population`: many connections at once, and what their hosts hold over time.
+
+Owns: the function, and its result as words, rows, JSON and a picture. Refuses to know: how lives run (host)
+and what a leak is (measure).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any, Unpack
+
+from tcpsim.api.result import Pictured
+from tcpsim.api.settings import Named, Settings, chosen, settings
+from tcpsim.app import Program
+from tcpsim.draw.clock import length
+from tcpsim.draw.columns import columns
+from tcpsim.errors import InputError
+from tcpsim.host.census import Census
+from tcpsim.host.limits import HostLimits, Limits, own_limits
+from tcpsim.host.population import Arrivals, Plan, simulate
+from tcpsim.measure.leaks import leaked_connections, leaks
+from tcpsim.measure.table import first_met, over_time, peaks
+from tcpsim.pair import SIDES
+from tcpsim.scenario import Scenario, Setting, build
+from tcpsim.tcp.stack import Stack
+from tcpsim.units import format_duration, parse_duration, parse_rate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from tcpsim.measure.results import Table
+
+_SAMPLES = 240  # of the census over time, unless `every` says otherwise
+_MOST_SAMPLES = 1_000_000
+_MOST_CONNECTIONS = 100_000_000  # every birth is drawn before the run, eight bytes each
+_RECLAIMED = ("orphans", "minis", "pages")  # a kernel takes these back; of the rest it refuses more
+_SUBTITLE = 120  # characters on a line above the picture
+
+Progress = Callable[[int, int], None]
+Limited = Mapping[str, int]  # "server.descriptors": how many
+
+
+def population(
+    scenario: Named,
+    setting: Setting | None = None,
+    *,
+    rate: str | float,
+    for_: str | int,
+    settle: str | int = 0,
+    fixed: bool = False,
+    seed: int = 1,
+    limits: Limited | None = None,
+    every: str | int | None = None,
+    progress: Progress | None = None,
+    **changes: Unpack[Settings],
+) -> Population:
+    """Run many connections of a scenario, and count what their hosts hold.
+
+    >>> import tcpsim
+    >>> tcpsim.population("normal-close", client="never-closes", rate="2/s", for_="1min")
+    <Population normal-close: 130 of 130 connections hold a socket that will not go away by itself>
+
+    Args:
+        scenario: a scenario's name, the path of a TOML file, or a `Scenario`.
+        setting: changes of the scenario as one value; keywords lie on top of it.
+        rate: connections per second: 50, "50/s", "30/min".
+        for_: how long connections arrive; the command line's --for.
+        settle: how long to watch after that.
+        fixed: arrivals at equal distances instead of a Poisson process.
+        seed: decides every arrival, loss and choice.
+        limits: what a host has, such as {"server.descriptors": 1024}; the command line's --limit.
+        every: the step of the census over time (a 240th of the run).
+        progress: told (simulated time, horizon) in microseconds, about a hundred times.
+        **changes: any setting (`tcpsim.Setting`).
+
+    Raises:
+        InputError: a name that does not exist, or a value out of range.
+    """
+    story = chosen(scenario)
+    per_second, for_us = parse_rate(rate, "rate"), parse_duration(for_, "for")
+    settle_us = parse_duration(settle, "settle")
+    if for_us == 0:
+        raise InputError("for", "0s", "a time above zero")
+    expected = round(per_second * for_us / 1_000_000)
+    if expected > _MOST_CONNECTIONS:
+        found = f"{expected:,} connections expected ({per_second:g} per second for {format_duration(for_us)})"
+        raise InputError("rate and for", found, f"at most {_MOST_CONNECTIONS:,}")
+    horizon_us = for_us + settle_us
+    every_us = max(1, horizon_us // _SAMPLES) if every is None else parse_duration(every, "every")
+    if every_us == 0 or horizon_us // every_us > _MOST_SAMPLES:
+        raise InputError("every", format_duration(every_us), f"at least a {_MOST_SAMPLES:,}th of the run")
+    changed = settings(changes, setting)
+    pair = build(story, **changed)
+    plan = Plan(
+        kinds=((1.0, pair),),
+        arrivals=Arrivals(per_second, for_us=for_us, poisson=not fixed),
+        settle_us=settle_us,
+        seed=seed,
+        limits=_limits(limits or {}, own_limits(pair.server.system.end.stack)),
+    )
+    told = _told(changed) | (
+        {"limit": [f"{name}={number}" for name, number in limits.items()]} if limits else {}
+    )
+    return Population(story, told, plan, simulate(plan, progress), every_us)
+
+
+def _told(changed: Mapping[str, Any]) -> dict[str, str | list[str]]:
+    """Settings by the names of the options that give them."""
+    options = {"knobs": "set", "parameters": "with", "drops": "drop"}
+    told: dict[str, str | list[str]] = {}
+    for name, value in changed.items():
+        option = options.get(name, name.replace("_", "-"))
+        if isinstance(value, Mapping):
+            told[option] = [f"{key}={_word(each)}" for key, each in value.items()]
+        else:
+            told[option] = [_word(each) for each in value] if isinstance(value, tuple) else _word(value)
+    return told
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, Program | Stack):
+        return value.name
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def _limits(words: Limited, server: HostLimits) -> Limits:
+    """`client.ports` and so on, over the server's own; with a client limit all clients share a host."""
+    found: dict[str, dict[str, int]] = {side: {} for side in SIDES}
+    for place, number in words.items():
+        side, _, resource = place.partition(".")
+        whole = isinstance(number, int) and not isinstance(number, bool) and number >= 0
+        if side not in found or resource not in HostLimits._fields or not whole:
+            allowed = (
+                f"client or server, a dot, one of {', '.join(HostLimits._fields)}, = and an integer >= 0"
+            )
+            raise InputError("limit", repr(f"{place}={number}"), allowed)
+        found[side][resource] = number
+    client = HostLimits(**found["client"]) if found["client"] else None
+    return Limits(server=server._replace(**found["server"]), client=client)
+
+
+class Population(Pictured):
+    """What a population's hosts held when. `print()` shows the table at the horizon."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        changes: Mapping[str, str | list[str]],
+        plan: Plan,
+        census: Census,
+        every_us: int,
+    ) -> None:
+        self.scenario = scenario
+        self.changes = changes
+        self.plan = plan
+        self.census = census
+        self.every_us = every_us
+
+    @property
+    def connections(self) -> int:
+        """How many there were."""
+        return self.census.connections
+
+    @cached_property
+    def leaked(self) -> int:
+        """Connections that hold a socket which will not go away by itself."""
+        return leaked_connections(self.census)
+
+    def headline(self) -> str:
+        words = f"{self.leaked:,} of {self.connections:,} connections hold a socket that will not go away"
+        return f"{self.scenario.name}: {words} by itself"
+
+    def _table(self) -> Table:
+        return over_time(self.census, self.every_us)
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        census, plan = self.census, self.plan
+        rows = over_time(census, census.horizon_us).rows()
+        now = {_kind(row): row for row in rows if row["t_s"]}
+        sockets = [
+            {
+                "side": row["side"],
+                "state": row["state"],
+                "holder": row["holder"],
+                "count": now[_kind(row)]["count"],
+                "bytes": now[_kind(row)]["bytes"],
+                "peak": row["count"],
+                "peak_us": round(row["t_s"] * 1_000_000),
+            }
+            for row in peaks(census).rows()
+        ]
+        limits = {
+            f"{side} {resource}": limit
+            for side in SIDES
+            for resource, limit in plan.limits.of(side)._asdict().items()
+            if limit is not None
+        }
+        return {
+            "scenario": self.scenario.name,
+            "seed": plan.seed,
+            "rate_per_s": plan.arrivals.per_second,
+            "for_us": plan.arrivals.for_us,
+            "horizon_us": census.horizon_us,
+            "changed": self.changes,
+            "connections": census.connections,
+            "leaked_connections": self.leaked,
+            "sockets": sockets,
+            "leaks": leaks(census).rows(),
+            "refused": dict(sorted(census.refused.items())),
+            "limits": limits,
+            "first_met_us": self._first_met(limits),
+            "crashed": None if census.crashed is None else f"{census.crashed.side} {census.crashed.resource}",
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._document
+
+    def _first_met(self, limits: Mapping[str, int]) -> dict[str, int]:
+        """When each limit that was met was so for the first time."""
+        met: dict[str, int] = {}
+        for side in SIDES:
+            for resource in HostLimits._fields:
+                limit = limits.get(f"{side} {resource}")
+                met_us = None if limit is None else first_met(self.census, side, resource, limit)
+                if met_us is not None:
+                    met[f"{side} {resource}"] = met_us
+        crash = self.census.crashed
+        return met if crash is None else met | {f"{crash.side} {crash.resource}": crash.t_us}
+
+    def text(self) -> str:
+        document = self._document
+        fates: dict[tuple[str, str, str], dict[str, int]] = {}
+        for row in document["leaks"]:
+            fates.setdefault(_kind(row), {})[row["fate"]] = row["count"]
+        rows: list[tuple[str, ...]] = [("side", "state", "holder", "held", "will stay", "peak", "bytes held")]
+        for row in document["sockets"]:
+            lasting = fates.get(_kind(row), {})
+            staying = sum(lasting.get(fate, 0) for fate in ("permanent", "metastable", "descriptor"))
+            numbers = (f"{row['count']:,}", f"{staying:,}", f"{row['peak']:,}", _bytes(row["bytes"]))
+            rows.append((*_kind(row), *numbers))
+        changed = [f"with {_options(document['changed'])}"] if document["changed"] else []
+        lines = [f"{document['scenario']}: {_summary(document)}", *changed, "", *columns(rows, 3)]
+        leaked, connections = document["leaked_connections"], document["connections"]
+        share = f" ({100 * leaked / connections:.3g} %)" if connections else ""
+        dead = sum(row["count"] for row in document["leaks"] if row["fate"] == "descriptor")
+        lines += ["", f"{leaked:,} connections{share} hold a socket that will not go away by itself"]
+        if dead:
+            lines[-1] += f",\nand {dead:,} dead sockets (CLOSED) hold a descriptor until a program closes it"
+        lines += [_met(document, place, met_us) for place, met_us in document["first_met_us"].items()]
+        return "\n".join(lines) + "\n"
+
+    def figure(self) -> Figure:
+        from tcpsim.draw.census_figure import census_figure
+
+        table = over_time(self.census, self.every_us)
+        counts: dict[tuple[str, str], dict[int, int]] = {}
+        for row in table.rows():
+            series = counts.setdefault((row["side"], row["state"]), {})
+            t_us = round(row["t_s"] * 1_000_000)
+            series[t_us] = series.get(t_us, 0) + row["count"]
+        at_us = list(range(0, self.census.horizon_us + 1, self.every_us))
+        arrivals = self.plan.arrivals
+        words = f"{arrivals.per_second:g} connections/s for {length(arrivals.for_us or 0)}"
+        series_of = {kind: [series[t_us] for t_us in at_us] for kind, series in counts.items()}
+        changed = f"with {_options(self.changes)}" if self.changes else ""
+        subtitle = "\n".join(
+            [
+                f"{self.scenario.name}: {words}, seed {self.plan.seed}",
+                *wrap(changed, _SUBTITLE, break_on_hyphens=False),
+            ]
+        )
+        return census_figure(at_us, series_of, self.scenario.title, subtitle)
+
+
+def _kind(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return row["side"], row["state"], row["holder"]
+
+
+def _options(changed: Mapping[str, str | list[str]]) -> str:
+    """What was changed, as words of a command line."""
+    given = [
+        f"--{name} {shlex.quote(value)}"
+        for name, values in changed.items()
+        for value in ([values] if isinstance(values, str) else values)
+    ]
+    return " ".join(given)
+
+
+def _met(document: Mapping[str, Any], place: str, met_us: int) -> str:
+    """A limit, when it was first met, and who paid for that."""
+    fate = "killed" if place.endswith(_RECLAIMED) else "refused"
+    count = document["refused"].get(place, 0)
+    paid = f", {count:,} {fate}" if count else ""
+    if place == document["crashed"]:
+        paid = f": the kernel crashes, {count:,} later connections meet silence"
+    return f"{place}: the limit of {document['limits'][place]:,} first met after {length(met_us)}{paid}"
+
+
+def _summary(document: Mapping[str, Any]) -> str:
+    many = f"{document['connections']:,} connections in {length(document['for_us'])}"
+    return f"{many}, watched for {length(document['horizon_us'])}, seed {document['seed']}"
+
+
+def _bytes(number: int) -> str:
+    for power, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
+        if number >= 10 * 1024**power:
+            return f"{number / 1024**power:,.0f} {unit}"
+    return f"{number:,} B"

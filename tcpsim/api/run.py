@@ -1,0 +1,199 @@
+"""`run`: one connection, as a ladder with a verdict.
+
+Owns: the function, and what its result can be asked. Refuses to know: how a pair runs (scenario) and how a
+ladder is drawn (draw).
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from tcpsim.api.record import event_record, held_record
+from tcpsim.api.result import Pictured
+from tcpsim.api.settings import Named, Settings, chosen, horizon_us, settings, spelled
+from tcpsim.draw.ladder import ladder
+from tcpsim.draw.story import Story
+from tcpsim.draw.telling import tell
+from tcpsim.draw.verdict import last_change_us, verdict_text
+from tcpsim.pair import SIDES, Event, Held, Lost, Sent, Side
+from tcpsim.path import Seeded
+from tcpsim.scenario import Ended, Played, Scenario, Setting, Verdict, build, surprises
+from tcpsim.scenario import run as run_pair
+from tcpsim.tcp.state import State
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from tcpsim.measure.results import Table
+
+
+def run(
+    scenario: Named,
+    setting: Setting | None = None,
+    *,
+    seed: int = 1,
+    horizon: str | int | None = None,
+    **changes: Unpack[Settings],
+) -> Run:
+    """Run one connection until nothing is left to happen, or until the horizon.
+
+    >>> import tcpsim
+    >>> tcpsim.run("closewait-ignored-eof", delay="25ms")
+    <Run closewait-ignored-eof: permanent: client CLOSE-WAIT, server gone>
+    >>> tcpsim.run("normal-close", client="never-closes").permanent
+    True
+
+    Args:
+        scenario: a scenario's name, the path of a TOML file, or a `Scenario`.
+        setting: changes of the scenario as one value; keywords lie on top of it.
+        seed: decides every loss and every choice; the same seed gives the same run on every machine.
+        horizon: until when to watch, such as "1h"; the scenario has its own.
+        **changes: any setting (`tcpsim.Setting`), under the command line's name.
+
+    Raises:
+        InputError: a name that does not exist, or a value out of range.
+    """
+    story = chosen(scenario)
+    changed = settings(changes, setting)
+    pair = build(story, **changed)
+    until_us = horizon_us(story, horizon)
+    events: list[Event] = []
+    ended = run_pair(pair, Seeded(seed), until_us, events.append)
+    return Run(story, spelled(scenario), changed, seed, until_us, Played(pair, ended, tuple(events)))
+
+
+class Run(Pictured):
+    """One run: everything that happened, and how it ended. `print()` shows its ladder."""
+
+    def __init__(
+        self, scenario: Scenario, name: str, changes: dict[str, Any], seed: int, until_us: int, played: Played
+    ) -> None:
+        self.scenario = scenario
+        self.name = name
+        self.changes = changes
+        self.seed = seed
+        self.horizon_us = until_us
+        self.played = played
+
+    @property
+    def ended(self) -> Ended:
+        """The pair at its end."""
+        return self.played.ended
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """Everything that happened, in order; `t_us` is when, in microseconds."""
+        return self.played.events
+
+    @property
+    def verdict(self) -> Verdict:
+        """CLEAN, PERMANENT or RUNNING (at the horizon)."""
+        return self.ended.verdict
+
+    @property
+    def permanent(self) -> bool:
+        """A socket stays for ever: no event is left that could end it."""
+        return self.verdict is Verdict.PERMANENT
+
+    @property
+    def client(self) -> tuple[Held, ...]:
+        """The sockets that the client's host holds at the end."""
+        return self.ended.client
+
+    @property
+    def server(self) -> tuple[Held, ...]:
+        """The sockets that the server's host holds at the end."""
+        return self.ended.server
+
+    @cached_property
+    def surprises(self) -> tuple[str, ...] | None:
+        """In what the run did not end as the scenario expects; None if the scenario does not say."""
+        return None if self.scenario.expect is None else surprises(self.scenario.expect, self.played)
+
+    @property
+    def stacks(self) -> dict[Side, str]:
+        """The name of each side's stack."""
+        begun = self.played.begun
+        return {side: getattr(begun, side).system.end.stack.name for side in SIDES}
+
+    @cached_property
+    def story(self) -> Story:
+        """The events as the ladder tells them."""
+        titles = (f"client ({self.stacks['client']})", f"server ({self.stacks['server']})")
+        return tell(self.events, titles, self.horizon_us if self.verdict is Verdict.RUNNING else None)
+
+    def headline(self) -> str:
+        return f"{self.scenario.name}: {self.ended.describe()}"
+
+    def ladder(self) -> str:
+        """The ladder alone, as text."""
+        return ladder(self.story)
+
+    def summary(self) -> str:
+        """The verdict, what each side holds, and what was on the wire: four lines."""
+        return verdict_text(self.ended, self.events)
+
+    def text(self) -> str:
+        return f"{self.scenario.name}: {self.scenario.title}\n\n{self.ladder()}\n{self.summary()}"
+
+    def figure(self) -> Figure:
+        from tcpsim.draw.ladder_figure import ladder_figure
+
+        return ladder_figure(self.story, f"{self.scenario.title} ({self.scenario.name})")
+
+    def packetdrill(self, side: Side = "server") -> str:
+        """One end of the run as a packetdrill script, which passes when it is replayed.
+
+        Raises:
+            InputError: the run has what a script cannot say.
+        """
+        from tcpsim.conform.packetdrill.export import exported
+
+        machine = self.played.begun.server if side == "server" else self.played.begun.client
+        title = f"tcpsim run {self.name}: {self.scenario.title}"
+        return exported(self.events, side, machine.system.end.stack, title)
+
+    def _writers(self) -> dict[str, Any]:
+        return {**super()._writers(), ".pkt": self.save_packetdrill}
+
+    def save_packetdrill(self, path: str | PathLike[str], side: Side = "server") -> None:
+        """Write one end of the run as a script."""
+        self._write(Path(path), self.packetdrill(side))
+
+    def _table(self) -> Table:
+        from tcpsim.measure.results import Table
+
+        return Table.of_rows([event_record(event) for event in self.events])
+
+    def to_dict(self) -> dict[str, Any]:
+        sides: dict[str, Any] = {
+            side: {
+                "stack": self.stacks[side],
+                "state": _main_state(getattr(self.ended, side)),
+                "last_change_us": last_change_us(self.events, side),
+                "sockets": [held_record(held) for held in getattr(self.ended, side)],
+            }
+            for side in SIDES
+        }
+        return {
+            "scenario": self.scenario.name,
+            "seed": self.seed,
+            "verdict": str(self.verdict),
+            "half_open": self.ended.half_open,
+            "ended_us": self.ended.t_us,
+            "horizon_us": self.horizon_us,
+            **sides,
+            "segments": sum(isinstance(event, Sent) for event in self.events),
+            "lost": sum(isinstance(event, Lost) for event in self.events),
+            "resets": sum(isinstance(event, Sent) and event.segment.rst for event in self.events),
+            "events": [event_record(event) for event in self.events],
+        }
+
+
+def _main_state(held: tuple[Held, ...]) -> str:
+    """The state of a side with one socket; CLOSED where there is none, the states in one word if several."""
+    alive = [str(socket.state) for socket in held if socket.state is not State.CLOSED]
+    return " + ".join(alive) or str(State.CLOSED)

@@ -1,0 +1,181 @@
+"""How a user names a scenario and changes it: the arguments that all functions of the surface share.
+
+Owns: finding a scenario by its name or in a file, the settings by name, and their two spellings (the fields
+of `Setting`, and the options of the command line that can be repeated). Refuses to know: what a setting
+means (scenario).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypedDict, TypeVar
+
+from tcpsim.app import Program
+from tcpsim.app.behaviour import unknown
+from tcpsim.errors import InputError
+from tcpsim.pair import SIDES, Side
+from tcpsim.path import Distribution, Middlebox
+from tcpsim.scenario import Scenario, Setting, parse_scenario, scenario
+from tcpsim.tcp.stack import Stack
+from tcpsim.units import parse_duration
+
+Story = TypeVar("Story")
+Named = str | PathLike[str] | Scenario  # a scenario: its name, the path of a TOML file, or itself
+
+
+class SettingsButLoss(TypedDict, total=False):
+    """What may be changed of a scenario: the fields of `Setting`, with the types that a caller may pass.
+
+    A time is a text with a unit ("10ms") or an int of microseconds, a probability a number or "1%". The
+    command line gives a mapping or a list by repeating an option, and calls them --set (knobs), --with
+    (parameters) and --drop (drops); `set` and `drop` are understood here, too.
+    """
+
+    client: str | Program
+    server: str | Program
+    stack_client: str | Stack
+    stack_server: str | Stack
+    knobs: Mapping[str, Any]
+    set: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    loss_to_client: float | str | None
+    loss_to_server: float | str | None
+    loss_from: str | int
+    loss_side: Side
+    delay: str | int
+    jitter: str | Distribution
+    rate_bps: int
+    queue_packets: int
+    duplicate: float | str
+    reorder: float | str
+    reorder_extra: str | int
+    drops: str | Sequence[str]
+    drop: str | Sequence[str]
+    middlebox: str | Middlebox
+    client_port: int
+    server_port: int
+
+
+class Settings(SettingsButLoss, total=False):
+    """All of them: `loss` is the probability that a segment is lost, both ways."""
+
+    loss: float | str | None
+
+
+OPTIONS = {"set": "knobs", "with": "parameters", "drop": "drops"}  # the command line's word: the field
+NAMES = tuple(field.name for field in fields(Setting))
+
+
+def settings(given: Mapping[str, Any], base: Setting | None = None) -> dict[str, Any]:
+    """Keywords of a call as overrides for `build`; those of `base` lie under them. None changes nothing.
+
+    >>> settings({"loss": 0.01, "drop": "server FIN 2", "delay": None})
+    {'loss': 0.01, 'drops': ('server FIN 2',)}
+
+    Raises:
+        InputError: a name that is no setting, one given in both spellings, or two losses that exclude each
+            other.
+    """
+    found: dict[str, Any] = {}
+    plain = Setting()
+    for name in NAMES if base is not None else ():
+        if getattr(base, name) != getattr(plain, name):
+            found[name] = getattr(base, name)
+    named: dict[str, Any] = {}
+    for word, value in given.items():
+        name = OPTIONS.get(word, word)
+        if name not in NAMES:
+            raise unknown("setting", word, [*NAMES, *OPTIONS])
+        if name in named and value is not None:
+            raise InputError(word, f"{name} beside it", "one of the two: they are the same setting")
+        if value is not None:
+            named[name] = value
+    for one_way in ("loss_to_client", "loss_to_server"):
+        if "loss" in named and one_way in named:
+            found_words = f"{named[one_way]} beside loss {named['loss']}"
+            raise InputError(one_way, found_words, "either loss or a loss per direction")
+    found |= named
+    if "drops" in found:
+        found["drops"] = (found["drops"],) if isinstance(found["drops"], str) else tuple(found["drops"])
+    return found
+
+
+def chosen(named: Named) -> Scenario:
+    """The scenario of that name, the one in a TOML file, or the one passed.
+
+    >>> chosen("normal-close").name
+    'normal-close'
+
+    Raises:
+        InputError: there is none, or the file is not what it should be.
+        OSError: the file cannot be read.
+    """
+    if isinstance(named, Scenario):
+        return named
+    if not isinstance(named, str | PathLike):
+        raise InputError("scenario", repr(named), "a name, the path of a .toml file, or a Scenario")
+    path = Path(named)
+    if path.suffix != ".toml":
+        return find(str(named), "scenario", scenario)
+    try:
+        content = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(str(path), "bytes that are no UTF-8", "TOML, which is UTF-8") from None
+    return parse_scenario(content, path.name, path.stem)
+
+
+def spelled(named: Named) -> str:
+    """How a command line names it."""
+    return named.name if isinstance(named, Scenario) else str(named)
+
+
+def find(name: str, where: str, look_up: Callable[[str], Story]) -> Story:
+    """What `look_up` has under a name.
+
+    Raises:
+        InputError: nothing; the message says which command knows the name, if one does.
+    """
+    try:
+        return look_up(name)
+    except InputError:
+        for kind, names, command in _elsewhere():
+            if name in names:
+                raise InputError(where, f"{name!r}, {kind}", f"tcpsim {command} {name}") from None
+        raise
+
+
+def _elsewhere() -> list[tuple[str, set[str], str]]:
+    """The names of other commands; loaded when a name was not found, since most are known at once."""
+    from tcpsim.host.clienteles import clienteles
+    from tcpsim.host.crowds import crowds
+    from tcpsim.scenario import scenarios
+
+    return [
+        ("a scenario", {each.name for each in scenarios()}, "explain"),
+        ("a population", {each.name for each in crowds()}, "exhaust"),
+        ("a story of users", {each.name for each in clienteles()}, "users"),
+    ]
+
+
+def horizon_us(scenario: Scenario, horizon: str | int | None) -> int:
+    """Until when to watch: what was asked for, or what the scenario says."""
+    return scenario.horizon_us if horizon is None else parse_duration(horizon, "horizon")
+
+
+def stack_names(setting: Mapping[str, Any], scenario: Scenario) -> dict[str, str]:
+    """The names of both stacks, as set."""
+    names: dict[str, str] = {}
+    for side in SIDES:
+        found = setting.get(f"stack_{side}") or getattr(scenario, f"stack_{side}")
+        names[side] = found if isinstance(found, str) else found.name
+    return names
+
+
+def one_of_them(word: str, value: Any, known: Sequence[str]) -> Any:
+    """A word out of a few."""
+    if value not in known:
+        raise unknown(word, str(value), list(known))
+    return value

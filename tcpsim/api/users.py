@@ -1,0 +1,169 @@
+"""`users`: browsers and pools, each story told in several variants side by side.
+
+Owns: the function, and its result as a page, rows and JSON. Refuses to know: the stories (host.clienteles).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+from tcpsim.api.result import Result
+from tcpsim.api.settings import find
+from tcpsim.draw.clock import length
+from tcpsim.draw.ladder import WIDTH
+from tcpsim.errors import InputError
+from tcpsim.host.census import Census
+from tcpsim.host.clienteles import Clientele, Variant, clientele
+from tcpsim.host.population import simulate
+from tcpsim.measure.experience import NEVER_US, TIMES, measure
+from tcpsim.scenario.claims import claims_of
+
+if TYPE_CHECKING:
+    from tcpsim.measure.results import Table
+
+
+def users(
+    name: str,
+    *,
+    variant: str | None = None,
+    seed: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Users:
+    """Tell what browsers or a pool of connections do to a server, and it to them, variant by variant.
+
+    >>> import tcpsim
+    >>> found = tcpsim.users("three-idle-timeouts", variant="the pool's is the shortest")
+    >>> len(found.table())
+    1
+
+    Args:
+        name: a story (`tcpsim users` lists them).
+        variant: only the variants with this text in their names.
+        seed: decides every arrival, loss and choice.
+        progress: told (finished, all) before and after each variant.
+
+    Raises:
+        InputError: there is no such story or variant.
+    """
+    story = find(name, "users", clientele)
+    variants = [each for each in story.variants if variant is None or variant in each.name]
+    if not variants:
+        raise InputError("variant", repr(variant), "; ".join(each.name for each in story.variants))
+    runs = []
+    for done, each in enumerate(variants):
+        if progress is not None:
+            progress(done, len(variants))
+        runs.append((each, simulate(story.plan(each, seed))))
+    return Users(story, runs, seed)
+
+
+class Users(Result):
+    """What each variant of the story came to. `print()` shows the page."""
+
+    def __init__(self, story: Clientele, runs: list[tuple[Variant, Census]], seed: int) -> None:
+        self.story = story
+        self.runs = runs
+        self.seed = seed
+
+    def headline(self) -> str:
+        return f"{self.story.name}: {self.story.title}, {len(self.runs)} variants"
+
+    def text(self) -> str:
+        return _page(self.story, self.runs)
+
+    def _table(self) -> Table:
+        from tcpsim.measure.results import Table
+
+        rows = [{"variant": row["name"], **row["measures"]} for row in self.to_dict()["variants"]]
+        return Table.of_rows(rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        return _record(self.story, self.runs, self.seed)
+
+
+def _page(chosen: Clientele, runs: list[tuple[Variant, Census]]) -> str:
+    claims = [f'{claim.number} "{claim.quote}": {claim.judgement()}' for claim in claims_of(chosen.name)]
+    blocks = [
+        [f"{chosen.name}: {chosen.title}"],
+        wrap(chosen.story, WIDTH),
+        wrap(f"Look for: {chosen.watch}.", WIDTH),
+        _table(chosen, runs),
+        [line for claim in claims for line in wrap(claim, WIDTH, subsequent_indent="    ")],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _table(chosen: Clientele, runs: list[tuple[Variant, Census]]) -> list[str]:
+    """One line for each variant; below it, what went wrong."""
+    heads = [wrap(column, 12, break_on_hyphens=False) for column in chosen.columns]
+    height = max(map(len, heads))
+    rows = [
+        [variant.name, *(_words(column, measure(census, column)) for column in chosen.columns)]
+        for variant, census in runs
+    ]
+    wide = [max(len(row[0]) for row in rows)]
+    wide += [
+        max(*(len(row[place]) for row in rows), *(len(part) for part in head))
+        for place, head in enumerate(heads, start=1)
+    ]
+    lines = []
+    for line in range(height):
+        parts = ["", *([""] * (height - len(head)) + head for head in heads)]
+        cells = [part[line] if part else "" for part in parts]
+        lines.append(_line(cells, wide))
+    for (_, census), row in zip(runs, rows, strict=True):
+        lines.append(_line(row, wide))
+        trouble = _trouble(census)
+        if trouble:
+            lines.append(f"    {trouble}")
+    return lines
+
+
+def _line(cells: list[str], wide: list[int]) -> str:
+    first, *others = [cell.ljust(width) if place == 0 else cell.rjust(width)
+                      for place, (cell, width) in enumerate(zip(cells, wide, strict=True))]  # fmt: skip
+    return "  ".join([first, *others]).rstrip()
+
+
+def _words(column: str, value: float) -> str:
+    if column in TIMES:
+        return "never" if value == NEVER_US else length(int(value))
+    return f"{value:,.0f}"
+
+
+def _trouble(census: Census) -> str:
+    """What failed, and on which connections."""
+    counts = Counter(census.experience.outcomes)
+    told = [
+        f"{count:,} {what}" for what, count in sorted(counts.items()) if what not in ("answered", "complete")
+    ]
+    return f"failed: {', '.join(told)}" if told else ""
+
+
+def _record(chosen: Clientele, runs: list[tuple[Variant, Census]], seed: int) -> dict[str, Any]:
+    """The document of docs/json.md."""
+    return {
+        "name": chosen.name,
+        "seed": seed,
+        "rate_per_s": chosen.per_second,
+        "variants": [
+            {
+                "name": variant.name,
+                "measures": {
+                    column: None if value == NEVER_US else value
+                    for column in ("asked", "done", *chosen.columns)
+                    for value in [measure(census, column)]
+                },
+                "outcomes": dict(sorted(Counter(census.experience.outcomes).items())),
+                "errors": [
+                    {"error": error, "reused": reused, "count": count}
+                    for (error, reused), count in sorted(census.experience.stumbles.items())
+                ],
+                "refused": dict(sorted(census.refused.items())),
+            }
+            for variant, census in runs
+        ],
+    }
