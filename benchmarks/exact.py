@@ -15,9 +15,9 @@ from __future__ import annotations
 from time import process_time
 from typing import Any
 
+from tcpsim.catalogue import build, scenario
 from tcpsim.explore.chain import explore
 from tcpsim.explore.leaks import answer
-from tcpsim.scenario import build, scenario
 
 WEEK_US = 7 * 86_400_000_000
 NS3_US = 208

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from tcpsim.catalogue import build, scenario
 from tcpsim.draw.curves import Axes, Figure, footnote, panel_title, sheet, state_colour
 from tcpsim.draw.sheet import INK
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.table import over_time
-from tcpsim.scenario import build, scenario
 from tcpsim.units import parse_duration
 
 STEM = "buggy_share_and_keepalivetimeout"

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from tcpsim.catalogue import build, scenario
 from tcpsim.draw.curves import (
     Axes,
     Figure,
@@ -29,7 +30,6 @@ from tcpsim.explore.curves import Look, occupancy
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.interval import clopper_pearson
 from tcpsim.pair import SIDES, Pair
-from tcpsim.scenario import build, scenario
 from tcpsim.tcp.state import State
 
 STEM = "exact_leaks_against_loss"

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from experiments import memory_words
+from tcpsim.catalogue import build, scenario
 from tcpsim.draw.curves import (
     bytes_axis,
     footnote,
@@ -26,7 +27,6 @@ from tcpsim.draw.sheet import QUIET, Axes, Figure, series_colour
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.table import over_time
 from tcpsim.pair import SIDES
-from tcpsim.scenario import build, scenario
 from tcpsim.tcp.stack import stack
 
 STEM = "growth_in_a_day"

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from tcpsim.catalogue import build, scenario
 from tcpsim.draw.curves import band, footnote, label_ends, label_inside, panel_title, percent_axis, sheet
 from tcpsim.draw.sheet import QUIET, Axes, Figure, series_colour
 from tcpsim.explore.chain import explore
 from tcpsim.explore.curves import Look, Occupancy, occupancy
 from tcpsim.explore.growth import Stream, descriptors, growth, time_to
 from tcpsim.pair import Pair
-from tcpsim.scenario import build, scenario
 from tcpsim.tcp.state import State
 
 STEM = "growth_in_thirty_days"

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from tcpsim.catalogue import build, scenario
 from tcpsim.draw.curves import footnote, label_ends, panel_title, percent_axis, sheet
 from tcpsim.draw.sheet import QUIET, Axes, Figure, series_colour
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.interval import wilson
 from tcpsim.measure.leaks import leaked_connections
-from tcpsim.scenario import build, scenario
 
 STEM = "leaks_against_loss"
 SEED = 1

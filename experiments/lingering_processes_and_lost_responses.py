@@ -27,12 +27,12 @@ from tcpsim.app import (
     shutdown,
     wait,
 )
+from tcpsim.catalogue import run
 from tcpsim.draw.curves import Axes, Figure, footnote, panel_title, percent_axis, sheet
 from tcpsim.draw.sheet import series_colour
 from tcpsim.measure.interval import wilson
 from tcpsim.pair import Event, Returned, new_pair
 from tcpsim.path import Seeded, make_path
-from tcpsim.scenario import run
 from tcpsim.sockets import Accept, Recv
 from tcpsim.tcp.stack import stack
 

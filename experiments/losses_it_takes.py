@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from tcpsim.catalogue import Scenario, build, run, scenario, scenarios
 from tcpsim.draw.curves import Axes, Figure, footnote, sheet, state_colour
 from tcpsim.draw.sheet import INK, QUIET, RULE
 from tcpsim.explore.chain import Chain, explore
@@ -25,7 +26,6 @@ from tcpsim.explore.solve import classes
 from tcpsim.explore.ways import Way, Ways
 from tcpsim.pair import Event, Sent
 from tcpsim.path import Quiet
-from tcpsim.scenario import Scenario, build, run, scenario, scenarios
 from tcpsim.tcp.segment import Segment
 from tcpsim.tcp.state import State
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from tcpsim.catalogue import build, scenario
 from tcpsim.draw.curves import (
     Axes,
     count_axis,
@@ -25,7 +26,6 @@ from tcpsim.host.browser import Browsers
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.experience import measure
 from tcpsim.path import Exponential
-from tcpsim.scenario import build, scenario
 
 STEM = "page_time_and_connections"
 SEED = 1

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from experiments import memory_words
+from tcpsim.catalogue import build, scenario
 from tcpsim.draw.curves import footnote, sheet, state_colour
 from tcpsim.draw.sheet import INK, QUIET, Axes, Figure
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.table import over_time
 from tcpsim.pair import SIDES
-from tcpsim.scenario import build, scenario
 
 STEM = "timeout_and_keepalive"
 SEED = 1

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from tcpsim.catalogue import build, scenario
 from tcpsim.draw.clock import length
 from tcpsim.draw.curves import Axes, Figure, footnote, sheet, state_colour
 from tcpsim.draw.sheet import ALARM, INK, QUIET, RULE
@@ -21,7 +22,6 @@ from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.host.view import usage
 from tcpsim.measure.table import first_met, used
 from tcpsim.pair import Side
-from tcpsim.scenario import build, scenario
 from tcpsim.tcp.stack import stack
 from tcpsim.units import parse_duration
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from experiments import memory_words
+from tcpsim.catalogue import build, scenario
 from tcpsim.draw.curves import (
     bytes_axis,
     count_axis,
@@ -25,7 +26,6 @@ from tcpsim.draw.curves import (
 from tcpsim.draw.sheet import Axes, Figure, series_colour
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.table import over_time
-from tcpsim.scenario import build, scenario
 
 STEM = "with_and_without_timeout"
 SEED = 1

@@ -30,8 +30,8 @@ Choose from what there is, or bring your own:
 
 Every result prints itself (`print(result)`), is one line in a shell and a picture or a table in a notebook,
 and has `.table()` (tidy rows), `.to_dict()` (JSON) and `.save(path)` (the suffix says what). A mistake raises
-`InputError`: one line that says where, what was found and what is allowed. Times are texts with a unit ("10ms")
-or integers of microseconds.
+`InputError`: one line that says where, what was found and what is allowed. Times are texts with a unit
+("10ms") or integers of microseconds.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from tcpsim import app as steps
+    from tcpsim import steps as steps
     from tcpsim.api.check import check as check
     from tcpsim.api.compare import compare as compare
     from tcpsim.api.exact import exact as exact
@@ -59,11 +59,11 @@ if TYPE_CHECKING:
     from tcpsim.api.run import run as run
     from tcpsim.api.users import users as users
     from tcpsim.app.program import Program as Program
+    from tcpsim.catalogue.scenario import Scenario as Scenario
+    from tcpsim.catalogue.scenario import Setting as Setting
     from tcpsim.errors import InputError as InputError
-    from tcpsim.scenario.scenario import Scenario as Scenario
-    from tcpsim.scenario.scenario import Setting as Setting
 
-# Where each name comes from; loaded when it is first used (PEP 562), so that nobody waits for what he does not use.
+# Where each name comes from; loaded when it is first used (PEP 562): nobody waits for what he does not use.
 _HOME = {
     "run": "tcpsim.api.run",
     "compare": "tcpsim.api.compare",
@@ -80,8 +80,8 @@ _HOME = {
     "stacks": "tcpsim.api.lists",
     "middleboxes": "tcpsim.api.lists",
     "states": "tcpsim.api.lists",
-    "Scenario": "tcpsim.scenario.scenario",
-    "Setting": "tcpsim.scenario.scenario",
+    "Scenario": "tcpsim.catalogue.scenario",
+    "Setting": "tcpsim.catalogue.scenario",
     "Program": "tcpsim.app.program",
     "InputError": "tcpsim.errors",
 }
@@ -90,7 +90,7 @@ __all__ = ["__version__", "steps", *_HOME]
 
 def __getattr__(name: str) -> Any:
     if name == "steps":
-        found: Any = import_module("tcpsim.app")
+        found: Any = import_module("tcpsim.steps")
     elif name in _HOME:
         found = getattr(import_module(_HOME[name]), name)
     else:

@@ -34,14 +34,15 @@ TABLE = {
     "sockets": Room(("tcp",), (), "what a system call returns"),
     "path": Room(("tcp",), (), "what may happen to a segment"),
     "app": Room(("sockets",), (), "what programs do"),
+    "steps": Room(("app",), (), "the steps of a user's program"),
     "pair": Room(("app", "path"), (), "two machines and a path"),
-    "scenario": Room(("pair",), (), "the catalogue"),
-    "host": Room(("scenario",), ("simpy",), "many pairs, one host"),
-    "explore": Room(("scenario",), ("networkx", "numpy"), "every branch"),
-    "conform": Room(("scenario",), ("msgspec",), "judged by others"),
+    "catalogue": Room(("pair",), (), "the catalogue"),
+    "host": Room(("catalogue",), ("simpy",), "many pairs, one host"),
+    "explore": Room(("catalogue",), ("networkx", "numpy"), "every branch"),
+    "conform": Room(("catalogue",), ("msgspec",), "judged by others"),
     "measure": Room(("host", "explore", "conform"), ("numpy",), "leaks, census, sweeps"),
     "draw": Room(("measure",), ("matplotlib", "networkx", "numpy"), "ladders, diagrams, curves"),
-    "api": Room(("draw",), (), "what `import tcpsim` offers"),
+    "api": Room(("draw", "steps"), ("matplotlib",), "what `import tcpsim` offers"),
     "cli": Room(("api",), ("click", "rich"), "the command line"),
     "experiments": Room(("draw",), ("numpy", "polars"), "one file, one question"),
 }
@@ -49,7 +50,7 @@ TABLE = {
 COMMON = ("errors", "units")
 
 # A clock, a generator or a thread below `host` would end the rule "state and now come in, state comes out".
-PURE = ("tcp", "sockets", "path", "app", "pair", "scenario")
+PURE = ("tcp", "sockets", "path", "app", "pair", "catalogue")
 FORBIDDEN_BELOW_HOST = {"time", "datetime", "random", "secrets", "socket", "threading", "asyncio", "os"}
 
 
@@ -75,7 +76,8 @@ class Import(NamedTuple):
         parts = self.name.split(".")
         if parts[0] in ("experiments", "benchmarks", "tests"):
             return parts[0]
-        return parts[1] if parts[0] == "tcpsim" and len(parts) > 1 else None
+        inside = parts[0] == "tcpsim" and len(parts) > 1 and parts[1] != "__version__"
+        return parts[1] if inside else None
 
 
 def imports() -> Iterator[Import]:

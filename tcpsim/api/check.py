@@ -13,13 +13,13 @@ from tcpsim.api.result import Result
 from tcpsim.api.settings import Named, Settings, chosen, settings
 from tcpsim.api.ways import LOSSES, way_json, way_ladder, way_words
 from tcpsim.app.behaviour import unknown
+from tcpsim.catalogue import Scenario, Setting, build
 from tcpsim.errors import InputError
 from tcpsim.explore.anyorder import ROOM
 from tcpsim.explore.chain import LIMIT
 from tcpsim.explore.properties import Checked, Finding, Kind, Property
 from tcpsim.explore.properties import check as ask
 from tcpsim.explore.statements import PROPERTIES
-from tcpsim.scenario import Scenario, Setting, build
 
 if TYPE_CHECKING:
     from tcpsim.measure.results import Table
@@ -41,9 +41,9 @@ def check(
     """Ask what holds in every future of a connection, whatever is lost.
 
     >>> import tcpsim
-    >>> found = tcpsim.check("closewait-ignored-eof", "everybody-gone", stack_server="rfc9293")
+    >>> found = tcpsim.check("closewait-ignored-eof", "orphan-has-timer", stack_server="rfc9293")
     >>> found
-    <Check closewait-ignored-eof: everybody-gone fails>
+    <Check closewait-ignored-eof: orphan-has-timer fails>
 
     Args:
         scenario: a scenario's name, the path of a TOML file, or a `Scenario`.

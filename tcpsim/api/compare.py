@@ -15,12 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Unpack
 
 from tcpsim.api.result import Result
 from tcpsim.api.settings import Named, Settings, chosen, settings
-from tcpsim.draw.clock import clock, length
-from tcpsim.draw.ladder import WIDTH
-from tcpsim.draw.words import reads_in_words
-from tcpsim.errors import InputError
-from tcpsim.pair import SIDES, Sent
-from tcpsim.scenario import (
+from tcpsim.catalogue import (
     Played,
     Scenario,
     Setting,
@@ -34,6 +29,11 @@ from tcpsim.scenario import (
     play,
     sockets_in_words,
 )
+from tcpsim.draw.clock import clock, length
+from tcpsim.draw.ladder import WIDTH
+from tcpsim.draw.words import reads_in_words
+from tcpsim.errors import InputError
+from tcpsim.pair import SIDES, Sent
 from tcpsim.units import format_duration, parse_duration
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ def compare(
     """Run a scenario as it is, with each fix, and with all of them together.
 
     >>> import tcpsim
-    >>> found = tcpsim.compare("closewait-ignored-eof", ["client-closes", "fin-timeout=30s"])
+    >>> found = tcpsim.compare("closewait-ignored-eof", "client-closes")
     >>> found
-    <Comparison closewait-ignored-eof: as it is permanent, client-closes clean, fin-timeout=30s permanent>
+    <Comparison closewait-ignored-eof: as it is permanent, client-closes clean>
 
     Args:
         scenario: a scenario's name, the path of a TOML file, or a `Scenario`.

@@ -25,6 +25,7 @@ from tcpsim.api.over_time import (
 from tcpsim.api.result import Pictured
 from tcpsim.api.settings import Named, SettingsButLoss, chosen, settings
 from tcpsim.api.ways import way_json, way_ladder, way_words
+from tcpsim.catalogue import Scenario, Setting, build
 from tcpsim.draw.clock import length
 from tcpsim.draw.columns import columns
 from tcpsim.errors import InputError
@@ -32,7 +33,6 @@ from tcpsim.explore.chain import LIMIT
 from tcpsim.explore.flow import graph
 from tcpsim.explore.leaks import Answer, End, Kind, answer
 from tcpsim.explore.ways import Way, Ways
-from tcpsim.scenario import Scenario, Setting, build
 from tcpsim.units import parse_duration, parse_probability
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def exact(
     >>> import tcpsim
     >>> answer = tcpsim.exact("one-rst-stack", loss=[0.1, 0.3])
     >>> answer.permanent.round(3).tolist()
-    [0.1, 0.301]
+    [0.1, 0.3]
 
     Args:
         scenario: a scenario's name, the path of a TOML file, or a `Scenario`.

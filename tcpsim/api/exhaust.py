@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from tcpsim.api.compare import with_fix
 from tcpsim.api.result import Result
 from tcpsim.api.settings import find
+from tcpsim.catalogue import changes
+from tcpsim.catalogue.claims import claims_of
 from tcpsim.draw.clock import length
 from tcpsim.draw.ladder import WIDTH
 from tcpsim.errors import InputError
@@ -22,8 +24,6 @@ from tcpsim.host.crowds import CLUSTER_BYTES, KNOBS, SYMPTOMS, Crowd, Limit, cro
 from tcpsim.host.limits import Restart
 from tcpsim.measure.exhaustion import Ran, run_out
 from tcpsim.measure.table import first_met
-from tcpsim.scenario import changes
-from tcpsim.scenario.claims import claims_of
 from tcpsim.units import format_duration, parse_duration, parse_rate
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from tcpsim.api.lists import scenario_record
 from tcpsim.api.result import Pictured
 from tcpsim.api.run import run
 from tcpsim.api.settings import Named, chosen, spelled
+from tcpsim.catalogue import Contrast, Played, Scenario, Verdict, fix, play
+from tcpsim.catalogue.claims import Claim, claims_of
 from tcpsim.draw.clock import clock
 from tcpsim.draw.ladder import WIDTH, ladder
 from tcpsim.draw.telling import tell
 from tcpsim.draw.verdict import verdict_text
 from tcpsim.draw.words import reads_in_words
 from tcpsim.pair import Called, Event, Returned
-from tcpsim.scenario import Contrast, Played, Scenario, Verdict, fix, play
-from tcpsim.scenario.claims import Claim, claims_of
 from tcpsim.sockets import Bind, Listen, SetSockOpt, Socket
 
 if TYPE_CHECKING:

@@ -9,17 +9,17 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from tcpsim import scenario as catalogue
+from tcpsim import catalogue
 from tcpsim.api.record import parameter_record
 from tcpsim.api.result import Pictured
 from tcpsim.api.settings import Named, chosen, find
 from tcpsim.app import behaviour as registry
 from tcpsim.app.behaviour import Behaviour, Side
+from tcpsim.catalogue import Scenario, build
 from tcpsim.pair import SIDES
 from tcpsim.path import Middlebox
 from tcpsim.path import middlebox as one_middlebox
 from tcpsim.path import middleboxes as names_of_middleboxes
-from tcpsim.scenario import Scenario, build
 from tcpsim.tcp import stack as profiles
 from tcpsim.tcp.stack import Stack
 from tcpsim.units import parse_duration

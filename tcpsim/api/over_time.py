@@ -151,7 +151,7 @@ def held_text(held: Held | None, loss: float) -> list[str]:
 
 
 def held_json(held: Held | None) -> dict[str, Any]:
-    """The `over_time` of docs/cli.md: for each loss rate a list of numbers, one for each time."""
+    """The `over_time` of docs/json.md: for each loss rate a list of numbers, one for each time."""
     if held is None:
         return {}
     asked, found = held.asked, held.found
@@ -193,7 +193,7 @@ def times(
 
 
 def times_json(found: Times | None) -> dict[str, Any]:
-    """The `times` and `ended` of docs/cli.md."""
+    """The `times` and `ended` of docs/json.md."""
     if found is None:
         return {}
     return {

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from tcpsim.api.result import Pictured
 from tcpsim.api.settings import Named, Settings, chosen, settings
 from tcpsim.app import Program
+from tcpsim.catalogue import Scenario, Setting, build
 from tcpsim.draw.clock import length
 from tcpsim.draw.columns import columns
 from tcpsim.errors import InputError
@@ -24,7 +25,7 @@ from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.leaks import leaked_connections, leaks
 from tcpsim.measure.table import first_met, over_time, peaks
 from tcpsim.pair import SIDES
-from tcpsim.scenario import Scenario, Setting, build
+from tcpsim.path import Middlebox
 from tcpsim.tcp.stack import Stack
 from tcpsim.units import format_duration, parse_duration, parse_rate
 
@@ -37,6 +38,8 @@ _SAMPLES = 240  # of the census over time, unless `every` says otherwise
 _MOST_SAMPLES = 1_000_000
 _MOST_CONNECTIONS = 100_000_000  # every birth is drawn before the run, eight bytes each
 _RECLAIMED = ("orphans", "minis", "pages")  # a kernel takes these back; of the rest it refuses more
+_PROBABILITIES = ("loss", "loss_to_client", "loss_to_server", "duplicate", "reorder")
+_TIMES = ("delay", "loss_from", "reorder_extra")
 _SUBTITLE = 120  # characters on a line above the picture
 
 Progress = Callable[[int, int], None]
@@ -61,7 +64,7 @@ def population(
 
     >>> import tcpsim
     >>> tcpsim.population("normal-close", client="never-closes", rate="2/s", for_="1min")
-    <Population normal-close: 130 of 130 connections hold a socket that will not go away by itself>
+    <Population normal-close: 111 of 111 connections hold a socket that will not go away by itself>
 
     Args:
         scenario: a scenario's name, the path of a TOML file, or a `Scenario`.
@@ -114,16 +117,19 @@ def _told(changed: Mapping[str, Any]) -> dict[str, str | list[str]]:
     for name, value in changed.items():
         option = options.get(name, name.replace("_", "-"))
         if isinstance(value, Mapping):
-            told[option] = [f"{key}={_word(each)}" for key, each in value.items()]
+            told[option] = [f"{key}={each}" for key, each in value.items()]
         else:
-            told[option] = [_word(each) for each in value] if isinstance(value, tuple) else _word(value)
+            told[option] = list(value) if isinstance(value, tuple) else _word(name, value)
     return told
 
 
-def _word(value: Any) -> str:
-    if isinstance(value, Program | Stack):
+def _word(name: str, value: Any) -> str:
+    """A setting's value as an option takes it."""
+    if isinstance(value, Program | Stack | Middlebox):
         return value.name
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
+    if name in _PROBABILITIES and not isinstance(value, str):
+        return f"{100 * value:.12g}%"
+    return format_duration(value) if name in _TIMES and isinstance(value, int) else str(value)
 
 
 def _limits(words: Limited, server: HostLimits) -> Limits:

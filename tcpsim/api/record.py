@@ -1,4 +1,4 @@
-"""Events and sockets as JSON objects: the stable form that docs/cli.md describes.
+"""Events and sockets as JSON objects: the stable form that docs/json.md describes.
 
 Owns: keys and their order. Refuses to know: words for people (draw).
 """

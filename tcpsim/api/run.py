@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Unpack
 from tcpsim.api.record import event_record, held_record
 from tcpsim.api.result import Pictured
 from tcpsim.api.settings import Named, Settings, chosen, horizon_us, settings, spelled
+from tcpsim.catalogue import Ended, Played, Scenario, Setting, Verdict, build, surprises
+from tcpsim.catalogue import run as run_pair
 from tcpsim.draw.ladder import ladder
 from tcpsim.draw.story import Story
 from tcpsim.draw.telling import tell
 from tcpsim.draw.verdict import last_change_us, verdict_text
 from tcpsim.pair import SIDES, Event, Held, Lost, Sent, Side
 from tcpsim.path import Seeded
-from tcpsim.scenario import Ended, Played, Scenario, Setting, Verdict, build, surprises
-from tcpsim.scenario import run as run_pair
 from tcpsim.tcp.state import State
 
 if TYPE_CHECKING:

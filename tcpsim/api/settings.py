@@ -15,10 +15,10 @@ from typing import Any, TypedDict, TypeVar
 
 from tcpsim.app import Program
 from tcpsim.app.behaviour import unknown
+from tcpsim.catalogue import Scenario, Setting, parse_scenario, scenario
 from tcpsim.errors import InputError
 from tcpsim.pair import SIDES, Side
 from tcpsim.path import Distribution, Middlebox
-from tcpsim.scenario import Scenario, Setting, parse_scenario, scenario
 from tcpsim.tcp.stack import Stack
 from tcpsim.units import parse_duration
 
@@ -149,9 +149,9 @@ def find(name: str, where: str, look_up: Callable[[str], Story]) -> Story:
 
 def _elsewhere() -> list[tuple[str, set[str], str]]:
     """The names of other commands; loaded when a name was not found, since most are known at once."""
+    from tcpsim.catalogue import scenarios
     from tcpsim.host.clienteles import clienteles
     from tcpsim.host.crowds import crowds
-    from tcpsim.scenario import scenarios
 
     return [
         ("a scenario", {each.name for each in scenarios()}, "explain"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tcpsim.api.result import Result
 from tcpsim.api.settings import find
+from tcpsim.catalogue.claims import claims_of
 from tcpsim.draw.clock import length
 from tcpsim.draw.ladder import WIDTH
 from tcpsim.errors import InputError
@@ -19,7 +20,6 @@ from tcpsim.host.census import Census
 from tcpsim.host.clienteles import Clientele, Variant, clientele
 from tcpsim.host.population import simulate
 from tcpsim.measure.experience import NEVER_US, TIMES, measure
-from tcpsim.scenario.claims import claims_of
 
 if TYPE_CHECKING:
     from tcpsim.measure.results import Table
@@ -35,9 +35,9 @@ def users(
     """Tell what browsers or a pool of connections do to a server, and it to them, variant by variant.
 
     >>> import tcpsim
-    >>> found = tcpsim.users("three-idle-timeouts", variant="the pool's is the shortest")
-    >>> len(found.table())
-    1
+    >>> found = tcpsim.users("three-idle-timeouts", variant="pool, server, firewall")
+    >>> found.table()[0]["variant"]
+    'pool, server, firewall'
 
     Args:
         name: a story (`tcpsim users` lists them).

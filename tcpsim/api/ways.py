@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from tcpsim.catalogue import Scenario, Verdict, build
+from tcpsim.catalogue import run as run_pair
 from tcpsim.draw.ladder import ladder
 from tcpsim.draw.telling import tell
 from tcpsim.explore.ways import Way
 from tcpsim.pair import Event
 from tcpsim.path import Quiet
-from tcpsim.scenario import Scenario, Verdict, build
-from tcpsim.scenario import run as run_pair
 
 LOSSES = ("loss_to_client", "loss_to_server")
 

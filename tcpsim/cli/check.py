@@ -32,7 +32,7 @@ def _list(context: click.Context, parameter: click.Parameter, asked: bool) -> No
     "Say what holds in every future of SCENARIO, whatever is lost; what fails, with its shortest ladder.",
     (
         "tcpsim check closewait-ignored-eof --stack-server rfc9293",
-        "tcpsim check simultaneous-close --property everybody-gone --any-order",
+        "tcpsim check simultaneous-close --property can-end-clean --any-order",
     ),
 )
 @scenario_argument

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tcpsim.api.compare import compare
+from tcpsim.catalogue import fixes
 from tcpsim.cli.options import (
     JSON,
     SEED,
@@ -17,7 +18,6 @@ from tcpsim.cli.options import (
     subcommand,
 )
 from tcpsim.cli.show import print_json, print_text
-from tcpsim.scenario import fixes
 
 
 def _epilog() -> str:

@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 
 import click
 
+from tcpsim.catalogue import build, scenarios
 from tcpsim.cli.options import SEED, duration, output, setting, setting_options
 from tcpsim.cli.show import print_text
 from tcpsim.conform.lab import Job, job, record, small
 from tcpsim.conform.lab.situations import find, names
 from tcpsim.conform.traces import judge
 from tcpsim.draw.clock import clock
-from tcpsim.scenario import build, scenarios
 from tcpsim.tcp.state import parse_state
 from tcpsim.units import format_duration
 

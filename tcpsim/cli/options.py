@@ -66,19 +66,19 @@ class Command(click.Command):
         try:
             return super().invoke(ctx)
         except InputError as error:
-            raise InputError(self._by_option(error.where), error.found, error.allowed) from None
+            options = [
+                (each, max(each.opts, key=len)) for each in self.params if isinstance(each, click.Option)
+            ]
+            names = {(each.name or "").rstrip("_"): option for each, option in options}
+            names |= {option.lstrip("-").replace("-", "_"): option for _, option in options}
+            where = re.sub(r"^\w+( and \w+)?", lambda words: _options(r"\w+", words[0], names), error.where)
+            found, allowed = (_options(r"\w+_\w+", str(each), names) for each in (error.found, error.allowed))
+            raise InputError(where, found, allowed) from None
 
-    def _by_option(self, where: str) -> str:
-        names = {
-            (each.name or "").rstrip("_"): max(each.opts, key=len)
-            for each in self.params
-            if isinstance(each, click.Option)
-        }
-        return re.sub(r"^\w+( and \w+)?", lambda found: _words(found[0], names), where)
 
-
-def _words(words: str, names: dict[str, str]) -> str:
-    return " and ".join(names.get(word, word) for word in words.split(" and "))
+def _options(pattern: str, words: str, names: dict[str, str]) -> str:
+    """Words in which each argument's name that matches is the name of its option."""
+    return re.sub(rf"\b{pattern}\b", lambda word: names.get(word[0], word[0]), words)
 
 
 def subcommand(
@@ -163,7 +163,7 @@ def completed_by(names: Names) -> Callable[[click.Context, click.Parameter, str]
 
 
 def _scenarios() -> list[str]:
-    from tcpsim.scenario import scenarios
+    from tcpsim.catalogue import scenarios
 
     return [each.name for each in scenarios()]
 

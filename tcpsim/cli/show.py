@@ -41,7 +41,7 @@ def print_text(text: str) -> None:
     """Text as it is; on a terminal, states and losses in colour. Never wrapped."""
     if not _can_encode(text):
         text = text.translate(_PLAIN)
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+    if os.environ.get("NO_COLOR") or not (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
         sys.stdout.write(text)
         return
     from rich.console import Console

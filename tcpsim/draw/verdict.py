@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tcpsim.catalogue import Ended, Verdict, sockets_in_words
 from tcpsim.draw.clock import clock
 from tcpsim.pair import SIDES, Event, Happened, Lost, Sent, Side, StateChanged
-from tcpsim.scenario import Ended, Verdict, sockets_in_words
 from tcpsim.tcp.state import Holder, State
 
 _ENDS_OF_MACHINES = ("vanishes", "reboots")

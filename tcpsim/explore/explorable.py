@@ -20,7 +20,7 @@ _CONTINUOUS = (Uniform, Exponential, LogNormal)
 def obstacle(pair: Pair) -> str | None:
     """What is drawn from a continuous distribution, in words; None: every future can be listed.
 
-    >>> from tcpsim.scenario import build, scenario
+    >>> from tcpsim.catalogue import build, scenario
     >>> obstacle(build(scenario("normal-close")))
     >>> obstacle(build(scenario("normal-close"), jitter="uniform(1ms,2ms)"))
     'jitter: uniform(1ms, 2ms)'

@@ -15,12 +15,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tcpsim.catalogue import sockets_in_words
 from tcpsim.explore.branch import View
 from tcpsim.explore.chain import LIMIT, Chain, explore, no_collection
 from tcpsim.explore.rates import rates
 from tcpsim.explore.solve import Class, Solution, classes, solve
 from tcpsim.pair import Pair, Side
-from tcpsim.scenario import sockets_in_words
 from tcpsim.tcp.state import State
 
 Array = NDArray[np.float64]

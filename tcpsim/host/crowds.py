@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tcpsim.app.behaviour import unknown
+from tcpsim.catalogue import build, merged, scenario
 from tcpsim.host.limits import HostLimits, Limits, Restart, own_limits
 from tcpsim.host.population import Arrivals, Plan
 from tcpsim.pair import Side
-from tcpsim.scenario import build, merged, scenario
 from tcpsim.tcp.stack import Stack
 from tcpsim.units import parse_duration
 

@@ -141,9 +141,9 @@ def test_times_as_a_table(tcpsim: Tcpsim) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--for", "1h"), "--for: found no --rate"),
-        (("--fixed", "--at", "1h"), "--fixed: found no --rate"),
-        (("--rate", "5"), "neither --at nor --for"),
+        (("--for", "1h"), "--for: found no rate"),
+        (("--fixed", "--at", "1h"), "--fixed: found no rate"),
+        (("--rate", "5"), "neither at nor for"),
         (("--rate", "5", "--for", "0s"), "a time above zero"),
         (("--rate", "50000/s", "--for", "30d"), "at most 100,000,000"),
         (("--at", "1h:1s:5"), "FIRST before LAST"),
@@ -151,7 +151,10 @@ def test_times_as_a_table(tcpsim: Tcpsim) -> None:
         (("--loss", "0:1"), "FIRST:LAST:COUNT"),
         (("--loss", "0:0.3:1"), "a COUNT from 2"),
         (("--loss", "2"), "--loss"),
-        (("--loss-to-client", "0.1", "--loss-to-server", "0.1"), "--loss for the other way"),
+        (
+            ("--loss-to-client", "0.1", "--loss-to-server", "0.1"),
+            "--loss-to-client: found --loss-to-server beside it",
+        ),
         (("--limit", "0"), "--limit"),
         (("--with", "server.delay=exp(2s)"), "fixed times"),
     ],

@@ -125,7 +125,7 @@ def test_a_restart_says_what_became_of_the_sockets(tcpsim: Tcpsim) -> None:
         (["orphan-storm", "--restart-at", "soon"], "--restart-at: found 'soon'"),
         (["orphan-storm", "--limit", "0"], "--limit: found '0'"),
         (["orphan-storm", "--fix", "nothing"], "--fix: found 'nothing'"),
-        (["orphan-storm", "--rate", "1e9"], "rate: found"),
+        (["orphan-storm", "--rate", "1e9"], "--rate: found"),
     ],
 )
 def test_a_mistake_is_one_line(tcpsim: Tcpsim, arguments: list[str], complaint: str) -> None:

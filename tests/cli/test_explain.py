@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
+from tcpsim.catalogue import scenarios
+from tcpsim.catalogue.claims import claims
 from tcpsim.draw.ladder import WIDTH
-from tcpsim.scenario import scenarios
-from tcpsim.scenario.claims import claims
 
 Tcpsim = Callable[..., tuple[int, str, str]]
 NAMES = [each.name for each in scenarios()]

@@ -91,7 +91,7 @@ def test_ctrl_c_is_one_line_and_leaves_no_file(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys\n"
         "from tcpsim import cli\n"
-        "from tcpsim.cli import population\n"
+        "from tcpsim.api import population\n"
         "real = population.simulate\n"
         "def simulate(plan, progress=None):\n"
         "    signal.setitimer(signal.ITIMER_REAL, 0.2)\n"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from tcpsim.catalogue import scenarios
 from tcpsim.draw.ladder import WIDTH
-from tcpsim.scenario import scenarios
 
 Tcpsim = Callable[..., tuple[int, str, str]]
 SECOND = 1_000_000

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tcpsim.app import Program, close, connect, listen, reboot
+from tcpsim.catalogue import build, scenario
 from tcpsim.conform.lab import job, small
 from tcpsim.conform.lab.calls import answered, told
 from tcpsim.conform.lab.job import sysctls_of
@@ -19,7 +20,6 @@ from tcpsim.conform.traces import calls as replayed
 from tcpsim.conform.traces.schema import Row
 from tcpsim.errors import InputError
 from tcpsim.path import Rule, parse_rule, rule_from_trace
-from tcpsim.scenario import build, scenario
 from tcpsim.sockets import (
     POLLIN,
     POLLRDHUP,

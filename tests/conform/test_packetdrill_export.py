@@ -6,12 +6,12 @@ from functools import cache
 
 import pytest
 
+from tcpsim.catalogue import build, run, scenario, scenarios
 from tcpsim.conform.packetdrill import Verdict, judge, survey
 from tcpsim.conform.packetdrill.export import exported
 from tcpsim.errors import InputError
 from tcpsim.pair import SIDES, Event, Pair, Side
 from tcpsim.path import Seeded
-from tcpsim.scenario import build, run, scenario, scenarios
 
 NAMES = [each.name for each in scenarios()]
 

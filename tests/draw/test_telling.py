@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from tcpsim.app import Program, accept, close, fork, listen, receive, send
+from tcpsim.catalogue import build, run, scenario, scenarios
 from tcpsim.draw import ladder as text
 from tcpsim.draw.ladder_figure import ladder_figure
 from tcpsim.draw.story import Story
 from tcpsim.draw.telling import tell
 from tcpsim.pair import Arrived, Event, Lost, Sent
 from tcpsim.path import Seeded
-from tcpsim.scenario import build, run, scenario, scenarios
 
 ROUGH = {"loss": 0.1, "reorder": 0.3, "reorder_extra": "15ms", "duplicate": 0.1, "jitter": "exp(5ms)"}
 

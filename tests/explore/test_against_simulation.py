@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tcpsim.catalogue import Verdict, build, run, scenario, scenarios
 from tcpsim.explore import branch
 from tcpsim.explore.explorable import obstacle
 from tcpsim.explore.leaks import Answer, Kind, answer
@@ -23,7 +24,6 @@ from tcpsim.measure.interval import binomial_p_value, holm
 from tcpsim.pair import Pair
 from tcpsim.path import Seeded
 from tcpsim.path.path import Flight
-from tcpsim.scenario import Verdict, build, run, scenario, scenarios
 from tcpsim.tcp.state import State
 from tests.explore.worlds import WEEK_US, leaver, one_rst, opens_and_closes
 from tests.host.worlds import run as populate

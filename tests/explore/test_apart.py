@@ -14,13 +14,13 @@ import pytest
 
 from tcpsim.app import accept, choose, close, connect, ignore, listen, wait
 from tcpsim.app.program import Program
+from tcpsim.catalogue import build, scenario, scenarios
 from tcpsim.explore.apart import Apart, Turns, apart
 from tcpsim.explore.branch import Steps
 from tcpsim.explore.chain import Chain, explore
 from tcpsim.explore.explorable import obstacle
 from tcpsim.pair import Pair, new_pair
 from tcpsim.path import SIDES, Fixed, GilbertElliott, Path, make_path
-from tcpsim.scenario import build, scenario, scenarios
 from tcpsim.tcp.stack import stack
 
 STATES = 400

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tcpsim.catalogue import build, scenario
 from tcpsim.explore.chain import explore
 from tcpsim.explore.curves import Occupancy, occupancy
 from tcpsim.explore.flow import ROOM, graph
@@ -15,7 +16,6 @@ from tcpsim.explore.leaks import answer
 from tcpsim.explore.over_time import over_time
 from tcpsim.explore.tree import tree
 from tcpsim.pair import SIDES, Pair, census
-from tcpsim.scenario import build, scenario
 from tcpsim.tcp.state import State
 from tests.explore.worlds import WEEK_US, both_close, leaver, opens_and_closes
 

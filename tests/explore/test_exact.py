@@ -11,6 +11,7 @@ import pytest
 
 from tcpsim.app import accept, close, connect, ignore, listen, send
 from tcpsim.app.program import Program
+from tcpsim.catalogue import build, run, scenario
 from tcpsim.errors import InputError
 from tcpsim.explore.chain import explore
 from tcpsim.explore.leaks import Kind, answer, in_words, kind_of
@@ -18,7 +19,6 @@ from tcpsim.explore.solve import classes, solve_exactly
 from tcpsim.explore.tree import tree
 from tcpsim.pair import Event, Pair, Sent, census, new_pair
 from tcpsim.path import GilbertElliott, Quiet, make_path
-from tcpsim.scenario import build, run, scenario
 from tcpsim.tcp.segment import Segment
 from tcpsim.tcp.stack import Stack, stack
 from tests.explore.worlds import WEEK_US, both_close, leaver, one_rst, opens_and_closes

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from tcpsim.catalogue import build, scenario, scenarios
 from tcpsim.errors import InputError
 from tcpsim.explore.chain import explore
 from tcpsim.explore.explorable import obstacle
-from tcpsim.scenario import build, scenario, scenarios
 
 
 @pytest.mark.parametrize("name", [each.name for each in scenarios()])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tcpsim.catalogue import build, scenario
 from tcpsim.errors import InputError
 from tcpsim.explore.chain import explore
 from tcpsim.explore.curves import Look, occupancy
@@ -17,7 +18,6 @@ from tcpsim.explore.law import independent, poisson
 from tcpsim.host.population import Arrivals
 from tcpsim.measure.table import over_time
 from tcpsim.pair import Pair, Side
-from tcpsim.scenario import build, scenario
 from tcpsim.tcp.state import Holder, State
 from tests.explore.worlds import WEEK_US, both_close, leaver
 from tests.host.worlds import run as populate

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from tcpsim.app import flow, orders, program, receiving, steps, waiting
+from tcpsim.catalogue import build, scenario
 from tcpsim.explore.branch import Steps
 from tcpsim.pair import Event, Noted, Pair, advance, census
 from tcpsim.pair.key import Keys
 from tcpsim.path import Seeded
-from tcpsim.scenario import build, scenario
 from tcpsim.tcp import key as tcp_key
 from tcpsim.tcp import outlook
 from tcpsim.tcp import seen as tcp_seen

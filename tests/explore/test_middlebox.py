@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tcpsim.catalogue import build, scenario
 from tcpsim.explore.branch import Steps
 from tcpsim.explore.leaks import answer
 from tcpsim.explore.tree import tree
 from tcpsim.explore.ways import Ways
 from tcpsim.pair import Pair
 from tcpsim.path import Loss, Middlebox, Side, make_path, middlebox
-from tcpsim.scenario import build, scenario
 from tests.explore.test_exact import _by_chain, _describe
 from tests.explore.worlds import ESTABLISHED_BY_US, WEEK_US, leaver
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tcpsim.catalogue import build, scenario
 from tcpsim.explore.properties import Kind, Property, Step, check
 from tcpsim.explore.statements import (
     PROPERTIES,
@@ -16,7 +17,6 @@ from tcpsim.explore.statements import (
 )
 from tcpsim.pair import Arrived, Called, Kill, Pair, Sent, advance, call, census, new_pair
 from tcpsim.path import Quiet, make_path
-from tcpsim.scenario import build, scenario
 from tcpsim.sockets import Close
 from tcpsim.tcp import acks
 from tcpsim.tcp.end import End

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tcpsim.catalogue import run
 from tcpsim.explore.leaks import Kind, answer, in_words
 from tcpsim.explore.ways import Ways
 from tcpsim.pair import census
 from tcpsim.path import Quiet, make_path
-from tcpsim.scenario import run
 from tests.explore.worlds import WEEK_US, leaver, opens_and_closes
 
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from tcpsim.catalogue import changes
 from tcpsim.errors import InputError
 from tcpsim.host.census import Census
 from tcpsim.host.crowds import CLUSTER_BYTES, Crowd, crowd, crowds
@@ -14,7 +15,6 @@ from tcpsim.host.limits import Restart
 from tcpsim.host.population import simulate
 from tcpsim.measure.exhaustion import Exhaustion, Ran, run_out
 from tcpsim.measure.table import first_met, peaks, used
-from tcpsim.scenario import changes
 from tcpsim.units import parse_duration
 
 KEPT = "persistent-connections"

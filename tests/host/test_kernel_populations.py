@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from tcpsim.catalogue import build, scenario
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.leaks import leaks
-from tcpsim.scenario import build, scenario
 
 N = 4_500
 PLAIN = {

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tcpsim.app.orders import Order
+from tcpsim.catalogue import build, scenario
 from tcpsim.errors import InputError
 from tcpsim.host.browser import SOUND, Browsers
 from tcpsim.host.census import Census
@@ -20,7 +21,6 @@ from tcpsim.host.users import Quit, Tell, Users
 from tcpsim.measure.table import used
 from tcpsim.pair import FIRST_PID, Kill, Pair, advance, call
 from tcpsim.path import Quiet
-from tcpsim.scenario import build, scenario
 from tests.host.test_browser import held
 from tests.host.worlds import MINUTE, ordered
 

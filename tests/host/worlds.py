@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from tcpsim.app import behaviour
+from tcpsim.catalogue import build, scenario
 from tcpsim.host.census import Census
 from tcpsim.host.population import Plan, simulate
 from tcpsim.pair import Pair, new_pair
 from tcpsim.path import make_path
-from tcpsim.scenario import build, scenario
 from tcpsim.tcp.stack import Stack, stack
 
 MINUTE = 60_000_000

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from tcpsim.app import behaviour, close, connect, poll_for_eof, send, set_option
 from tcpsim.app.program import Program
+from tcpsim.catalogue import build, scenario
 from tcpsim.host.census import Census
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.leaks import leaked_connections, leaks
 from tcpsim.pair import new_pair
 from tcpsim.path import make_path
-from tcpsim.scenario import build, scenario
 from tcpsim.tcp.stack import stack
 
 HOUR = 3_600_000_000

@@ -1,4 +1,4 @@
-"""docs/claims.md, printed from tcpsim/scenario/claims.toml: `python -m tests.scenario.page`, or `make docs`.
+"""docs/claims.md, printed from tcpsim/catalogue/claims.toml: `python -m tests.scenario.page`, or `make docs`.
 
 Owns: the page, and what the short names of tests in that file stand for. Refuses to know: whether the
 claims are true (the tests they name) and whether those exist (test_claims).
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tcpsim.catalogue import Scenario, scenario
+from tcpsim.catalogue.claims import VERDICTS, Claim, claims
 from tcpsim.host.clienteles import Clientele, clientele, clienteles
 from tcpsim.host.crowds import Crowd, crowd, crowds
-from tcpsim.scenario import Scenario, scenario
-from tcpsim.scenario.claims import VERDICTS, Claim, claims
 from tests.scenario.stories import anchor
 
 ROOT = Path(__file__).parent.parent.parent
@@ -28,7 +28,7 @@ and pools `tcpsim users NAME`), the test that holds it to that, its picture or i
 *holds*, *holds only on* certain stacks, or *refined*. The lists of the Apache page (what ends FIN_WAIT_2,
 which systems have a timeout) are told in our words.
 
-`make docs` prints this page from [claims.toml](../tcpsim/scenario/claims.toml); a test looks up every
+`make docs` prints this page from [claims.toml](../tcpsim/catalogue/claims.toml); a test looks up every
 scenario, test and figure that it names, and runs the claims about stacks on all of them.
 """
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tcpsim.catalogue import Scenario, scenarios
 from tcpsim.cli.explain import explanation
-from tcpsim.scenario import Scenario, scenarios
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "scenarios.md"
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tcpsim.app import Program, close, connect
+from tcpsim.catalogue import Setting, build, run, scenario, scenarios
 from tcpsim.errors import InputError
 from tcpsim.path import Link, Loss, Quiet, Uniform, parse_rule
 from tcpsim.path.rule import Script
-from tcpsim.scenario import Setting, build, run, scenario, scenarios
 from tcpsim.tcp.stack import stack
 
 

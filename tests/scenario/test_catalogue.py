@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from tcpsim.app import behaviours
+from tcpsim.catalogue import Ended, Scenario, Verdict, build, run, scenario, scenarios, surprises
+from tcpsim.catalogue import play as play_scenario
 from tcpsim.pair import Arrived, Event, Noted, Returned, Sent, StateChanged, TimerFired
 from tcpsim.path import Seeded
-from tcpsim.scenario import Ended, Scenario, Verdict, build, run, scenario, scenarios, surprises
-from tcpsim.scenario import play as play_scenario
 from tcpsim.tcp.segment import flag_letters
 from tcpsim.tcp.state import State
 

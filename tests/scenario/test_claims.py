@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from tcpsim.catalogue import Scenario, Verdict, play, scenario, scenarios
+from tcpsim.catalogue.claims import VERDICTS, Claim, claims
 from tcpsim.host.clienteles import Clientele, clienteles
 from tcpsim.host.crowds import CLUSTER_BYTES, crowd, crowds
 from tcpsim.host.population import simulate
-from tcpsim.scenario import Scenario, Verdict, play, scenario, scenarios
-from tcpsim.scenario.claims import VERDICTS, Claim, claims
 from tcpsim.tcp.stack import names
 from tcpsim.tcp.state import State
 from tests.scenario import stories

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from tcpsim.catalogue import Played, build, play, run, scenario
 from tcpsim.pair import Called, Event, Returned, Sent, StateChanged, TimerFired
 from tcpsim.path import Quiet
-from tcpsim.scenario import Played, build, play, run, scenario
 from tcpsim.tcp.state import State
 
 S = 1_000_000

@@ -10,8 +10,8 @@ from pathlib import Path
 from textwrap import wrap
 
 from tcpsim.app import behaviours
+from tcpsim.catalogue import build, run, scenario
 from tcpsim.path import Quiet
-from tcpsim.scenario import build, run, scenario
 
 TABLE = Path(__file__).with_name("every_pairing.txt")
 HORIZON_US = 4 * 3_600_000_000

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tcpsim.catalogue import as_toml, build, changes, cured, parse_scenario, play, scenarios, surprises
 from tcpsim.errors import InputError
 from tcpsim.path import Tracker
-from tcpsim.scenario import as_toml, build, changes, cured, parse_scenario, play, scenarios, surprises
 
 SMALL = """\
 horizon = "1h"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tcpsim.catalogue import changes, cured, fixes, play, scenario, scenarios
 from tcpsim.errors import InputError
-from tcpsim.scenario import changes, cured, fixes, play, scenario, scenarios
 
 WITH_CURES = [each for each in scenarios() if each.cures or each.in_vain]
 

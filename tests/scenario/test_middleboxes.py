@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tcpsim.catalogue import Played, build, play, scenario, scenarios
 from tcpsim.draw.ladder import ladder
 from tcpsim.draw.telling import tell
 from tcpsim.pair import Arrived, Lost, Sent
 from tcpsim.path import Link, Loss, OneWay, Side, Tracker, middlebox
-from tcpsim.scenario import Played, build, play, scenario, scenarios
 
 S = 1_000_000
 

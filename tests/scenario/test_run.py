@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tcpsim.app import Program, accept, close, connect, fork, ignore, listen, receive, repeat, send, wait
+from tcpsim.catalogue import Ended, Verdict, build, ended, run, scenario
 from tcpsim.pair import advance, new_pair, next_time
 from tcpsim.path import Quiet, make_path
-from tcpsim.scenario import Ended, Verdict, build, ended, run, scenario
 from tcpsim.tcp.stack import stack
 
 HOUR = 3_600_000_000

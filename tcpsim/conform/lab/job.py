@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from tcpsim.app.program import Program, Reboot, Running
+from tcpsim.catalogue import run
 from tcpsim.errors import InputError
 from tcpsim.pair import FIRST_PID, SIDES, Machine, Pair, Side
 from tcpsim.path import Link, Path, Seeded, Tracker
-from tcpsim.scenario import run
 from tcpsim.tcp.stack import Stack, knobs, stack
 from tcpsim.units import format_duration
 

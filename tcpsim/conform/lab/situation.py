@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tcpsim.app import Program, Step
+from tcpsim.catalogue import build, scenario
 from tcpsim.pair import Pair
-from tcpsim.scenario import build, scenario
 from tcpsim.units import parse_duration
 
 _FRAME = "normal-close"  # the scenario whose path and stacks they use
@@ -37,7 +37,7 @@ class Situation:
         return parse_duration(self.horizon, f"{self.name}.horizon")
 
     def pair(self, overrides: Mapping[str, Any]) -> Pair:
-        """The pair, with fields of `tcpsim.scenario.Setting` changed or added to."""
+        """The pair, with fields of `tcpsim.catalogue.Setting` changed or added to."""
         changed = dict(overrides)
         changed["knobs"] = {**self.knobs, **changed.get("knobs", {})}
         changed["drops"] = (*self.drops, *changed.get("drops", ()))

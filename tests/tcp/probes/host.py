@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tcpsim.app import accept, behaviour, close, connect, ignore, listen, receive, send, vanish
 from tcpsim.app.program import Program
+from tcpsim.catalogue import build, scenario
 from tcpsim.host.census import Census
 from tcpsim.host.limits import HostLimits, Limits, own_limits
 from tcpsim.host.population import Arrivals, Plan, simulate
@@ -11,7 +12,6 @@ from tcpsim.host.view import usage, view
 from tcpsim.measure.table import used
 from tcpsim.pair import Pair, Side, advance, new_pair, next_time
 from tcpsim.path import Seeded, make_path
-from tcpsim.scenario import build, scenario
 from tcpsim.tcp.stack import Stack
 from tests.tcp.probes.battery import S, probe
 

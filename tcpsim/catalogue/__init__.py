@@ -1,12 +1,12 @@
 """The catalogue: named, documented set-ups that become pairs; fixes; one run of a pair, with its verdict."""
 
-from tcpsim.scenario.as_toml import as_toml
-from tcpsim.scenario.catalogue import scenario, scenarios
-from tcpsim.scenario.files import parse_scenario
-from tcpsim.scenario.fixes import Fix, changes, fix, fixes
-from tcpsim.scenario.play import Played, about_reads, cured, cured_us, play, surprises
-from tcpsim.scenario.run import Ended, Verdict, ended, run, sockets_in_words
-from tcpsim.scenario.scenario import Contrast, Expect, Scenario, Setting, build, merged
+from tcpsim.catalogue.as_toml import as_toml
+from tcpsim.catalogue.files import parse_scenario
+from tcpsim.catalogue.fixes import Fix, changes, fix, fixes
+from tcpsim.catalogue.play import Played, about_reads, cured, cured_us, play, surprises
+from tcpsim.catalogue.run import Ended, Verdict, ended, run, sockets_in_words
+from tcpsim.catalogue.scenario import Contrast, Expect, Scenario, Setting, build, merged
+from tcpsim.catalogue.themes import scenario, scenarios
 
 __all__ = [
     "Contrast",

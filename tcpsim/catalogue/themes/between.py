@@ -7,8 +7,8 @@ compare).
 
 from __future__ import annotations
 
-from tcpsim.scenario.catalogue.ends import CLEAN, GONE, ONLY_FD, PERMANENT
-from tcpsim.scenario.scenario import Contrast, Expect, Scenario
+from tcpsim.catalogue.scenario import Contrast, Expect, Scenario
+from tcpsim.catalogue.themes.ends import CLEAN, GONE, ONLY_FD, PERMANENT
 
 SCENARIOS = (
     Scenario(

@@ -8,8 +8,8 @@ comes to its end (the tests run each and compare).
 
 from __future__ import annotations
 
-from tcpsim.scenario.catalogue.ends import CLEAN, GONE, ONLY_FD, PERMANENT, RUNNING
-from tcpsim.scenario.scenario import Contrast, Expect, Scenario
+from tcpsim.catalogue.scenario import Contrast, Expect, Scenario
+from tcpsim.catalogue.themes.ends import CLEAN, GONE, ONLY_FD, PERMANENT, RUNNING
 
 SCENARIOS = (
     Scenario(

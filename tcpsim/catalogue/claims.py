@@ -36,7 +36,7 @@ class Claim(NamedTuple):
 @cache
 def claims() -> tuple[Claim, ...]:
     """All of them, document by document."""
-    text = (resources.files("tcpsim.scenario") / "claims.toml").read_text(encoding="utf-8")
+    text = (resources.files("tcpsim.catalogue") / "claims.toml").read_text(encoding="utf-8")
     found = []
     for key, document in tomllib.loads(text).items():
         for number, entry in enumerate(document["claims"], start=1):

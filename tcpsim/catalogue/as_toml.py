@@ -11,8 +11,8 @@ from typing import Any
 
 from tcpsim.app import find
 from tcpsim.app.behaviour import Side
+from tcpsim.catalogue.scenario import Expect, Scenario
 from tcpsim.pair import SIDES
-from tcpsim.scenario.scenario import Expect, Scenario
 
 
 def as_toml(scenario: Scenario) -> str:

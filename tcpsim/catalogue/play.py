@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from tcpsim.catalogue.run import ONLY_FD, Ended, run, sockets_in_words
+from tcpsim.catalogue.scenario import Expect, Scenario, build
 from tcpsim.pair import SIDES, Event, Pair, Returned, Sent, Side, StateChanged
 from tcpsim.path import Seeded
-from tcpsim.scenario.run import ONLY_FD, Ended, run, sockets_in_words
-from tcpsim.scenario.scenario import Expect, Scenario, build
 from tcpsim.sockets import Recv
 from tcpsim.tcp.state import State
 from tcpsim.units import format_duration, parse_duration

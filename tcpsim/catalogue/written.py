@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from tcpsim.app.behaviour import unknown
+from tcpsim.catalogue.fixes import changes
 from tcpsim.errors import InputError
 from tcpsim.path import parse_rule
-from tcpsim.scenario.fixes import changes
 from tcpsim.units import parse_duration, parse_probability
 
 T = TypeVar("T")

@@ -12,10 +12,10 @@ from typing import Any
 
 from tcpsim.app import Program, find
 from tcpsim.app.behaviour import DELAY, Behaviour, Parameter, Side, unknown
+from tcpsim.catalogue.run import Verdict
 from tcpsim.errors import InputError
 from tcpsim.pair import SIDES, Pair, new_pair
 from tcpsim.path import Distribution, Loss, Middlebox, Path, make_path, middlebox, parse_distribution
-from tcpsim.scenario.run import Verdict
 from tcpsim.tcp.stack import Stack, stack
 from tcpsim.units import parse_duration, parse_probability
 
@@ -51,7 +51,7 @@ class Scenario:
     `arguments` are parameters of the behaviours: a plain name sets it on each side that has it,
     "client.delay" on one side. `knobs` are fields of a stack's profile, or own names; a plain one turns
     both stacks, "middlebox.close_wait" the NAT or firewall between. `drops` are rules in words (see
-    `tcpsim.path.script`). `cures` are fixes (see `tcpsim.scenario.fixes`) that free the host which the
+    `tcpsim.path.script`). `cures` are fixes (see `tcpsim.catalogue.fixes`) that free the host which the
     scenario `concerns` (None: both) of its connections, or let the client read where it failed; `in_vain` are
     some that do not.
     """

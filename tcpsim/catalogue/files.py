@@ -35,13 +35,9 @@ from typing import Any
 
 from tcpsim.app import find
 from tcpsim.app.behaviour import DELAY, Behaviour, Side, unknown
-from tcpsim.errors import InputError
-from tcpsim.pair import SIDES
-from tcpsim.path import middlebox, middleboxes, parse_distribution
-from tcpsim.path.middlebox import FIELDS, sources
-from tcpsim.scenario.run import Verdict
-from tcpsim.scenario.scenario import Expect, Scenario
-from tcpsim.scenario.written import (
+from tcpsim.catalogue.run import Verdict
+from tcpsim.catalogue.scenario import Expect, Scenario
+from tcpsim.catalogue.written import (
     Reader,
     Table,
     a_fix,
@@ -57,6 +53,10 @@ from tcpsim.scenario.written import (
     text,
     time,
 )
+from tcpsim.errors import InputError
+from tcpsim.pair import SIDES
+from tcpsim.path import middlebox, middleboxes, parse_distribution
+from tcpsim.path.middlebox import FIELDS, sources
 from tcpsim.tcp.stack import Stack, knob_names, names, stack
 
 _KINDS = {field.name: str(field.type) for field in fields(Stack) if field.name != "name"}

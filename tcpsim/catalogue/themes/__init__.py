@@ -7,7 +7,8 @@ stories; each theme is a module beside this one.
 from __future__ import annotations
 
 from tcpsim.app.behaviour import unknown
-from tcpsim.scenario.catalogue import (
+from tcpsim.catalogue.scenario import Scenario
+from tcpsim.catalogue.themes import (
     between,
     close_wait,
     fin_wait_2,
@@ -18,7 +19,6 @@ from tcpsim.scenario.catalogue import (
     ordinary,
     systems,
 )
-from tcpsim.scenario.scenario import Scenario
 
 _ALL = (
     *ordinary.SCENARIOS,

@@ -6,8 +6,8 @@ comes to its end (the tests run each and compare).
 
 from __future__ import annotations
 
-from tcpsim.scenario.catalogue.ends import CLEAN, GONE
-from tcpsim.scenario.scenario import Contrast, Expect, Scenario
+from tcpsim.catalogue.scenario import Contrast, Expect, Scenario
+from tcpsim.catalogue.themes.ends import CLEAN, GONE
 
 SCENARIOS = (
     Scenario(

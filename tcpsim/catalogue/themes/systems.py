@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tcpsim.scenario.catalogue.ends import GONE, PERMANENT, RUNNING
-from tcpsim.scenario.run import Verdict
-from tcpsim.scenario.scenario import Contrast, Expect, Scenario
+from tcpsim.catalogue.run import Verdict
+from tcpsim.catalogue.scenario import Contrast, Expect, Scenario
+from tcpsim.catalogue.themes.ends import GONE, PERMANENT, RUNNING
 
 
 class _System(NamedTuple):

@@ -5,7 +5,7 @@ Owns: short names for verdicts and for hosts that hold nothing any more. Refuses
 
 from __future__ import annotations
 
-from tcpsim.scenario.run import ONLY_FD, Verdict
+from tcpsim.catalogue.run import ONLY_FD, Verdict
 
 __all__ = ["CLEAN", "GONE", "ONLY_FD", "PERMANENT", "RUNNING"]
 

@@ -1,0 +1,68 @@
+"""The steps that a program is made of, for `tcpsim.Program`.
+
+A program is read aloud from top to bottom. Its socket calls block as a program's calls do, and what a call
+returns decides what comes next:
+
+    >>> import tcpsim
+    >>> from tcpsim.steps import close, connect, receive_to_eof, send, wait
+    >>> slow = tcpsim.Program([connect(), send(100), receive_to_eof(), wait("5min"), close()], name="slow")
+    >>> tcpsim.run("normal-close", client=slow).permanent
+    False
+
+Clients begin with `connect`, servers with `listen` and `accept`. `close`, `shutdown` and `abort` end a
+connection; `ignore` leaves the socket open for ever. A time is a text with a unit or an integer of microseconds.
+
+Owns: nothing; the steps are in `tcpsim.app`. This is the name under which a user finds them.
+"""
+
+from tcpsim.app import (
+    abort,
+    accept,
+    choose,
+    close,
+    connect,
+    crash,
+    fork,
+    ignore,
+    leave,
+    listen,
+    pause,
+    poll_for_eof,
+    reboot,
+    receive,
+    receive_to_eof,
+    repeat,
+    send,
+    set_option,
+    shutdown,
+    vanish,
+    wait,
+    wait_if_any,
+    wait_until,
+)
+
+__all__ = [
+    "abort",
+    "accept",
+    "choose",
+    "close",
+    "connect",
+    "crash",
+    "fork",
+    "ignore",
+    "leave",
+    "listen",
+    "pause",
+    "poll_for_eof",
+    "reboot",
+    "receive",
+    "receive_to_eof",
+    "repeat",
+    "send",
+    "set_option",
+    "shutdown",
+    "vanish",
+    "wait",
+    "wait_if_any",
+    "wait_until",
+]
