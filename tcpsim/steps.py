@@ -10,7 +10,8 @@ returns decides what comes next:
     False
 
 Clients begin with `connect`, servers with `listen` and `accept`. `close`, `shutdown` and `abort` end a
-connection; `ignore` leaves the socket open for ever. A time is a text with a unit or an integer of microseconds.
+connection; `ignore` leaves the socket open for ever. A time is a text with a unit, or an integer of
+microseconds.
 
 Owns: nothing; the steps are in `tcpsim.app`. This is the name under which a user finds them.
 """

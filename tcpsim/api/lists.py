@@ -123,7 +123,7 @@ class States(Pictured):
         return states_text()
 
     def figure(self) -> Figure:
-        from tcpsim.draw.states import states_figure
+        from tcpsim.draw.states_figure import states_figure
 
         return states_figure()
 

@@ -9,9 +9,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.path import Path
 from matplotlib.transforms import Bbox
 
-from tcpsim.draw import states
+from tcpsim.draw import states_figure as states
 from tcpsim.draw.sheet import render
+from tcpsim.draw.states import fact_words, states_text
 from tcpsim.tcp.lifecycle import TABLE
+from tcpsim.tcp.state import State
 
 
 def _boxes() -> dict[str, Bbox]:
@@ -28,7 +30,7 @@ def _boxes() -> dict[str, Bbox]:
 
 
 def test_text_has_a_line_for_every_row() -> None:
-    lines = states.states_text().splitlines()
+    lines = states_text().splitlines()
     for row in TABLE:
         assert any(row.rule in line.split() and str(row.next_state) in line for line in lines), row.rule
 
@@ -36,14 +38,14 @@ def test_text_has_a_line_for_every_row() -> None:
 def test_picture_shows_every_row() -> None:
     words = " ".join(_boxes())
     for row in TABLE:
-        assert states.fact_words(row.fact) in words
+        assert fact_words(row.fact) in words
     drawn = states.arcs()
     inside = [row for row in TABLE if (row.state, row.next_state) not in drawn or states._is_ending(row)]
     assert {row.rule for row in inside} == {row.rule for row in TABLE if states._is_ending(row)}
 
 
 @pytest.mark.parametrize("arc", states.arcs(), ids=lambda arc: f"{arc[0]}-{arc[1]}")
-def test_every_arc_has_a_route_somebody_looked_at(arc: tuple[states.State, states.State]) -> None:
+def test_every_arc_has_a_route_somebody_looked_at(arc: tuple[State, State]) -> None:
     assert states.has_route(*arc)
 
 
