@@ -17,6 +17,7 @@ Ask about one connection, or about many:
     population  many connections: what their hosts hold over time
     exhaust     a host that runs out: of what, when, and what would help
     users       browsers and connection pools
+    sweep       one question at many points; plot draws the rows; study says what a sweep would take
     explain     a scenario's story
 
 Choose from what there is, or bring your own:
@@ -57,6 +58,9 @@ if TYPE_CHECKING:
     from tcpsim.api.lists import states as states
     from tcpsim.api.population import population as population
     from tcpsim.api.run import run as run
+    from tcpsim.api.study import study as study
+    from tcpsim.api.sweep import plot as plot
+    from tcpsim.api.sweep import sweep as sweep
     from tcpsim.api.users import users as users
     from tcpsim.app.program import Program as Program
     from tcpsim.catalogue.scenario import Scenario as Scenario
@@ -73,6 +77,9 @@ _HOME = {
     "exhaust": "tcpsim.api.exhaust",
     "users": "tcpsim.api.users",
     "explain": "tcpsim.api.explain",
+    "sweep": "tcpsim.api.sweep",
+    "plot": "tcpsim.api.sweep",
+    "study": "tcpsim.api.study",
     "scenario": "tcpsim.api.lists",
     "scenarios": "tcpsim.api.lists",
     "behaviours": "tcpsim.api.lists",

@@ -28,6 +28,8 @@ GROUPS = {
         "population": "Run many connections and count their sockets over time.",
         "exhaust": "Run a population until its host runs out: of what, when, and why.",
         "users": "Tell what browsers and connection pools do to a server, and it to them.",
+        "sweep": "Ask one question at many points, as tidy rows.",
+        "plot": "Draw the rows of a sweep.",
     },
     "Choose from": {
         "scenarios": "List the scenarios, grouped by theme.",

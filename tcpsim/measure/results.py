@@ -20,7 +20,7 @@ from typing import Any
 from tcpsim.errors import InputError
 
 _DIGITS = 12  # of a number in a CSV: a leak of 1e-20 is not 0, and rounding errors are not shown
-_EXTRAS = {"polars": "tables", "pyarrow": "tables", "pandas": "pandas", "xarray": "xarray"}
+_EXTRAS = {"polars": "tables", "pandas": "pandas", "xarray": "xarray", "distributed": "dask"}
 FRAMES = ("rows", "polars", "pandas", "xarray")
 
 
@@ -140,6 +140,23 @@ def read_csv(path: Path) -> Table:
     return Table({name: [_read(field) for field in column] for name, column in _columns(header, lines)})
 
 
+def read_table(path: Path) -> Table:
+    """A table that `write_table` left.
+
+    Raises:
+        InputError: another kind of file, or Parquet without the extra `tables`.
+        OSError: the file cannot be read.
+    """
+    if path.suffix == ".csv":
+        return read_csv(path)
+    if path.suffix == ".json":
+        return Table.of_rows(json.loads(path.read_text(encoding="utf-8")))
+    if path.suffix != ".parquet":
+        raise InputError(str(path), repr(path.suffix), f"a name that ends in {' or '.join(TABLES)}")
+    frame = needed("polars", str(path)).read_parquet(path)
+    return Table({name: frame[name].to_list() for name in frame.columns})
+
+
 def _columns(header: list[str], lines: list[list[str]]) -> Iterator[tuple[str, list[str]]]:
     yield from ((name, [line[place] for line in lines]) for place, name in enumerate(header))
 
@@ -155,17 +172,30 @@ def _read(field: str) -> Any:
     return field
 
 
-def write_table(table: Table, path: Path) -> None:
-    """Write a table whole or not at all; the suffix says how.
+def check_output(path: Path) -> None:
+    """Whether a table can be written there; known before the work begins.
 
     Raises:
-        InputError: a suffix other than .csv, .json or .parquet, a place that cannot be written, or Parquet
-            without the extra `tables`.
+        InputError: a suffix other than .csv, .json or .parquet, a directory that does not exist or cannot be
+            written, or Parquet without the extra `tables`.
     """
     if path.suffix not in TABLES:
         raise InputError(f"output {path}", repr(path.suffix), f"a name that ends in {' or '.join(TABLES)}")
     if path.suffix == ".parquet":
         needed("polars", f"output {path}")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        found = "a directory" if path.is_dir() else f"{str(path.parent)!r}, which cannot be written"
+        raise InputError(f"output {path}", found, "a file in a directory that can be written")
+
+
+def write_table(table: Table, path: Path) -> None:
+    """Write a table whole or not at all; the suffix says how.
+
+    Raises:
+        InputError: see `check_output`.
+    """
+    if path.suffix not in TABLES or path.suffix == ".parquet":
+        check_output(path)
     with whole_or_nothing(path) as partial:
         if path.suffix == ".parquet":
             table.to("polars").write_parquet(partial)

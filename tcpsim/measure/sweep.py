@@ -29,6 +29,7 @@ from tcpsim.errors import InputError
 from tcpsim.measure.results import whole_or_nothing
 
 Point = TypeVar("Point", bound=tuple[Any, ...])
+Identity = Callable[[Any], Any]  # what tells a point from others, as a value that JSON can hold
 Answer = Any  # whatever JSON can hold: rows of a table, as a rule
 Progress = Callable[[int, int], None]
 
@@ -40,25 +41,29 @@ def sweep(
     store: Path | None = None,
     progress: Progress | None = None,
     executor: Executor | None = None,
+    identity: Identity | None = None,
 ) -> list[Answer]:
     """The answer at every point, in the order of the points.
 
     Args:
-        points: named tuples of plain values (numbers, text, None, tuples of those).
+        points: named tuples; of plain values (numbers, text, None, tuples of those) where no `identity`
+            is given.
         function: importable by name, and a function of the point alone; answers what JSON can hold.
         workers: processes on this machine; 1 means this process.
         store: a directory that keeps every finished answer; a sweep that finds them continues there.
         progress: told (finished, all) whenever a point is finished.
         executor: runs the points elsewhere instead, for example on a dask cluster.
+        identity: what a stored answer is found by, where a point is more than plain values.
 
     Raises:
-        InputError: fewer than one worker.
+        InputError: fewer than one worker, or a function that a process of its own cannot find.
     """
     if workers < 1:
         raise InputError("workers", workers, "a whole number from 1")
     if store is not None:
         store.mkdir(parents=True, exist_ok=True)
-    stored = [None if store is None else store / f"{_name(function, point)}.json" for point in points]
+    told = [point._asdict() if identity is None else identity(point) for point in points]  # type: ignore[attr-defined]
+    stored = [None if store is None else store / f"{_name(function, each)}.json" for each in told]
     answers: dict[int, Answer] = {
         i: json.loads(path.read_text())["answer"] for i, path in enumerate(stored) if path and path.exists()
     }
@@ -68,16 +73,18 @@ def sweep(
         path = stored[i]
         if path is not None:
             with whole_or_nothing(path) as partial:
-                partial.write_text(json.dumps({"point": points[i]._asdict(), "answer": answer}))  # type: ignore[attr-defined]
+                partial.write_text(json.dumps({"point": told[i], "answer": answer}))
         if progress:
             progress(len(answers), len(points))
 
     missing = [i for i in range(len(points)) if i not in answers]
+    if executor is None and workers > 1 and missing:
+        _check_importable(function)
     if executor is None and workers == 1:
         for i in missing:
             finish(i, function(points[i]))
     elif missing:
-        # spawn: a forked child inherits the locks of threads (polars has some) that it does not have
+        # spawn: a forked child inherits the locks of threads that it does not have
         context = multiprocessing.get_context("spawn")
         own = None if executor else ProcessPoolExecutor(workers, context, _leave_interrupts_to_the_parent)
         pool = executor or own
@@ -107,10 +114,20 @@ def on_stderr(label: str) -> Progress:
     return show
 
 
-def _name(function: Callable[[Point], Answer], point: Point) -> str:
+def _check_importable(function: Callable[..., Any]) -> None:
+    """A process of its own imports the function by its name, which a notebook's cell does not have."""
+    main = sys.modules["__main__"]
+    nested = "<" in function.__qualname__
+    if nested or (function.__module__ == "__main__" and not hasattr(main, "__file__")):
+        where = "inside another function" if nested else "in a notebook or at the prompt"
+        allowed = "one of a module or a script, or workers=1"
+        raise InputError("function", f"{function.__qualname__}, defined {where}", allowed)
+
+
+def _name(function: Callable[..., Answer], told: Any) -> str:
     where = inspect.getsourcefile(function)
     code = [_package_source(), Path(where).read_text() if where else ""]
-    asked = [f"{function.__module__}.{function.__qualname__}", point._asdict(), code]  # type: ignore[attr-defined]
+    asked = [f"{function.__module__}.{function.__qualname__}", told, code]
     return hashlib.blake2b(json.dumps(asked).encode(), digest_size=16).hexdigest()
 
 
