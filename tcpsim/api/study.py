@@ -36,6 +36,7 @@ from tcpsim.units import parse_duration, parse_probability, parse_rate
 _OPEN = 0.5  # stands for any rate while the path is built
 _LOSSES = ("loss", "loss_to_client", "loss_to_server")
 _OWN = ("scenario", "fix")  # axes that are no setting
+_KNOBS = {name for each in knobs("linux") for name in (each.field, each.field.removesuffix("_us"))}
 Axes = Mapping[str, Any]
 Progress = Callable[[int, int], None]
 
@@ -118,8 +119,7 @@ def _points(grid: Axes | None, zipped: Axes | None, listed: Sequence[Mapping[str
 def _check_axes(wanted: Sequence[Point]) -> None:
     axes = {name for point in wanted for name in point}
     fields = set(NAMES) - {"knobs", "parameters"} | set(_OWN)
-    knob = {each.field for each in knobs("linux")} | {own for name in names() for own in knob_names(name)}
-    knob |= {name.removesuffix("_us") for name in knob}
+    knob = _KNOBS | {own for name in names() for own in knob_names(name)}
     parameters = {each.name for one in behaviours() for each in one.parameters}
     plain = {"middlebox", *SIDES}
     for name in sorted(axes - fields):
@@ -191,12 +191,13 @@ def _overrides(story: Scenario, point: Point, base: dict[str, Any]) -> tuple[Sce
     parameters: dict[str, Any] = {}
     plain: dict[str, Any] = {}
     known = _parameters(here, asked | {name: point[name] for name in SIDES if name in point})
+    elsewhere = {each.name for one in behaviours() for each in one.parameters} - _KNOBS
     for name, value in point.items():
         if name in _OWN:
             continue
         if name in NAMES:
             plain[name] = (value,) if name == "drops" else _whole(value)
-        elif name in known:
+        elif name in known or name.rpartition(".")[2] in elsewhere:
             parameters[name] = _whole(value)
         else:
             turned[name] = _whole(value)
