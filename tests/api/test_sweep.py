@@ -15,7 +15,6 @@ import tcpsim
 from tcpsim.api import study as studies
 from tcpsim.api.sweep import load
 from tcpsim.measure.grid import axis, points
-from tcpsim.measure.results import Table
 
 QUICK: dict[str, Any] = {"method": "simulate", "connections": 30, "horizon": "10min"}
 GRID = {"loss": "0:0.4:3", "client": "closes-on-eof,never-closes"}
@@ -220,20 +219,21 @@ def test_arrays_have_named_axes_and_units() -> None:
 
 
 def test_a_picture_says_which_axis_has_no_place() -> None:
-    found = tcpsim.sweep("closewait-ignored-eof", GRID | {"delay": "5ms,10ms"}, **{**QUICK, "connections": 3})
+    few = QUICK | {"connections": 3}
+    found = tcpsim.sweep("closewait-ignored-eof", GRID | {"delay": "5ms,10ms"}, **few)
     figure = found.plot("loss", "permanent", "client", "delay")
     assert len([panel for panel in figure.axes if panel.axison]) == 2
-    four = Table(
-        {"a": [1, 1], "b": [1, 2], "c": [1, 2], "d": [1, 2], "quantity": ["x", "x"], "value": [1, 2]}
-    )
-    assert four.columns
-    for wrong, complaint in (
+    more = GRID | {"delay": "5ms,9ms", "server.hz": "100,250"}
+    with pytest.raises(tcpsim.InputError, match=r"server\.hz has 2 values and no place"):
+        tcpsim.sweep("closewait-ignored-eof", more, **few).plot("loss")
+    wrongs = (
         ({"x": "los"}, "x: found 'los'"),
         ({"y": "leaks"}, "y: found 'leaks'"),
-        ({"log": "z"}, "log"),
-    ):
+        ({"log": "z"}, "log: found"),
+    )
+    for wrong, complaint in wrongs:
         with pytest.raises(tcpsim.InputError, match=complaint):
-            found.plot(**wrong)  # type: ignore[arg-type]
+            found.plot(**wrong)
 
 
 def test_a_sweep_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
