@@ -9,7 +9,7 @@ kernel can only offer to it: "the classic read return of zero" (Rick Jones, open
 from __future__ import annotations
 
 from tcpsim.app.behaviour import Bytes, Count, Delay, Probability, Seconds, Time, client
-from tcpsim.app.flow import choose, crash, reboot, vanish
+from tcpsim.app.flow import choose, crash, reboot, repeat, vanish
 from tcpsim.app.program import Program, Step
 from tcpsim.app.receiving import receive, receive_to_eof
 from tcpsim.app.steps import abort, close, connect, keepalive, send, shutdown
@@ -167,3 +167,33 @@ def posts(request: Bytes = 200, body: Bytes = 4000, busy: Delay = "200ms") -> St
 def pipelines(request: Bytes = 100, requests: Count = 3, busy: Delay = "200ms") -> Steps:
     """Sends several requests at once, is busy for a moment, and only then reads the responses."""
     return [connect(), *[send(request)] * requests, wait(busy), receive_to_eof(), close()]
+
+
+@client
+def connects_and_closes(delay: Delay = "0s") -> Steps:
+    """Connects and closes without a word, as a health check does."""
+    return [connect(), *wait_if_any(delay), close()]
+
+
+@client
+def gives_up(request: Bytes = 100, patience: Delay = "2s") -> Steps:
+    """Sends a request, waits a while without reading, and closes."""
+    return [connect(), send(request), wait(patience), close()]
+
+
+@client
+def closes_and_vanishes(request: Bytes = 100, response: Bytes = 1000, after: Delay = "5ms") -> Steps:
+    """Closes after the response, and loses its line before the server has closed too."""
+    return [connect(), send(request), receive(response), close(), wait(after), vanish()]
+
+
+@client
+def half_closes_unread(request: Bytes = 100, after: Delay = "1s") -> Steps:
+    """Asks for something, never reads it, and half-closes."""
+    return [connect(), send(request), wait(after), shutdown("WR"), ignore()]
+
+
+@client
+def heartbeats(beat: Bytes = 50, every: Time = "30s") -> Steps:
+    """Sends a few bytes at regular intervals for ever, and expects no answer; closes when a send fails."""
+    return [connect(), repeat([send(beat), wait(every)])]

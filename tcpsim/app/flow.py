@@ -16,6 +16,7 @@ from tcpsim.app.program import (
     Action,
     Ask,
     Assembler,
+    KillOthers,
     Reboot,
     Running,
     Spawn,
@@ -55,6 +56,19 @@ class _Happens(Single):
 
     def describe(self) -> str:
         return self.what
+
+
+@dataclass(frozen=True, slots=True)
+class _KillOthers(Single):
+    does: ClassVar[tuple[str, ...]] = ("kills",)
+
+    def act(self, r: Running, slot: int, reply: Reply | None, now_us: int) -> Acted:
+        if reply is None:
+            return r.phase_to(1), KillOthers()
+        return r.at(r.pc + 1), None
+
+    def describe(self) -> str:
+        return "kill the other processes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +166,11 @@ class _Child:
 
     def describe(self) -> str:
         return "fork"
+
+
+def kill_others() -> Step:
+    """Kill every other process of the machine: their kernel closes their descriptors. Then go on."""
+    return _KillOthers()
 
 
 def crash() -> Step:

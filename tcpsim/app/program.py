@@ -62,11 +62,15 @@ class Reboot(NamedTuple):
     down_us: int
 
 
+class KillOthers(NamedTuple):
+    """Every other process of the machine is killed, as when a service is restarted."""
+
+
 class Done(NamedTuple):
     """No step is left. The process lives on and keeps whatever descriptors it did not close."""
 
 
-Action = Call | Until | Ask | Draw | Spawn | Vanish | Reboot | Done
+Action = Call | Until | Ask | Draw | Spawn | Vanish | Reboot | KillOthers | Done
 DONE = Done()
 ASLEEP = Until(None)
 
@@ -292,7 +296,7 @@ def run(r: Running, reply: Reply | None, now_us: int) -> tuple[Running, Action]:
     """From the reply to the last action (``None``: a wake-up) to the next action.
 
     Returns the program's next registers and one of: a call of `tcpsim.sockets`, `Until`, `Ask`,
-    `Draw`, `Spawn`, `Vanish`, `Reboot`, `Done`.
+    `Draw`, `Spawn`, `Vanish`, `Reboot`, `KillOthers`, `Done`.
 
     Raises:
         InputError: the program loops without ever acting.

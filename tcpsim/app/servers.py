@@ -9,7 +9,7 @@ http_main.c of 1.3, MAX_SECS_TO_LINGER), as told in its page on FIN_WAIT_2.
 from __future__ import annotations
 
 from tcpsim.app.behaviour import Bytes, Count, Delay, Seconds, Time, server
-from tcpsim.app.flow import fork, leave, repeat
+from tcpsim.app.flow import fork, leave, repeat, vanish
 from tcpsim.app.program import Program, Step
 from tcpsim.app.receiving import receive, receive_to_eof
 from tcpsim.app.steps import accept, close, keepalive, listen, send, set_option, shutdown
@@ -137,3 +137,22 @@ def keepalive_half_closes(
     options = keepalive(idle, interval, count)
     answering = [receive(request), send(response), shutdown("WR"), receive_to_eof()]
     return [listen(), accept(), *options, *answering, close()]
+
+
+@server
+def closes_and_vanishes(request: Bytes = 100, response: Bytes = 1000, after: Delay = "1s") -> Steps:
+    """Answers and closes; some time later its machine is gone, as one that is scaled down."""
+    return [listen(), accept(), receive(request), send(response), close(), wait(after), vanish()]
+
+
+@server
+def only_reads(delay: Delay = "0s") -> Steps:
+    """Reads to end-of-file without ever answering, then closes."""
+    return [listen(), accept(), receive_to_eof(), *wait_if_any(delay), close()]
+
+
+@server
+def answers_until_eof(request: Bytes = 100, response: Bytes = 1000) -> Steps:
+    """Answers every request without an idle timeout of its own, and closes when the client has closed."""
+    asked = receive(request, eof=[leave()])
+    return [listen(), accept(), repeat([asked, send(response)]), close()]

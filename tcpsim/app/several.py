@@ -42,6 +42,17 @@ def knocks(connections: Count = 3) -> Steps:
 
 
 @client
+def asks_at_once(connections: Count = 4, request: Bytes = 100, patience: Time = "2s") -> Steps:
+    """Opens several connections at once, sends a request on each, and closes each without reading."""
+    names = [f"conn {number}" for number in range(1, connections + 1)]
+    return [fork(_asked(name, request, patience)) for name in names]
+
+
+def _asked(name: str, request: int, patience: str | int) -> Steps:
+    return [connect(name, local_port=0), send(request, name), wait(patience), close(name)]
+
+
+@client
 def fetches_page_afresh(request: Bytes = 100, images: Count = 10) -> Steps:
     """Fetches a page and its images over a new connection each, one after the other (HTTP/1.0)."""
     names = [f"conn {number}" for number in range(images + 1)]

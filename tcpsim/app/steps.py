@@ -14,7 +14,7 @@ for the program's `on_error` steps (see `tcpsim.app.program.Program`).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tcpsim import sockets
 from tcpsim.app.program import NO_FD, Action, Assembler, Running, Step, fail, number
@@ -247,6 +247,11 @@ def abort(sock: str = "conn") -> Step:
 def set_option(name: str, value: Value, sock: str = "conn") -> Step:
     """setsockopt(), in the API's units."""
     return _SetOption(sock, name, value)
+
+
+def with_option(step: Any, option: tuple[str, Value]) -> Any:
+    """connect() or listen() with one more option for its socket; any other step as it is."""
+    return replace(step, options=(*step.options, option)) if isinstance(step, _Open) else step
 
 
 def keepalive(idle: str | int, interval: str | int, count: int) -> list[Step]:

@@ -2,7 +2,8 @@
 
 from tcpsim.catalogue.as_toml import as_toml
 from tcpsim.catalogue.files import parse_scenario
-from tcpsim.catalogue.fixes import Fix, changes, fix, fixes
+from tcpsim.catalogue.fix_list import Fix
+from tcpsim.catalogue.fixes import changes, fix, fixes
 from tcpsim.catalogue.play import Played, about_reads, cured, cured_us, play, surprises
 from tcpsim.catalogue.run import Ended, Verdict, ended, run, sockets_in_words
 from tcpsim.catalogue.scenario import Contrast, Expect, Scenario, Setting, build, merged

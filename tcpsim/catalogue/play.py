@@ -63,20 +63,25 @@ def about_reads(scenario: Scenario) -> bool:
 
 
 def cured(scenario: Scenario, played: Played) -> bool:
-    """Whether the host concerned holds no connection.
+    """Whether the host concerned is free of its connections, and in time where the scenario says by when."""
+    free_us = cured_us(scenario, played)
+    if free_us is None or scenario.within is None:
+        return free_us is not None
+    return free_us <= parse_duration(scenario.within, f"{scenario.name}.within")
 
-    Where a descriptor is the story, it holds none of those either; where a read that fails is, none fails.
-    """
+
+def cured_us(scenario: Scenario, played: Played) -> int | None:
+    """Since when the host concerned holds no connection; None if it does."""
+    return played.settled_on_us(*_concerned(scenario)) if _free(scenario, played) else None
+
+
+def _free(scenario: Scenario, played: Played) -> bool:
+    """Where a descriptor is the story, no descriptor is left either; where a failed read is, none fails."""
     held = [socket for side in _concerned(scenario) for socket in getattr(played.ended, side)]
     if _about_descriptors(scenario):
         return not held
     fails = any(isinstance(read, str) for read in played.reads)
     return not (about_reads(scenario) and fails) and all(socket.state is State.CLOSED for socket in held)
-
-
-def cured_us(scenario: Scenario, played: Played) -> int | None:
-    """Since when that is so; None if it is not."""
-    return played.settled_on_us(*_concerned(scenario)) if cured(scenario, played) else None
 
 
 def _about_descriptors(scenario: Scenario) -> bool:

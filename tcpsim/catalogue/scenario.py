@@ -12,6 +12,7 @@ from typing import Any
 
 from tcpsim.app import Program, find
 from tcpsim.app.behaviour import DELAY, Behaviour, Parameter, Side, unknown
+from tcpsim.app.changed import closing_on_error, lingering, restarted
 from tcpsim.catalogue.run import Verdict
 from tcpsim.errors import InputError
 from tcpsim.pair import SIDES, Pair, new_pair
@@ -53,7 +54,8 @@ class Scenario:
     both stacks, "middlebox.close_wait" the NAT or firewall between. `drops` are rules in words (see
     `tcpsim.path.script`). `cures` are fixes (see `tcpsim.catalogue.fixes`) that free the host which the
     scenario `concerns` (None: both) of its connections, or let the client read where it failed; `in_vain` are
-    some that do not.
+    some that do not. `within`: by when it has to be free of them, where they end by themselves too late.
+    `question` is what somebody with such sockets asks, `source` where the story comes from.
     """
 
     name: str
@@ -77,6 +79,9 @@ class Scenario:
     concerns: Side | None = None
     cures: tuple[str, ...] = ()
     in_vain: tuple[str, ...] = ()
+    question: str = ""
+    source: str = ""
+    within: str | None = None
 
     @property
     def horizon_us(self) -> int:
@@ -105,6 +110,8 @@ class Setting:
     `knobs` turns knobs of both stacks, "client.NAME" or "server.NAME" of one, "middlebox.NAME" of the box.
     `loss_from` is when losses begin: after 300 ms a connection of the catalogue is ESTABLISHED. With a
     middlebox a segment is lost before the box; `loss_side` puts all losses on one side of it instead.
+    Three settings change whatever program a side has, by its side: `close_on_error` lets it close its sockets
+    when a call fails, `linger` sets SO_LINGER on each of them, `restart` kills its processes at that time.
     """
 
     client: str | Program | None = None
@@ -127,6 +134,9 @@ class Setting:
     drops: tuple[str, ...] = ()
     middlebox: str | Middlebox | None = None
     loss_side: Side | None = None
+    close_on_error: Mapping[str, bool] = field(default_factory=dict)
+    linger: Mapping[str, str | int] = field(default_factory=dict)
+    restart: Mapping[str, str | int] = field(default_factory=dict)
     client_port: int = 40_000
     server_port: int = 5_000
 
@@ -151,6 +161,7 @@ def build(scenario: Scenario, **overrides: Any) -> Pair:
             raise unknown(f"{scenario.name}", name, list(Setting.__dataclass_fields__))
     setting = Setting(**overrides)
     _check_integers(setting)
+    _check_sides(setting)
     programs = _programs(scenario, setting)
     stacks = {side: _stack(scenario, setting, side) for side in SIDES}
     return new_pair(
@@ -178,6 +189,13 @@ def _check_integers(setting: Setting) -> None:
         if not integer or value < least or (most is not None and value > most):
             allowed = f"an integer >= {least}" if most is None else f"an integer from {least} to {most}"
             raise InputError(name, repr(value), allowed)
+
+
+def _check_sides(setting: Setting) -> None:
+    for name in ("close_on_error", "linger", "restart"):
+        for side in getattr(setting, name):
+            if side not in SIDES:
+                raise unknown(name, str(side), list(SIDES))
 
 
 def _programs(scenario: Scenario, setting: Setting) -> dict[Side, Program]:
@@ -211,7 +229,18 @@ def _programs(scenario: Scenario, setting: Setting) -> dict[Side, Program]:
                     drawn = each.kind is DELAY and isinstance(value, str) and "(" in value
                     own[each.name] = parse_distribution(value, key) if drawn else value
         programs[side] = behaviours[side].program(side, **own)
-    return programs
+    return {side: _changed(program, setting, side) for side, program in programs.items()}
+
+
+def _changed(program: Program, setting: Setting, side: Side) -> Program:
+    """A side's program with what holds for any program."""
+    if setting.close_on_error.get(side):
+        program = closing_on_error(program)
+    if side in setting.linger:
+        program = lingering(program, parse_duration(setting.linger[side], f"linger.{side}"))
+    if side in setting.restart:
+        program = restarted(program, parse_duration(setting.restart[side], f"restart.{side}"))
+    return program
 
 
 def _stack(scenario: Scenario, setting: Setting, side: Side) -> Stack:

@@ -22,7 +22,9 @@ from tcpsim.cli.show import print_json, print_text
 
 def _epilog() -> str:
     """The fixes there are, for --help."""
-    return "\b\nFixes:\n" + "\n".join(f"  {each.spelled}: {each.who} {each.does}" for each in fixes())
+    return "\b\nFixes:\n" + "\n".join(
+        f"  {each.spelled}: {each.who} {each.does} [{each.applies_to}]" for each in fixes()
+    )
 
 
 @subcommand(

@@ -40,6 +40,9 @@ def ahead(system: System, programs: tuple[tuple[int, Running], ...]) -> Ahead:
         if running.wake_us is None and pid not in waiting:
             continue
         awake.add(pid)
+        if "kills" in may:  # which closes whatever the others hold
+            awake.update(other for other, _ in programs)
+            closes |= sockets.reached(system, awake)
         for what in may & does.keys():
             does[what].add(pid)
         if "closes" in may:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from tcpsim import path as lines
 from tcpsim import sockets
-from tcpsim.app.program import Ask, Done, Draw, Reboot, Spawn, Until, Vanish, run
+from tcpsim.app.program import Ask, Done, Draw, KillOthers, Reboot, Spawn, Until, Vanish, run
 from tcpsim.errors import InputError
 from tcpsim.pair.action import Action, Befall, Inject, Oversleep, PutOff, Resume
 from tcpsim.pair.event import Arrived, Called, Duplicated, Happened, Log, Lost, Returned, Sent, told
@@ -224,12 +224,16 @@ class _Instant:
             elif isinstance(action, Vanish | Reboot):
                 self.act(work, action)
                 return
+            elif isinstance(action, KillOthers):
+                for other in [each for each in work.programs if each != pid]:
+                    self.act(work, sockets.Kill(other))
+                reply = Reply(0)
             elif isinstance(action, Spawn):
                 child_pid = 1 + max(work.programs)
                 reply = self.syscall(work, pid, sockets.Fork(child_pid))
                 work.programs[child_pid] = action.child._replace(wake_us=self.now_us)
             else:
-                assert not isinstance(action, Until | Done)
+                assert not isinstance(action, Until | Done | KillOthers)
                 reply = self.syscall(work, pid, action)
                 if kind is sockets.Exit:
                     del work.programs[pid]

@@ -17,18 +17,22 @@ from tcpsim.catalogue.themes import (
     loads,
     masked,
     ordinary,
+    pile_ups,
+    server_leaks,
     systems,
 )
 
 _ALL = (
     *ordinary.SCENARIOS,
     *close_wait.SCENARIOS,
+    *server_leaks.SCENARIOS,
     *masked.SCENARIOS,
     *half_open.SCENARIOS,
     *between.SCENARIOS,
     *fin_wait_2.SCENARIOS,
     *systems.SCENARIOS,
     *lingering.SCENARIOS,
+    *pile_ups.SCENARIOS,
     *loads.SCENARIOS,
 )
 _BY_NAME = {scenario.name: scenario for scenario in _ALL}

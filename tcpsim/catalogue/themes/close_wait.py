@@ -146,7 +146,7 @@ SCENARIOS = (
         expect=Expect(ONLY_FD, GONE, CLEAN, rst=True, settled=("140ms", "141ms"), reads=(1000, "ECONNRESET")),
         horizon="10min",
         concerns="client",
-        cures=("client-closes",),
+        cures=("client-closes-on-error",),
         in_vain=("keepalive=1min",),
     ),
     Scenario(

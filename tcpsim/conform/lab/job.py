@@ -95,6 +95,8 @@ def _check_program(side: Side, program: Program) -> None:
         if isinstance(getattr(op, "action", None), Reboot):
             allowed = "steps that a process can take (UNSUPPORTED)"
             raise InputError(f"lab {side}", "a machine that reboots", allowed)
+        if "kills" in getattr(op, "does", ()):
+            raise InputError(f"lab {side}", "a program that kills others", "one that acts on itself alone")
 
 
 def _delay_us(path: Path) -> int:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from tcpsim.app.program import Ask, Done, Draw, Reboot, Running, Spawn, Until, Vanish, run
+from tcpsim.app.program import Ask, Done, Draw, KillOthers, Reboot, Running, Spawn, Until, Vanish, run
 from tcpsim.conform.lab.calls import Sockets, answered, told
 from tcpsim.conform.lab.relay import LETTER
 from tcpsim.path import Choice, Seeded, Side
@@ -65,7 +65,7 @@ class Process:
                     self.sleep(None)
                 case Exit():
                     self.exit()
-                case Reboot():
+                case Reboot() | KillOthers():
                     raise AssertionError("refused before a recording begins")
                 case _:
                     reply = self.call(action)
