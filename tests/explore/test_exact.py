@@ -21,7 +21,7 @@ from tcpsim.pair import Event, Pair, Sent, census, new_pair
 from tcpsim.path import GilbertElliott, Quiet, make_path
 from tcpsim.tcp.segment import Segment
 from tcpsim.tcp.stack import Stack, stack
-from tests.explore.worlds import WEEK_US, both_close, leaver, one_rst, opens_and_closes
+from tests.explore.worlds import WEEK_US, both_close, leaver, one_rst, opens_and_closes, restarted_leaver
 
 RATES = np.linspace(0.0, 0.5, 31)
 
@@ -49,6 +49,8 @@ def _by_chain(pair: Pair) -> dict[Hashable, Fraction]:
         pytest.param(leaver(0.25, 1), id="one retry"),
         pytest.param(leaver(0.3, 3), id="three retries"),
         pytest.param(leaver(0.3, 1, stack("linux").with_knobs({"tcp_retries2": 3})), id="linux ignores"),
+        pytest.param(restarted_leaver(0.25, "2s"), id="a restart while the FIN may be under way"),
+        pytest.param(restarted_leaver(0.25, "2min"), id="a restart when all is over"),
         pytest.param(opens_and_closes(0.125), id="from the handshake"),
         pytest.param(both_close(0.125), id="whole connection"),
     ],

@@ -19,6 +19,7 @@ from tcpsim.app import flow, orders, program, receiving, steps, waiting
 from tcpsim.catalogue import build, scenario
 from tcpsim.explore.branch import Steps
 from tcpsim.pair import Event, Noted, Pair, advance, census
+from tcpsim.pair.ahead import ahead
 from tcpsim.pair.key import Keys
 from tcpsim.path import Seeded
 from tcpsim.tcp import key as tcp_key
@@ -26,6 +27,7 @@ from tcpsim.tcp import outlook
 from tcpsim.tcp import seen as tcp_seen
 from tcpsim.tcp.segment import Segment
 from tcpsim.tcp.tcb import Tcb
+from tests.explore.worlds import leaver, restarted_leaver
 
 HISTORIES = 60
 FUTURES = 3
@@ -33,6 +35,8 @@ STEPS = 400
 
 CASES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("closewait-ignored-eof", {"loss": 0.4}),
+    ("closewait-ignored-eof", {"loss": 0.4, "restart": {"client": "5s"}}),
+    ("accept-queue-never-drained", {"loss": 0.3, "restart": {"server": "10s"}}),
     ("normal-close", {"loss": 0.4}),
     ("one-rst-stack", {"loss": 0.3}),
     ("w1", {"loss": 0.5}),
@@ -242,3 +246,13 @@ def test_a_key_depends_on_the_distance_to_what_is_due() -> None:
     keys = Keys()
     assert keys.key(pair) == keys.key(pair)
     assert keys.key(pair) != keys.key(pair._replace(next_us=pair.next_us - 1))
+
+
+def test_a_process_that_will_kill_another_may_close_what_that_one_holds() -> None:
+    """A socket that its own program ignores for ever is not promised to stay: its history still counts."""
+    for pair, mine in ((leaver(0.0, 1), False), (restarted_leaver(0.0, "2s"), True)):
+        while pair.next_us is not None and pair.next_us <= 1_000_000:
+            pair = advance(pair, Seeded(1))
+        (number,) = pair.client.system.end.sockets
+        found = ahead(pair.client.system, pair.client.programs)
+        assert (number in found.busy, number in found.closes) == (mine, mine)

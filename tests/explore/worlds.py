@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from tcpsim.app import accept, choose, close, connect, ignore, listen, receive_to_eof, send, wait
+from tcpsim.app.changed import restarted
 from tcpsim.app.program import Program
 from tcpsim.pair import Pair, new_pair
 from tcpsim.path import Loss, make_path
 from tcpsim.tcp.stack import Stack, stack
+from tcpsim.units import parse_duration
 
 WEEK_US = 7 * 86_400_000_000
 ESTABLISHED_BY_US = 200_000
@@ -47,6 +49,19 @@ def leaver(
         Program([listen(), accept(), wait("300ms"), close()]),
         client or profile,
         server or profile,
+        make_path(10_000, loss, loss),
+    )
+
+
+def restarted_leaver(p: float, at: str) -> Pair:
+    """The same leaver with one retry, and a client whose process is killed at some time."""
+    profile = one_rst(1)
+    loss = Loss(p, from_us=ESTABLISHED_BY_US)
+    return new_pair(
+        restarted(Program([connect(), receive_to_eof(), ignore()]), parse_duration(at)),
+        Program([listen(), accept(), wait("300ms"), close()]),
+        profile,
+        profile,
         make_path(10_000, loss, loss),
     )
 
