@@ -148,7 +148,7 @@ def _contrast_lines(story: Scenario, contrast: Contrast) -> list[str]:
 
 def _fix_lines(words: str) -> list[str]:
     found = fix(words)
-    return [f"  {words}", *_under(f"{found.who} {found.does}")]
+    return [f"  {words}", *_under(f"{found.who} {found.does} [{found.applies_to}]")]
 
 
 def _under(text: str) -> list[str]:

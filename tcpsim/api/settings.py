@@ -45,6 +45,9 @@ class SettingsButLoss(TypedDict, total=False):
     loss_to_server: float | str | None
     loss_from: str | int
     loss_side: Side
+    close_on_error: Mapping[str, bool]
+    linger: Mapping[str, str | int]
+    restart: Mapping[str, str | int]
     delay: str | int
     jitter: str | Distribution
     rate_bps: int

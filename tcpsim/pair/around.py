@@ -57,7 +57,7 @@ class View:
         other = far.newest.get(each.ports)
         begins, known, single = t.rcv_nxt, not self.opens, False
         if other is None:
-            complete = not inbound or not any(segment.seg_len for segment in inbound)
+            complete = not any(segment.len or segment.flags & SYN for segment in inbound)
         else:
             its = other.t
             complete = not other.more and other.end == t.rcv_nxt

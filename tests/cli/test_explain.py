@@ -39,7 +39,7 @@ def test_it_says_why_a_stack_with_a_timer_leaks(tcpsim: Tcpsim) -> None:
     assert "has a FIN-WAIT-2 timer of 600 s, but arms it in one place only" in text
     assert "shutdown(4, WR)" in text
     assert "FIN-WAIT-2 since 110 ms, an orphan" in text
-    assert "second-arm-point the kernel arms the FIN-WAIT-2 timer on a close()" in text
+    assert "second-arm-point the kernel arms the FIN-WAIT-2 timer also when close() comes" in text
     assert text.index("What helps") < text.index("What does not help fin-timeout=60s")
 
 

@@ -10,7 +10,7 @@ from tcpsim.catalogue import build, run, scenario, scenarios
 from tcpsim.conform.packetdrill import Verdict, judge, survey
 from tcpsim.conform.packetdrill.export import exported
 from tcpsim.errors import InputError
-from tcpsim.pair import SIDES, Event, Pair, Side
+from tcpsim.pair import SIDES, Arrived, Event, Pair, Side
 from tcpsim.path import Seeded
 
 NAMES = [each.name for each in scenarios()]
@@ -48,6 +48,11 @@ CANNOT = {
     ("fin-wait-2-on-sunos-4", "server"): STACK,
     ("lingering-close-4.4bsd", "server"): STACK,
     ("post-without-authorisation", "client"): STACK,
+    ("vanished-clients-stay-established", "client"): VANISHES,
+    ("last-ack-on-the-server", "client"): VANISHES,
+    ("last-ack-on-the-client", "server"): VANISHES,
+    ("fin-wait-1-towards-a-full-accept-queue", "client"): PROCESSES,
+    ("fin-wait-1-towards-a-full-accept-queue", "server"): SEVERAL,
     ("pipelining-error", "client"): STACK,
 }
 
@@ -79,7 +84,8 @@ def test_a_scenario_as_a_script_passes_or_says_why_not(name: str, side: Side) ->
     text = script(name, side)
     assert judge(text).verdict is Verdict.PASS
     packets = [line for line in text.splitlines() if " > " in line or " < " in line]
-    assert {line.split()[1] for line in packets} == {"<", ">"}
+    heard = any(isinstance(event, Arrived) and event.side == side for event in ran(name)[1])
+    assert {line.split()[1] for line in packets} == ({"<", ">"} if heard else {">"})
     assert all(" win " in line for line in packets), "an expectation that is not written checks nothing"
 
 

@@ -138,7 +138,7 @@ SCENARIOS = (
     Scenario(
         name="fin-wait-1-behind-a-closed-window",
         theme="pile up, then end",
-        title="The client does not read, and the server closes with data left to send",
+        title="The server closes, and the client does not read the response",
         question="Why are there sockets in FIN-WAIT-1 with a full Send-Q on my server?",
         story="The client asks for 100,000 bytes and does not read them. Its window is closed, and the rest"
         " of the response waits in the server's send buffer. The server's program has written everything and"
