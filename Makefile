@@ -46,6 +46,7 @@ bench: $(VENV)/dev.stamp
 docs: $(VENV)/run.stamp
 	$(PY) -c "from pathlib import Path; from tcpsim.draw.profiles import page; Path('docs/stacks.md').write_text(page(), encoding='utf-8')"
 	$(PY) -m tests.rfc.page
+	$(PY) -m tests.scenario.symptoms
 	$(PY) -m tests.scenario.stories
 	$(PY) -m tests.scenario.page
 	$(PY) -m tests.conform.matrix --write

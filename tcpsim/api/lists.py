@@ -46,14 +46,24 @@ def scenario(name: Named) -> Scenario:
     return chosen(name)
 
 
-def scenarios() -> tuple[Scenario, ...]:
+def scenarios(
+    state: str | None = None, side: str | None = None, owner: str | None = None
+) -> tuple[Scenario, ...]:
     """Every scenario of the catalogue, in the order in which they are best told.
+
+    With a symptom, the scenarios that have it: `state` as `ss` or netstat spells it, `side` client or server,
+    `owner` program, queue, kernel, or none for any but a program.
 
     >>> import tcpsim
     >>> [each.name for each in tcpsim.scenarios()][:2]
     ['normal-close', 'simplex-half-close']
+    >>> [each.name for each in tcpsim.scenarios(state="LAST_ACK", side="server")]
+    ['last-ack-on-the-server']
+
+    Raises:
+        InputError: no such state, side or owner.
     """
-    return catalogue.scenarios()
+    return catalogue.scenarios(state, side, owner)
 
 
 def stack(name: str) -> Stack:
@@ -179,6 +189,21 @@ def scenarios_text() -> str:
     return "\n\n".join(blocks) + "\n"
 
 
+def symptoms_text(state: str | None, side: str | None, owner: str | None) -> str:
+    """The scenarios that have a symptom, each with what one sees there."""
+    asked = ", ".join(each for each in (state, side, owner) if each)
+    found = scenarios(state, side, owner)
+    if not found:
+        return f"No scenario has such a socket ({asked}) for long.\n"
+    blocks = []
+    for each in found:
+        seen = catalogue.matching(each, state, side, owner)
+        blocks.append("\n".join([f"{each.name}: {each.title}", *(f"  {one.describe()}" for one in seen)]))
+    first = found[0].name
+    blocks.append(f"To read one: tcpsim explain {first}\nWhat helps:  tcpsim compare {first}")
+    return "\n\n".join(blocks) + "\n"
+
+
 def scenario_toml(name: str) -> str:
     """A scenario as a file to start from."""
     return catalogue.as_toml(find(name, "scenario", catalogue.scenario))
@@ -206,6 +231,9 @@ def scenario_record(each: Scenario) -> dict[str, Any]:
         "concerns": each.concerns,
         "cures": list(each.cures),
         "in_vain": list(each.in_vain),
+        "question": each.question,
+        "source": each.source,
+        "symptoms": [one.record() for one in catalogue.symptoms(each)],
         "parameters": [parameter_record(name, parameter) for name, parameter in each.parameters()],
     }
 

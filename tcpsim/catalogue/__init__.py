@@ -7,7 +7,8 @@ from tcpsim.catalogue.fixes import changes, fix, fixes
 from tcpsim.catalogue.play import Played, about_reads, cured, cured_us, play, surprises
 from tcpsim.catalogue.run import Ended, Verdict, ended, run, sockets_in_words
 from tcpsim.catalogue.scenario import Contrast, Expect, Scenario, Setting, build, merged
-from tcpsim.catalogue.themes import scenario, scenarios
+from tcpsim.catalogue.symptoms import Symptom, matching, own_symptoms, scenarios, symptoms
+from tcpsim.catalogue.themes import scenario
 
 __all__ = [
     "Contrast",
@@ -17,6 +18,7 @@ __all__ = [
     "Played",
     "Scenario",
     "Setting",
+    "Symptom",
     "Verdict",
     "about_reads",
     "as_toml",
@@ -27,7 +29,9 @@ __all__ = [
     "ended",
     "fix",
     "fixes",
+    "matching",
     "merged",
+    "own_symptoms",
     "parse_scenario",
     "play",
     "run",
@@ -35,4 +39,5 @@ __all__ = [
     "scenarios",
     "sockets_in_words",
     "surprises",
+    "symptoms",
 ]

@@ -1,14 +1,14 @@
 """docs/scenarios.md, every scenario as explained: `python -m tests.scenario.stories`, or `make docs`.
 
-Owns: the page, and where on it a scenario stands. Refuses to know: how a story is told (cli).
+Owns: the page, and where on it a scenario stands. Refuses to know: how a story is told (api).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from tcpsim.api.explain import explain
 from tcpsim.catalogue import Scenario, scenarios
-from tcpsim.cli.explain import explanation
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "scenarios.md"
 
@@ -37,7 +37,7 @@ def page() -> str:
     for theme, members in themes.items():
         lines += ["", f"## {theme[0].upper()}{theme[1:]}"]
         for each in members:
-            told = explanation(each, each.name).rstrip("\n")
+            told = explain(each.name).text().rstrip("\n")
             lines += ["", f"### {each.name}", "", "```text", told, "```"]
     return "\n".join(lines) + "\n"
 
