@@ -12,7 +12,7 @@ from tcpsim.api.lists import scenario_record
 from tcpsim.api.result import Pictured
 from tcpsim.api.run import run
 from tcpsim.api.settings import Named, chosen, spelled
-from tcpsim.catalogue import Contrast, Played, Scenario, Verdict, fix, play
+from tcpsim.catalogue import Contrast, Played, Scenario, Symptom, Verdict, fix, play, symptoms
 from tcpsim.catalogue.claims import Claim, claims_of
 from tcpsim.draw.clock import clock
 from tcpsim.draw.ladder import WIDTH, ladder
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tcpsim.measure.results import Table
 
 _PREPARING = (Socket, Bind, Listen, SetSockOpt)  # calls that are no part of the story
-_FIRST, _LAST = 40, 20  # lines of a long ladder that are shown
+_FIRST, _LAST = 36, 16  # lines of a long ladder that are shown
 
 
 def explain(scenario: Named) -> Explanation:
@@ -61,6 +61,7 @@ class Explanation(Pictured):
         parts = [
             self.headline(),
             *_story(story),
+            *_listed("What one sees", [_seen_lines(each) for each in symptoms(story)]),
             "\n".join(self._short_ladder()),
             verdict_text(self.played.ended, list(self.played.events)).rstrip(),
             *_listed("Where it comes from", [_claim_lines(claim) for claim in claims_of(story.name)]),
@@ -122,7 +123,9 @@ class Explanation(Pictured):
 
 def _story(story: Scenario) -> list[str]:
     look_for = f"Look for: {story.watch}." if story.watch else ""
-    return ["\n".join(wrap(text, WIDTH)) for text in (story.story, look_for) if text]
+    source = f"Source: {story.source}." if story.source else ""
+    parts = (story.question, story.story, look_for, source)
+    return ["\n".join(wrap(text, WIDTH)) for text in parts if text]
 
 
 def _prepares(event: Event) -> bool:
@@ -146,6 +149,10 @@ def _contrast_lines(story: Scenario, contrast: Contrast) -> list[str]:
     return [f"  {contrast.title}", *_under(played.ended.describe() + last + reads)]
 
 
+def _seen_lines(symptom: Symptom) -> list[str]:
+    return wrap(symptom.describe(), WIDTH, initial_indent="  ", subsequent_indent="      ")
+
+
 def _fix_lines(words: str) -> list[str]:
     found = fix(words)
     return [f"  {words}", *_under(f"{found.who} {found.does} [{found.applies_to}]")]
@@ -156,4 +163,5 @@ def _under(text: str) -> list[str]:
 
 
 def _helps(story: Scenario) -> str:
-    return "What helps" + (f" (the {story.concerns} is rid of it)" if story.concerns else "")
+    in_time = f" within {story.within}" if story.within else ""
+    return "What helps" + (f" (the {story.concerns} is rid of it{in_time})" if story.concerns else "")

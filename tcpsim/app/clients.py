@@ -21,13 +21,13 @@ Steps = list[Step]
 
 @client
 def closes_on_eof(request: Bytes = 100, think: Delay = "0s", delay: Delay = "50ms") -> Steps:
-    """Reads to end-of-file and closes after a delay: the sound client."""
+    """Reads to end-of-file and closes after a delay: the client as it should be."""
     return [connect(), *wait_if_any(think), send(request), receive_to_eof(), wait(delay), close()]
 
 
 @client
 def never_closes(request: Bytes = 100, think: Delay = "0s") -> Program:
-    """Reads to end-of-file and forgets the socket, on errors too: the leak."""
+    """Reads to end-of-file and forgets the socket, also after an error: the leak."""
     steps = [connect(), *wait_if_any(think), send(request), receive_to_eof(), ignore()]
     return Program(steps, on_error=[ignore()])
 
@@ -36,39 +36,39 @@ def never_closes(request: Bytes = 100, think: Delay = "0s") -> Program:
 def sometimes_forgets(
     request: Bytes = 100, think: Delay = "0s", delay: Delay = "50ms", never: Probability = 0.1
 ) -> Steps:
-    """Closes on end-of-file after a delay, but now and then never."""
+    """Closes on end-of-file after a delay, but with some probability never closes."""
     ends = choose([(1 - never, [wait(delay), close()]), (never, [ignore()])], "never closes")
     return [connect(), *wait_if_any(think), send(request), receive_to_eof(), ends]
 
 
 @client
 def closes_with_next_work(request: Bytes = 100, response: Bytes = 1000, idle: Delay = "10min") -> Steps:
-    """Looks at the idle connection only when it next has work: then it finds it closed, and closes."""
+    """Looks at its idle connection only when it next has work. Then it finds end-of-file and closes."""
     return [connect(), send(request), receive(response), wait(idle), receive_to_eof(), close()]
 
 
 @client
 def asks_again(request: Bytes = 100, response: Bytes = 1000, idle: Delay = "10min") -> Steps:
-    """Keeps the connection, and sends another request on it after a while, as a pool does; then closes."""
+    """Keeps the connection as a pool does, sends a second request on it after a while, and then closes."""
     asking = [send(request), receive(response)]
     return [connect(), *asking, wait(idle), *asking, close()]
 
 
 @client
 def polls_its_socket(request: Bytes = 100, response: Bytes = 1000, every: Time = "5s") -> Steps:
-    """Keeps the connection, and looks every few seconds whether the server has closed it: the cure."""
+    """Keeps the connection, looks every few seconds whether the server has closed, and then closes too."""
     return [connect(), send(request), receive(response), poll_for_eof(every), close()]
 
 
 @client
 def half_closes(request: Bytes = 100) -> Steps:
-    """Says with SHUT_WR that the request is complete, reads to end-of-file, closes."""
+    """Half-closes after its request, reads to end-of-file and closes."""
     return [connect(), send(request), shutdown("WR"), receive_to_eof(), close()]
 
 
 @client
 def keeps_sending(request: Bytes = 100, block: Bytes = 500, blocks: Count = 10, every: Time = "1s") -> Steps:
-    """Has heard end-of-file and goes on sending, as a simplex connection allows; then closes."""
+    """Reads to end-of-file, goes on sending as a simplex connection allows, and then closes."""
     sending = [wait(every), send(block)] * blocks
     return [connect(), send(request), receive_to_eof(), *sending, close()]
 
@@ -77,7 +77,7 @@ def keeps_sending(request: Bytes = 100, block: Bytes = 500, blocks: Count = 10, 
 def sends_once_more(
     request: Bytes = 100, response: Bytes = 1000, after: Delay = "5s", more: Bytes = 50
 ) -> Program:
-    """Never closes, but sends once more on the idle connection: the leak is masked by a RST."""
+    """Never closes, but sends once more on the idle connection."""
     steps = [connect(), send(request), receive(response), wait(after), send(more), ignore()]
     return Program(steps, on_error=[ignore()])
 
@@ -86,7 +86,7 @@ def sends_once_more(
 def keepalive_never_closes(
     request: Bytes = 100, idle: Seconds = "2h", interval: Seconds = "75s", count: Count = 9
 ) -> Program:
-    """Never closes, but has set SO_KEEPALIVE: the leak is masked by a probe and the RST to it."""
+    """Never closes, but has set SO_KEEPALIVE."""
     options = keepalive(idle, interval, count)
     return Program(
         [connect(), *options, send(request), receive_to_eof(), ignore()],
@@ -96,49 +96,51 @@ def keepalive_never_closes(
 
 @client
 def closes_first(request: Bytes = 100, response: Bytes = 1000, delay: Delay = "0s") -> Steps:
-    """Closes as soon as it has its response, before the server does."""
+    """Closes when it has its response, before the server does."""
     return [connect(), send(request), receive(response), *wait_if_any(delay), close()]
 
 
 @client
 def closes_at(request: Bytes = 100, response: Bytes = 1000, at: Time = "300ms") -> Steps:
-    """Has its response and closes at a given time of the connection's clock."""
+    """Reads its response and closes at a given time on the clock of the connection."""
     return [connect(), send(request), receive(response), wait_until(at), close()]
 
 
 @client
 def aborts(request: Bytes = 100, response: Bytes = 1000, delay: Delay = "0s") -> Steps:
-    """Has its response and closes with SO_LINGER {1, 0}: a RST, no TIME-WAIT."""
+    """Reads its response and closes with SO_LINGER {1, 0}: it sends a RST and keeps no TIME-WAIT."""
     return [connect(), send(request), receive(response), *wait_if_any(delay), abort()]
 
 
 @client
 def vanishes(request: Bytes = 100, response: Bytes = 1000, after: Delay = "1s") -> Steps:
-    """Loses power, or its line, some time after the response: the modem that hangs up first."""
+    """Loses power or its line some time after the response."""
     return [connect(), send(request), receive(response), wait(after), vanish()]
 
 
 @client
 def crashes(request: Bytes = 100, response: Bytes = 1000, after: Delay = "1s") -> Steps:
-    """The process dies some time after the response; the kernel closes its sockets."""
+    """Its process dies some time after the response, and its kernel closes its sockets."""
     return [connect(), send(request), receive(response), wait(after), crash()]
 
 
 @client
 def reboots(request: Bytes = 100, response: Bytes = 1000, after: Delay = "1s", down: Time = "20s") -> Steps:
-    """The machine restarts, forgets everything, and answers what comes then with RST."""
+    """Its machine restarts some time after the response. It forgets everything and answers old segments
+    with a RST.
+    """
     return [connect(), send(request), receive(response), wait(after), reboot(down)]
 
 
 @client
 def leaks_until_killed(request: Bytes = 100, lives: Delay = "10min") -> Steps:
-    """Reads to end-of-file and forgets the socket; later its process is killed, which closes it."""
+    """Reads to end-of-file and forgets the socket. Later its process is killed, which closes the socket."""
     return [connect(), send(request), receive_to_eof(), wait(lives), crash()]
 
 
 @client
 def loses_its_reference(timeout: Time = "500ms", request: Bytes = 100) -> Program:
-    """Gives up waiting for connect() and forgets the socket, whose kernel goes on connecting."""
+    """Gives up waiting for connect() and forgets the socket, while its kernel goes on connecting."""
     patience = (("SO_SNDTIMEO", parse_duration(timeout)),)
     steps = [connect(options=patience), send(request), receive_to_eof(), close()]
     return Program(steps, on_error=[ignore()])
@@ -146,26 +148,26 @@ def loses_its_reference(timeout: Time = "500ms", request: Bytes = 100) -> Progra
 
 @client
 def lost_until_killed(timeout: Time = "500ms", lives: Delay = "10min") -> Program:
-    """Gives up waiting for connect() and forgets the socket; later its process is killed."""
+    """Gives up waiting for connect() and forgets the socket. Later its process is killed."""
     patience = (("SO_SNDTIMEO", parse_duration(timeout)),)
     return Program([connect(options=patience), close()], on_error=[wait(lives), crash()])
 
 
 @client
 def stops_reading(request: Bytes = 100) -> Steps:
-    """Asks for something and never reads it: its receive buffer fills, its window closes."""
+    """Asks for something and never reads it, so its receive buffer fills and its window closes."""
     return [connect(), send(request), ignore()]
 
 
 @client
 def posts(request: Bytes = 200, body: Bytes = 4000, busy: Delay = "200ms") -> Steps:
-    """Sends a request with a body, is busy for a moment, and only then reads the response."""
+    """Sends a request with a body, does something else for a moment, and then reads the response."""
     return [connect(), send(request), send(body), wait(busy), receive_to_eof(), close()]
 
 
 @client
 def pipelines(request: Bytes = 100, requests: Count = 3, busy: Delay = "200ms") -> Steps:
-    """Sends several requests at once, is busy for a moment, and only then reads the responses."""
+    """Sends several requests at once, does something else for a moment, and then reads the responses."""
     return [connect(), *[send(request)] * requests, wait(busy), receive_to_eof(), close()]
 
 
@@ -173,6 +175,12 @@ def pipelines(request: Bytes = 100, requests: Count = 3, busy: Delay = "200ms") 
 def connects_and_closes(delay: Delay = "0s") -> Steps:
     """Connects and closes without a word, as a health check does."""
     return [connect(), *wait_if_any(delay), close()]
+
+
+@client
+def connects_and_aborts(delay: Delay = "0s") -> Steps:
+    """Connects and closes with a RST without a word, as some health checks do."""
+    return [connect(), *wait_if_any(delay), abort()]
 
 
 @client

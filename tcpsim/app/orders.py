@@ -90,7 +90,9 @@ def _obeying(opening: list[Step], request: int, response: int, patience: str | i
 
 @client
 def obeys(request: Bytes = 100, response: Bytes = 1000, patience: Time = "60s") -> list[Step]:
-    """Does what its browser or pool says: asks, asks for the last time, closes. Closes on errors."""
+    """Does what its browser or pool says: sends a request, sends the last request, or closes. Closes on
+    errors.
+    """
     return _obeying([connect()], request, response, patience)
 
 

@@ -22,20 +22,20 @@ Steps = list[Step]
 def responds_then_closes(
     request: Bytes = 100, think: Delay = "0s", response: Bytes = 1000, delay: Delay = "0s"
 ) -> Steps:
-    """Reads the request, answers, closes after a delay: HTTP without persistent connections."""
+    """Reads the request, answers, and closes after a delay: HTTP without persistent connections."""
     answering = [receive(request), *wait_if_any(think), send(response)]
     return [listen(), accept(), *answering, *wait_if_any(delay), close()]
 
 
 @server
 def closes_first(request: Bytes = 100, delay: Delay = "300ms") -> Steps:
-    """Reads the request and closes some time later, without an answer."""
+    """Reads the request and closes some time later without an answer."""
     return [listen(), accept(), receive(request), wait(delay), close()]
 
 
 @server
 def closes_at(request: Bytes = 100, response: Bytes = 1000, at: Time = "300ms") -> Steps:
-    """Answers, and closes at a given time of the connection's clock."""
+    """Answers, and closes at a given time on the clock of the connection."""
     return [listen(), accept(), receive(request), send(response), wait_until(at), close()]
 
 
@@ -43,7 +43,7 @@ def closes_at(request: Bytes = 100, response: Bytes = 1000, at: Time = "300ms") 
 def keep_alive_timeout(
     request: Bytes = 100, think: Delay = "0s", response: Bytes = 1000, timeout: Time = "15s"
 ) -> Steps:
-    """Answers requests until none has come for KeepAliveTimeout, then closes first."""
+    """Answers requests until none has come for KeepAliveTimeout, and then closes first."""
     asked = receive(request, within=timeout, late=[leave()], eof=[leave()])
     return [listen(), accept(), repeat([asked, *wait_if_any(think), send(response)]), close()]
 
@@ -57,7 +57,9 @@ def httpd(
     between: Time = "2s",
     within: Time = "30s",
 ) -> Steps:
-    """Answers up to MaxKeepAliveRequests, waits KeepAliveTimeout for each, then lingering_close()."""
+    """Answers up to MaxKeepAliveRequests, waits KeepAliveTimeout for each, and ends with
+    lingering_close().
+    """
     serving = [receive(request, within=timeout, late=[leave()], eof=[leave()]), send(response)]
     linger = [shutdown("WR"), receive_to_eof(between=between, within=within)]
     return [listen(), accept(), repeat([*serving * requests, leave()]), *linger, close()]
@@ -65,20 +67,20 @@ def httpd(
 
 @server
 def drains(request: Bytes = 100, response: Bytes = 1000, between: Time = "2s", within: Time = "30s") -> Steps:
-    """Half-closes after the response, reads on for a while, then closes: Apache's lingering_close()."""
+    """Answers, half-closes, reads on for a while and then closes: Apache's lingering_close()."""
     linger = receive_to_eof(between=between, within=within)
     return [listen(), accept(), receive(request), send(response), shutdown("WR"), linger, close()]
 
 
 @server
 def half_closes(request: Bytes = 100, response: Bytes = 1000) -> Steps:
-    """Half-closes after the response and waits for the client's FIN without any limit of its own."""
+    """Answers, half-closes, and waits for the client's FIN without a limit."""
     return [listen(), accept(), receive(request), send(response), shutdown("WR"), receive_to_eof(), close()]
 
 
 @server
 def closes_on_eof(request: Bytes = 100, response: Bytes = 1000, delay: Delay = "0s") -> Steps:
-    """Answers, leaves the closing to the client, and closes after it."""
+    """Answers, waits until the client closes, and closes after it."""
     answering = [receive(request), send(response), receive_to_eof()]
     return [listen(), accept(), *answering, *wait_if_any(delay), close()]
 
@@ -92,13 +94,15 @@ def never_closes(request: Bytes = 100, response: Bytes = 1000) -> Program:
 
 @server
 def leaves_unread(reads: Bytes = 50, response: Bytes = 1000, delay: Delay = "100ms") -> Steps:
-    """Reads only part of what was sent, answers, and closes: with unread data close() sends a RST."""
+    """Reads only part of what was sent, answers and closes. Because of the unread data its kernel sends a
+    RST.
+    """
     return [listen(), accept(), receive(reads), send(response), wait(delay), close()]
 
 
 @server
 def child_holds_on(request: Bytes = 100, response: Bytes = 1000) -> Steps:
-    """Closes after the response, but a child inherited the descriptor, so nothing is sent."""
+    """Closes after the response, but a child has inherited the descriptor, so nothing is sent."""
     return [listen(), accept(), fork([ignore()]), receive(request), send(response), close()]
 
 
@@ -113,14 +117,16 @@ def greets(greeting: Bytes = 108, request: Bytes = 100, timeout: Time = "1min") 
 def errs_in_the_middle(
     request: Bytes = 100, response: Bytes = 1000, error: Bytes = 300, delay: Delay = "100ms"
 ) -> Steps:
-    """Answers the first request, refuses the second, and closes whatever else was asked."""
+    """Answers the first request, refuses the second, and closes although there are more."""
     good, bad = [receive(request), send(response)], [receive(request), send(error)]
     return [listen(), accept(), *good, *bad, wait(delay), close()]
 
 
 @server
 def lingers(request: Bytes = 100, response: Bytes = 1000, linger: Seconds = "30s") -> Steps:
-    """Answers and closes with SO_LINGER: close() waits until the response is acknowledged, or so long."""
+    """Answers and closes with SO_LINGER: close() waits until the response is acknowledged, but not longer
+    than this.
+    """
     option = set_option("SO_LINGER", (1, int(linger) // 1_000_000))
     return [listen(), accept(), option, receive(request), send(response), close()]
 
@@ -133,7 +139,7 @@ def keepalive_half_closes(
     interval: Seconds = "75s",
     count: Count = 9,
 ) -> Steps:
-    """Half-closes and waits for the client's FIN with SO_KEEPALIVE set."""
+    """Answers, half-closes, and waits for the client's FIN with SO_KEEPALIVE set."""
     options = keepalive(idle, interval, count)
     answering = [receive(request), send(response), shutdown("WR"), receive_to_eof()]
     return [listen(), accept(), *options, *answering, close()]

@@ -20,7 +20,7 @@ Steps = list[Step]
 
 @client
 def opens_another(request: Bytes = 100, response: Bytes = 1000, idle: Time = "10min") -> Steps:
-    """Forgets its idle connection until it opens another one; then it closes both properly."""
+    """Forgets its idle connection until it opens another one, and then closes both."""
     other = [send(request, "other"), receive_to_eof("other"), close("other")]
     first = [connect(), send(request), receive(response), wait(idle)]
     return [*first, connect("other", local_port=0), close(), *other]
@@ -28,7 +28,7 @@ def opens_another(request: Bytes = 100, response: Bytes = 1000, idle: Time = "10
 
 @client
 def reuses_its_port(request: Bytes = 100, response: Bytes = 1000, after: Time = "2min") -> Steps:
-    """Closes first, and some time later connects once more from the same port to the same server."""
+    """Closes first, and some time later connects again from the same port to the same server."""
     again = [connect("again", options=(("SO_REUSEADDR", 1),)), send(request, "again")]
     first = [connect(), send(request), receive(response), close(), wait(after)]
     return [*first, *again, receive(response, "again"), close("again")]
@@ -36,7 +36,9 @@ def reuses_its_port(request: Bytes = 100, response: Bytes = 1000, after: Time = 
 
 @client
 def knocks(connections: Count = 3) -> Steps:
-    """Opens several connections and then closes them all; a refused one ends the attempt."""
+    """Opens several connections one after the other and closes them all. If one is refused, it stops
+    there.
+    """
     names = [f"conn {number}" for number in range(1, connections + 1)]
     return [*(connect(name, local_port=0) for name in names), *map(close, names)]
 
@@ -54,7 +56,7 @@ def _asked(name: str, request: int, patience: str | int) -> Steps:
 
 @client
 def fetches_page_afresh(request: Bytes = 100, images: Count = 10) -> Steps:
-    """Fetches a page and its images over a new connection each, one after the other (HTTP/1.0)."""
+    """Fetches a page and its images one after the other, each over a new connection (HTTP/1.0)."""
     names = [f"conn {number}" for number in range(images + 1)]
     return [*chain.from_iterable(_fetched(name, request) for name in names)]
 
@@ -65,13 +67,13 @@ def _fetched(name: str, request: int) -> Steps:
 
 @client
 def fetches_page_persistently(request: Bytes = 100, response: Bytes = 1000, images: Count = 10) -> Steps:
-    """Fetches a page and its images over one connection, one after the other, and closes it."""
+    """Fetches a page and its images one after the other over one connection, and closes it."""
     return [connect(), *[send(request), receive(response)] * (images + 1), close()]
 
 
 @server
 def serves_in_children(request: Bytes = 100, response: Bytes = 1000, timeout: Time = "15s") -> Steps:
-    """Gives each connection to a child, which serves it until KeepAliveTimeout and closes."""
+    """Gives each connection to a child process, which serves it until KeepAliveTimeout and closes."""
     serving = repeat([receive(request, within=timeout, late=[leave()], eof=[leave()]), send(response)])
     return [listen(), repeat([accept(), fork([serving, close(), crash()]), close()])]
 
@@ -84,12 +86,12 @@ def serves_one_by_one(request: Bytes = 100, response: Bytes = 1000) -> Steps:
 
 @server
 def forgets_every_connection(request: Bytes = 100, response: Bytes = 1000) -> Program:
-    """Accepts and answers, again and again, and closes nothing: a descriptor is lost each time."""
+    """Accepts and answers, again and again, and closes nothing: each connection costs a descriptor."""
     steps = [listen(), repeat([accept(), receive(request), send(response)])]
     return Program(steps, on_error=[ignore()])
 
 
 @server
 def does_not_accept(backlog: Count = 1) -> Steps:
-    """Listens with a small backlog and is too busy to accept() anything."""
+    """Listens with a small backlog and never calls accept()."""
     return [listen(backlog=backlog), ignore()]

@@ -250,7 +250,9 @@ def set_option(name: str, value: Value, sock: str = "conn") -> Step:
 
 
 def with_option(step: Any, option: tuple[str, Value]) -> Any:
-    """connect() or listen() with one more option for its socket; any other step as it is."""
+    """connect() or listen() with one more option for its socket, or a setsockopt() of it; else as it is."""
+    if isinstance(step, _SetOption) and step.name == option[0]:
+        return replace(step, value=option[1])
     return replace(step, options=(*step.options, option)) if isinstance(step, _Open) else step
 
 

@@ -18,7 +18,10 @@ from tcpsim.pair import SIDES
 def as_toml(scenario: Scenario) -> str:
     """A scenario as a file to start from; its contrasts are left out."""
     top = {key: getattr(scenario, key) for key in ("name", "theme", "title", "story", "watch", "horizon")}
-    optional = {key: getattr(scenario, key) for key in ("concerns", "cures", "in_vain")}
+    optional = {
+        key: getattr(scenario, key)
+        for key in ("question", "source", "concerns", "within", "cures", "in_vain")
+    }
     lines = _lines({**top, **{key: value for key, value in optional.items() if value}})
     side: Side
     for side in SIDES:

@@ -3,7 +3,8 @@
 Owns: the form of the file. Refuses to know: where the text comes from (cli), single values (written), and
 what a behaviour, a knob or a rule means; their own parsers read them.
 
-    horizon = "1h"                      # also: name, title, theme, story, watch, concerns, cures, in_vain
+    horizon = "1h"                      # also: name, title, theme, question, story, watch, source,
+                                        # concerns, within, cures, in_vain
     [client]
     behaviour = "never-closes"
     stack = "linux"
@@ -97,6 +98,9 @@ def parse_scenario(content: str, where: str, name: str) -> Scenario:
         concerns=top.take("concerns", one_of(*SIDES), None),
         cures=top.take("cures", list_of(a_fix), ()),
         in_vain=top.take("in_vain", list_of(a_fix), ()),
+        question=top.take("question", text, ""),
+        source=top.take("source", text, ""),
+        within=top.take("within", time, None),
         **path,
     )
     top.done()

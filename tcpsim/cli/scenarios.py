@@ -15,9 +15,7 @@ from tcpsim.cli.show import print_json, print_text
     ),
 )
 @option("--toml", "name", metavar="SCENARIO", help="Print one as a file to start from instead.")
-@option(
-    "--state", metavar="STATE", help="Only those in which sockets stay in this state: CLOSE-WAIT."
-)
+@option("--state", metavar="STATE", help="Only those in which sockets stay in this state: CLOSE-WAIT.")
 @option("--side", metavar="SIDE", help="On this side: client or server (whose local port is the service's).")
 @option(
     "--owner",

@@ -1,7 +1,7 @@
-"""From symptom to scenario: the index, docs/symptoms.md and README's table. `python -m tests.scenario.symptoms`.
+"""From symptom to scenario: the index, docs/symptoms.md, README's table. `python -m tests.scenario.symptoms`.
 
-Owns: the pages. `make docs` writes them; README's table stands between two markers, if it has them. Refuses to
-know: which scenario has which symptom (tcpsim.catalogue.symptoms finds that by running them).
+Owns: the pages. `make docs` writes them; README's table stands between two markers, if it has them. Refuses
+to know: which scenario has which symptom (tcpsim.catalogue.symptoms finds that by running them).
 """
 
 from __future__ import annotations
@@ -41,21 +41,23 @@ INTRODUCTION = """\
 
 You see many sockets in one state. This page says which scenarios end like that, and what to run.
 
-1. *State*: `ss -tan` shows it. `ss` says ESTAB for ESTABLISHED and SYN-RECV for SYN-RECEIVED. A socket that is
-   CLOSED appears in no list of connections; `lsof` still shows its descriptor ("can't identify protocol").
-2. *Side*: your host is the **server** of a connection if the local port is the one that your service listens on.
-   Else it is the **client**.
-3. *Held by*: run `ss -tanp` as root. A socket with `users:` is held by that **program**. A socket without `users:`
-   waits in the accept queue, or only the kernel has it. The line of the listener tells these apart: its Recv-Q is
-   the number of connections in the queue.
-4. *Queued*: Recv-Q is what the program has not read, Send-Q what the other end has not acknowledged. `ss` counts a
-   FIN as one byte.
+1. *State*: `ss -tan` shows it. `ss` says ESTAB for ESTABLISHED and SYN-RECV for SYN-RECEIVED. A socket
+   that is CLOSED appears in no list of connections, but `lsof` shows its descriptor ("can't identify
+   protocol").
+2. *Side*: your host is the **server** of a connection if the local port is the one that your service
+   listens on. Otherwise it is the **client**.
+3. *Held by*: run `ss -tanp` as root. A socket with `users:` is held by that **program**. A socket without
+   it waits in the accept queue, or only the kernel has it. The line of the listener tells these apart:
+   its Recv-Q is the number of connections in the queue.
+4. *Queued*: Recv-Q is what the program has not read. Send-Q is what the other end has not acknowledged.
+   `ss` counts a FIN as one byte.
 
-*One stays* is how long one socket stays in the run of the scenario. If it ends, then rate times stay is how many
-you see: at 100 connections a second, 60 s of TIME-WAIT are 6,000 sockets. If it stays for ever, the number grows
+*One stays* is how long one socket stays in the run of the scenario. If it ends, you see rate times stay:
+at 100 connections a second, 60 s of TIME-WAIT are 6,000 sockets. If it stays for ever, the number grows
 until something runs out.
 
-The same search from the shell, and from Python with `tcpsim.scenarios(state="CLOSE-WAIT", side="server")`:
+The same search from the shell, and from Python with `tcpsim.scenarios(state="CLOSE-WAIT",
+side="server")`:
 
 ```console
 $ tcpsim scenarios --state CLOSE-WAIT --side server --owner none
@@ -64,7 +66,7 @@ $ tcpsim scenarios --state CLOSE-WAIT --side server --owner none
 ...
 ```
 
-`make docs` makes this page from the runs of all scenarios; a test runs them again.
+`make docs` makes this page from the runs of all scenarios, and a test runs them again.
 
 ## The best scenario for each symptom
 """

@@ -69,8 +69,6 @@ def test_every_scenario_shows_a_claim_or_has_a_source_but_for_those_that_only_te
     assert {each.name for each in (*crowds(), *clienteles())} <= shown
     sourced = {each.name for each in scenarios() if each.source}
     assert {each.name for each in scenarios()} - shown - sourced == {
-        "simultaneous-close",
-        "time-wait-reack",
         "many-segments-lossy",
         "w1",
     }

@@ -15,12 +15,15 @@ SCENARIOS = (
         name="firewall-forgets-half-closed",
         theme="NAT and firewall",
         title="A firewall forgets a half-closed connection",
-        story="The server half-closes and waits for the client, which is entitled to take its time: it closes"
-        " 100 s later. The firewall between is Linux conntrack, which remembers a flow with one FIN and"
-        " its ACK for 60 s. The client's FIN belongs to no flow and cannot begin one: it is dropped, ten"
-        " times, and the orphan gives up. The server's program waits in FIN-WAIT-2: no timer for a"
-        " socket that somebody holds. The flow's CLOSE_WAIT is the tracker's, not an end's.",
+        question="Why is my server in FIN-WAIT-2 although every client closes?",
+        story="The server half-closes and waits for the client. The client takes its time, as it may, and"
+        " closes 100 s later. The firewall between them is Linux conntrack, which remembers a flow with one"
+        " FIN for 60 s. The client's FIN belongs to no flow and cannot begin one, so the firewall drops it."
+        " The client repeats it ten times and gives up. The server's program waits in FIN-WAIT-2 for ever,"
+        " because no timer ends a FIN-WAIT-2 that a program holds. conntrack calls the state of the flow"
+        " CLOSE_WAIT; neither host has to be in that state.",
         watch="ten FINs that the firewall drops; FIN-WAIT-2 with an owner",
+        source="Linux net/netfilter/nf_conntrack_proto_tcp.c",
         client="closes-on-eof",
         server="half-closes",
         arguments={"client.delay": "100s"},
@@ -61,13 +64,14 @@ SCENARIOS = (
         name="nat-forgets-idle-connection",
         theme="NAT and firewall",
         title="A NAT forgets an idle connection",
-        story="A pooled connection through a cloud's NAT is idle for half an hour; the NAT remembers a silent"
-        " flow for 20 minutes. The client's next request meets no mapping and is dropped, as often as it"
-        " is repeated, until the kernel gives up after a quarter of an hour. The server hears nothing of"
-        " it: half-open until its own timeout, here two hours, or for ever. Only a keepalive shorter than"
-        " the NAT's patience, or a pool that is, keeps the three in step; Linux's default of two hours is"
-        " neither.",
-        watch="a request into the void, ETIMEDOUT, and an ESTABLISHED with nobody at the other end",
+        question="Why does a request on an idle connection hang for a quarter of an hour?",
+        story="A client in a cloud has a pooled connection that is idle for half an hour. The NAT on the"
+        " path forgets a silent flow after 20 minutes. The client's next request meets no mapping, and the"
+        " NAT drops it and every repetition. After a quarter of an hour the client's kernel gives up. The"
+        " server hears nothing of all this. Its socket is half-open until the server's own timeout, which is"
+        " two hours here. What helps is a keepalive or an idle timeout of the pool that is shorter than the"
+        " memory of the NAT. The two hours of Linux's default are too long.",
+        watch="a request without an answer, ETIMEDOUT, and an ESTABLISHED with nobody at the other end",
         client="asks-again",
         server="keep-alive-timeout",
         arguments={"client.idle": "30min", "server.timeout": "2h"},
@@ -102,12 +106,14 @@ SCENARIOS = (
     Scenario(
         name="last-rst-dropped-by-a-firewall",
         theme="NAT and firewall",
-        title="The last RST comes to a firewall that has forgotten",
-        story="As one-rst-stack: the server's FIN-WAIT-2 timer fires after ten minutes and sends the one RST"
-        " that could end the client's CLOSE-WAIT. Between them conntrack has forgotten the half-closed"
-        " flow after 60 s, and drops what belongs to none. No segment needs to be lost by accident for"
-        " Rick Jones's \"if that one RST is lost, that's it\": a firewall loses it every time.",
+        title="A firewall drops the last RST",
+        question="Why does CLOSE-WAIT stay although the server sends a RST?",
+        story="As in one-rst-stack, the server's FIN-WAIT-2 timer sends one RST after ten minutes, which"
+        " could end the client's CLOSE-WAIT. A firewall with conntrack is between them. It has forgotten the"
+        " half-closed flow after 60 s and drops what belongs to no flow. So the RST is lost every time,"
+        " without any loss on the line.",
         watch="one RST after ten minutes, dropped; CLOSE-WAIT for ever",
+        source="Rick Jones, CLOSE_WAIT, openstack list, 31 January 2013",
         client="never-closes",
         server="responds-then-closes",
         stack_server="hpux-11",
@@ -129,13 +135,15 @@ SCENARIOS = (
     Scenario(
         name="port-reuse-behind-a-nat",
         theme="NAT and firewall",
-        title="Port reuse where a firewall eats the challenge",
-        story="As port-reuse-into-close-wait, behind a firewall that wants a SYN to be answered by a SYN-ACK."
-        " The client's second SYN is dropped while the firewall remembers the old flow (150 s). Later"
-        " ones get through and meet the stale CLOSE-WAIT; its kernel answers with a challenge ACK, which"
-        " the firewall takes for nonsense and drops. So the client never sends the RST that would clear"
-        " the way, and connect() ends in ETIMEDOUT (as Cloudflare reported in 2016).",
-        watch="SYN after SYN, the challenge ACKs that are dropped, ETIMEDOUT",
+        title="A firewall drops the challenge ACK when a port is used again",
+        question="Why does connect() time out behind a firewall when the server works?",
+        story="As in port-reuse-into-close-wait, the client connects from the port of a stale CLOSE-WAIT."
+        " Here a firewall lets nothing but a SYN-ACK answer a SYN. It drops the client's SYN as long as it"
+        " remembers the old flow, which is 150 s. A later SYN gets through and meets the stale CLOSE-WAIT."
+        " The server's kernel answers with a challenge ACK, and the firewall drops that. So the client never"
+        " sends the RST that would clear the way, and connect() fails with ETIMEDOUT.",
+        watch="SYN after SYN, challenge ACKs that are dropped, ETIMEDOUT",
+        source="Marek Majkowski, Cloudflare blog, August 2016",
         client="reuses-its-port",
         server="forgets-every-connection",
         middlebox="junos",
@@ -150,5 +158,37 @@ SCENARIOS = (
         ),
         cures=("keepalive=60s",),
         in_vain=("nat-timeout=1h",),
+    ),
+    Scenario(
+        name="load-balancer-forgets-an-idle-pool",
+        theme="NAT and firewall",
+        title="A load balancer forgets an idle connection",
+        question="Why does my pool get ECONNRESET after six minutes of silence, while the server shows"
+        " ESTABLISHED?",
+        story="A load balancer between a pool and a server forgets a connection after 350 s without a"
+        " segment. It tells nobody. The client uses the pooled connection after ten minutes, and the"
+        " balancer answers with a RST. The client's request fails with ECONNRESET, and a program that"
+        " retries goes on with a new connection. The server hears nothing. Its socket stays ESTABLISHED, one"
+        " more for each idle connection, because its program has no idle timeout.",
+        watch="a RST that the server did not send; ESTABLISHED on the server for ever",
+        source="AWS documentation: NAT gateway, Network Load Balancer (350 s, RST to whoever sends after"
+        " that)",
+        client="asks-again",
+        server="answers-until-eof",
+        middlebox="aws-nat",
+        expect=Expect(
+            GONE, "ESTABLISHED", PERMANENT, rst=False, settled=("600s", "601s"), reads=(1000, "ECONNRESET")
+        ),
+        horizon="4h",
+        concerns="server",
+        contrasts=(
+            Contrast(
+                "a NAT that drops in silence: the client waits for a quarter of an hour",
+                {"middlebox": "gcp-nat", "parameters": {"client.idle": "30min"}},
+                Expect(GONE, "ESTABLISHED", PERMANENT, rst=False, reads=(1000, "ETIMEDOUT")),
+            ),
+        ),
+        cures=("server.keepalive=5min", "client.keepalive=5min", "server-idle=5min", "pool-idle=1min"),
+        in_vain=("keepalive=2h", "fin-timeout=10s", "server.user-timeout=30s"),
     ),
 )

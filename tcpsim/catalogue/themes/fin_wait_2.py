@@ -13,13 +13,14 @@ SCENARIOS = (
     Scenario(
         name="keepalive-timeout-buggy-client",
         theme="FIN-WAIT-2",
-        title="KeepAliveTimeout, and a client that does not answer the FIN",
-        story="The connection is persistent and idle. After KeepAliveTimeout the server closes; the browser's"
-        " kernel acknowledges the FIN, but the browser never closes its end (Apache: buggy clients and"
-        " persistent connections). The server's kernel has no limit for FIN-WAIT-2, as RFC 9293 has"
-        " none: the socket stays until the system is rebooted. It is an orphan; no httpd process is tied"
-        " up.",
-        watch="FIN and ACK after 15 s, and nothing ever after",
+        title="The server closes an idle connection, and the client does not",
+        question="Why does my server have sockets in FIN-WAIT-2 for hours?",
+        story="The connection is persistent and idle. After KeepAliveTimeout the server closes. The"
+        " browser's kernel acknowledges the FIN, but the browser never closes its end. The server's kernel"
+        " here has no limit for FIN-WAIT-2, as RFC 9293 has none, so the socket stays until the system is"
+        " rebooted. It is an orphan, and no httpd process is tied up.",
+        watch="FIN and ACK after 15 s, and nothing after that",
+        source="Apache httpd documentation, Connections in the FIN_WAIT_2 state and Apache",
         client="never-closes",
         server="keep-alive-timeout",
         stack_server="rfc9293",
@@ -34,15 +35,18 @@ SCENARIOS = (
             ),
         ),
         cures=("client-checks-sockets", "pool-idle=10s", "fin-timeout=60s"),
+        in_vain=("server.user-timeout=30s", "server-closes-on-error", "server-restarts=10min"),
     ),
     Scenario(
         name="fin-wait-2-until-another-is-opened",
         theme="FIN-WAIT-2",
         title="The client opens another connection",
-        story="The buggy browser lets go of its old connection only when it opens another one, here after ten"
-        " minutes: that is the first of the three ways in which FIN-WAIT-2 ends on a server without a"
-        " timer (Apache). The server gives each connection to a child.",
-        watch="FIN-WAIT-2 for ten minutes; then the old connection's last FIN, while the new one opens",
+        question="What ends FIN-WAIT-2 on a server without a timer?",
+        story="The browser lets go of its old connection only when it opens another one, here after ten"
+        " minutes. That is the first of three ways in which FIN-WAIT-2 ends on a server without a timer. The"
+        " server gives each connection to a child process.",
+        watch="FIN-WAIT-2 for ten minutes; then the old connection's last FIN while the new one opens",
+        source="Apache httpd documentation, Connections in the FIN_WAIT_2 state and Apache",
         client="opens-another",
         server="serves-in-children",
         stack_server="rfc9293",
@@ -53,9 +57,12 @@ SCENARIOS = (
         name="fin-wait-2-until-the-client-quits",
         theme="FIN-WAIT-2",
         title="The user quits the browser",
-        story="The browser holds its half of the connection until the user quits it after an hour; then its"
-        " kernel closes what is open, and the server's FIN-WAIT-2 is over (Apache, the second way).",
-        watch="FIN-WAIT-2 for an hour, ended by the FIN of a process that is no more",
+        question="Does FIN-WAIT-2 end when the client's process ends?",
+        story="The browser holds its half of the connection until the user quits it after an hour. Then its"
+        " kernel closes what is open, and the server's FIN-WAIT-2 is over. That is the second of the three"
+        " ways.",
+        watch="FIN-WAIT-2 for an hour, ended by the FIN of a process that has ended",
+        source="Apache httpd documentation, Connections in the FIN_WAIT_2 state and Apache",
         client="leaks-until-killed",
         server="keep-alive-timeout",
         arguments={"client.lives": "1h"},
@@ -67,10 +74,12 @@ SCENARIOS = (
         name="fin-wait-2-until-the-timer-fires",
         theme="FIN-WAIT-2",
         title="The server's FIN-WAIT-2 timer fires",
-        story="The server runs Solaris 8, which flushes FIN-WAIT-2 after tcp_fin_wait_2_flush_interval, 675 s"
-        " (Apache, the third way). It says nothing to the client, whose CLOSE-WAIT stays: the timer"
-        " frees the server, not the browser.",
+        question="Does the server's FIN-WAIT-2 timer help the client?",
+        story="The server runs Solaris 8, which drops a FIN-WAIT-2 after 675 s"
+        " (tcp_fin_wait_2_flush_interval). That is the third of the three ways. The server says nothing to"
+        " the client, so the client's CLOSE-WAIT stays. The timer frees the server, not the browser.",
         watch="675 s of FIN-WAIT-2, and no RST",
+        source="Apache httpd documentation, Connections in the FIN_WAIT_2 state and Apache",
         client="never-closes",
         server="keep-alive-timeout",
         stack_server="solaris-8",
@@ -84,10 +93,12 @@ SCENARIOS = (
         name="client-idle-for-days",
         theme="FIN-WAIT-2",
         title="A client that is idle for days",
-        story="The user leaves the browser open over a long weekend. It has no further use for the"
-        " connection, but finds out only when it next has work, three days later. So long the server is"
-        " in FIN-WAIT-2 if nothing limits that (Apache).",
+        question="How long can FIN-WAIT-2 last without a timer?",
+        story="The user leaves the browser open over a long weekend. The browser has no use for the"
+        " connection, and it notices that the server has closed only when it next has work, three days"
+        " later. The server is in FIN-WAIT-2 for those three days, because nothing limits it.",
         watch="three days of silence",
+        source="Apache httpd documentation, Connections in the FIN_WAIT_2 state and Apache",
         client="closes-with-next-work",
         server="keep-alive-timeout",
         arguments={"client.idle": "3d"},
@@ -98,12 +109,14 @@ SCENARIOS = (
     Scenario(
         name="dial-up-client-vanishes",
         theme="FIN-WAIT-2",
-        title="The modem hangs up on a FIN-WAIT-2",
-        story="The browser's kernel acknowledges the server's FIN; a little later the user hangs up the modem"
-        " before the browser has closed anything. Nobody is left who could send the FIN that the server"
-        " waits for (Apache). SO_KEEPALIVE does not help an orphan; HP-UX probes those after two"
-        " minutes.",
-        watch="FIN-WAIT-2 towards a host that is no more",
+        title="The client's line is cut while the server is in FIN-WAIT-2",
+        question="Why does FIN-WAIT-2 stay although the client is gone?",
+        story="The browser's kernel acknowledges the server's FIN. A little later the user hangs up the"
+        " modem, and the browser has not closed anything. Nobody is left who could send the FIN that the"
+        " server waits for. SO_KEEPALIVE does not help, because the socket is an orphan. HP-UX probes"
+        " orphans after two minutes.",
+        watch="FIN-WAIT-2 towards a host that is gone",
+        source="Apache httpd documentation, Connections in the FIN_WAIT_2 state and Apache",
         client="vanishes",
         server="keep-alive-timeout",
         arguments={"client.after": "30s"},
@@ -125,11 +138,13 @@ SCENARIOS = (
         name="keepalive-in-fin-wait-2",
         theme="FIN-WAIT-2",
         title="SO_KEEPALIVE in FIN-WAIT-2",
-        story="The server half-closes and waits for the client's FIN with SO_KEEPALIVE set. The client's host"
-        " is gone. After two hours the server's kernel sends nine probes, 75 s apart, then a RST to"
-        " nobody, and tells the program ETIMEDOUT. A client that lives and never closes answers each"
-        " probe: no end. And 4.4BSD probes in ESTABLISHED and CLOSE-WAIT only.",
+        question="Does SO_KEEPALIVE end FIN-WAIT-2?",
+        story="The server half-closes and waits for the client's FIN with SO_KEEPALIVE set. The client's"
+        " host is gone. After two hours the server's kernel sends nine probes, 75 s apart. Then it sends a"
+        " RST and reports ETIMEDOUT to the program. A client that is alive and never closes answers every"
+        " probe, so nothing ends. 4.4BSD probes in ESTABLISHED and CLOSE-WAIT only.",
         watch="nine probes after two hours",
+        source="Apache httpd documentation, Connections in the FIN_WAIT_2 state and Apache",
         client="vanishes",
         server="keepalive-half-closes",
         expect=Expect(GONE, GONE, CLEAN, rst=True, settled=("7875s", "7876s")),
@@ -146,5 +161,32 @@ SCENARIOS = (
                 Expect(GONE, "FIN-WAIT-2", PERMANENT, rst=False),
             ),
         ),
+    ),
+    Scenario(
+        name="client-waits-in-fin-wait-2",
+        theme="FIN-WAIT-2",
+        title="The client half-closes, and the server never closes",
+        question="Why does my client hang in FIN-WAIT-2 although tcp_fin_timeout is 60 s?",
+        story="The client sends its request, half-closes and reads to end-of-file. The server answers and"
+        " forgets the connection. The client waits in FIN-WAIT-2, and the server is in CLOSE-WAIT."
+        " tcp_fin_timeout limits orphans only, and the client's program still holds this socket."
+        " SO_KEEPALIVE does not help either: the server's host is alive and answers every probe.",
+        watch="FIN-WAIT-2 with an owner on the client, CLOSE-WAIT on the server",
+        source="Linux net/ipv4/tcp_input.c tcp_rcv_state_process() (TCP_FIN_WAIT1: only a dead socket is"
+        " timed)",
+        client="half-closes",
+        server="never-closes",
+        expect=Expect("FIN-WAIT-2", "CLOSE-WAIT", PERMANENT, rst=False, reads=(1000,)),
+        horizon="4h",
+        concerns="client",
+        contrasts=(
+            Contrast(
+                "with SO_KEEPALIVE: probes and answers without end",
+                {"knobs": {"client.keep_idle_us": "600s", "client.keepalive_default": True}},
+                Expect("FIN-WAIT-2", "CLOSE-WAIT", RUNNING, rst=False),
+            ),
+        ),
+        cures=("server-closes", "server-idle=15s", "server-restarts=10min", "client-restarts=10min"),
+        in_vain=("fin-timeout=10s", "client.keepalive=10min", "client-closes-on-error"),
     ),
 )

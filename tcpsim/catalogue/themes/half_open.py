@@ -13,11 +13,13 @@ SCENARIOS = (
     Scenario(
         name="vanished-client",
         theme="half-open",
-        title="The modem hangs up first",
-        story="The client loses its line with the connection open. After KeepAliveTimeout the server closes;"
-        " its FIN is never acknowledged, and the orphan gives up after about two minutes (Apache: the"
-        " dial-up client that is gone before it closed).",
-        watch="ten FINs into the void, FIN-WAIT-1, and silence",
+        title="The client's line is cut before the server closes",
+        question="How long does a server keep a connection to a client that is gone?",
+        story="The client loses its line while the connection is open. After KeepAliveTimeout the server"
+        " closes. Nobody acknowledges its FIN. The socket is an orphan in FIN-WAIT-1, and the kernel gives"
+        " up after about two minutes.",
+        watch="ten FINs without an answer, FIN-WAIT-1, and silence",
+        source="Apache httpd documentation, Connections in the FIN_WAIT_2 state and Apache",
         client="vanishes",
         server="keep-alive-timeout",
         expect=Expect(GONE, GONE, CLEAN, rst=False, settled=("127s", "135s")),
@@ -34,10 +36,11 @@ SCENARIOS = (
         name="all-fins-lost",
         theme="half-open",
         title="The closer gives up before its FIN is heard",
-        story="Every FIN of the server is lost. Its orphan retransmits, gives up after about two minutes and"
-        " is gone without a RST. The client reads on a connection that only it believes in: the third"
-        " end of the same story, a half-open ESTABLISHED.",
-        watch="ten transmissions of the FIN; the client has nothing to retransmit and never notices",
+        question="Why is my client ESTABLISHED towards a server that has no such connection?",
+        story="Every FIN of the server is lost. The server's orphan repeats its FIN, gives up after about"
+        " two minutes and disappears without a RST. The client waits for data on a connection that only it"
+        " has: a half-open ESTABLISHED. It has nothing to send, so it never notices.",
+        watch="ten transmissions of the FIN; no segment from the client",
         client="closes-on-eof",
         server="responds-then-closes",
         arguments={"server.delay": "200ms"},
@@ -47,5 +50,36 @@ SCENARIOS = (
         concerns="client",
         cures=("keepalive=10min",),
         in_vain=("fin-timeout=30s", "user-timeout=30s", "client-closes"),
+    ),
+    Scenario(
+        name="heartbeats-to-a-dead-peer",
+        theme="half-open",
+        title="The client sends heartbeats, and nobody acknowledges them",
+        question="Why does a dead peer go unnoticed for a quarter of an hour although keepalive is on?",
+        story="The client sends a heartbeat every 45 s. After 100 s the line to the server is cut. The"
+        " client's kernel repeats the next heartbeat until its limit (tcp_retries2), and the program's sends"
+        " succeed all that time, because they only fill the send buffer. A send fails 945 s after the first"
+        " heartbeat that got lost. Keepalive changes nothing, because the kernel sends no probes while data"
+        " is unacknowledged. TCP_USER_TIMEOUT is the right knob. The server only reads, so it never notices"
+        " at all.",
+        watch="one heartbeat that is repeated for a quarter of an hour, and no keepalive probe",
+        source="Linux net/ipv4/tcp_timer.c tcp_write_timeout(), tcp_keepalive_timer()",
+        client="heartbeats",
+        server="only-reads",
+        arguments={"client.every": "45s"},
+        drops=("both after 100s",),
+        expect=Expect(GONE, "ESTABLISHED", PERMANENT, rst=False, settled=("1080s", "1081s"), reads=()),
+        horizon="2h",
+        concerns="client",
+        within="200s",
+        contrasts=(
+            Contrast(
+                "the server has set SO_KEEPALIVE: it has no data of its own, so it sends probes",
+                {"knobs": {"server.keep_idle_us": "60s", "server.keepalive_default": True}},
+                Expect(GONE, GONE, CLEAN, rst=True),
+            ),
+        ),
+        cures=("client.user-timeout=30s",),
+        in_vain=("client.keepalive=60s", "server.keepalive=60s", "fin-timeout=10s", "client-closes-on-error"),
     ),
 )

@@ -14,8 +14,9 @@ SCENARIOS = (
         name="many-segments-lossy",
         theme="under loss",
         title="A long response over a lossy path",
-        story="The response is 100,000 bytes, and 2 % of all packets are lost. Retransmission brings it"
-        " through, and both sides close in the end.",
+        question="Does a lossy path alone leave sockets behind?",
+        story="The response is 100,000 bytes, and 2 % of all packets are lost. Retransmission delivers it,"
+        " and both sides close in the end.",
         watch="fast retransmissions and timeouts; the FIN comes last",
         client="closes-on-eof",
         server="responds-then-closes",
@@ -28,8 +29,10 @@ SCENARIOS = (
         name="w1",
         theme="populations",
         title="The benchmark's connection",
-        story="100 B request, 1000 B response, the server closes first, the client closes 50 ms after end-"
-        " of-file except for one in ten, which never does. Made for `tcpsim population`.",
+        question="What does one forgetful client in ten do to a host?",
+        story="The request is 100 bytes, the response 1000 bytes, and the server closes first. Nine clients"
+        " in ten close 50 ms after end-of-file. One in ten never closes. The scenario is made for `tcpsim"
+        " population`.",
         watch="CLOSE-WAIT grows by a tenth of the arrivals",
         client="sometimes-forgets",
         server="responds-then-closes",

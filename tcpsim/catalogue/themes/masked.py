@@ -15,11 +15,13 @@ SCENARIOS = (
     Scenario(
         name="data-after-close",
         theme="leaks that heal",
-        title="Data after the peer's close() draws a RST",
-        story="The server has closed, so nobody is left to read. The client never looks, but 5 s later sends"
-        " on the connection: the server's kernel answers with RST, and CLOSE-WAIT is over (Rick Jones,"
-        " 1). The descriptor stays open on a dead socket.",
+        title="Data after the peer's close() gets a RST",
+        question="Why do some CLOSE-WAIT sockets disappear although nobody closes them?",
+        story="The server has closed, so nobody there will read. The client does not notice, and 5 s later"
+        " it sends again on the connection. The server's kernel answers with a RST, and CLOSE-WAIT is over."
+        " The descriptor stays open on a dead socket.",
         watch="the RST, and the socket that has a descriptor but no state",
+        source="Rick Jones, CLOSE_WAIT, openstack list, 31 January 2013",
         client="sends-once-more",
         server="responds-then-closes",
         expect=Expect(ONLY_FD, GONE, CLEAN, rst=True, settled=("5s", "5100ms")),
@@ -29,10 +31,13 @@ SCENARIOS = (
         name="keepalive-rescues",
         theme="leaks that heal",
         title="SO_KEEPALIVE ends a CLOSE-WAIT",
-        story="The client ignores end-of-file, but has set SO_KEEPALIVE. After two hours of silence its"
-        " kernel sends a probe; the server's socket is long gone, its kernel answers with RST (Rick"
-        " Jones, 1).",
+        question="Does SO_KEEPALIVE help against CLOSE-WAIT?",
+        story="The client ignores end-of-file, but it has set SO_KEEPALIVE. After two hours of silence its"
+        " kernel sends a probe. The server's socket is long gone, so the server's kernel answers with a RST,"
+        " and CLOSE-WAIT is over. If the server's socket still existed it would answer the probe, and"
+        " CLOSE-WAIT would go on.",
         watch="one probe after two hours, one RST",
+        source="Rick Jones, CLOSE_WAIT, openstack list, 31 January 2013",
         client="keepalive-never-closes",
         server="responds-then-closes",
         expect=Expect(ONLY_FD, GONE, CLEAN, rst=True, settled=("2h", "7201s"), reads=(1000, 0)),
@@ -48,11 +53,13 @@ SCENARIOS = (
     Scenario(
         name="last-rst-lost",
         theme="leaks that heal",
-        title="A RST is lost, and data asks for another",
-        story="As data-after-close, but the RST is lost. Nobody retransmits a RST; the client retransmits its"
-        " data, and that draws another (Rick Jones). Where a timer sent the only RST there is no data to"
-        " repeat: if that one is lost, that's it.",
-        watch="two RSTs, one retransmission between them",
+        title="A RST is lost, and repeated data asks for another",
+        question="What if the RST that should end a CLOSE-WAIT is lost?",
+        story="As in data-after-close, the client sends once more and gets a RST, but here that RST is lost."
+        " Nobody repeats a RST. The client repeats its data, and the data gets another RST. A timer that"
+        " sends a RST has no data to repeat: if its only RST is lost, that's it.",
+        watch="two RSTs, and one retransmission between them",
+        source="Rick Jones, CLOSE_WAIT, openstack list, 31 January 2013",
         client="sends-once-more",
         server="responds-then-closes",
         drops=("server RST 1",),
@@ -83,11 +90,13 @@ SCENARIOS = (
     Scenario(
         name="no-rst-ever-arrives",
         theme="leaks that heal",
-        title="No RST ever arrives: the retransmission limit",
-        story="As data-after-close, but every RST is lost. The client retransmits its data until its kernel's"
-        " limit: on Linux that of tcp_retries2, after about a quarter of an hour. Then the connection is"
-        " over without anybody's RST (Rick Jones).",
+        title="No RST ever arrives, and the retransmission limit ends it",
+        question="How long does a connection last if every RST is lost?",
+        story="As in data-after-close, but every RST is lost. The client repeats its data until the limit of"
+        " its kernel, which on Linux follows from tcp_retries2: about a quarter of an hour. Then the"
+        " connection is over without a RST.",
         watch="seventeen transmissions, seventeen RSTs, and silence",
+        source="Rick Jones, CLOSE_WAIT, openstack list, 31 January 2013",
         client="sends-once-more",
         server="responds-then-closes",
         drops=("every server RST",),
@@ -97,12 +106,13 @@ SCENARIOS = (
     Scenario(
         name="one-rst-stack",
         theme="leaks that heal",
-        title="A FIN-WAIT-2 timer that sends a RST when it fires",
-        story="The server runs HP-UX 11 with tcp_fin_wait_2_timeout set to ten minutes. When it fires, the"
-        " connection is killed and one RST is sent, which ends the client's CLOSE-WAIT as well (Rick"
-        " Jones: it may send a RST; of the stacks here no other does). Nobody repeats a RST: if that one"
-        " is lost, that's it, and the CLOSE-WAIT remains for ever.",
+        title="A FIN-WAIT-2 timer that sends a RST",
+        question="Can the other side's FIN-WAIT-2 timer free my CLOSE-WAIT?",
+        story="The server runs HP-UX 11 with tcp_fin_wait_2_timeout set to ten minutes. The timer ends the"
+        " connection and sends one RST, which ends the client's CLOSE-WAIT too. No other stack here does"
+        " that. Nobody repeats a RST. If this one is lost, the CLOSE-WAIT stays for ever.",
         watch="one RST after ten minutes, and no second",
+        source="Rick Jones, CLOSE_WAIT, openstack list, 31 January 2013",
         client="never-closes",
         server="responds-then-closes",
         stack_server="hpux-11",

@@ -13,10 +13,12 @@ SCENARIOS = (
     Scenario(
         name="normal-close",
         theme="how it should be",
-        title="Both sides close",
-        story="The server answers and closes. The client reads end-of-file and closes 50 ms later. The"
-        " server, which closed first, keeps TIME-WAIT.",
+        title="The server closes first, then the client",
+        question="What does a normal close look like?",
+        story="The server answers and closes. The client reads end-of-file and closes 50 ms later. Both"
+        " connections end in order. The server closed first, so TIME-WAIT is on its side for 60 s.",
         watch="FIN, ACK, FIN, ACK; TIME-WAIT on the side that closed first",
+        source="RFC 9293 section 3.6",
         client="closes-on-eof",
         server="responds-then-closes",
         expect=Expect(GONE, GONE, CLEAN, rst=False),
@@ -25,11 +27,14 @@ SCENARIOS = (
     Scenario(
         name="simplex-half-close",
         theme="how it should be",
-        title="One direction goes on",
-        story="The server half-closes with SHUT_WR and keeps reading. The client sends for another 100 s,"
-        " then closes. CLOSE-WAIT and FIN-WAIT-2 are no bug here but a simplex connection (Rick Jones);"
-        " the server's socket has an owner, so the FIN-WAIT-2 timeout does not apply to it.",
-        watch="data flows from CLOSE-WAIT to FIN-WAIT-2, beyond the 60 s of tcp_fin_timeout",
+        title="One direction goes on after a half-close",
+        question="Is CLOSE-WAIT or FIN-WAIT-2 always a bug?",
+        story="The server half-closes with shutdown(SHUT_WR) and goes on reading. The client sends for"
+        " another 100 s and then closes. CLOSE-WAIT and FIN-WAIT-2 are no bug here: the connection is"
+        " simplex, and data flows. The server's socket has an owner, so the FIN-WAIT-2 timeout does not"
+        " apply to it.",
+        watch="data from CLOSE-WAIT to FIN-WAIT-2, beyond the 60 s of tcp_fin_timeout",
+        source="Rick Jones, CLOSE_WAIT, openstack list, 31 January 2013",
         client="keeps-sending",
         server="half-closes",
         arguments={"every": "10s", "blocks": 10},
@@ -39,10 +44,12 @@ SCENARIOS = (
     Scenario(
         name="simultaneous-close",
         theme="how it should be",
-        title="Both close at once",
-        story="Both sides close 300 ms after the start. The FINs cross, both go through CLOSING, and both"
-        " keep TIME-WAIT.",
+        title="Both sides close at the same time",
+        question="When does a socket pass through CLOSING?",
+        story="Both sides close 300 ms after the start, and their FINs cross on the way. Each side hears the"
+        " other's FIN before the ACK of its own, so both pass through CLOSING. Both keep TIME-WAIT.",
         watch="CLOSING, and TIME-WAIT twice",
+        source="RFC 9293 section 3.6, figure 13",
         client="closes-at",
         server="closes-at",
         arguments={"at": "300ms"},
@@ -52,11 +59,13 @@ SCENARIOS = (
     Scenario(
         name="time-wait-reack",
         theme="how it should be",
-        title="What TIME-WAIT is for",
-        story="The server closes at 300 ms, the client 50 ms after end-of-file; the last ACK is lost. The"
-        " client is in LAST-ACK and repeats its FIN, and the server is still there to acknowledge it"
-        " again.",
+        title="TIME-WAIT answers a repeated FIN",
+        question="What is TIME-WAIT good for?",
+        story="The server closes at 300 ms, and the client 50 ms after end-of-file. The server's last ACK is"
+        " lost. The client is in LAST-ACK and repeats its FIN. The server still has the connection in"
+        " TIME-WAIT and acknowledges the FIN again. Without TIME-WAIT the client would get a RST.",
         watch="the repeated FIN and its ACK; TIME-WAIT starts anew",
+        source="RFC 9293 section 3.10.7.4, eighth check",
         client="closes-on-eof",
         server="closes-at",
         arguments={"at": "300ms"},
@@ -67,13 +76,13 @@ SCENARIOS = (
     Scenario(
         name="page-with-images",
         theme="how it should be",
-        title="A page and ten images, without persistent connections",
-        story="A browser of the time fetches a page and ten images, one after the other, over a new"
-        " connection each: a handshake for each, and a TIME-WAIT on the server for each. With a"
-        " persistent connection it is one handshake and one TIME-WAIT, on the side that closes first"
-        " (Apache: non-persistent connections slow the retrieval, and have a waiting period after each"
-        " closure).",
-        watch="eleven SYNs; eleven sockets in TIME-WAIT; how much later the last image is there",
+        title="A page and ten images, each on a connection of its own",
+        question="What do connections cost that carry one request each?",
+        story="A browser fetches a page and ten images one after the other, and opens a connection for each."
+        " Every connection needs a handshake, and every one leaves a TIME-WAIT on the server. With a"
+        " persistent connection there is one handshake and one TIME-WAIT, on the side that closes first.",
+        watch="eleven SYNs; eleven sockets in TIME-WAIT; when the last image has arrived",
+        source="Apache httpd documentation, Connections in the FIN_WAIT_2 state and Apache",
         client="fetches-page-afresh",
         server="serves-one-by-one",
         expect=Expect(GONE, GONE, CLEAN, rst=False),

@@ -13,7 +13,7 @@ from tcpsim.catalogue.scenario import Contrast, Expect, Scenario
 from tcpsim.catalogue.themes.ends import CLEAN, GONE, PERMANENT, RUNNING
 
 _ORPHANS = "Linux net/ipv4/tcp_timer.c tcp_orphan_retries()"
-_TIME_WAIT = "RFC 9293 section 3.3.2; Linux include/net/tcp.h TCP_TIMEWAIT_LEN"
+_TIME_WAIT = "RFC 9293 section 3.6.1; Linux include/net/tcp.h TCP_TIMEWAIT_LEN"
 
 SCENARIOS = (
     Scenario(
@@ -254,7 +254,7 @@ SCENARIOS = (
         story="The client's SYN reaches the server, and the server's SYN-ACK never comes back: the route"
         " back is missing, or a firewall blocks it. The client repeats its SYN for about two minutes, and"
         " connect() fails with ETIMEDOUT. The server keeps a request of the listener, repeats the SYN-ACK"
-        " and forgets it after about a minute. No program of the server ever hears of it.",
+        " and forgets the request after a minute and a half. No program of the server ever hears of it.",
         watch="SYN-ACK after SYN-ACK, SYN-RECEIVED on the server, SYN-SENT on the client",
         source="Linux tcp_syn_retries, tcp_synack_retries",
         client="closes-on-eof",

@@ -66,12 +66,31 @@ SCENARIOS = (
         contrasts=(
             Contrast(
                 "the check closes with a RST, as some balancers do: only the descriptor is lost",
-                {"linger": {"client": "0s"}},
+                {"client": "connects-and-aborts"},
                 Expect(GONE, ONLY_FD, CLEAN, rst=True),
             ),
         ),
         cures=("server-closes-on-error", "server-idle=15s", "server-restarts=10min"),
         in_vain=("fin-timeout=30s", "server.user-timeout=30s"),
+    ),
+    Scenario(
+        name="health-check-with-a-reset",
+        theme="leaks on the server",
+        title="A health check ends with a RST, and the server loses a descriptor",
+        question="Why does my server run out of descriptors although `ss` shows few connections?",
+        story="A load balancer checks the server: it connects and closes with a RST. The server's read fails"
+        " with ECONNRESET, and its error path does not close the socket. There is no connection any more, so"
+        " no list of connections shows it. The descriptor and its memory stay. `lsof` shows it (can't"
+        " identify protocol), and so does the directory of the process's descriptors in /proc.",
+        watch="ECONNRESET, CLOSED, and no close()",
+        source="the mirror image of descriptor-after-state",
+        client="connects-and-aborts",
+        server="never-closes",
+        expect=Expect(GONE, ONLY_FD, CLEAN, rst=True, reads=()),
+        horizon="1h",
+        concerns="server",
+        cures=("server-closes-on-error", "server-restarts=10min"),
+        in_vain=("server.keepalive=1min", "fin-timeout=10s"),
     ),
     Scenario(
         name="accept-queue-never-drained",
