@@ -60,6 +60,7 @@ pictures: $(VENV)/run.stamp
 	for name in closewait-ignored-eof lingering-close-4.4bsd post-without-authorisation retried-syn-lost-reference; do \
 	  $(VENV)/bin/tcpsim run $$name --out docs/pictures/$$name.svg || exit 1; done
 	$(VENV)/bin/tcpsim states --out docs/pictures/states.svg
+	$(PY) -m tests.api.picture
 	$(PY) -m experiments $(SHOWN)
 	cp $(SHOWN:%=figures/%.svg) docs/pictures/
 
