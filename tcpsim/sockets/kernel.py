@@ -103,9 +103,17 @@ def deliver(system: System, seg: Segment, now: int) -> Returned:
     return _settle(system, returned, now) if system.blocked else returned
 
 
-def icmp(system: System, local_port: int, remote_port: int, seq: int, message: str, now: int) -> Returned:
-    """An ICMP error about a segment of this host arrives (`tcp.icmp.MESSAGES`)."""
-    returned = after(system, tcp.icmp(system.end, local_port, remote_port, seq, message, now), None)
+def icmp(
+    system: System,
+    local_port: int,
+    remote_port: int,
+    seq: int,
+    message: str,
+    now: int,
+    room: int | None = None,
+) -> Returned:
+    """An ICMP error about a segment of this host arrives (`tcp.icmp.MESSAGES`); `room`: see `tcp.icmp`."""
+    returned = after(system, tcp.icmp(system.end, local_port, remote_port, seq, message, now, room), None)
     return _settle(system, returned, now) if system.blocked else returned
 
 

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 def segment_arrives(step: Step, seg: Segment) -> None:
     """One segment for this connection."""
     t = step.t
+    if step.s.syn_fin == "drop-anywhere" and seg.flags & (SYN | FIN) == SYN | FIN:
+        step.drop("SYN with FIN")
+        return
     if t.state is SYN_SENT:
         if not opening.syn_sent(step, seg):
             return
@@ -52,6 +55,8 @@ def segment_arrives(step: Step, seg: Segment) -> None:
         return
     if _ack(step, seg):
         return
+    if t.ooo and t.ooo[0][0] == t.rcv_nxt and t.snd_una != t.iss:
+        receiving.text_of_syn(step, seg)
     if t.state is TIME_WAIT:
         if not step.s.mini_sockets:  # Linux tcp_rcv_state_process: what ends CLOSING has been consumed
             _waiting(step, seg)
@@ -105,7 +110,7 @@ def reset(step: Step) -> None:
         step.drop("RST in TIME-WAIT (RFC 1337)")
         return
     if t.state is SYN_RECEIVED:
-        error = "ECONNREFUSED"
+        error = s.reset_syn_received_error
     elif t.state is CLOSE_WAIT:
         error = s.reset_close_wait_error
     else:

@@ -61,6 +61,8 @@ def shutdown(step: Step, rd: bool, wr: bool) -> None:
     """Half-close: SHUT_RD keeps the peer sending into nothing, SHUT_WR sends our FIN."""
     t = step.t
     t.rd_shut = t.rd_shut or rd
+    if rd and step.s.shut_rd_discards:
+        t.readable = 0
     if wr:
         _send_fin(step)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpsim.tcp import acks, output, sending, timers
+from tcpsim.tcp import acks, output, sending, sequence, timers
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
@@ -89,6 +89,9 @@ def _request(step: Step, seg: Segment) -> bool:
             output.send_ack(step)
         return True
     syn = seg.flags & SYN and seg.seq != t.irs
+    if seg.flags & RST and seg.seq != t.rcv_nxt and step.s.challenge_rst:
+        sequence.challenge(step)
+        return True
     if seg.flags & RST or syn:
         if syn and not seg.flags & RST:
             output.refuse(step, seg)
@@ -128,10 +131,7 @@ def _syncache(step: Step, seg: Segment) -> bool:
         output.refuse(step, seg)
         back_to_listen(step)
     elif seg.flags & SYN:
-        if seg.flags & FIN and s.syn_fin == "drop":
-            step.drop("SYN with FIN")
-        else:
-            _another_syn(step, seg)
+        _another_syn(step, seg)
     elif _stale(step, seg) or (t.ts_on and seg.options.ts_val is None and s.drops_unstamped):
         step.drop("PAWS, or no timestamp")
     elif seg.ack != (t.iss + 1) & MASK or not 0 < diff(seg.seq, t.irs) <= t.rcv_wnd:

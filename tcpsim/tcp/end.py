@@ -115,7 +115,7 @@ def deliver(end: End, seg: Segment, now: int) -> Result:
     number = end.find(seg.dst_port, seg.src_port)
     if number is not None:
         t = end.sockets[number]
-        if timewait.reopens(t, seg, end.stack.time_wait_reuse):
+        if timewait.reopens(t, seg, end.stack):
             heard = _listener_on(end, seg.dst_port)
             if heard is not None or end.stack.time_wait_yields == "always":
                 return _reopen(end, number, heard, seg, now)
@@ -153,9 +153,10 @@ def _listen_arrives(end: End, number: int, seg: Segment, now: int, iss: int) -> 
     if seg.flags & RST or not seg.flags & (ACK | SYN):
         return Result(end)
     if seg.flags & ACK:
-        answer = output.rst_for(seg)
+        dropped = seg.flags & SYN and end.stack.syn_ack_at_listener == "drop"
+        answer = None if dropped else output.rst_for(seg)
         return Result(end, (answer,) if answer else ())
-    refused = seg.flags & FIN and end.stack.syn_fin == "drop"
+    refused = seg.flags & FIN and end.stack.syn_fin != "accept"
     if refused or listener.full or listener.embryonic >= end.stack.syn_backlog:
         why = "SYN with FIN" if refused else "queue full"
         return Result(end, (), (Note(number, "drop", LISTEN, LISTEN, str(Holder.OWNED), why),))
@@ -180,10 +181,21 @@ def _reopen(end: End, number: int, listener: int | None, seg: Segment, now: int)
     return opened._replace(notes=gone.notes + opened.notes)
 
 
-def icmp(end: End, local_port: int, remote_port: int, seq: int, message: str, now: int) -> Result:
-    """An ICMP error arrives that quotes a segment of ours; `message` is one of `icmp.MESSAGES`."""
+def icmp(
+    end: End,
+    local_port: int,
+    remote_port: int,
+    seq: int,
+    message: str,
+    now: int,
+    room: int | None = None,
+) -> Result:
+    """An ICMP error arrives that quotes a segment of ours; `message` is one of `icmp.MESSAGES`.
+
+    `room`: the octets of a segment that the path takes, where the message says its MTU.
+    """
     number = end.find(local_port, remote_port)
-    return Result(end) if number is None else _acted(end, number, now, icmp_error.arrives, seq, message)
+    return Result(end) if number is None else _acted(end, number, now, icmp_error.arrives, seq, message, room)
 
 
 def expire(end: End, now: int) -> Result:

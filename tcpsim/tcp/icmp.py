@@ -1,17 +1,19 @@
 """An ICMP error about a segment of ours (RFC 9293 3.9.2.2, RFC 5927 section 4, RFC 1122 4.2.3.9).
 
 Owns: the messages by name, the errno that each becomes, and whether a connection ends of it at once or
-remembers it as the reason should it fail later. Refuses to know: which connection it is (end), and path
-MTU discovery.
+remembers it as the reason should it fail later; and the lower MSS that a path asks for (RFC 1191). Refuses
+to know: which connection it is (end), probing a path (RFC 4821), and what a host remembers of a path.
 
-Messages bear packetdrill's names. What the two families of systems make of them: Linux net/ipv4/icmp.c
-icmp_err_convert; FreeBSD sys/netinet/ip_icmp.c icmp_errmap.
+Messages bear packetdrill's names, those of ICMPv6 beside them where they differ. What the two families of
+systems make of them: Linux net/ipv4/icmp.c icmp_err_convert, net/ipv6/icmp.c icmpv6_err_convert; FreeBSD
+sys/netinet/ip_icmp.c icmp_errmap, sys/netinet6/icmp6.c icmp6_errmap.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tcpsim.tcp import recovery
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.seqnum import le, lt
 from tcpsim.tcp.state import State
@@ -38,9 +40,16 @@ _ERRNOS = {
     "exceeded_ttl": ("EHOSTUNREACH", "EHOSTUNREACH"),
     "exceeded_reassembly": ("EHOSTUNREACH", "EHOSTUNREACH"),
     "parameter_problem": ("EPROTO", "ENOPROTOOPT"),
+    "no_route": ("ENETUNREACH", "EHOSTUNREACH"),
+    "admin_prohibited": ("EACCES", "ECONNREFUSED"),
+    "not_neighbour": ("EHOSTUNREACH", "ENOPROTOOPT"),
+    "address_unreachable": ("EHOSTUNREACH", "EHOSTUNREACH"),
+    "unknown_next_header": ("EPROTO", "ECONNREFUSED"),
 }
 _QUENCH = "source_quench"  # known, and discarded (MUST-55)
-MESSAGES = frozenset(_ERRNOS) | {_QUENCH}
+_TOO_BIG = "frag_needed"
+MESSAGES = frozenset(_ERRNOS) | {_QUENCH, _TOO_BIG}
+_LEAST_ROOM = 256  # of a path that is believed: RFC 1191 has 68, the systems 296 and 552 less headers
 
 _OPENING = {
     "any": frozenset(State),
@@ -49,11 +58,14 @@ _OPENING = {
 }
 
 
-def arrives(step: Step, seq: int, message: str) -> None:
+def arrives(step: Step, seq: int, message: str, room: int | None) -> None:
     """One message that quotes our segment at `seq`; nothing but what is outstanding can have caused it."""
     t, s = step.t, step.s
     if message == _QUENCH or not (le(t.snd_una, seq) and lt(seq, t.snd_nxt)):
         step.drop("ICMP of no concern")
+        return
+    if message == _TOO_BIG:
+        _too_big(step, room)
         return
     error = _ERRNOS[message][s.icmp_errnos == "bsd"]
     if t.parent and t.state == State.SYN_RECEIVED and s.requests:
@@ -62,3 +74,17 @@ def arrives(step: Step, seq: int, message: str) -> None:
         step.end(Fact.RESET, f"ICMP {message}", error)
     else:
         t.soft_error = error
+
+
+def _too_big(step: Step, room: int | None) -> None:
+    """RFC 1191 6.5: smaller segments from now on, and what was too big is sent again at once.
+
+    Of a SYN it tells nothing: it is small, and what a host remembers of a path is not modelled.
+    """
+    t = step.t
+    less = None if room is None else room - 12 * t.ts_on
+    if less is None or room is None or room < _LEAST_ROOM or t.state < State.ESTABLISHED or less >= t.snd_mss:
+        step.drop("ICMP of no concern")
+        return
+    t.snd_mss = less
+    recovery.too_big(step, less)

@@ -99,9 +99,12 @@ def active_open(step: Step) -> None:
 
 def passive_open(step: Step, seg: Segment) -> None:
     """A SYN at a listener: a child in SYN-RECEIVED, and SYN,ACK."""
-    t = step.t
+    t, s = step.t, step.s
     step.fact(Fact.PEER_SYN)
     _heard_syn(step, seg)
+    if not s.requests:
+        _knows_mss(step)
+        _keep_text(step, seg)  # a reduced record has no room for it
     output.send_syn(step, SYN | ACK)
     _syn_sent(t, step.now)
 
@@ -118,12 +121,12 @@ def _heard_syn(step: Step, seg: Segment) -> None:
     offer = seg.options
     t.irs = seg.seq
     t.rcv_nxt = t.rcv_wup = (seg.seq + 1) & MASK
-    t.wscale_on = s.window_scaling and offer.wscale is not None
+    t.wscale_on = s.window_scaling and offer.wscale is not None and not t.options.noopt
     t.snd_wscale = min(offer.wscale or 0, 14) if t.wscale_on else 0
     if not t.wscale_on:
         t.rcv_wscale = 0
-    t.sack_on = s.sack and offer.sack_permitted
-    t.ts_on = s.timestamps and offer.ts_val is not None
+    t.sack_on = s.sack and offer.sack_permitted and not t.options.noopt
+    t.ts_on = s.timestamps and offer.ts_val is not None and not t.options.noopt
     if t.ts_on:
         t.ts_recent = offer.ts_val or 0
         t.ts_recent_at_us = step.now
@@ -140,8 +143,8 @@ def _heard_syn(step: Step, seg: Segment) -> None:
 def agreed(step: Step, seg: Segment) -> None:
     """The handshake is complete: start the transfer (Linux tcp_init_transfer; RFC 5681 3.1, RFC 6298 5.7)."""
     t, s = step.t, step.s
-    if s.buffers_hold_whole_segments:
-        _round_buffers(t)
+    if t.parent and s.requests:  # its socket is made now (FreeBSD syncache_socket)
+        _knows_mss(step)
     if not t.srtt8:
         t.rto_us = s.rto_without_handshake_sample_us
     t.cwnd = 1 if _syn_lost(step, seg) else s.initial_window
@@ -163,8 +166,11 @@ def _syn_lost(step: Step, seg: Segment) -> bool:
     return t.retransmits > 0 and not first
 
 
-def _round_buffers(t: Tcb) -> None:
-    """Both buffers grow to whole segments (FreeBSD tcp_input.c tcp_mss)."""
+def _knows_mss(step: Step) -> None:
+    """Both buffers grow to whole segments where the stack does that (FreeBSD tcp_input.c tcp_mss)."""
+    t = step.t
+    if not step.s.buffers_hold_whole_segments:
+        return
     mss = t.snd_mss + 12 if t.ts_on else t.snd_mss
     t.rcv_space = t.rcv_ssthresh = -(-t.rcv_space // mss) * mss
     t.snd_space = -(-t.snd_space // mss) * mss
@@ -191,8 +197,10 @@ def syn_sent(step: Step, seg: Segment) -> bool:
         step.drop("neither SYN nor RST in SYN-SENT")
         return False
     _heard_syn(step, seg)
+    _knows_mss(step)
     if not seg.flags & ACK:
         step.fact(Fact.PEER_SYN)
+        _keep_text(step, seg)
         output.send_syn(step, SYN | ACK)
         return False
     prior_una = t.snd_una
@@ -200,8 +208,17 @@ def syn_sent(step: Step, seg: Segment) -> bool:
     recovery.acknowledged(step, seg, prior_una, False)
     step.fact(Fact.SYN_ACKED)
     agreed(step, seg)
-    if seg.len or seg.flags & FIN:
+    if (seg.len or seg.flags & FIN) and s.syn_text != "discard":
         return True
     if not sending.push(step):
         output.send_ack(step)
     return False
+
+
+def _keep_text(step: Step, seg: Segment) -> None:
+    """Text and FIN beside a SYN that acknowledges nothing wait until the handshake is over."""
+    t, rule = step.t, step.s.syn_text
+    fin = bool(seg.flags & FIN) and rule == "process"
+    right = (t.rcv_nxt + min(seg.len, t.rcv_wnd)) & MASK
+    if rule != "discard" and (seg.len or fin):
+        t.ooo = ((t.rcv_nxt, right, fin and seg.len <= t.rcv_wnd),)

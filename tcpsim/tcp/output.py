@@ -39,7 +39,7 @@ def _options(step: Step) -> Options:
     to_report = t.ooo or t.dsack is not None
     if not t.ts_on and not to_report:
         return NO_OPTIONS
-    blocks = _sack_blocks(t, _most_blocks(t)) if to_report and t.sack_on else ()
+    blocks = _sack_blocks(step, _most_blocks(t)) if to_report and t.sack_on else ()
     if not t.ts_on:
         return laid_out(Options(sack=blocks), s)
     order = layout(s.layout_syn, s.layout_pads, ("TS", "sack") if blocks else ("TS",), len(blocks))
@@ -59,10 +59,15 @@ def _most_blocks(t: Tcb) -> int:
     return 3 if t.ts_on else 4
 
 
-def _sack_blocks(t: Tcb, room: int) -> tuple[tuple[int, int], ...]:
-    """RFC 2018 section 4: the block that changed last comes first; RFC 2883: a duplicate before it, once."""
-    ranges = {left: (left, (right + fin) & MASK) for left, right, fin in t.ooo}
+def _sack_blocks(step: Step, room: int) -> tuple[tuple[int, int], ...]:
+    """RFC 2018 section 4: the block that changed last comes first; RFC 2883: a duplicate before it, once.
+
+    A FIN alone is no block where a FIN does not count.
+    """
+    t, counts = step.t, step.s.sack_of_fin
+    ranges = {left: (left, (right + (fin and counts)) & MASK) for left, right, fin in t.ooo}
     blocks = [ranges[left] for left in t.sack_order if left in ranges]
+    blocks = [block for block in blocks if block[0] != block[1]]
     if t.dsack is not None:
         blocks.insert(0, t.dsack)
         t.dsack = None
@@ -169,6 +174,8 @@ def select_window(step: Step) -> int:
     t = step.t
     offered = acks.offered_window(t)
     window = min(possible_window(t, step.s), 65535 << t.rcv_wscale)
+    if step.s.window_rule == "free":
+        return max(window, offered)
     return _rounded(offered, t.rcv_wscale, True) if window < offered else window
 
 
@@ -181,6 +188,9 @@ def possible_window(t: Tcb, s: Stack) -> int:
     """What could be offered if nothing had been offered before."""
     space = t.rcv_space
     free = space - t.readable
+    if s.window_rule == "free":
+        # FreeBSD tcp_output: what waits out of order is not in the socket buffer; a silly window is none
+        return 0 if free < min(space // 4, t.snd_mss) else free
     for left, right, _ in t.ooo:
         free -= (right - left) & MASK
     free = min(max(free, 0), t.rcv_ssthresh)

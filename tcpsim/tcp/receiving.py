@@ -58,12 +58,30 @@ def _take(step: Step, seg: Segment, right: int, fin: bool) -> None:
     t = step.t
     taken = (right - t.rcv_nxt) & MASK
     t.rcv_nxt = right
-    if not t.orphaned:
+    if _keeps(step):
         t.readable += taken
     if taken:
         acks.data_arrived(step, seg)
     if fin:
         _fin(step)
+
+
+def _keeps(step: Step) -> bool:
+    """Whether a program may yet read what arrives."""
+    t = step.t
+    return not t.orphaned and not (t.rd_shut and step.s.shut_rd_discards)
+
+
+def text_of_syn(step: Step, seg: Segment) -> None:
+    """The handshake is over: what came beside the peer's SYN is in order; a later segment repeats none of it.
+
+    Where text is only queued, nothing asks for its acknowledgement: the next segment brings it (FreeBSD
+    tcp_reass, which sets no TF_ACKNOW here).
+    """
+    t = step.t
+    _take_queued(step, seg)
+    if step.s.syn_text == "process":
+        t.ack_pending |= ACK_SCHED
 
 
 def _take_queued(step: Step, seg: Segment) -> None:
@@ -73,7 +91,7 @@ def _take_queued(step: Step, seg: Segment) -> None:
         _, right, fin = t.ooo[0]
         t.ooo = t.ooo[1:]
         if lt(t.rcv_nxt, right):
-            if not t.orphaned:
+            if _keeps(step):
                 t.readable += (right - t.rcv_nxt) & MASK
             t.rcv_nxt = right
         if fin and t.rcv_nxt == right:
@@ -87,6 +105,8 @@ def _fin(step: Step) -> None:
     t.rcv_nxt = (t.rcv_nxt + 1) & MASK
     t.fin_received = True
     t.ooo = t.sack_order = ()
+    if s.fin_clears_dsack:
+        t.dsack = None
     t.ack_pending |= ACK_SCHED
     if t.state in (FIN_WAIT_1, FIN_WAIT_2):
         # CLOSING and TIME-WAIT are entered with an ACK at once, whatever the delay (Linux tcp_fin)
@@ -109,7 +129,7 @@ def _duplicate(step: Step, left: int, right: int, fin: bool) -> None:
 def report_duplicate(step: Step, left: int, right: int, fin: bool) -> None:
     """RFC 2883: what came twice, as far as it was received; whether a FIN counts is the stack's choice."""
     t, s = step.t, step.s
-    right = (right + (fin and s.dsack_of_fin)) & MASK
+    right = (right + (fin and s.sack_of_fin)) & MASK
     right = t.rcv_nxt if lt(t.rcv_nxt, right) and lt(left, t.rcv_nxt) else right
     if t.sack_on and s.dsack and left != right:
         t.dsack = (left, right)

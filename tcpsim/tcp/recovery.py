@@ -245,6 +245,18 @@ def resend_lost(step: Step) -> None:
         index += 1
 
 
+def too_big(step: Step, room: int) -> None:
+    """What no path takes was not lost to congestion: again, in parts (Linux tcp_simple_retransmit)."""
+    t = step.t
+    if not any(r.payload > room and not r.sacked for r in t.sent):
+        return
+    t.sent = tuple([r.given_up() if r.payload > room and not r.sacked else r for r in t.sent])
+    if t.ca_state != LOSS:
+        t.ca_state = LOSS
+        t.high_seq = t.snd_nxt
+    resend_lost(step)
+
+
 def timed_out(step: Step) -> None:
     """RFC 6298 5.4 and RFC 5681 3.1: everything unreported is lost, resend the first, start over."""
     t = step.t

@@ -73,6 +73,7 @@ class Stack:
     syn_backlog: int  # embryonic connections per listener
     embryo_checks: str  # SYN-RECEIVED: "full" (RFC), "request" (Linux), "syncache" (FreeBSD)
     accept_overflow: str  # the final ACK of a handshake meets a full accept queue: "drop" it, or "reset"
+    syn_text: str  # text and FIN beside the peer's SYN: "process" (RFC), "queue" the text (BSD), or "discard"
     # retransmission timer
     rto_min_us: int
     rto_max_us: int
@@ -122,6 +123,7 @@ class Stack:
     # closing
     rst_on_unread_close: bool  # RFC 2525 2.17
     rst_on_abort_of_unsent: bool  # ABORT in CLOSING and LAST-ACK resets where data or FIN is unsent (Linux)
+    shut_rd_discards: bool  # what arrives after shutdown(SHUT_RD) is thrown away, what waits as well (BSD)
     rst_on_data_after_close: str  # "orphan" (RFC 9293 3.6.1), "cannot-receive": SHUT_RD too (Linux), "never",
     # "anywhere": an orphan's, outside the window and without ACK too (FreeBSD)
     fin_wait_2_us: int | None  # None: no limit
@@ -158,7 +160,9 @@ class Stack:
     rst_at_last_ack: bool  # the exact number of a RST is the last ACK sent, not RCV.NXT (FreeBSD)
     rst_behind_fin: bool  # a RST one below RCV.NXT resets when the peer's FIN was received (Linux)
     syn_reset_answer: str  # where a SYN resets: "segment": RST at SEG.ACK; "active": RST at SND.NXT (BSD)
-    syn_fin: str  # a SYN with FIN at a listener: "drop", or "accept" the SYN
+    syn_fin: str  # a SYN with FIN: a listener may "drop" it, or "accept" the SYN; or every state drops it
+    # ("drop-anywhere": FreeBSD drop_synfin)
+    syn_ack_at_listener: str  # a SYN,ACK for a listener: "reset" the sender, or "drop" it
     ack_rate_limit_us: int  # at most one pure answer to unacceptable segments per this time and socket
     unsent_ack_answered: bool  # in ESTABLISHED too, an ACK of what was never sent draws an ACK (3.10.7.4)
     reads_old_acks: bool  # the ACK field of a segment left of the window counts (BSD)
@@ -169,6 +173,7 @@ class Stack:
     right_edge: str  # what begins there is "outside" (RFC), "inside" (Linux), or "no-rst": outside if a RST
     window_overrun: str  # octets past the window: "trim" them, or take them "if-empty" (Linux 6.17 on)
     rst_flushes_reader: bool  # a RST throws away what the application has not read yet
+    reset_syn_received_error: str  # errno of an active opener's SYN-RECEIVED
     reset_close_wait_error: str  # errno in CLOSE-WAIT; elsewhere ECONNRESET
     rst_has_ack: bool  # an abort's RST carries ACK
     icmp_hard: tuple[str, ...]  # messages that end a connection (see icmp)
@@ -181,6 +186,7 @@ class Stack:
     rcv_space: int  # receive buffer in octets of window
     rcv_space_first: int  # the same before any segment told how well octets use the buffer (Linux)
     rcv_space_mss_multiple: bool  # the first window offered is a multiple of the MSS (Linux)
+    window_rule: str  # what a segment offers: what is "free" (BSD), or whole "segments" of it (Linux)
     window_rounding: str  # a scaled window is rounded "up" (Linux) or "down" to the unit
     rcvbuf_percent: int  # octets of window per 100 of SO_RCVBUF
     sndbuf_percent: int  # octets of data per 100 of SO_SNDBUF
@@ -195,7 +201,8 @@ class Stack:
     timestamps: bool
     sack: bool
     dsack: bool
-    dsack_of_fin: bool  # a FIN that came twice is reported like an octet (Linux)
+    sack_of_fin: bool  # a FIN counts like an octet in SACK and D-SACK blocks (Linux)
+    fin_clears_dsack: bool  # the FIN that is taken takes away what was to be reported (Linux tcp_sack_reset)
     layout_syn: tuple[str, ...]  # option order of a SYN with everything on; absent options fall out
     layout_pads: str  # which word an option begins in, and what fills the gaps: as "linux" or as "bsd" does
     nagle: str  # what holds a small segment: "rfc": anything outstanding; "bsd": outstanding at the call;

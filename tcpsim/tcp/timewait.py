@@ -14,6 +14,7 @@ from tcpsim.tcp import acks, output
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
+from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import FIN_WAIT_2, TIME_WAIT
 from tcpsim.tcp.tcb import Tcb
 
@@ -31,9 +32,11 @@ def segment_arrives(step: Step, seg: Segment) -> None:
         _time_wait_checked(step, seg)
 
 
-def reopens(t: Tcb, seg: Segment, reuse: bool) -> bool:
+def reopens(t: Tcb, seg: Segment, s: Stack) -> bool:
     """Whether a SYN is a new connection beyond doubt: later in sequence, or by its timestamp (RFC 6191)."""
-    if not reuse or t.state is not TIME_WAIT or seg.flags & (SYN | ACK | RST) != SYN:
+    if not s.time_wait_reuse or t.state is not TIME_WAIT or seg.flags & (SYN | ACK | RST) != SYN:
+        return False
+    if seg.flags & FIN and s.syn_fin == "drop-anywhere":
         return False
     val = seg.options.ts_val
     if t.ts_on and val is not None and diff(val, t.ts_recent) < 0:

@@ -74,11 +74,11 @@ OPENING = """
                       CLO  LIS           SS     SR                  SR2                 EST
 syn                   RA   SA>SR         SA>SR2 ->LIS|RA>LIS|SA     A|A|-               A
 syn-old               x    x             x      A|SA|SA             A|A|SA              A
-syn-ack               R    R             A>EST  ->LIS|R>LIS|R>LIS   A|A|->EST           A
+syn-ack               R    R|R|-         A>EST  ->LIS|R>LIS|R>LIS   A|A|->EST           A
 syn-fin               RA   SA>SR|-|SA>SR SA>SR2 ->LIS|RA>LIS|SA     A|A|SA              A
 ack                   R    R             -      ->EST               ->EST               -
 ack-old               x    x             R      R                   R                   -|A|A
-ack-future            x    x             R      R                   R                   A|-|A
+ack-future            x    x             R      R                   R                   A
 data-in-window        R    R             -      a>EST|A>EST|a>EST   a>EST|A>EST|a>EST   a|A|a
 data-left-of-window   x    x             x      A|A|R               A|A|R               A
 data-right-of-window  x    x             x      A|A|R               A|A|SA              A
@@ -86,7 +86,7 @@ fin                   RA   -             -      -                   -|-|SA      
 fin-ack               R    R             -      A>CW|a>CW|A>CW      A>CW|a>CW|A>CW      A>CW|a>CW|A>CW
 fin-ack-old           x    x             R      R                   R                   x
 rst-exact             -    -             -      ->LIS               ->CLO               ->CLO
-rst-in-window         x    x             x      A|->LIS|A           A                   A
+rst-in-window         x    x             x      A                   A                   A
 rst-outside           x    x             x      -                   -                   -
 rst-ack               -    -             ->CLO  ->LIS               ->CLO               ->CLO
 no-flags              RA   -             -      -                   -                   -

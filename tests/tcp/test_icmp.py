@@ -6,18 +6,21 @@ import pytest
 
 from tcpsim.tcp import end as tcp
 from tcpsim.tcp.icmp import MESSAGES
+from tcpsim.tcp.segment import Segment
 from tcpsim.tcp.state import State
-from tests.tcp.two_ends import CLIENT, Line, S
+from tests.tcp.two_ends import CLIENT, MS, Line, S, segment_for
 from tests.tcp.ways import reach
 
 STACKS = pytest.mark.parametrize("stack", ["rfc9293", "linux", "freebsd"])
 
 
-def reported(line: Line, side: str, message: str, at: int = 0) -> None:
-    """The network reports on the segment `at` octets behind SND.UNA."""
+def reported(line: Line, side: str, message: str, at: int = 0, room: int | None = None) -> list[Segment]:
+    """The network reports on the segment `at` octets behind SND.UNA; what is sent because of it."""
     t = line.tcb(side)
     seq = (t.snd_una + at) % 2**32
-    line.ends[side] = tcp.icmp(line.ends[side], t.local_port, t.remote_port, seq, message, line.now).end
+    result = tcp.icmp(line.ends[side], t.local_port, t.remote_port, seq, message, line.now, room)
+    line.ends[side] = result.end
+    return list(result.segments)
 
 
 @STACKS
@@ -99,7 +102,7 @@ def test_source_quench_is_discarded(stack: str) -> None:
     assert line.error(side) is None
 
 
-@pytest.mark.parametrize("message", sorted(MESSAGES - {"source_quench"}))
+@pytest.mark.parametrize("message", sorted(MESSAGES - {"source_quench", "frag_needed"}))
 def test_every_message_ends_an_open_under_linux(message: str) -> None:
     line, side = reach("SYN-SENT", "linux")
     reported(line, side, message)
@@ -111,3 +114,28 @@ def test_an_embryonic_connection_waits_on(stack: str) -> None:
     line, side = reach("SYN-RECEIVED", stack)
     reported(line, side, "port_unreachable")
     assert line.state(side) == State.SYN_RECEIVED
+
+
+@STACKS
+def test_a_path_that_takes_less_is_sent_less_at_once(stack: str) -> None:
+    """RFC 1191 6.5: what was too big goes again in parts, and later segments are as small."""
+    line, side = reach("ESTABLISHED", stack)
+    line.send(side, 1_400)
+    again = reported(line, side, "frag_needed", room=1_000)
+    assert [seg.len for seg in again] == [988, 412]  # 12 octets of timestamps
+    assert reported(line, side, "frag_needed", room=1_400) == []  # a path does not grow
+    line.run(1 * MS)
+    since = line.now
+    line.inject(side, segment_for(line, side, "A"))
+    line.send(side, 3_000)
+    assert max(sent.seg.len for sent in line.log(side, since)) == 988
+
+
+@pytest.mark.parametrize("room", [None, 100, 5_000])
+def test_a_path_that_says_nothing_useful_changes_nothing(room: int | None) -> None:
+    line, side = reach("ESTABLISHED", "linux")
+    line.send(side, 1_400)
+    assert reported(line, side, "frag_needed", room=room) == []
+    line, side = reach("SYN-SENT", "linux")
+    assert reported(line, side, "frag_needed", room=1_000) == []
+    assert line.state(side) == State.SYN_SENT

@@ -77,7 +77,7 @@ syn-ack               R    R        A>EST  ->LIS|R>LIS   A            A
 syn-fin               RA   SA>SR|-  SA>SR  ->LIS|RA>LIS  A            A
 ack                   R    R        -      ->EST         ->EST        -
 old-ack               R    R        R      R             R            -
-future-ack            R    R        R      R             R            A|-
+future-ack            R    R        R      R             R            A
 data                  R    R        -      a>EST|A>EST   a>EST|A>EST  a|A
 data-repeated         R    R        R      R             R            A
 data-left-of-window   R    R        -      A             A            A
@@ -85,7 +85,7 @@ data-right-of-window  R    R        -      A             A            A
 fin                   R    R        R      R             R            A>CW|a>CW
 fin-ack               R    R        -      A>CW|a>CW     A>CW|a>CW    A>CW|a>CW
 rst                   -    -        -      ->LIS         ->CLO        ->CLO
-rst-in-window         -    -        -      A|->LIS       A            A
+rst-in-window         -    -        -      A             A            A
 rst-outside           -    -        -      -             -            -
 rst-behind            -    -        -      -             -            -
 rst-ack               -    -        ->CLO  ->LIS         ->CLO        ->CLO
@@ -122,8 +122,8 @@ SOURCES = {
     "syn-fin": "as syn; other controls wait (3.10.7.2 third). Linux: a listener drops SYN with FIN",
     "ack": "3.10.7.4 fifth, state by state; SYN-SENT drops what has neither SYN nor RST (3.10.7.3 fifth)",
     "old-ack": "3.10.7.4 fifth: RST in SYN-RECEIVED, a duplicate is ignored elsewhere; 3.10.7.3 first",
-    "future-ack": "3.10.7.4 fifth: send an ACK, drop. Linux: tcp_ack TCP_ACK_UNSENT_DATA is silent in "
-    "ESTABLISHED, challenged in tcp_rcv_state_process; a mini-socket does not look at the ACK field",
+    "future-ack": "3.10.7.4 fifth: send an ACK, drop. Linux: tcp_ack TCP_ACK_UNSENT_DATA is challenged; a "
+    "mini-socket does not look at the ACK field",
     "data": "3.10.7.4 seventh; after CLOSE a RST (3.6.1); ignored after the peer's FIN. Linux: the first "
     "segments are acknowledged at once (tcp_enter_quickack_mode); TIME-WAIT answers what has a length",
     "data-repeated": "3.10.7.4 first: an acknowledgment; SYN-RECEIVED reads the ACK field (appendix A.2)",
@@ -134,8 +134,8 @@ SOURCES = {
     "fin-ack": "3.10.7.4 fifth, then eighth; a repeated FIN's ACK field is read (appendix A.2; trace 09). "
     "Linux: CLOSING consumes the segment that acknowledges its FIN (tcp_rcv_state_process)",
     "rst": "3.10.7.4 second, RFC 5961 3.2 (2); SYN-RECEIVED returns to LISTEN; SYN-SENT needs an ACK",
-    "rst-in-window": "RFC 5961 3.2 (3): challenge. Linux: tcp_check_req and mini-sockets take any in the "
-    "window in SYN-RECEIVED and FIN-WAIT-2, TIME-WAIT ignores it",
+    "rst-in-window": "RFC 5961 3.2 (3): challenge. Linux: tcp_check_req too (6.18); a mini-socket takes "
+    "any in the window in FIN-WAIT-2, TIME-WAIT ignores it",
     "rst-outside": "RFC 5961 3.2 (1): silently. Linux: FIN-WAIT-2's mini-socket answers even a RST",
     "rst-behind": "RFC 5961 3.2 (1). Linux tcp_reset_check: one below RCV.NXT after the peer's FIN",
     "rst-ack": "3.10.7.3 second: the ACK is acceptable; 3.10.7.4 second",

@@ -13,11 +13,23 @@ from typing import Any
 import pytest
 
 from tcpsim.tcp.stack import Stack, stack
-from tests.tcp.probes import calls, closing, defence, giving_up, host, icmp, losses, opening, resets, windows
+from tests.tcp.probes import (
+    calls,
+    closing,
+    defence,
+    giving_up,
+    host,
+    icmp,
+    losses,
+    opening,
+    resets,
+    syns,
+    windows,
+)
 from tests.tcp.probes.battery import PROBES, Probe
 from tests.tcp.probes.mutants import FIELDS, TYPES, WORDS, mutants
 
-MODULES = (calls, closing, defence, giving_up, host, icmp, losses, opening, resets, windows)
+MODULES = (calls, closing, defence, giving_up, host, icmp, losses, opening, resets, syns, windows)
 
 # Values that cannot be told from the profile's own, whatever is done: (profile, field) -> values, and why.
 _OF_FREEBSD, _OF_THE_RFC = stack("freebsd"), stack("rfc9293")

@@ -64,9 +64,9 @@ class Bench:
         """A segment arrives."""
         self._take(sockets.deliver(self.system, segment, self.now_us))
 
-    def icmp(self, local_port: int, remote_port: int, seq: int, message: str) -> None:
-        """The network reports on a segment of the endpoint."""
-        self._take(sockets.icmp(self.system, local_port, remote_port, seq, message, self.now_us))
+    def icmp(self, local_port: int, remote_port: int, seq: int, message: str, room: int | None) -> None:
+        """The network reports on a segment of the endpoint; `room`: octets that fit a segment on the path."""
+        self._take(sockets.icmp(self.system, local_port, remote_port, seq, message, self.now_us, room))
 
     def _take(self, returned: Returned) -> Returned:
         self.system = returned.system

@@ -126,7 +126,7 @@ def turned(stack: Stack, dialect: Dialect, key: str, value: str, place: Place) -
     if len(words) != len(turns) or not all(word.isdigit() for word in words):
         raise ScriptError(place, f"sysctl {key}={value}: expected {len(turns)} whole number(s)")
     changes = {
-        field: _scaled(int(word), how, stack)
+        field: _scaled(int(word), how)
         for word, fields in zip(words, turns, strict=True)
         for field, how in fields.items()
     }
@@ -149,13 +149,11 @@ def _with(stack: Stack, changes: Mapping[str, Any], key: str, place: Place) -> S
         raise ScriptError(place, f"sysctl {key}: found {error.found}, allowed: {error.allowed}") from error
 
 
-def _scaled(number: int, how: Mapping[str, int], stack: Stack) -> int:
+def _scaled(number: int, how: Mapping[str, int]) -> int:
     """A sysctl's number in the unit of a field.
 
-    `shift_over`: the window scale that covers it; `segments`: up to whole segments.
+    `shift_over`: the window scale that covers it.
     """
     if "shift_over" in how:
         return min(max(number.bit_length() - 1 - how["shift_over"], 0), 14)
-    if "segments" in how:
-        return -(-number // stack.mss) * stack.mss
     return number * how.get("times", 1) // how.get("over", 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tcpsim.conform.packetdrill.bench import Sent
 from tcpsim.conform.packetdrill.compare import difference
+from tcpsim.conform.packetdrill.icmp import message_of
 from tcpsim.conform.packetdrill.numbers import (
     MASK,
     Flow,
@@ -20,29 +21,11 @@ from tcpsim.conform.packetdrill.numbers import (
 from tcpsim.conform.packetdrill.script import IcmpPacket, Place, TcpPacket, Unsupported, When, spelt
 from tcpsim.conform.packetdrill.stage import Stage, seconds
 from tcpsim.conform.packetdrill.verdict import Failed
-from tcpsim.tcp.icmp import MESSAGES
 from tcpsim.tcp.segment import FIN, PSH, Segment
 
 REMOTE_PORT = 40_001  # of a peer that connects to the endpoint
 _PATIENCE_US = 7 * 86_400_000_000  # for a packet at any time "*": longer than any timer of a stack
 _IP_WORDS = {"noecn", "ect0", "ect1", "ect01", "ce", "tos", "ttl", "flowlabel"}
-# Of ICMPv6, by the names of what is alike
-_ICMP_NAMES = {
-    "no_route": "net_unreachable",
-    "admin_prohibited": "packet_filtered",
-    "not_neighbour": "source_route_failed",
-    "addr_unreachable": "host_unreachable",
-    "address_unreachable": "host_unreachable",
-    "ttl_exceeded": "exceeded_ttl",
-    "in_transit": "exceeded_ttl",
-    "reassembly": "exceeded_reassembly",
-}
-_ICMP_CODE_0 = {
-    "unreachable": "net_unreachable",
-    "time_exceeded": "exceeded_ttl",
-    "source_quench": "source_quench",
-    "parameter_problem": "parameter_problem",
-}
 _OPTIONS = {"mss", "wscale", "sackOK", "TS", "nop", "eol", "sack"}
 
 
@@ -62,13 +45,14 @@ def inject(stage: Stage, packet: TcpPacket, place: Place) -> None:
 
 def inject_icmp(stage: Stage, packet: IcmpPacket, place: Place) -> None:
     """The network reports on the segment at the quoted number; without one, on the first."""
-    message = _ICMP_NAMES.get(packet.code, packet.code) or _ICMP_CODE_0.get(packet.type, "")
-    if message not in MESSAGES or packet.mtu is not None:
-        raise Unsupported(place, f"icmp {packet.type} {packet.code}: no message to a connection")
+    message = message_of(packet, stage.settings.ip_version, place)
+    if message is None:
+        return  # it is no concern of TCP's
     quoted = 0 if packet.quoted is None else packet.quoted.start or 0
     isn = stage.numbers.isn
     seq = stage.numbers.live_seq(quoted) if isn is not None else quoted
-    stage.bench.icmp(stage.flow.local, stage.flow.remote or 0, seq, message)
+    room = None if packet.mtu is None else stage.settings.mss_over(packet.mtu)
+    stage.bench.icmp(stage.flow.local, stage.flow.remote or 0, seq, message, room)
 
 
 def _speaks(packet: TcpPacket, place: Place) -> None:

@@ -38,7 +38,11 @@ class Settings(NamedTuple):
     @property
     def mss(self) -> int:
         """What the endpoint offers."""
-        return self.mtu - _HEADERS[self.ip_version]
+        return self.mss_over(self.mtu)
+
+    def mss_over(self, mtu: int) -> int:
+        """Octets beside the headers in a packet of so many."""
+        return mtu - _HEADERS[self.ip_version]
 
     def slack_us(self, gap_us: int) -> int:
         """How far off a time may be, when the event before was `gap_us` ago: 12.5 % of it at least."""

@@ -155,7 +155,14 @@ def two_challenges_a_second(s: Stack) -> None:
 
 @probe("linux", "unsent_ack_answered")
 def an_ack_of_the_future(s: Stack) -> None:
-    """tcp_input.c tcp_ack: SKB_DROP_REASON_TCP_ACK_UNSENT_DATA, without an answer in ESTABLISHED."""
+    """tcp_input.c tcp_ack: TCP_ACK_UNSENT_DATA, with a challenge in ESTABLISHED too; certified on 6.18."""
+    line, side = reach("ESTABLISHED", s)
+    assert answer(line, side, "A", ack=1_000) == "A"
+
+
+@probe("linux-2.2", "unsent_ack_answered")
+def an_ack_of_the_future_at_linux_2(s: Stack) -> None:
+    """tcp_input.c tcp_ack of 2.2: dropped in ESTABLISHED, without an answer."""
     line, side = reach("ESTABLISHED", s)
     assert answer(line, side, "A", ack=1_000) == ""
 

@@ -29,8 +29,8 @@ def deadly(s: Stack, way: str) -> set[str]:
 def icmp_at_linux(s: Stack) -> None:
     """tcp_ipv4.c tcp_v4_err: in SYN_SENT every error but source quench ends it, later none does; icmp.c
     icmp_err_convert has its own errno for an unknown host; what ends nothing is sk_err_soft."""
-    assert deadly(s, "SYN-SENT") == MESSAGES - {"source_quench"}
-    assert deadly(s, "SYN-RECEIVED/simultaneous") == MESSAGES - {"source_quench"}
+    assert deadly(s, "SYN-SENT") == MESSAGES - {"source_quench", "frag_needed"}
+    assert deadly(s, "SYN-RECEIVED/simultaneous") == MESSAGES - {"source_quench", "frag_needed"}
     assert deadly(s, "ESTABLISHED") == set()
     assert after_icmp(s, "SYN-SENT", "host_unknown") == (State.CLOSED, "EHOSTDOWN")
     assert after_icmp(s, "ESTABLISHED", "host_unreachable") == (State.ESTABLISHED, "EHOSTUNREACH")
@@ -40,7 +40,8 @@ def icmp_at_linux(s: Stack) -> None:
 def icmp_at_freebsd(s: Stack) -> None:
     """tcp_subr.c tcp_ctlinput, tcp_drop_syn_sent; ip_icmp.c icmp_errmap: prohibited is refused."""
     hard = {"protocol_unreachable", "port_unreachable", "net_prohibited", "host_prohibited"}
-    assert deadly(s, "SYN-SENT") == hard | {"packet_filtered", "exceeded_ttl"}
+    hard |= {"packet_filtered", "exceeded_ttl", "admin_prohibited", "unknown_next_header"}
+    assert deadly(s, "SYN-SENT") == hard
     assert deadly(s, "SYN-RECEIVED/simultaneous") == set()
     assert after_icmp(s, "SYN-SENT", "host_prohibited") == (State.CLOSED, "ECONNREFUSED")
     assert after_icmp(s, "ESTABLISHED", "host_unreachable") == (State.ESTABLISHED, None)

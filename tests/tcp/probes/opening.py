@@ -231,20 +231,6 @@ def the_last_ack_meets_a_full_queue(s: Stack) -> None:
     assert [flag_letters(sent.seg.flags) for sent in line.log(SERVER, line.now - S)] == ["SA"]
 
 
-@probe("linux", "syn_fin")
-def a_syn_with_fin(s: Stack) -> None:
-    """tcp_input.c tcp_rcv_state_process TCP_LISTEN: SYN with FIN is discarded."""
-    line, side = reach("LISTEN", s)
-    assert line.inject(side, knock(2_000, flags="SF")) == ()
-
-
-@probe("freebsd", "syn_fin")
-def a_syn_with_fin_at_freebsd(s: Stack) -> None:
-    """net.inet.tcp.drop_synfin 0: the SYN counts."""
-    line, side = reach("LISTEN", s)
-    assert flags_of(line.inject(side, knock(2_000, flags="SF"))) == "SA"
-
-
 @probe("linux", "default_mss")
 def a_peer_that_names_no_mss(s: Stack) -> None:
     """RFC 9293 MUST-15: 536 octets."""

@@ -8,7 +8,7 @@ from tcpsim.sockets import GetSockOpt, Reply, Socket
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.tcb import SocketOptions
 from tests.sockets import two_hosts
-from tests.tcp.probes.battery import CLIENT, MS, SERVER, Line, S, alone, probe, sent_at
+from tests.tcp.probes.battery import CLIENT, MS, SERVER, Line, S, alone, probe, sent_at, turned
 from tests.tcp.two_ends import data, segment_for
 from tests.tcp.ways import reach
 
@@ -219,6 +219,71 @@ def each_write_is_pushed(s: Stack) -> None:
     assert [sent.flags for sent in line.log(CLIENT) if sent.seg.len].count("PA") == 3
 
 
+@probe("freebsd", "window_rule")
+def a_window_of_freebsd_is_what_is_free(s: Stack) -> None:
+    """tcp_output.c recwin = sbspace(): 65,700 less what waits, and no whole segments of it."""
+    stack = turned(s, window_scaling=False)
+    assert window_after(stack, 120) == 65_535
+    assert window_after(stack, 1_221) == 65_700 - 1_221
+
+
+@probe("linux", "window_rule")
+def a_window_of_linux_is_whole_segments(s: Stack) -> None:
+    """tcp_output.c __tcp_select_window: without scaling the window is rounded down to the MSS."""
+    stack = turned(s, window_scaling=False, rcv_space=20_000, rcv_space_first=20_000)
+    assert window_after(stack, 10) == 13 * 1_460
+    assert window_after(stack, 1_460) == 12 * 1_460
+
+
+def read_after_shut_rd(s: Stack) -> list[int]:
+    """What waits, and what comes later, after shutdown(SHUT_RD); the peer hears of both."""
+    line = Line(s).open()
+    line.cut()
+    line.inject(CLIENT, segment_for(line, CLIENT, "PA", length=100))
+    line.shutdown(CLIENT, rd=True, wr=False)
+    waiting = line.receive(CLIENT)
+    line.inject(CLIENT, segment_for(line, CLIENT, "PA", length=200))
+    line.run(S)
+    assert line.log(CLIENT)[-1].seg.ack == line.tcb(CLIENT).rcv_nxt
+    return [waiting, line.receive(CLIENT)]
+
+
+@probe("linux", "shut_rd_discards")
+def linux_hands_out_after_shut_rd(s: Stack) -> None:
+    """tcp.c tcp_recvmsg_locked: RCV_SHUTDOWN is looked at when the queue is empty."""
+    assert read_after_shut_rd(s) == [100, 200]
+
+
+@probe("freebsd", "shut_rd_discards")
+def freebsd_throws_away_after_shut_rd(s: Stack) -> None:
+    """uipc_socket.c sorflush; tcp_input.c: SBS_CANTRCVMORE frees what comes, and it is acknowledged."""
+    assert read_after_shut_rd(s) == [0, 0]
+
+
+def after_a_new_fin(s: Stack) -> tuple[tuple[int, int], ...]:
+    """The SACK blocks in the ACK of a FIN whose text had come before, in octets before SEG.ACK."""
+    line = Line(s).open()
+    line.send(SERVER, 100)
+    line.run(100 * MS)
+    line.cut()
+    line.inject(CLIENT, segment_for(line, CLIENT, "FPA", at=-100, length=100))
+    line.run(S)
+    ack = line.log(CLIENT)[-1].seg
+    return tuple((ack.ack - a, ack.ack - b) for a, b in ack.options.sack)
+
+
+@probe("linux", "fin_clears_dsack")
+def a_fin_clears_what_was_to_be_reported(s: Stack) -> None:
+    """tcp_input.c tcp_fin: tcp_sack_reset."""
+    assert after_a_new_fin(s) == ()
+
+
+@probe("freebsd", "fin_clears_dsack")
+def a_duplicate_with_a_fin_is_reported(s: Stack) -> None:
+    """RFC 2883 4: the octets that came twice."""
+    assert after_a_new_fin(s) == ((101, 1),)
+
+
 @probe("linux", "dsack", "sack")
 def a_duplicate_is_reported(s: Stack) -> None:
     """RFC 2883: what came twice is the first SACK block of the ACK."""
@@ -229,7 +294,7 @@ def a_duplicate_is_reported(s: Stack) -> None:
     assert ack.options.sack == ((ack.ack - 100, ack.ack),)
 
 
-@probe("linux", "dsack_of_fin")
+@probe("linux", "sack_of_fin")
 def a_repeated_fin_is_reported(s: Stack) -> None:
     """tcp_input.c tcp_send_dupack: up to end_seq, the FIN included."""
     line, side = reach("CLOSE-WAIT", s)
@@ -237,12 +302,15 @@ def a_repeated_fin_is_reported(s: Stack) -> None:
     assert ack.options.sack == ((ack.ack - 1, ack.ack),)
 
 
-@probe("freebsd", "dsack_of_fin")
+@probe("freebsd", "sack_of_fin")
 def a_repeated_fin_is_not_reported_by_freebsd(s: Stack) -> None:
     """tcp_input.c tcp_do_segment: todrop counts octets, and there was none."""
     line, side = reach("CLOSE-WAIT", s)
     (ack,) = line.inject(side, segment_for(line, side, "FA", at=-1))
     assert ack.options.sack == ()
+    line = Line(s).open()
+    (ack,) = line.inject(CLIENT, segment_for(line, CLIENT, "FPA", at=30, length=20))
+    assert ack.options.sack == ((ack.ack + 30, ack.ack + 50),)
 
 
 @probe("linux", "sack")
