@@ -28,7 +28,7 @@ def call_words(call: Call) -> str:
     if isinstance(call, Poll):
         said = call.fds
     elif isinstance(call, Recv):
-        said = (call.fd,)
+        said = (call.fd, "MSG_PEEK") if call.peek else (call.fd,)
     return f"{name}({', '.join(map(str, said))})"
 
 

@@ -98,6 +98,8 @@ class Recv(NamedTuple):
 
     fd: int
     n: int
+    peek: bool = False  # MSG_PEEK
+    dontwait: bool = False  # MSG_DONTWAIT
 
 
 class Shutdown(NamedTuple):

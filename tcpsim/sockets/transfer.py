@@ -34,32 +34,37 @@ _EOF = Reply(0)
 
 def recv(system: System, caller: Caller, call: Recv, file_id: int, now: int) -> Returned:
     """recv(): what there is, or the end, or the error; otherwise wait."""
-    returned = _take(system, file_id, call.n, now)
+    returned = _take(system, file_id, call, now)
     if returned.reply is not None:
         return returned
     file = system.files[file_id]
     blocked = Blocked(caller, call, (file_id,), deadline(file.rcvtimeo_us, now), _EAGAIN)
-    return wait(returned, blocked, file.nonblocking)
+    return wait(returned, blocked, file.nonblocking or call.dontwait)
 
 
 def recv_again(system: System, blocked: Blocked, call: Recv, now: int) -> Returned:
     """A sleeping recv() looks again."""
-    return _take(system, blocked.files[0], call.n, now)
+    return _take(system, blocked.files[0], call, now)
 
 
-def _take(system: System, file_id: int, n: int, now: int) -> Returned:
+def _take(system: System, file_id: int, call: Recv, now: int) -> Returned:
+    _, n, peek, _ = call
     file = system.files[file_id]
     tcb = tcb_of(system, file)
     if tcb is None or file.sid is None:
         return failed(system, "ENOTCONN")
     if n < 0:
         return failed(system, "EINVAL")
+    if tcb.readable and n and peek:
+        return Returned(system, Reply(min(n, tcb.readable)))
     if tcb.readable and n:
         result = tcp.receive(system.end, file.sid, n, now)
         return after(system, result, Reply(result.value))
     if n == 0 or (tcb.fin_received and system.end.stack.recv_end_first):
         return Returned(system, _EOF)
     if tcb.so_error is not None:
+        if peek and not system.end.stack.peek_takes_error:
+            return failed(system, tcb.so_error)
         return _error(system, file.sid)
     return Returned(system, _EOF if nothing_more_to_read(tcb) else None)
 

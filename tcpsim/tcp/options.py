@@ -11,7 +11,7 @@ from functools import cache
 from tcpsim.tcp.segment import NO_OPTIONS, Options
 from tcpsim.tcp.stack import Stack
 
-_SIZE = {"mss": 4, "wscale": 3, "sackOK": 2, "TS": 10, "nop": 1, "eol": 1}
+SIZE = {"mss": 4, "wscale": 3, "sackOK": 2, "TS": 10, "nop": 1, "eol": 1}
 
 # Where in a 32-bit word each option starts: the no-operations before it follow from that.
 # "linux": net/ipv4/tcp_output.c tcp_options_write; "bsd": FreeBSD netinet/tcp_output.c tcp_addoptions.
@@ -40,7 +40,7 @@ def layout(order: tuple[str, ...], pads: str, present: tuple[str, ...], sack_blo
             words.append("nop")
             size += 1
         words.append(name)
-        size += 2 + 8 * sack_blocks if name == "sack" else _SIZE[name]
+        size += 2 + 8 * sack_blocks if name == "sack" else SIZE[name]
     while size % 4:
         words.append("eol")
         size += 1
@@ -50,7 +50,7 @@ def layout(order: tuple[str, ...], pads: str, present: tuple[str, ...], sack_blo
 def size(options: Options) -> int:
     """Octets of an option list in the header."""
     blocks = len(options.sack)
-    return sum(2 + 8 * blocks if name == "sack" else _SIZE[name] for name in options.layout)
+    return sum(2 + 8 * blocks if name == "sack" else SIZE[name] for name in options.layout)
 
 
 def laid_out(options: Options, stack: Stack) -> Options:

@@ -146,6 +146,7 @@ class Stack:
     # what a system call returns
     linger_blocks_nonblocking: bool  # close() lingers on a non-blocking socket too (Linux)
     recv_end_first: bool  # after the peer's FIN recv() returns 0 though an error is pending (Linux SOCK_DONE)
+    peek_takes_error: bool  # recv(MSG_PEEK) that returns the pending error clears it, as any recv() does
     send_epipe_first: bool  # once nothing can be sent: EPIPE, and the pending error is left alone (BSD)
     send_unconnected_error: str  # errno of send() where there is no connection
     send_lowat: int | None  # free octets that make a buffer writable; None: a third of it is free (Linux)

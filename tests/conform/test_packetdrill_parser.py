@@ -175,7 +175,7 @@ def test_packets(text: str, expected: TcpPacket) -> None:
 
 def test_options_of_a_packet() -> None:
     found = packet(
-        "0 < S 0:0(0) win 9 <mss 1460, nop,wscale 8,sackOK ,TS val 4 ecr 0,eol,sack 1:2 3:4,FO abc>"
+        "0 < S 0:0(0) win 9 <mss 1460, nop,wscale 8,sackOK ,TS val 4 ecr 0,sack 1:2 3:4,eol,eol,FO abc>"
     )
     assert found.options is not None
     assert [(option.kind, option.values) for option in found.options] == [
@@ -184,8 +184,9 @@ def test_options_of_a_packet() -> None:
         ("wscale", (8,)),
         ("sackOK", ()),
         ("TS", (4, 0)),
-        ("eol", ()),
         ("sack", (1, 2, 3, 4)),
+        ("eol", ()),
+        ("eol", ()),
         ("FO", ()),
     ]
 

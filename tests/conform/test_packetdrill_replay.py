@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from tcpsim.conform.packetdrill import Judged, Verdict, judge, judge_file, ladder, survey
 
 FEATURES = sorted((Path(__file__).parent / "features").glob("*.pkt"))
+CASES = sorted(
+    (Path(__file__).parent / "cases").glob("*.pkt")
+)  # one habit of a stack, or rule of the tool, each
 
 SERVER = """`./defaults.sh`
 0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
@@ -40,10 +43,23 @@ def test_the_features_of_the_language(path: Path) -> None:
     assert judged.verdict is Verdict.PASS, f"{judged.place} {judged.reason}\n{ladder(judged)}"
 
 
-@pytest.mark.parametrize("path", FEATURES, ids=lambda path: path.stem)
+def _stack_of(path: Path) -> str | None:
+    """A case for the RFC has no set-up that tells."""
+    return "rfc9293" if path.stem.startswith("rfc9293-") else None
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_a_case(path: Path) -> None:
+    judged = judge_file(path, _stack_of(path))
+    assert judged.verdict is Verdict.PASS, f"{judged.place} {judged.reason}\n{ladder(judged)}"
+    assert judged.stack == path.stem.partition("-")[0]
+
+
+@pytest.mark.parametrize("path", FEATURES + CASES, ids=lambda path: path.stem)
 def test_every_expectation_can_fail(path: Path) -> None:
-    found = survey(path.read_text(encoding="utf-8"))
-    if path.stem.startswith("tool-failure"):
+    text = path.read_text(encoding="utf-8")
+    found = survey(text, _stack_of(path))
+    if "// Failure:" in text:
         assert found is None
     else:
         assert found is not None
@@ -132,7 +148,7 @@ def test_a_burst_may_come_in_parts_of_one_size() -> None:
         ("+0 > . 1:11(10) ack 1", "tcp_psh"),
         ("+0 > FP. 1:11(10) ack 1", "tcp_fin"),
         ("+0 > P. 1:11(10) ack 1 win 5", "tcp_window"),
-        ("+0 > P. 1:11(10) ack 1 <nop>", "bad outbound TCP options"),
+        ("+0 > P. 1:11(10) ack 1 <nop,nop,nop,eol>", "bad outbound TCP options"),
         ("+0 > P. 1:10(9) ack 1", "payload: expected 9 bytes vs actual 10 bytes"),
         ("+0 > P. 1:12(11) ack 1", "payload"),
         ("+1 > P. 1:11(10) ack 1", "timing error: expected outbound packet"),
@@ -164,6 +180,11 @@ def test_every_field_is_compared(line: str, words: str) -> None:
         ("+0 accept(4, ...) = 5", "number of arguments: expected 3 to 4, got 2"),
         ("+0 shutdown(4, SHUT_BOTH) = 0", "unknown symbol: 'SHUT_BOTH'"),
         ("+0 write(4, ..., 10) = -1 EFOO (what)", "unknown symbol: 'EFOO'"),
+        ("+0 setsockopt(4, SOL_TCP, TCP_BOGUS, [1], 4) = 0", "unknown symbol: 'TCP_BOGUS'"),
+        ("+0 socket(..., SOCK_STREAM, IPPROTO_UDP) = 5", "but got -1 with errno 93"),
+        ("+0 < icmp unreachable nobody_home [1:1(0)]", "bad ICMP code name for unreachable: 'nobody_home'"),
+        ("+0 < icmp unreachable code_300 [1:1(0)]", "bad ICMP code name"),
+        ("+0 < icmp packet_too_big mtu 1300", "bad ICMPv4 type name: 'packet_too_big'"),
         ("+0 `sysctl -w net.ipv4.tcp_bogus=1`", "unknown sysctl key 'net.ipv4.tcp_bogus'"),
         ("+0 `sysctl -w net.ipv4.tcp_timestamps=maybe`", "tcp_timestamps=maybe"),
         ("+0 `sysctl -w net.ipv4.tcp_fin_timeout=soon`", "tcp_fin_timeout"),
@@ -186,7 +207,9 @@ def test_calls_and_commands_fail_where_they_stand(line: str, words: str) -> None
         ("+0 splice(4, ..., 5, ..., 10, 0) = 10", "splice()"),
         ("+0 send(4, ..., 10, MSG_OOB) = 10", "MSG_DONTWAIT"),
         ("+0 setsockopt(4, SOL_TCP, TCP_CONGESTION, ..., 4) = 0", "setsockopt()"),
-        ("+0 setsockopt(4, SOL_TCP, TCP_BOGUS, [1], 4) = 0", "no such option"),
+        ("+0 setsockopt(4, SOL_TCP, TCP_FASTOPEN, [1], 4) = 0", "no such option"),
+        ("+0 recv(4, ..., 10, MSG_OOB) = 10", "MSG_PEEK"),
+        ("+0 socket(..., SOCK_DGRAM, IPPROTO_UDP) = 5", "SOCK_STREAM"),
         ("+0 `ifconfig tun0 down`", "ifconfig tun0 down"),
         ("+0 `sysctl -n net.ipv4.tcp_rmem`", "only key=value"),
         ("+0 `sysctl -w net.ipv4.tcp_ecn=1`", "can do 0"),

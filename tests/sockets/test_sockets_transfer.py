@@ -394,3 +394,27 @@ def test_ioctl_knows_two_requests() -> None:
     assert results(hosts, CLIENT, Ioctl(client, "SIOCOUTQ"), Ioctl(client, "FIONBIO")) == [30, "ENOTTY"]
     assert hosts.errno(SERVER, Ioctl(listener, "SIOCINQ")) == "EINVAL"
     assert hosts.value(CLIENT, Ioctl(hosts.value(CLIENT, Socket()), "SIOCINQ")) == 0
+
+
+def test_a_peek_looks_and_takes_nothing() -> None:
+    """recv(2) MSG_PEEK: how a pool asks whether a connection is alive (EAGAIN) or at its end (0)."""
+    hosts = Hosts()
+    client, server, _ = connected(hosts)
+    look = Recv(server, 60, peek=True, dontwait=True)
+    assert results(hosts, SERVER, look) == ["EAGAIN"]
+    hosts.value(CLIENT, Send(client, 100))
+    hosts.run(50 * MS)
+    assert results(hosts, SERVER, look, look._replace(n=999), Recv(server, 999)) == [60, 100, 100]
+    hosts.value(CLIENT, Close(client))
+    hosts.run(50 * MS)
+    assert results(hosts, SERVER, look, look) == [0, 0]
+
+
+def test_a_peek_that_blocks_is_woken_by_data() -> None:
+    hosts = Hosts()
+    client, server, _ = connected(hosts)
+    assert hosts.call(SERVER, Recv(server, 60, peek=True)) is None
+    hosts.value(CLIENT, Send(client, 100))
+    hosts.run(50 * MS)
+    assert hosts.answer(SERVER)[2] == Reply(60)
+    assert results(hosts, SERVER, Ioctl(server, "SIOCINQ")) == [100]

@@ -128,7 +128,8 @@ def _send_all(here: Sockets, call: sockets.SendAll) -> int:
 
 
 def _recv(here: Sockets, call: sockets.Recv) -> int:
-    return len(here.open[call.fd].recv(call.n))
+    flags = socket.MSG_PEEK * call.peek | socket.MSG_DONTWAIT * call.dontwait
+    return len(here.open[call.fd].recv(call.n, flags))
 
 
 def _shutdown(here: Sockets, call: sockets.Shutdown) -> int:

@@ -45,6 +45,12 @@ class GetFlags(NamedTuple):
     fd: int
 
 
+class Refused(NamedTuple):
+    """What no system of the endpoint's kind does: answered with this errno by the replayer."""
+
+    errno: str
+
+
 class TcpInfo(NamedTuple):
     """getsockopt(TCP_INFO): the fields that have to have these values."""
 
@@ -88,7 +94,8 @@ class Arguments:
         return Unsupported(self.at(index), f"{self.call.name}(): {what}")
 
 
-Rule = Callable[[Arguments], Asked | GetFlags | TcpInfo]
+What = Asked | GetFlags | Refused | TcpInfo
+Rule = Callable[[Arguments], What]
 
 
 def out_differs(a: Arguments, index: int, live: object) -> str | None:

@@ -14,11 +14,12 @@ from tcpsim.conform.packetdrill.arguments import (
     Arguments,
     Asked,
     GetFlags,
+    Refused,
     Rule,
-    TcpInfo,
+    What,
     out_differs,
 )
-from tcpsim.conform.packetdrill.constants import NUMBERS, number
+from tcpsim.conform.packetdrill.constants import NUMBERS, PROTOCOL_TYPES, number
 from tcpsim.conform.packetdrill.dialect import Dialect
 from tcpsim.conform.packetdrill.script import (
     Apply,
@@ -37,7 +38,7 @@ from tcpsim.conform.packetdrill.transfers import message, transfer, vector
 from tcpsim.sockets import Reply
 
 
-def asked(call: Call, place: Place, fd: Callable[[int], int], dialect: Dialect) -> Asked | GetFlags | TcpInfo:
+def asked(call: Call, place: Place, fd: Callable[[int], int], dialect: Dialect) -> What:
     """What a call of the script asks for.
 
     Raises:
@@ -50,13 +51,16 @@ def asked(call: Call, place: Place, fd: Callable[[int], int], dialect: Dialect) 
     return rule(Arguments(call, place, fd, dialect))
 
 
-def _socket(a: Arguments) -> Asked:
+def _socket(a: Arguments) -> Asked | Refused:
     a.count(3)
     kind = a.number(1)
     flags = kind & (NUMBERS["SOCK_NONBLOCK"] | NUMBERS["SOCK_CLOEXEC"])
+    protocol = a.number(2)
+    if PROTOCOL_TYPES.get(protocol, kind - flags) != kind - flags:
+        return Refused("EPROTONOSUPPORT")  # socket(2): not within this type
     if kind - flags != NUMBERS["SOCK_STREAM"]:
         raise a.unsupported(1, "a type other than SOCK_STREAM")
-    if a.number(2) not in (0, NUMBERS["IPPROTO_TCP"]):
+    if protocol not in (0, NUMBERS["IPPROTO_TCP"]):
         raise a.unsupported(2, "a protocol other than TCP")
     return Asked(sockets.Socket(), opens=True, then_nonblocking=bool(flags & NUMBERS["SOCK_NONBLOCK"]))
 

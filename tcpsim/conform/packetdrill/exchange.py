@@ -76,8 +76,8 @@ def _speaks(packet: TcpPacket, place: Place) -> None:
 def expect(stage: Stage, packet: TcpPacket, when: When, expected_us: int, place: Place) -> None:
     """The next segment of this flow that nobody has claimed has to be this packet, and in time.
 
-    One packet may be a burst: segments that follow each other, of one size but the last; PSH and FIN are
-    on the last alone, as where a device cuts a burst, or on each, as where the stack does.
+    One packet may be a burst: segments that follow each other, of one size but the last. FIN is on the last
+    alone, and so is PSH where a device cuts a burst; where the stack does it, PSH ends each chunk.
     """
     _speaks(packet, place)
     if packet.ports is not None:
@@ -88,8 +88,8 @@ def expect(stage: Stage, packet: TcpPacket, when: When, expected_us: int, place:
     rest, first = packet.seq.len, None
     seq = packet.seq.start
     while True:
-        sent = _next_sent(stage, limit_us)
-        if sent is None:
+        sent = _next_sent(stage, max(limit_us, stage.bench.now_us))
+        if sent is None or sent.t_us > limit_us:
             raise _nothing(packet, place, expected_us, limit_us)
         sent.line = place.line
         size = sent.segment.len
@@ -119,7 +119,7 @@ def _limit_us(stage: Stage, when: When, expected_us: int) -> int:
     if when.any:
         return stage.bench.now_us + _PATIENCE_US
     last_us = expected_us + ((when.until_us or when.us) - when.us)
-    return max(last_us + stage.settings.slack_us(expected_us - stage.before_us), stage.bench.now_us)
+    return last_us + stage.settings.slack_us(expected_us - stage.before_us)
 
 
 def _next_sent(stage: Stage, limit_us: int) -> Sent | None:
@@ -140,9 +140,9 @@ def _belongs(segment: Segment, flow: Flow) -> bool:
 def _part(packet: TcpPacket, segment: Segment, seq: int | None, rest: int) -> TcpPacket:
     """What this segment of a burst has to look like."""
     wanted = packet._replace(seq=packet.seq._replace(start=seq))
-    inner = flag_bits(packet.flags) & ~(PSH | FIN)
-    if segment.len < rest and segment.flags == inner:
-        wanted = wanted._replace(flags=flag_letters(inner))
+    if segment.len < rest:
+        bits = flag_bits(packet.flags) & ~FIN
+        wanted = wanted._replace(flags=flag_letters(bits & ~PSH | bits & segment.flags & PSH))
     return wanted
 
 

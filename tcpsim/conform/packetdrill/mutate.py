@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from tcpsim.conform.packetdrill.judge import choose, outcome_of
-from tcpsim.conform.packetdrill.parser import parse
+from tcpsim.conform.packetdrill.parser import failure_of, parse
 from tcpsim.conform.packetdrill.script import (
     Call,
     Ellipsis_,
@@ -29,6 +29,7 @@ from tcpsim.conform.packetdrill.settings import settings
 from tcpsim.conform.packetdrill.verdict import Verdict
 
 _MASK = 0xFFFF_FFFF
+_OPENS = ("socket", "accept", "accept4")
 
 
 class Mutant(NamedTuple):
@@ -58,9 +59,11 @@ def survey(
     Raises:
         ScriptError: the text is no script.
     """
+    if failure_of(text) is not None:
+        return None
     chosen = choose(text, stack_name)
     script = parse(text, chosen.dialect.symbols, define)
-    if script.failure is not None or outcome_of(script, chosen).verdict is not Verdict.PASS:
+    if outcome_of(script, chosen).verdict is not Verdict.PASS:
         return None
     tried = 0
     alive = []
@@ -114,6 +117,8 @@ def _time(when: When) -> str:
 def _other_results(event: Event, call: Call) -> Iterator[tuple[str, str, str, Event]]:
     if isinstance(call.result, int):
         result = 0 if call.result < 0 else call.result + 1
+        if call.name in _OPENS and call.result >= 0:
+            result = -1  # which number a descriptor has is a name and no expectation
         changed = call._replace(result=result, errno=None)
         yield "result", str(call.result), str(result), event._replace(what=changed)
     if call.errno is not None:

@@ -17,6 +17,7 @@ from tcpsim.conform.packetdrill.script import (
     TcpPacket,
     Unsupported,
 )
+from tcpsim.tcp.options import SIZE
 
 _FLAGS = re.compile(r"[SFRPEWUA.]+(?![A-Za-z0-9_])|-")
 _ANY_SEQUENCE = re.compile(r"\.\.\.\s*(?=\()")
@@ -63,6 +64,10 @@ def packet(cursor: Cursor, inbound: bool) -> TcpPacket | IcmpPacket:
     options = _options(cursor)
     if options is None and inbound:
         raise ScriptError(place, "<...> for TCP options can only be used with outbound packets")
+    excess = sum(_octets(option) for option in options or ()) % 4
+    if excess:
+        words = "TCP options are not padded correctly with EOL or NOP to multiple of 4 bytes"
+        raise ScriptError(place, f"{words}: {excess} excess bytes")
     if seq.start is None and inbound:
         raise ScriptError(place, "...(N) can only be used with outbound packets")
     return TcpPacket(inbound, letters, seq, ack, win, urgent, options, ip, ports)
@@ -156,6 +161,11 @@ def _option(cursor: Cursor) -> Option:
         if kind not in ("FO", "FOEXP", "md5", "exp", "unknown", "ACCECN", "mptcp"):
             raise ScriptError(place, f"unknown TCP option {kind!r}")
     return Option(kind, values, " ".join(cursor.text[start : cursor.at].split()))
+
+
+def _octets(option: Option) -> int:
+    """The size of an option; one that the endpoint does not speak is taken for padded."""
+    return 2 + 4 * len(option.values) if option.kind == "sack" else SIZE.get(option.kind, 0)
 
 
 def _icmp(cursor: Cursor, inbound: bool, ip: tuple[str, ...], quoted: Sequence | None) -> IcmpPacket:

@@ -7,7 +7,7 @@ to know: arguments (calls) and packets (exchange).
 from __future__ import annotations
 
 from tcpsim import sockets
-from tcpsim.conform.packetdrill.arguments import Asked, GetFlags, TcpInfo
+from tcpsim.conform.packetdrill.arguments import Asked, GetFlags, Refused, TcpInfo
 from tcpsim.conform.packetdrill.bench import PID
 from tcpsim.conform.packetdrill.calls import asked
 from tcpsim.conform.packetdrill.constants import NUMBERS, errno_name, errno_words
@@ -28,6 +28,9 @@ def perform(stage: Stage, call: Call, place: Place, returns_us: int | None) -> N
     if call.errno is not None:
         errno_name(call.errno, place)
     what = asked(call, place, stage.live_fd, stage.dialect)
+    if isinstance(what, Refused):
+        _verify_error(call, place, what.errno)
+        return
     if isinstance(what, GetFlags):
         _verify_number(call, place, _flags(stage, what.fd))
         return

@@ -9,6 +9,7 @@ from __future__ import annotations
 from tcpsim import sockets
 from tcpsim.conform.packetdrill.arguments import Arguments, Asked, TcpInfo, out_differs
 from tcpsim.conform.packetdrill.constants import NUMBERS, OPTION_NAMES, number
+from tcpsim.conform.packetdrill.optnames import KNOWN_OPTIONS
 from tcpsim.conform.packetdrill.script import Apply, Ellipsis_, Items, Name, ScriptError, Struct, Text
 
 
@@ -17,6 +18,8 @@ def _option_name(a: Arguments) -> str:
     if isinstance(option, Name):
         if isinstance(level, Name) and level.name not in NUMBERS:
             raise ScriptError(a.at(1), f"unknown symbol: '{level.name}'")
+        if option.name not in KNOWN_OPTIONS:
+            raise ScriptError(a.at(2), f"unknown symbol: '{option.name}'")
         return option.name
     name = OPTION_NAMES.get((a.number(1), a.number(2)))
     if name is None:

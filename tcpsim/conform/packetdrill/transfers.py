@@ -12,28 +12,36 @@ from tcpsim.conform.packetdrill.arguments import Arguments, Asked
 from tcpsim.conform.packetdrill.constants import NUMBERS, number
 from tcpsim.conform.packetdrill.script import Ellipsis_, Expression, Items, Place, ScriptError, Struct
 
-_ALLOWED_FLAGS = NUMBERS["MSG_DONTWAIT"] | NUMBERS["MSG_NOSIGNAL"]
+_DONTWAIT, _PEEK = NUMBERS["MSG_DONTWAIT"], NUMBERS["MSG_PEEK"]
+# Of the flags that change nothing: a signal is not raised here, and the bytes themselves are not kept
+_IDLE_FLAGS = NUMBERS["MSG_NOSIGNAL"] | NUMBERS["MSG_TRUNC"]
+
+Make = Callable[[int, int], sockets.Recv] | Callable[[int, int], sockets.Send]
 
 
-def _message_flags(a: Arguments, index: int) -> bool:
-    """Whether a call with MSG_* flags must not block."""
+def _asked(a: Arguments, make: Make, octets: int, index: int) -> Asked:
+    """The call with its MSG_* flags, the argument at `index`."""
+    call = make(a.fd(), octets)
     flags = a.number(index) if len(a.call.arguments) > index else 0
-    if flags & ~_ALLOWED_FLAGS:
-        raise a.unsupported(index, "flags other than MSG_DONTWAIT and MSG_NOSIGNAL")
-    return bool(flags & NUMBERS["MSG_DONTWAIT"])
+    rest = flags & ~(_DONTWAIT | _IDLE_FLAGS)
+    if isinstance(call, sockets.Recv):
+        rest, call = rest & ~_PEEK, call._replace(peek=bool(flags & _PEEK), dontwait=bool(flags & _DONTWAIT))
+    if rest:
+        raise a.unsupported(index, "flags other than MSG_DONTWAIT, MSG_NOSIGNAL and, to receive, MSG_PEEK")
+    return Asked(call, nonblocking=bool(flags & _DONTWAIT) and isinstance(call, sockets.Send))
 
 
-def transfer(make: Callable[[int, int], sockets.Call], most: int) -> Callable[[Arguments], Asked]:
+def transfer(make: Make, most: int) -> Callable[[Arguments], Asked]:
     """read, write, recv, send, recvfrom, sendto: a length, and maybe flags."""
 
     def rule(a: Arguments) -> Asked:
         a.count(3 if most == 3 else 4, most)
-        return Asked(make(a.fd(), a.number(2)), nonblocking=_message_flags(a, 3))
+        return _asked(a, make, a.number(2), 3)
 
     return rule
 
 
-def vector(make: Callable[[int, int], sockets.Call]) -> Callable[[Arguments], Asked]:
+def vector(make: Make) -> Callable[[Arguments], Asked]:
     """readv, writev: the sum of the lengths."""
 
     def rule(a: Arguments) -> Asked:
@@ -43,7 +51,7 @@ def vector(make: Callable[[int, int], sockets.Call]) -> Callable[[Arguments], As
     return rule
 
 
-def message(make: Callable[[int, int], sockets.Call]) -> Callable[[Arguments], Asked]:
+def message(make: Make) -> Callable[[Arguments], Asked]:
     """recvmsg, sendmsg: the sum of the lengths of msg_iov."""
 
     def rule(a: Arguments) -> Asked:
@@ -55,7 +63,7 @@ def message(make: Callable[[int, int], sockets.Call]) -> Callable[[Arguments], A
         if control not in (None, Ellipsis_(), Items(())):
             raise a.unsupported(1, "control messages")
         total = _total(message.get("msg_iov") or Items(()), a.at(1))
-        return Asked(make(a.fd(), total), nonblocking=_message_flags(a, 2))
+        return _asked(a, make, total, 2)
 
     return rule
 

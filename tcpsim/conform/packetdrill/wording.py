@@ -39,8 +39,9 @@ def _words(call: Call, reply: Reply) -> str | None:
             return f"accept({fd}, ..., ...)"
         case sockets.Send(fd, n) | sockets.SendAll(fd, n):
             return f"send({fd}, ..., {n}, 0)"
-        case sockets.Recv(fd, n):
-            return f"recv({fd}, ..., {n}, 0)"
+        case sockets.Recv(fd, n, peek, dontwait):
+            flags = ["MSG_PEEK"] * peek + ["MSG_DONTWAIT"] * dontwait
+            return f"recv({fd}, ..., {n}, {'|'.join(flags) or 0})"
         case sockets.Shutdown(fd, how):
             return f"shutdown({fd}, SHUT_{how})"
         case sockets.Close(fd):

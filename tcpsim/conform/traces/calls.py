@@ -127,6 +127,7 @@ _MAKERS: dict[str, Callable[[Row, int], tuple[Any, ...]]] = {
     "send": _send,
     "sendall": lambda row, fd: (SendAll(fd, int(row.arg)),),
     "recv": lambda row, fd: (Recv(fd, int(row.arg)),),
+    "recv_peek": lambda row, fd: (Recv(fd, int(row.arg), peek=True),),
     "shutdown": _shutdown,
     "close": lambda row, fd: (Close(fd),),
     "dup": lambda row, fd: (Dup(fd),),

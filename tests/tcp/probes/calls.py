@@ -42,6 +42,17 @@ def reset_in_close_wait(s: Stack) -> tuple[Hosts, int]:
     return hosts, fd
 
 
+def peeked_after_a_reset(s: Stack) -> list[object]:
+    """What recv(MSG_PEEK) says of a connection that was reset, and SO_ERROR after it."""
+    hosts = Hosts(client=s, server=stack("linux"))
+    fd, server, _ = connected(hosts)
+    hosts.value(SERVER, SetSockOpt(server, "SO_LINGER", (1, 0)))
+    hosts.value(SERVER, Close(server))
+    hosts.run(100 * MS)
+    peeked = hosts.call(CLIENT, Recv(fd, 9, peek=True))
+    return [returned(peeked), returned(hosts.call(CLIENT, GetSockOpt(fd, "SO_ERROR")))]
+
+
 @probe("linux", "recv_end_first", "reset_close_wait_error")
 def a_reader_after_the_fin_and_a_reset(s: Stack) -> None:
     """tcp.c tcp_recvmsg_locked: SOCK_DONE is looked at before sk_err, which SO_ERROR still has."""
@@ -72,6 +83,18 @@ def a_writer_of_freebsd_leaves_the_error(s: Stack) -> None:
     hosts, fd = reset_in_close_wait(s)
     assert returned(hosts.call(CLIENT, Send(fd, 1))) == "EPIPE"
     assert returned(hosts.call(CLIENT, GetSockOpt(fd, "SO_ERROR"))) == "ECONNRESET"
+
+
+@probe("linux", "peek_takes_error")
+def a_peek_takes_the_error(s: Stack) -> None:
+    """tcp.c tcp_recvmsg_locked: sock_error() whatever the flags."""
+    assert peeked_after_a_reset(s) == ["ECONNRESET", 0]
+
+
+@probe("freebsd", "peek_takes_error")
+def a_peek_of_freebsd_leaves_the_error(s: Stack) -> None:
+    """uipc_socket.c soreceive: so_error is cleared unless MSG_PEEK."""
+    assert peeked_after_a_reset(s) == ["ECONNRESET", "ECONNRESET"]
 
 
 @probe("linux", "poll_err")
