@@ -78,6 +78,7 @@ def _measure(t: Tcb, seg: Segment) -> None:
 def data_sent(step: Step) -> None:
     """Data answered data within the delay: the conversation is interactive, so ACKs can wait for it."""
     t = step.t
+    t.last_sent_us = step.now
     tick = step.s.rto_tick_us  # Linux counts both in jiffies
     if t.last_data_us is not None:
         gap = (step.now - t.last_data_us + tick // 2) // tick

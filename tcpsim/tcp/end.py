@@ -38,10 +38,9 @@ class Listener(NamedTuple):
     accept_queue: tuple[int, ...] = ()
     embryonic: int = 0
 
-    @property
-    def full(self) -> bool:
-        """No room for another complete connection (Linux sk_acceptq_is_full: one more than the backlog)."""
-        return len(self.accept_queue) > self.backlog
+    def full(self, stack: Stack) -> bool:
+        """No room for another complete connection: one more than the backlog, or than half as much again."""
+        return len(self.accept_queue) > self.backlog * stack.accept_queue_percent // 100
 
 
 class End:
@@ -125,6 +124,8 @@ def deliver(end: End, seg: Segment, now: int) -> Result:
         if completes and embryo.defers(t, seg):
             return _acted(end, number, now, embryo.defer)
         if completes and _overflows(end, t):
+            if end.stack.accept_overflow == "forget":
+                return _acted(end, number, now, _forget, "accept queue full")
             if end.stack.accept_overflow == "drop":
                 note = Note(number, "drop", t.state, t.state, str(Holder.REQUEST), "accept queue full")
                 return Result(end, (), (note,))
@@ -140,7 +141,7 @@ def deliver(end: End, seg: Segment, now: int) -> Result:
 def _overflows(end: End, t: Tcb) -> bool:
     """Whether the accept queue has no room for this child."""
     listener = end.listeners.get(t.parent)
-    return listener is not None and listener.full
+    return listener is not None and listener.full(end.stack)
 
 
 def _listener_on(end: End, port: int) -> int | None:
@@ -157,7 +158,8 @@ def _listen_arrives(end: End, number: int, seg: Segment, now: int, iss: int) -> 
         answer = None if dropped else output.rst_for(seg)
         return Result(end, (answer,) if answer else ())
     refused = seg.flags & FIN and end.stack.syn_fin != "accept"
-    if refused or listener.full or listener.embryonic >= end.stack.syn_backlog:
+    full = end.stack.syn_meets_full_queue == "drop" and listener.full(end.stack)
+    if refused or full or listener.embryonic >= end.stack.syn_backlog:
         why = "SYN with FIN" if refused else "queue full"
         return Result(end, (), (Note(number, "drop", LISTEN, LISTEN, str(Holder.OWNED), why),))
     child = opening.new_tcb(
@@ -206,7 +208,10 @@ def expire(end: End, now: int) -> Result:
     for number, t in end.sockets.items():
         at = timers.next_time(t)
         if at is not None and at <= now:
-            after, sent, told, _ = _acted(after, number, now, _forget if _forsaken(end, t) else expired.fire)
+            if _forsaken(end, t):
+                after, sent, told, _ = _acted(after, number, now, _forget, "the listener is gone")
+            else:
+                after, sent, told, _ = _acted(after, number, now, expired.fire)
             segments, notes = segments + sent, notes + told
     return Result(after, segments, notes)
 
@@ -216,8 +221,8 @@ def _forsaken(end: End, t: Tcb) -> bool:
     return t.parent != 0 and t.state is SYN_RECEIVED and t.parent not in end.listeners
 
 
-def _forget(work: Step) -> None:
-    work.end(Fact.GAVE_UP, "the listener is gone", None)
+def _forget(work: Step, why: str) -> None:
+    work.end(Fact.GAVE_UP, why, None)
 
 
 def _acted(end: End, number: int, now: int, act: Any, *arguments: Any) -> Result:

@@ -61,6 +61,9 @@ def _retransmission(step: Step) -> None:
         t.retransmits += 1  # nothing to repeat: the peer has answered (Linux syn_ack_recalc)
     else:
         recovery.timed_out(step)
+    if s.device_refuses:
+        step.hurry_us = timers.RESOURCE_PROBE_US  # nor does tcp_retransmit_timer
+        return
     if t.state is SYN_SENT and t.retransmits <= s.syn_linear_timeouts:
         return  # these come at even distances (Linux tcp_syn_linear_timeouts)
     t.backoff += 1
@@ -146,8 +149,10 @@ def _persist(step: Step) -> None:
         give_up(step, "zero-window probe limit", s.rst_on_give_up)
         return
     t.probes_out += 1
-    t.backoff += 1
     step.restart = timers.RETRY
+    if s.device_refuses:  # Linux tcp_send_probe0: local congestion does not back off
+        return
+    t.backoff += 1
     sending.probe_window(step)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tcpsim.tcp import output, recovery, sending
 from tcpsim.tcp.event import Fact
-from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
+from tcpsim.tcp.segment import ACK, CWR, ECE, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, le, lt
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
@@ -130,6 +130,11 @@ def _heard_syn(step: Step, seg: Segment) -> None:
     if t.ts_on:
         t.ts_recent = offer.ts_val or 0
         t.ts_recent_at_us = step.now
+    asked = seg.flags & (ECE | CWR)
+    if seg.flags & ACK:
+        t.ecn_on = asked == ECE and s.ecn == "offers"
+    else:
+        t.ecn_on = asked == ECE | CWR and s.ecn != "never"
     t.snd_wnd = t.max_window = seg.wnd
     t.snd_wl1 = seg.seq
     t.snd_wl2 = seg.ack if seg.flags & ACK else t.iss

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tcpsim.tcp import acks
 from tcpsim.tcp.options import laid_out, layout
-from tcpsim.tcp.segment import ACK, FIN, NO_OPTIONS, RST, SYN, Options, Segment
+from tcpsim.tcp.segment import ACK, CWR, ECE, FIN, NO_OPTIONS, RST, SYN, Options, Segment
 from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import SYN_RECEIVED
@@ -87,6 +87,10 @@ def send_syn(step: Step, flags: int) -> None:
     options = NO_OPTIONS if t.options.noopt else Options(mss=t.adv_mss)
     if not bare and not t.options.noopt:
         options = _negotiable(step, options, agreed)
+    if agreed:
+        flags |= ECE if t.ecn_on else 0
+    elif s.ecn == "offers" and (s.ecn_syn_retries is None or t.handshake_resent <= s.ecn_syn_retries):
+        flags |= ECE | CWR
     raw = min(t.rcv_wnd, 65535)  # never scaled in a SYN (RFC 7323 2.2)
     step.out.append(
         Segment(

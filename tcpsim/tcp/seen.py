@@ -199,6 +199,9 @@ def _resending(
     counted = t.retransmits if s.retry_rule == "count" or not synchronised else t.retransmits > 0
     settled = not s.backoff and bool(t.sent) and (t.ts_on or (finished and len(t.sent) == 1))
     instants.append(None if since_us is None else (since_us, EVER))
+    idling = not last and s.after_idle != "keep" and t.cwnd > s.initial_window
+    most_us = t.rto_us * (t.cwnd.bit_length() if s.after_idle == "halve" else 1) + 1
+    instants.append((t.last_sent_us, -most_us) if idling else None)
     for r in t.sent:
         instants.append((r.sent_us, EVER) if timed or r.xmits == 1 else None)
     return (
@@ -235,7 +238,9 @@ def _record(r: Sent, ours: int) -> Key:
 def _opening(t: Tcb, s: Stack, instants: list[Instant | None], first: bool) -> Key:
     """The handshake: how often it was tried; when it began, where that is asked."""
     most = max(s.syn_loss_cuts_cwnd_after + 1, s.syn_options_until or 0)
+    if s.ecn == "offers" and s.ecn_syn_retries is not None:
+        most = max(most, s.ecn_syn_retries + 1)
     limited = s.user_timeout_rule == "timer" or s.syn_give_up_us is not None
     timed = limited or (s.syn_loss_proved and first)
     instants.append((t.handshake_sent_us, EVER) if timed else None)
-    return min(t.handshake_resent, most), t.wscale_on
+    return min(t.handshake_resent, most), t.wscale_on, t.ecn_on

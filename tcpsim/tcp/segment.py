@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
+FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = 1, 2, 4, 8, 16, 32, 64, 128
 
-_LETTERS = ((SYN, "S"), (FIN, "F"), (RST, "R"), (PSH, "P"), (ACK, "A"), (URG, "U"))
+_LETTERS = (
+    (SYN, "S"), (FIN, "F"), (RST, "R"), (PSH, "P"), (ACK, "A"), (URG, "U"), (ECE, "E"), (CWR, "W"),
+)  # fmt: skip
 
 
 def flag_letters(flags: int) -> str:
-    """The control bits in the customary order S F R P A U; ``-`` for none.
+    """The control bits in the customary order S F R P A U E W; ``-`` for none.
 
     >>> flag_letters(FIN | ACK)
     'FA'
@@ -32,7 +34,7 @@ def parse_flags(letters: str) -> int:
                 flags |= bit
                 break
         else:
-            raise ValueError(f"flags {letters!r}: {letter!r} is none of SFRPAU")
+            raise ValueError(f"flags {letters!r}: {letter!r} is none of SFRPAUEW")
     return flags
 
 

@@ -13,7 +13,7 @@ from tcpsim.tcp import acks, output
 from tcpsim.tcp.segment import ACK, FIN, PSH, SYN
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
 from tcpsim.tcp.state import CLOSE_WAIT, CLOSING, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, LAST_ACK, SYN_SENT
-from tcpsim.tcp.tcb import Sent, Tcb
+from tcpsim.tcp.tcb import OPEN, Sent, Tcb
 from tcpsim.tcp.timers import RETRY, SENT
 
 if TYPE_CHECKING:
@@ -25,8 +25,12 @@ _SENDING = frozenset({ESTABLISHED, CLOSE_WAIT, FIN_WAIT_1, CLOSING, LAST_ACK, FI
 def push(step: Step, probe: bool = False) -> bool:
     """Send what the windows and Nagle allow, FIN included; `probe`: one segment whatever cwnd says."""
     t = step.t
+    if step.s.device_refuses:
+        return False
     sent = False
     idle = t.snd_una == t.snd_nxt  # BSD asks once per call (tcp_output.c), the RFC before each segment
+    if idle and t.unsent:
+        _after_idle(step)
     while t.snd_nxt != t.write_seq and t.state in _SENDING:
         quota = t.cwnd - t.pipe
         if quota <= 0 and not (probe and not sent):
@@ -41,6 +45,21 @@ def push(step: Step, probe: bool = False) -> bool:
     if sent and step.restart != RETRY:
         step.restart = step.restart or SENT
     return sent
+
+
+def _after_idle(step: Step) -> None:
+    """Nothing was sent for longer than the RTO: what the window was tells little (RFC 5681 4.1)."""
+    t, s = step.t, step.s
+    idle_us = step.now - t.last_sent_us
+    least = min(s.initial_window, t.cwnd)
+    if s.after_idle == "keep" or t.cwnd == least or idle_us <= t.rto_us:
+        return
+    if t.ca_state == OPEN:
+        t.ssthresh = max(t.ssthresh, (t.cwnd >> 1) + (t.cwnd >> 2))  # Linux tcp_current_ssthresh
+    if s.after_idle == "halve":
+        halvings = -(-idle_us // t.rto_us) - 1
+        least = max(t.cwnd >> min(halvings, t.cwnd.bit_length()), least)
+    t.cwnd = least
 
 
 def _burst(step: Step, quota: int, idle: bool, probe: bool) -> tuple[int, bool]:

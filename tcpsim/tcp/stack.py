@@ -72,7 +72,10 @@ class Stack:
     syn_loss_proved: bool  # only after a timeout, and no timestamp tells that the first SYN came (Linux)
     syn_backlog: int  # embryonic connections per listener
     embryo_checks: str  # SYN-RECEIVED: "full" (RFC), "request" (Linux), "syncache" (FreeBSD)
-    accept_overflow: str  # the final ACK of a handshake meets a full accept queue: "drop" it, or "reset"
+    accept_queue_percent: int  # of the backlog: an accept queue that is longer is full
+    syn_meets_full_queue: str  # a SYN while the accept queue is full: "drop" it, or "answer" it
+    accept_overflow: str  # the final ACK of a handshake meets a full accept queue: "drop" it, "reset" the
+    # sender, or "forget" the handshake too (FreeBSD without rst_on_sock_fail)
     syn_text: str  # text and FIN beside the peer's SYN: "process" (RFC), "queue" the text (BSD), or "discard"
     # retransmission timer
     rto_min_us: int
@@ -83,6 +86,8 @@ class Stack:
     rto_slop_us: int  # added to every RTO (FreeBSD rexmit_slop)
     syn_options_until: int | None  # SYNs sent with all options; later ones carry MSS only (FreeBSD)
     backoff: tuple[int, ...]  # multipliers per retransmission, the last one repeated; () doubles for ever
+    ecn: str  # RFC 3168 6.1.1: who "offers" it in a SYN, who only "answers", who does it "never"
+    ecn_syn_retries: int | None  # SYN retransmissions that still offer it; None: all
     # giving up
     retry_rule: str  # "count" of retransmissions, or "budget": a count turned into a time (Linux)
     retries: int | None  # retransmissions of data and FIN of an owned socket
@@ -212,11 +217,17 @@ class Stack:
     retransmit_collapse: bool  # a resent segment swallows small ones queued behind it
     # congestion and loss recovery
     initial_window: int  # segments
+    # after an idle RTO the window is left as it is ("keep"), starts again ("restart", RFC 5681 4.1), or is
+    # halved for each RTO that went by ("halve", Linux)
+    after_idle: str
     dupthresh: int
     duplicate_ack: str  # one with the same "window" (RFC), or one that may not "update" it (Linux)
     loss_probe: bool  # TLP
     rack: bool
     burst_segments: int  # segments sent as one, PSH on the last (Linux TSO autosizing at its floor)
+    # the device's queue is full for ever: what is handed to it is dropped, and the stack knows (Linux
+    # NET_XMIT_DROP), so new data counts as not sent
+    device_refuses: bool
     # memory
     memory: Memory
     memory_pages: int | None  # Linux tcp_mem[2]: pages that the queues of all sockets may take

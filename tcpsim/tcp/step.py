@@ -87,6 +87,8 @@ def run(tcb: Tcb, now: int, stack: Stack, socket: int, act: Callable[..., Any], 
     step = Step(tcb.copy(), now, stack, socket)
     step.value = act(step, *arguments)
     t = step.t
+    if stack.device_refuses:
+        step.out.clear()
     if t.state is CLOSED:
         timers.stop_all(t)
         return step

@@ -120,6 +120,7 @@ _INITIAL: dict[str, Any] = {
     "ts_recent_at_us": 0,
     "sack_on": False,
     "wscale_on": False,
+    "ecn_on": False,
     # RTT (RFC 6298; scaled as in Linux tcp_rtt_estimator: srtt by 8, mdev and rttvar by 4)
     "srtt8": 0,
     "mdev4": 0,
@@ -134,6 +135,7 @@ _INITIAL: dict[str, Any] = {
     # loss recovery
     "cwnd": 0,  # segments
     "cwnd_acked": 0,
+    "last_sent_us": 0,  # data, the last time (Linux lsndtime)
     "ssthresh": 0x7FFF_FFFF,
     "ca_state": OPEN,
     "high_seq": 0,  # SND.NXT when the episode began ("recover" of RFC 6582)
@@ -222,6 +224,7 @@ class Tcb:
     ts_recent_at_us: int
     sack_on: bool
     wscale_on: bool
+    ecn_on: bool
     srtt8: int
     mdev4: int
     mdev_max4: int
@@ -234,6 +237,7 @@ class Tcb:
     handshake_resent: int
     cwnd: int
     cwnd_acked: int
+    last_sent_us: int
     ssthresh: int
     ca_state: int
     high_seq: int

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # went out. RETRY: a timeout resent something, or a probe was sent, so count again from now.
 PROGRESS, SENT, RETRY = 1, 2, 3
 
+RESOURCE_PROBE_US = 500_000  # Linux TCP_RESOURCE_PROBE_INTERVAL: the device has refused, so ask again
 _PROBE_SLACK_US = 2_000  # Linux TCP_TIMEOUT_MIN_US: added to a probe's 2 SRTT and to a reordering wait
 
 
@@ -177,6 +178,8 @@ def persist_us(t: Tcb, s: Stack, now: int) -> int:
     # Linux bounds the shift too, so that a small RTO never reaches the largest wait
     shift = min(t.backoff, (s.persist_max_us // s.persist_min_us).bit_length())
     wait = min(base << shift, s.persist_max_us)
+    if s.device_refuses and t.probes_out:
+        wait = RESOURCE_PROBE_US
     return _cut_at_user_timeout(t, s, wait, t.probes_since_us, now, s.rto_tick_us)
 
 

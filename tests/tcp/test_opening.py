@@ -116,7 +116,7 @@ def test_the_accept_queue_holds_one_more_than_the_backlog(stack: str) -> None:
     line = crowd(stack, 2, 4)
     listener = line.ends[SERVER].listeners[line.listener]
     assert len(listener.accept_queue) == 3
-    assert listener.full
+    assert listener.full(line.ends[SERVER].stack)
     assert listener.embryonic == 0
     assert line.told("drop", SERVER) == ["queue full"]
 

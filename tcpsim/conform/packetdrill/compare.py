@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from tcpsim.conform.packetdrill.numbers import Numbers, flag_bits, script_packet
 from tcpsim.conform.packetdrill.script import Option, TcpPacket
-from tcpsim.tcp.segment import ACK, FIN, PSH, RST, SYN, URG, Segment
+from tcpsim.tcp.segment import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG, Segment
 
-_FLAGS = (("fin", FIN), ("syn", SYN), ("rst", RST), ("psh", PSH), ("ack", ACK), ("urg", URG))
+_FLAGS = (
+    ("fin", FIN), ("syn", SYN), ("rst", RST), ("psh", PSH), ("ack", ACK), ("urg", URG),
+    ("ece", ECE), ("cwr", CWR),
+)  # fmt: skip
 _HALF = 1 << 31
 
 

@@ -38,6 +38,9 @@ def inject(stage: Stage, packet: TcpPacket, place: Place) -> None:
             stage.follow(ports)
     elif stage.flow.remote is None:
         stage.flow = stage.flow._replace(remote=REMOTE_PORT)
+    tcb = stage.bench.tcb(*stage.flow)
+    if tcb is not None and tcb.ecn_on and "ce" in packet.ip:
+        raise Unsupported(place, "marks of congestion (ECN is negotiated, and no more)")
     segment = live_segment(packet, stage.numbers, stage.flow, place)
     stage.injected(packet, place.line)
     stage.bench.deliver(segment)
@@ -67,8 +70,8 @@ def _speaks(packet: TcpPacket, place: Place) -> None:
         raise Unsupported(place, "accurate ECN (flag A)")
     if not packet.inbound:
         beyond = [word for word in packet.ip if word.lower() != "noecn"]
-        if set(packet.flags) & set("EW") or beyond:
-            raise Unsupported(place, "ECN and other fields of the IP header of what the endpoint sends")
+        if beyond:
+            raise Unsupported(place, "fields of the IP header of what the endpoint sends, ECN's too")
     if packet.inbound and packet.win is None:
         raise Unsupported(place, "an inbound packet without a window ('win N')")
 

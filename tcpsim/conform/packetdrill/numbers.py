@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tcpsim.conform.packetdrill.script import Option, Place, ScriptError, Sequence, TcpPacket
-from tcpsim.tcp.segment import ACK, FIN, PSH, RST, SYN, URG, Options, Segment
+from tcpsim.tcp.segment import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG, Options, Segment
 
 MASK = 0xFFFF_FFFF
-_BITS = {"F": FIN, "S": SYN, "R": RST, "P": PSH, ".": ACK, "U": URG}
+_BITS = {"F": FIN, "S": SYN, "R": RST, "P": PSH, "E": ECE, "W": CWR, ".": ACK, "U": URG}
 
 
 class Flow(NamedTuple):
@@ -44,7 +44,7 @@ class Numbers(NamedTuple):
 
 
 def flag_bits(letters: str) -> int:
-    """The control bits of a script's letters; E, W and A, of ECN, have none here."""
+    """The control bits of a script's letters; A, of accurate ECN, has none here."""
     return sum(_BITS[letter] for letter in letters if letter in _BITS)
 
 

@@ -2,8 +2,8 @@
 
 Owns: the names. Refuses to know: which of them the endpoint has (sockets) and what they do.
 
-Sources: Linux include/uapi: asm-generic/socket.h, linux/tcp.h, linux/in.h, linux/in6.h; FreeBSD: sys/socket.h,
-netinet/tcp.h, netinet/in.h, netinet6/in6.h.
+Sources: Linux include/uapi: asm-generic/socket.h, linux/tcp.h, linux/in.h, linux/in6.h; FreeBSD:
+sys/socket.h, netinet/tcp.h, netinet/in.h, netinet6/in6.h.
 """
 
 _NAMES = """

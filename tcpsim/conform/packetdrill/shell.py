@@ -21,6 +21,11 @@ from tcpsim.tcp.stack import Stack
 _REDIRECTION = re.compile(r"[12&]?>>?\s*(?:/dev/null|&[12])")
 _OR_TRUE = re.compile(r"\|\|\s*(?:true|:)\s*$")
 _KEY_VALUE = re.compile(r"(?:/proc/sys/)?([A-Za-z][A-Za-z0-9_./-]*)\s*=\s*(.*)", re.DOTALL)
+# A queue on the device: it takes everything at once, or, with a limit of nothing, nothing
+_QDISC = re.compile(
+    r"(?P<act>add|replace|change|del|delete)( dev \S+)?( root)?"
+    r"( (pfifo|bfifo|noqueue|pfifo_fast|fq|fq_codel)( limit (?P<limit>[0-9]+))?)?( dev \S+)?"
+)
 _SOCKSTAT_STATES = {"SYN-RECEIVED": "SYN_RCVD"}
 
 
@@ -82,6 +87,9 @@ def _command(command: str, stack: Stack, dialect: Dialect, sockets: Sockets, pla
         for key, value in _assignments(words[1:], command, place):
             stack = turned(stack, dialect, key, value, place)
         return Done(stack)
+    if words[:2] == ["tc", "qdisc"] and (changed := _QDISC.fullmatch(" ".join(words[2:]))):
+        refuses = changed["act"][:3] != "del" and int(changed["limit"] or 1) == 0
+        return Done(stack.with_knobs({"device_refuses": refuses}))
     if name == "sockstat":
         return _pipeline(bare, stack, sockets, place)
     if any(pattern.fullmatch(" ".join(words)) for pattern in dialect.commands):

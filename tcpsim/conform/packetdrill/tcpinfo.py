@@ -35,7 +35,7 @@ _CA_STATES = (0, 1, 3, 4)
 
 
 def _options(t: Tcb, s: Stack) -> int:
-    return t.ts_on * 1 | t.sack_on * 2 | t.wscale_on * 4
+    return t.ts_on * 1 | t.sack_on * 2 | t.wscale_on * 4 | t.ecn_on * 8
 
 
 def _bytes_received(t: Tcb, s: Stack) -> int:

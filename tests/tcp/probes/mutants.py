@@ -19,7 +19,10 @@ TYPES = {field.name: str(field.type) for field in fields(Stack)}
 
 WORDS: dict[str, tuple[str, ...]] = {
     "embryo_checks": ("full", "request", "syncache"),
-    "accept_overflow": ("drop", "reset"),
+    "accept_overflow": ("drop", "reset", "forget"),
+    "syn_meets_full_queue": ("drop", "answer"),
+    "ecn": ("never", "answers", "offers"),
+    "after_idle": ("keep", "restart", "halve"),
     "rto_rule": ("floor", "variance"),
     "retry_rule": ("count", "budget"),
     "user_timeout_rule": ("timer", "checked"),
@@ -57,6 +60,7 @@ WORDS: dict[str, tuple[str, ...]] = {
 _ROUGH = {
     "max_orphans",
     "max_mini",
+    "accept_queue_percent",
     "memory_pages",
     "snd_space",
     "rcv_space",
