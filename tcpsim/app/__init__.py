@@ -16,6 +16,7 @@ from tcpsim.app.flow import (
     repeat,
     vanish,
 )
+from tcpsim.app.operator import comes_once, kill_sockets
 from tcpsim.app.program import Program, Running, Step
 from tcpsim.app.receiving import receive, receive_to_eof
 from tcpsim.app.steps import (
@@ -41,12 +42,14 @@ __all__ = [
     "choose",
     "clients",
     "close",
+    "comes_once",
     "connect",
     "crash",
     "find",
     "fork",
     "ignore",
     "kill_others",
+    "kill_sockets",
     "leave",
     "listen",
     "make",

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from tcpsim.app.behaviour import COUNT, SECONDS, TIME, Kind
 from tcpsim.errors import InputError
+from tcpsim.path import SIDES
 from tcpsim.tcp.state import State
 from tcpsim.units import format_duration, parse_duration
 
@@ -235,6 +236,17 @@ FIXES = (
         _field("fin_wait_2_us"),
         TIME,
         "60s",
+    ),
+    Fix(
+        "kill-socket",
+        "the operator",
+        "kills what is in FIN-WAIT-2, CLOSE-WAIT or LAST-ACK, this long after the start (ss -K, tcpdrop); who"
+        " holds a socket keeps the descriptor",
+        "either",
+        (State.FIN_WAIT_2, State.CLOSE_WAIT, State.LAST_ACK),
+        lambda after: {"kill_sockets": {side: format_duration(after) for side in SIDES}},
+        TIME,
+        "10min",
     ),
     Fix(
         "second-arm-point",

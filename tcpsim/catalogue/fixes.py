@@ -77,7 +77,10 @@ def _one(words: str, where: str) -> Changes:
 
 
 def _on_side(side: str, changed: Changes) -> Changes:
-    """Knobs of both stacks as those of one."""
+    """Knobs of both stacks, and settings by side, as those of one."""
     if not side:
         return changed
-    return {"knobs": {f"{side}.{name}": value for name, value in changed["knobs"].items()}}
+    return {
+        key: {f"{side}.{name}": each for name, each in value.items()} if key == "knobs" else {side: value[side]}
+        for key, value in changed.items()
+    }

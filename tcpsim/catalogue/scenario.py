@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tcpsim.app import Program, find
+from tcpsim.app import Program, comes_once, find
 from tcpsim.app.behaviour import DELAY, Behaviour, Parameter, Side, unknown
 from tcpsim.app.changed import closing_on_error, lingering, restarted
 from tcpsim.catalogue.run import Verdict
@@ -111,7 +111,8 @@ class Setting:
     `loss_from` is when losses begin: after 300 ms a connection of the catalogue is ESTABLISHED. With a
     middlebox a segment is lost before the box; `loss_side` puts all losses on one side of it instead.
     Three settings change whatever program a side has, by its side: `close_on_error` lets it close its sockets
-    when a call fails, `linger` sets SO_LINGER on each of them, `restart` kills its processes at that time.
+    when a call fails, `linger` sets SO_LINGER on each of them, `restart` kills its processes at that time. At
+    the time of `kill_sockets` the operator of a side kills what is in FIN-WAIT-2, CLOSE-WAIT or LAST-ACK there.
     """
 
     client: str | Program | None = None
@@ -137,6 +138,7 @@ class Setting:
     close_on_error: Mapping[str, bool] = field(default_factory=dict)
     linger: Mapping[str, str | int] = field(default_factory=dict)
     restart: Mapping[str, str | int] = field(default_factory=dict)
+    kill_sockets: Mapping[str, str | int] = field(default_factory=dict)
     client_port: int = 40_000
     server_port: int = 5_000
 
@@ -172,6 +174,7 @@ def build(scenario: Scenario, **overrides: Any) -> Pair:
         _path(scenario, setting),
         client_port=setting.client_port,
         server_port=setting.server_port,
+        operators=_operators(setting),
     )
 
 
@@ -192,7 +195,7 @@ def _check_integers(setting: Setting) -> None:
 
 
 def _check_sides(setting: Setting) -> None:
-    for name in ("close_on_error", "linger", "restart"):
+    for name in ("close_on_error", "linger", "restart", "kill_sockets"):
         for side in getattr(setting, name):
             if side not in SIDES:
                 raise unknown(name, str(side), list(SIDES))
@@ -241,6 +244,12 @@ def _changed(program: Program, setting: Setting, side: Side) -> Program:
     if side in setting.restart:
         program = restarted(program, parse_duration(setting.restart[side], f"restart.{side}"))
     return program
+
+
+def _operators(setting: Setting) -> dict[Side, Program]:
+    """What an operator does on each host, beside its program."""
+    at = setting.kill_sockets
+    return {side: comes_once(parse_duration(at[side], f"kill_sockets.{side}")) for side in SIDES if side in at}
 
 
 def _stack(scenario: Scenario, setting: Setting, side: Side) -> Stack:

@@ -17,7 +17,7 @@ from tcpsim.sockets.system import System, pid_of
 
 class Ahead(NamedTuple):
     """What a host's programs may yet do: open connections, and the sockets on which they may act at all,
-    send, close or shut down while they live, or set a user timeout."""
+    send, close or shut down while they live, or set a user timeout. An operator's kill closes all of them."""
 
     opens: bool
     busy: frozenset[int]
@@ -28,7 +28,7 @@ class Ahead(NamedTuple):
 
 def ahead(system: System, programs: tuple[tuple[int, Running], ...]) -> Ahead:
     """See `Ahead`; a program that sleeps for ever does nothing."""
-    opens = False
+    opens = kills = False
     waiting = {pid_of(each.caller) for each in system.blocked}
     sending = {pid_of(each.caller) for each in system.blocked if isinstance(each.call, Send | SendAll)}
     awake: set[int] = set()
@@ -47,7 +47,10 @@ def ahead(system: System, programs: tuple[tuple[int, Running], ...]) -> Ahead:
             does[what].add(pid)
         if "closes" in may:
             closes |= _closes(system, pid, running)
+        kills = kills or "destroys" in may
     busy, sends, tunes = (sockets.reached(system, pids) for pids in (awake, does["sends"], does["tunes"]))
+    if kills:
+        busy = closes = frozenset(system.end.sockets)
     return Ahead(opens, busy, sends, closes, tunes)
 
 

@@ -9,7 +9,7 @@ A pair without a next time stays as it is for ever.
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from typing import NamedTuple
 
 from tcpsim import path as lines
@@ -68,12 +68,20 @@ def new_pair(
     server_port: int = 5_000,
     client_iss: int = 1_000_000,
     server_iss: int = 5_000_000,
+    operators: Mapping[Side, Program] | None = None,
 ) -> Pair:
-    """Two machines at time 0, each about to begin its one program as process 1."""
+    """Two machines at time 0, each about to begin its one program as process 1.
+
+    `operators`: what an operator of a machine does beside it, as process 2.
+    """
     machines = []
-    for program, stack, iss in ((client, client_stack, client_iss), (server, server_stack, server_iss)):
-        running = start(program, client_port, server_port)
-        machines.append(Machine(new_system(new_end(stack, iss=iss)), ((FIRST_PID, running),)))
+    for side, program, stack, iss in (
+        ("client", client, client_stack, client_iss),
+        ("server", server, server_stack, server_iss),
+    ):
+        beside = [each for at, each in (operators or {}).items() if at == side]
+        running = [start(each, client_port, server_port) for each in (program, *beside)]
+        machines.append(Machine(new_system(new_end(stack, iss=iss)), tuple(enumerate(running, FIRST_PID))))
     return Pair(0, machines[0], machines[1], path, 0)
 
 

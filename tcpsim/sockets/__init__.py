@@ -13,6 +13,7 @@ from tcpsim.sockets.calls import (
     Caller,
     Close,
     Connect,
+    Destroy,
     Dup,
     Exit,
     Fork,
@@ -32,7 +33,7 @@ from tcpsim.sockets.calls import (
     Thread,
     poll_names,
 )
-from tcpsim.sockets.kernel import deliver, expire, icmp, next_time, syscall
+from tcpsim.sockets.kernel import deliver, destroy, expire, icmp, next_time, syscall
 from tcpsim.sockets.system import Completed, Returned, System, held, new_system, socket_of
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "Close",
     "Completed",
     "Connect",
+    "Destroy",
     "Dup",
     "Exit",
     "Fork",
@@ -69,6 +71,7 @@ __all__ = [
     "System",
     "Thread",
     "deliver",
+    "destroy",
     "expire",
     "held",
     "icmp",

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tcpsim.tcp.state import State
+
 # poll(2), Linux values; the order is the one in which a reply spells them
 POLLIN, POLLOUT, POLLRDHUP, POLLHUP, POLLERR, POLLNVAL = 0x1, 0x4, 0x2000, 0x10, 0x8, 0x20
 _POLL_NAMES = (
@@ -175,6 +177,15 @@ class Kill(NamedTuple):
     pid: int
 
 
+class Destroy(NamedTuple):
+    """An operator's ``ss -K`` or ``tcpdrop``: the host's sockets in these states go, whoever holds them.
+
+    Returns how many there were.
+    """
+
+    states: frozenset[State]
+
+
 Call = (
     Socket
     | Bind
@@ -195,4 +206,5 @@ Call = (
     | Fork
     | Exit
     | Kill
+    | Destroy
 )

@@ -20,6 +20,7 @@ from tcpsim.sockets.calls import (
     Caller,
     Close,
     Connect,
+    Destroy,
     Dup,
     Exit,
     Fork,
@@ -64,6 +65,7 @@ _ON_PROCESS: dict[type[Call], Callable[..., Returned]] = {
     Fork: lifetime.fork,
     Exit: lifetime.exit_process,
     Kill: lifetime.kill,
+    Destroy: lifetime.destroy,
 }
 # Which function tries again: (system, blocked, call, now)
 _AGAIN: dict[type[Call], Callable[..., Returned]] = {
@@ -114,6 +116,12 @@ def icmp(
 ) -> Returned:
     """An ICMP error about a segment of this host arrives (`tcp.icmp.MESSAGES`); `room`: see `tcp.icmp`."""
     returned = after(system, tcp.icmp(system.end, local_port, remote_port, seq, message, now, room), None)
+    return _settle(system, returned, now) if system.blocked else returned
+
+
+def destroy(system: System, sid: int, now: int) -> Returned:
+    """An operator kills one socket or listener of this host."""
+    returned = lifetime.destroyed(Returned(system, None), sid, now)
     return _settle(system, returned, now) if system.blocked else returned
 
 

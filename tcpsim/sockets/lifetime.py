@@ -1,4 +1,4 @@
-"""The last reference: close, shutdown, dup, fork, exit, kill.
+"""The last reference: close, shutdown, dup, fork, exit, kill; and an operator who asks nobody.
 
 Owns: who still holds a socket, when its connection is closed, and how long a lingering close() sleeps.
 Refuses to know: what closing puts on the wire (end).
@@ -11,7 +11,7 @@ net/core/stream.c sk_stream_wait_close(); FreeBSD sys/kern/uipc_socket.c soclose
 from __future__ import annotations
 
 from tcpsim.errors import InputError
-from tcpsim.sockets.calls import Caller, Close, Dup, Exit, Fork, Kill, Reply, Shutdown
+from tcpsim.sockets.calls import Caller, Close, Destroy, Dup, Exit, Fork, Kill, Reply, Shutdown
 from tcpsim.sockets.system import (
     Blocked,
     Phase,
@@ -25,6 +25,7 @@ from tcpsim.sockets.system import (
     pid_of,
     tcb_of,
     wait,
+    with_end,
     with_file,
 )
 from tcpsim.tcp import end as tcp
@@ -175,3 +176,29 @@ def _end_process(system: System, pid: int, now: int) -> Returned:
     for file_id in gone:
         returned = let_go(returned, file_id, now)
     return returned
+
+
+def destroy(system: System, caller: Caller, call: Destroy, now: int) -> Returned:
+    """ss -K state ..., tcpdrop -s: every socket of the host in one of these states; how many there were."""
+    returned = Returned(system, None)
+    end = system.end
+    found = [number for number, tcb in end.sockets.items() if tcb.state in call.states]
+    found += list(end.listeners) if State.LISTEN in call.states else []
+    for sid in sorted(found):
+        returned = destroyed(returned, sid, now)
+    return returned._replace(reply=Reply(len(found)))
+
+
+def destroyed(returned: Returned, sid: int, now: int) -> Returned:
+    """One socket or listener less; a program that holds it keeps its descriptor, and the error."""
+    system, reply, segments, notes, completed = returned
+    end = system.end
+    if sid not in end.sockets and sid not in end.listeners:
+        return returned  # it was in the accept queue of a listener that was killed before
+    result = tcp.destroy(end, sid, now)
+    system = with_end(system, result.end)
+    for file_id, file in system.files.items():
+        if file.sid == sid and sid in end.listeners and sid not in result.end.listeners:
+            fresh = file._replace(sid=None, phase=Phase.FRESH, options=end.listeners[sid].options)
+            system = with_file(system, file_id, fresh)
+    return Returned(system, reply, segments + result.segments, notes + result.notes, completed)

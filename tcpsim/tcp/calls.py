@@ -110,10 +110,20 @@ def abort(step: Step) -> None:
     _throw_away(step, "aborted", t.state in _RESETTABLE or pending)
 
 
-def _throw_away(step: Step, why: str, rst: bool) -> None:
+def destroy(step: Step) -> None:
+    """An operator removes the connection (Linux tcp_abort, BSD tcp_drop), and the peer is told."""
+    t = step.t
+    if t.mini or (t.parent and t.state is SYN_RECEIVED and step.s.requests):
+        rst = False  # a reduced record is forgotten
+    else:
+        rst = t.state in _RESETTABLE or (step.s.destroy_rule == "drop" and t.state in (CLOSING, LAST_ACK))
+    _throw_away(step, "killed by the operator", rst, "ECONNABORTED")
+
+
+def _throw_away(step: Step, why: str, rst: bool, error: str = "ECONNRESET") -> None:
     if rst:
         output.send_rst(step)
-    step.end(Fact.ABORTED, why, "ECONNRESET")
+    step.end(Fact.ABORTED, why, error)
 
 
 def set_options(step: Step, changes: dict[str, Any]) -> None:

@@ -339,6 +339,19 @@ def abort(end: End, socket: int, now: int) -> Result:
     return _acted(end, socket, now, calls.abort)
 
 
+def destroy(end: End, socket: int, now: int) -> Result:
+    """An operator's kill: like ABORT of a socket that somebody else holds, whose program learns ECONNABORTED.
+
+    BSD's reaches connections alone: neither a listener nor an embryo of the syncache.
+    """
+    drop = end.stack.destroy_rule == "drop"
+    if socket in end.listeners:
+        return Result(end) if drop else _stop_listening(end, socket, now, Fact.ABORTED)
+    t = end.sockets[socket]
+    embryo = drop and t.parent and t.state is SYN_RECEIVED and end.stack.requests
+    return Result(end) if embryo or t.state is CLOSED else _acted(end, socket, now, calls.destroy)
+
+
 def _stop_listening(end: End, number: int, now: int, fact: Fact) -> Result:
     """LISTEN ends: complete connections are reset (Linux inet_csk_listen_stop).
 

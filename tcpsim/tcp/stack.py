@@ -128,6 +128,10 @@ class Stack:
     # closing
     rst_on_unread_close: bool  # RFC 2525 2.17
     rst_on_abort_of_unsent: bool  # ABORT in CLOSING and LAST-ACK resets where data or FIN is unsent (Linux)
+    destroy_rule: (
+        str  # an operator's kill (ss -K, tcpdrop) resets where ABORT does ("abort", Linux: listeners
+    )
+    # and embryos as well), or in all that heard a SYN but TIME-WAIT ("drop", BSD: connections alone)
     shut_rd_discards: bool  # what arrives after shutdown(SHUT_RD) is thrown away, what waits as well (BSD)
     rst_on_data_after_close: str  # "orphan" (RFC 9293 3.6.1), "cannot-receive": SHUT_RD too (Linux), "never",
     # "anywhere": an orphan's, outside the window and without ACK too (FreeBSD)

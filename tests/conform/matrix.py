@@ -15,6 +15,7 @@ import tomllib
 from collections import Counter
 from pathlib import Path
 
+from tests.conform import matrix_kills
 from tests.conform.matrix_cells import COLUMNS, KINDS, STACKS, Cell, Kind, cells
 from tests.conform.matrix_ways import WAYS, prologue
 
@@ -23,6 +24,8 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "conformance.md"
 SOURCES = tomllib.loads((Path(__file__).parent / "matrix_sources.toml").read_text(encoding="utf-8"))
 BEGIN = "<!-- matrix: python -m tests.conform.matrix --write -->"
 END = "<!-- end of matrix -->"
+
+GENERATED = ("rcv-", "kill-")
 
 _PROBE = 777  # an acknowledgement number of no connection
 # Before data has come, Linux's delay of a FIN's ACK is nothing (tcp_send_delayed_ack: ato 0)
@@ -65,7 +68,7 @@ def script(cell: Cell) -> str:
 
 def source(stack: str, kind: str, way: str) -> str:
     """Who says what happens in this cell."""
-    for kinds, ways, text in SOURCES[stack.partition("-")[0]]:
+    for kinds, ways, text in SOURCES.get(stack) or SOURCES[stack.partition("-")[0]]:
         if (kinds == "*" or kind in kinds.split()) and (ways == "*" or way in ways.split()):
             return str(text)
     raise LookupError(f"no source for {stack} {kind} {way}")
@@ -179,7 +182,7 @@ def _error(cell: Cell) -> list[str]:
 
 def scripts() -> dict[str, str]:
     """Every script by its path."""
-    return {name(cell): script(cell) for cell in cells() if cell.answer != "x"}
+    return {name(cell): script(cell) for cell in cells() if cell.answer != "x"} | matrix_kills.scripts()
 
 
 # The page
@@ -197,7 +200,7 @@ def section() -> str:
         "Every cell is a script in tests/conform/scripts that passes, with its source in its head: "
         + ", ".join(f"{count[stack]} for {stack}" for stack in STACKS)
         + ". - nothing, A an ACK at once, a within its delay, FA with our FIN again, R <SEQ=SEG.ACK>, "
-        "RA <SEQ=0><ACK=...>, SA SYN,ACK; n/a: there is no such segment "
+        "RA <SEQ=0><ACK=...>, RN <SEQ=SND.NXT>, SA SYN,ACK; n/a: there is no such segment "
         "(nothing is old, outstanding, or in a window there).",
         "",
     ]
@@ -209,6 +212,7 @@ def section() -> str:
         for kind in KINDS:
             shown = [_shown([found[stack, kind, way] for stack in STACKS[:3]]) for way in ways]
             lines.append(f"| {kind} | " + " | ".join(shown) + " |")
+        lines.append("| killed (ss -K, tcpdrop) | " + " | ".join(map(_killed, ways)) + " |")
         lines.append("")
     lines += ["What is sent when time passes, and other edges:", "", *map(_other, others()), ""]
     return "\n".join([*lines, END])
@@ -216,12 +220,18 @@ def section() -> str:
 
 def others() -> list[Path]:
     """The scripts that were written by hand."""
-    return sorted(path for path in SCRIPTS.rglob("*.pkt") if not path.name.startswith("rcv-"))
+    return sorted(path for path in SCRIPTS.rglob("*.pkt") if not path.name.startswith(GENERATED))
 
 
 def _other(path: Path) -> str:
     told = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("// ")
     return f"- {path.parent.name}/{path.stem}: {told}"
+
+
+def _killed(way: str) -> str:
+    """The row that is no segment: linux and freebsd, one below the other where they differ."""
+    told = [stack.get(way, "n/a") for stack in matrix_kills.ANSWERS.values()]
+    return told[0] if len(set(told)) == 1 else "<br>".join(told)
 
 
 def _shown(three: list[Cell]) -> str:
@@ -245,8 +255,8 @@ def main(arguments: list[str]) -> None:
         print(section())
         return
     wanted = scripts()
-    for path in SCRIPTS.glob("*/rcv-*.pkt"):
-        if str(path.relative_to(SCRIPTS)) not in wanted:
+    for path in SCRIPTS.glob("*/*.pkt"):
+        if path.name.startswith(GENERATED) and str(path.relative_to(SCRIPTS)) not in wanted:
             path.unlink()
     for path, text in wanted.items():
         (SCRIPTS / path).parent.mkdir(parents=True, exist_ok=True)

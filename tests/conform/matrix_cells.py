@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-STACKS = ("rfc9293", "linux", "freebsd", "freebsd-insecure")
+STACKS = ("rfc9293", "linux", "freebsd", "freebsd-insecure", "freebsd-synfin")
 
 COLUMNS = {
     "CLO": "closed",
@@ -54,6 +54,7 @@ KINDS = {
     "syn-old": Kind("S", at=-1, what="the SYN of the handshake again"),
     "syn-ack": Kind("S.", what="a SYN,ACK at RCV.NXT"),
     "syn-fin": Kind("SF", at=1_000, what="a SYN with FIN in the window"),
+    "syn-text": Kind("S", at=1_000, length=10, what="a SYN with text in the window"),
     "ack": Kind(".", what="an ACK of everything"),
     "ack-old": Kind(".", ack=-1, una=True, what="an ACK below SND.UNA"),
     "ack-future": Kind(".", ack=1, what="an ACK of what was never sent"),
@@ -76,6 +77,7 @@ syn                   RA   SA>SR         SA>SR2 ->LIS|RA>LIS|SA     A|A|-       
 syn-old               x    x             x      A|SA|SA             A|A|SA              A
 syn-ack               R    R|R|-         A>EST  ->LIS|R>LIS|R>LIS   A|A|->EST           A
 syn-fin               RA   SA>SR|-|SA>SR SA>SR2 ->LIS|RA>LIS|SA     A|A|SA              A
+syn-text              RA   SA>SR         SA>SR2 ->LIS|RA>LIS|SA     A|A|SA              A
 ack                   R    R             -      ->EST               ->EST               -
 ack-old               x    x             R      R                   R                   -|A|A
 ack-future            x    x             R      R                   R                   A
@@ -98,6 +100,7 @@ syn                   A                    A            A      A|RA>CLO|A     A 
 syn-old               A                    A            A      A              A      A               A
 syn-ack               A                    A            A      A|R>CLO|A      A      A               A
 syn-fin               A                    A            A      A|RA>CLO|A     A      A               A
+syn-text              A                    A            A      A|RA>CLO|A     A      A               A
 ack                   ->FW2                ->FW2        -      -              -      ->TW            ->CLO
 ack-old               -|A|A                -|A|A        -      -              -|A|A  -|A|A           -|A|A
 ack-future            A|A|FA               A|A|FA       A      A|-|A          A      A|A|FA          A|A|FA
@@ -120,6 +123,7 @@ syn                   SA>SR
 syn-old               A|A|-
 syn-ack               A
 syn-fin               SA>SR|->LIS|SA>SR
+syn-text              SA>SR
 ack                   -
 ack-old               -|-|A
 ack-future            A|-|A
@@ -148,6 +152,12 @@ rst-in-window         ->LIS  ->CLO  ->CLO   ->CLO   ->CLO   ->CLO   ->CLO   ->CL
 rst-outside           -      -      -       -       -       -       -       -       -       -
 """
 
+# What drop_synfin changes: no connection and no listener answers a SYN with FIN.
+SYNFIN = """
+                      LIS  SS   SR   SR2  EST  FW1  FW1o FW2  FW2o CW   CLG  LA   TW
+syn-fin               -    -    -    -    -    -    -    -    -    -    -    -    -
+"""
+
 NO_SUCH_SEGMENT = {
     "CLO": "no connection, so nothing is old, outstanding or in a window",
     "LIS": "no connection, so nothing is old, outstanding or in a window",
@@ -171,13 +181,13 @@ class Cell(NamedTuple):
 def cells() -> list[Cell]:
     """The texts above, one cell per stack, kind and way."""
     found = []
-    for table in (OPENING, CLOSING, WAITING, INSECURE):
+    for table in (OPENING, CLOSING, WAITING, INSECURE, SYNFIN):
         head, *rows = table.strip("\n").splitlines()
         for row in rows:
             kind, *texts = row.split()
             for way, text in zip(head.split(), texts, strict=True):
                 parts = text.split("|")
-                stacks = STACKS[3:] if table is INSECURE else STACKS[:3]
+                stacks = {INSECURE: STACKS[3:4], SYNFIN: STACKS[4:]}.get(table, STACKS[:3])
                 for stack, said in zip(stacks, parts if len(parts) > 1 else parts * 3, strict=False):
                     answer, _, after = said.partition(">") if said[0] != "-" else ("-", "", said[2:])
                     if answer != ".":

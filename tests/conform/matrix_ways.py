@@ -19,6 +19,7 @@ SET_UP["freebsd-insecure"] = [
     "`sysctl -w net.inet.tcp.insecure_syn=1`",
     "`sysctl -w net.inet.tcp.insecure_ack=1`",
 ]
+SET_UP["freebsd-synfin"] = [SET_UP["freebsd"][0], "`sysctl -w net.inet.tcp.drop_synfin=1`"]
 _SYN = {
     "rfc9293": "<mss 1460,nop,wscale 0,sackOK,TS val 100 ecr 0>",
     "linux": "<mss 1460,sackOK,TS val 100 ecr 0,nop,wscale 8>",

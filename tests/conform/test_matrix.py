@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tcpsim.conform.packetdrill import Verdict, judge, judge_file, ladder
+from tcpsim.conform.packetdrill import Verdict, judge, judge_file, ladder, survey
 from tcpsim.tcp.state import State, parse_state
-from tests.conform import matrix
+from tests.conform import matrix, matrix_kills
 from tests.conform.matrix_cells import COLUMNS, KINDS, NO_SUCH_SEGMENT, STACKS, cells
 from tests.conform.matrix_ways import WAYS
 
@@ -28,7 +28,8 @@ def test_a_cell_that_cannot_exist_has_a_reason() -> None:
 def test_the_files_are_what_the_generator_writes() -> None:
     files = {
         str(path.relative_to(matrix.SCRIPTS)): path.read_text(encoding="utf-8")
-        for path in matrix.SCRIPTS.rglob("rcv-*.pkt")
+        for path in matrix.SCRIPTS.rglob("*.pkt")
+        if path.name.startswith(matrix.GENERATED)
     }
     assert files == WANTED, "python -m tests.conform.matrix --write"
 
@@ -46,6 +47,16 @@ def test_the_scripts_pass(stack: str, way: str) -> None:
             judged = judge(matrix.script(cell), matrix.name(cell))
             assert judged.stack == stack.partition("-")[0]
             assert judged.verdict is Verdict.PASS, f"{judged.path} {judged.reason}\n{ladder(judged)}"
+
+
+@pytest.mark.parametrize("path", matrix_kills.scripts())
+def test_the_scripts_of_kills_pass_and_can_fail(path: str) -> None:
+    text = matrix_kills.scripts()[path]
+    judged = judge(text, path)
+    assert judged.verdict is Verdict.PASS, f"{judged.path} {judged.reason}\n{ladder(judged)}"
+    found = survey(text)
+    assert found is not None
+    assert found.alive == ()
 
 
 @pytest.mark.parametrize("path", matrix.others(), ids=lambda path: f"{path.parent.name}-{path.stem}")

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from tcpsim.app import flow, orders, program, receiving, steps, waiting
+from tcpsim.app import flow, operator, orders, program, receiving, steps, waiting
 from tcpsim.catalogue import build, scenario
 from tcpsim.explore.branch import Steps
 from tcpsim.pair import Event, Noted, Pair, advance, census
 from tcpsim.pair.ahead import ahead
 from tcpsim.pair.key import Keys
-from tcpsim.path import Seeded
+from tcpsim.path import SIDES, Seeded
 from tcpsim.tcp import key as tcp_key
 from tcpsim.tcp import outlook
 from tcpsim.tcp import seen as tcp_seen
@@ -32,6 +32,8 @@ from tests.explore.worlds import leaver, restarted_leaver
 HISTORIES = 60
 FUTURES = 3
 STEPS = 400
+
+KILLED: dict[str, Any] = {"kill_sockets": {side: "1s" for side in SIDES}}
 
 CASES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("closewait-ignored-eof", {"loss": 0.4}),
@@ -53,6 +55,8 @@ CASES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("normal-close", {"loss": 0.4, "middlebox": "reject-firewall", "loss_side": "client"}),
     ("normal-close", {"loss": 0.4, "stack_client": "rfc9293", "stack_server": "freebsd"}),
     ("closewait-ignored-eof", {"loss": 0.4, "knobs": {"rto_max_us": "1s"}}),
+    ("closewait-ignored-eof", {"loss": 0.4, **KILLED}),
+    ("fin-wait-2-on-freebsd", {"loss": 0.4, **KILLED}),
 )
 
 
@@ -111,6 +115,7 @@ MERGED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("normal-close", {"knobs": SHORT}),
     ("port-reuse-into-close-wait", {"knobs": SHORT}),
     ("w1", {"stack_client": "rfc9293", "stack_server": "freebsd"}),
+    ("closewait-ignored-eof", KILLED),
 )
 
 
@@ -209,7 +214,7 @@ def test_every_field_of_a_connection_is_in_the_key_or_left_out_with_a_reason() -
 
 def test_every_step_that_may_fail_says_so() -> None:
     """`app.key` follows a program to its `on_error` from these only."""
-    for module in (flow, orders, program, receiving, steps, waiting):
+    for module in (flow, operator, orders, program, receiving, steps, waiting):
         for name, each in inspect.getmembers(module, inspect.isclass):
             if "act" in dir(each) and name not in ("Op", "OnSocket"):
                 assert ("fail(" in inspect.getsource(each.act)) == getattr(each, "errs", False), name

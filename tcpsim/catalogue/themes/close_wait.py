@@ -28,7 +28,13 @@ SCENARIOS = (
         expect=Expect("CLOSE-WAIT", GONE, PERMANENT, rst=False, settled=("60s", "61s"), reads=(1000, 0)),
         horizon="1h",
         concerns="client",
-        cures=("client-closes", "client-checks-sockets", "keepalive=10min", "fin-timeout-rst"),
+        cures=(
+            "client-closes",
+            "client-checks-sockets",
+            "keepalive=10min",
+            "fin-timeout-rst",
+            "kill-socket=10min",
+        ),
         in_vain=("fin-timeout=30s", "user-timeout=30s"),
         contrasts=(
             Contrast(

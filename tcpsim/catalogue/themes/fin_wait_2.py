@@ -34,7 +34,7 @@ SCENARIOS = (
                 Expect("CLOSE-WAIT", GONE, PERMANENT, rst=False, settled=("75s", "76s")),
             ),
         ),
-        cures=("client-checks-sockets", "pool-idle=10s", "fin-timeout=60s"),
+        cures=("client-checks-sockets", "pool-idle=10s", "fin-timeout=60s", "kill-socket=10min"),
         in_vain=("server.user-timeout=30s", "server-closes-on-error", "server-restarts=10min"),
     ),
     Scenario(

@@ -49,7 +49,7 @@ SCENARIOS = (
         horizon="1h",
         concerns="client",
         cures=("keepalive=10min",),
-        in_vain=("fin-timeout=30s", "user-timeout=30s", "client-closes"),
+        in_vain=("fin-timeout=30s", "user-timeout=30s", "client-closes", "kill-socket=10min"),
     ),
     Scenario(
         name="heartbeats-to-a-dead-peer",

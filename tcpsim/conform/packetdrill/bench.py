@@ -68,6 +68,10 @@ class Bench:
         """The network reports on a segment of the endpoint; `room`: octets that fit a segment on the path."""
         self._take(sockets.icmp(self.system, local_port, remote_port, seq, message, self.now_us, room))
 
+    def destroy(self, sid: int) -> None:
+        """An operator kills a socket."""
+        self._take(sockets.destroy(self.system, sid, self.now_us))
+
     def _take(self, returned: Returned) -> Returned:
         self.system = returned.system
         for segment in returned.segments:

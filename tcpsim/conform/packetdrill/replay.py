@@ -16,6 +16,7 @@ from tcpsim.conform.packetdrill.assertions import broken
 from tcpsim.conform.packetdrill.bench import Bench
 from tcpsim.conform.packetdrill.dialect import Dialect
 from tcpsim.conform.packetdrill.exchange import expect, inject, inject_icmp
+from tcpsim.conform.packetdrill.kills import Held, Host
 from tcpsim.conform.packetdrill.perform import perform, settle, wait_for_last
 from tcpsim.conform.packetdrill.script import (
     Call,
@@ -97,7 +98,7 @@ def _play(stage: Stage, event: Event) -> None:
 
 
 def _command(stage: Stage, command: Command, place: Place) -> None:
-    done = shell.run(command.text, stage.bench.stack, stage.dialect, lambda: _held(stage), place)
+    done = shell.run(command.text, stage.bench.stack, stage.dialect, _host(stage), place)
     if done.failed:
         message = f"error executing command '{command.text}': non-zero status 1"
         raise Failed(place, message, "status 0", done.output)
@@ -105,22 +106,32 @@ def _command(stage: Stage, command: Command, place: Place) -> None:
         stage.bench.turn(done.stack)
 
 
-def _held(stage: Stage) -> tuple[shell.Held, ...]:
+def _host(stage: Stage) -> Host:
+    """What a command may look at and do."""
+
+    def kill(held: Held) -> None:
+        if held.sid is not None:
+            stage.bench.destroy(held.sid)
+
+    return Host(lambda: _held(stage), kill)
+
+
+def _held(stage: Stage) -> tuple[Held, ...]:
     """Every socket of the endpoint, as ``sockstat`` lists them."""
     chosen, system = stage.settings, stage.bench.system
     held = [
-        shell.Held("LISTEN", f"*:{listener.port}", "*:*", listener.port, None)
-        for listener in system.end.listeners.values()
+        Held(State.LISTEN, f"*:{listener.port}", "*:*", listener.port, None, number)
+        for number, listener in system.end.listeners.items()
     ]
     held += [
-        shell.Held("CLOSED", f"*:{file.port}", "*:*", file.port, None)
+        Held(State.CLOSED, f"*:{file.port}", "*:*", file.port, None, None)
         for file in system.files.values()
         if file.phase is Phase.FRESH and file.port is not None
     ]
-    for tcb in system.end.sockets.values():
+    for number, tcb in system.end.sockets.items():
         local = f"{chosen.local_ip}:{tcb.local_port}"
         foreign = f"{chosen.remote_ip}:{tcb.remote_port}"
-        held.append(shell.Held(str(tcb.state), local, foreign, tcb.local_port, tcb.remote_port))
+        held.append(Held(tcb.state, local, foreign, tcb.local_port, tcb.remote_port, number))
     return tuple(held)
 
 

@@ -1,8 +1,8 @@
-"""The commands between backticks, as far as they concern the endpoint: sysctl, sockstat, and no-ops.
+"""The commands between backticks, as far as they concern the endpoint: sysctl, sockstat, kills, and no-ops.
 
 Owns: taking a command line apart, the pipeline behind ``sockstat``, and which commands are known to change
-nothing (the dialect's table, each with its reason). Refuses to know: what a key does (dialect) and how
-sockets are counted (the caller gives the table of sockets).
+nothing (the dialect's table, each with its reason). Refuses to know: what a key does (dialect), how sockets
+are counted and killed (the caller gives the `Host`), and which ones a kill is about (kills).
 
 Nothing is executed on this machine. A command that is not known is UNSUPPORTED, never skipped.
 """
@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
+from tcpsim.conform.packetdrill import kills
 from tcpsim.conform.packetdrill.dialect import Dialect, turned
+from tcpsim.conform.packetdrill.kills import Held, Host
 from tcpsim.conform.packetdrill.script import Place, ScriptError, Unsupported
 from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.state import State
 
 _REDIRECTION = re.compile(r"[12&]?>>?\s*(?:/dev/null|&[12])")
 _OR_TRUE = re.compile(r"\|\|\s*(?:true|:)\s*$")
@@ -26,20 +29,7 @@ _QDISC = re.compile(
     r"(?P<act>add|replace|change|del|delete)( dev \S+)?( root)?"
     r"( (pfifo|bfifo|noqueue|pfifo_fast|fq|fq_codel)( limit (?P<limit>[0-9]+))?)?( dev \S+)?"
 )
-_SOCKSTAT_STATES = {"SYN-RECEIVED": "SYN_RCVD"}
-
-
-class Held(NamedTuple):
-    """One socket of the endpoint, for ``sockstat``."""
-
-    state: str
-    local: str
-    foreign: str
-    local_port: int
-    remote_port: int | None
-
-
-Sockets = Callable[[], tuple[Held, ...]]
+_SOCKSTAT_STATES = {State.SYN_RECEIVED: "SYN_RCVD"}
 
 
 class Done(NamedTuple):
@@ -50,7 +40,7 @@ class Done(NamedTuple):
     output: str = ""
 
 
-def run(text: str, stack: Stack, dialect: Dialect, sockets: Sockets, place: Place) -> Done:
+def run(text: str, stack: Stack, dialect: Dialect, host: Host, place: Place) -> Done:
     """Every command of a text, in order; stops at the first that fails.
 
     Raises:
@@ -62,17 +52,15 @@ def run(text: str, stack: Stack, dialect: Dialect, sockets: Sockets, place: Plac
         for command in re.split(r"&&|;", line.partition("#")[0]):
             if command.strip():
                 there = place if not offset else Place(place.line + offset, 1)
-                done = _command(command.strip(), done.stack, dialect, sockets, there)
+                done = _command(command.strip(), done.stack, dialect, host, there)
                 if done.failed:
                     return done
     return done
 
 
-def _command(command: str, stack: Stack, dialect: Dialect, sockets: Sockets, place: Place) -> Done:
+def _command(command: str, stack: Stack, dialect: Dialect, host: Host, place: Place) -> Done:
     if _OR_TRUE.search(command):
-        return _command(_OR_TRUE.sub("", command).strip(), stack, dialect, sockets, place)._replace(
-            failed=False
-        )
+        return _command(_OR_TRUE.sub("", command).strip(), stack, dialect, host, place)._replace(failed=False)
     bare = _REDIRECTION.sub(" ", command).strip()
     try:
         words = shlex.split(bare)
@@ -91,7 +79,13 @@ def _command(command: str, stack: Stack, dialect: Dialect, sockets: Sockets, pla
         refuses = changed["act"][:3] != "del" and int(changed["limit"] or 1) == 0
         return Done(stack.with_knobs({"device_refuses": refuses}))
     if name == "sockstat":
-        return _pipeline(bare, stack, sockets, place)
+        return _pipeline(bare, stack, host, place)
+    if name == "tcpdrop" or (name == "ss" and kills.is_kill(words)):
+        choose = kills.tcpdrop if name == "tcpdrop" else kills.ss
+        chosen = choose(words[1:], host.sockets(), place)
+        for held in chosen:
+            host.kill(held)
+        return Done(stack, failed=not chosen and kills.must_find(name, words), output="no such connection")
     if any(pattern.fullmatch(" ".join(words)) for pattern in dialect.commands):
         return Done(stack)
     raise Unsupported(place, f"command {command!r}")
@@ -108,11 +102,11 @@ def _assignments(words: list[str], command: str, place: Place) -> Iterator[tuple
         yield found[1].replace("/", "."), found[2]
 
 
-def _pipeline(command: str, stack: Stack, sockets: Sockets, place: Place) -> Done:
+def _pipeline(command: str, stack: Stack, host: Host, place: Place) -> Done:
     """``sockstat ... | grep ... | grep -c STATE | grep N``: fails if the last command does."""
     first, *rest = (shlex.split(stage) for stage in command.split("|"))
-    lines = _sockstat(first[1:], sockets(), place)
-    table = "; ".join(f"{held.state} {held.local} {held.foreign}" for held in sockets()) or "no sockets"
+    lines = _sockstat(first[1:], host.sockets(), place)
+    table = "; ".join(f"{held.state} {held.local} {held.foreign}" for held in host.sockets()) or "no sockets"
     found = bool(lines)
     for stage in rest:
         if stage and stage[0] in ("grep", "egrep", "fgrep"):
@@ -147,11 +141,11 @@ def _sockstat(words: list[str], sockets: tuple[Held, ...], place: Place) -> list
         sockets = tuple(held for held in sockets if held.local.count(":") > 1)
     lines = []
     for held in sockets:
-        listening = held.state == "LISTEN"
+        listening = held.state is State.LISTEN
         if (wanted["l"] or wanted["c"]) and not (wanted["l"] if listening else wanted["c"]):
             continue
         if ports is None or {held.local_port, held.remote_port} & ports:
-            state = _SOCKSTAT_STATES.get(held.state, held.state.replace("-", "_"))
+            state = _SOCKSTAT_STATES.get(held.state, str(held.state).replace("-", "_"))
             version = "tcp6" if held.local.count(":") > 1 else "tcp4"
             lines.append(
                 f"root     packetdrill 4711  3 {version}   {held.local:21} {held.foreign:21} {state}"

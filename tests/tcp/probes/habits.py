@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from tcpsim.tcp import end as tcp
 from tcpsim.tcp.end import End
 from tcpsim.tcp.segment import ACK, CWR, ECE, SYN, flag_letters
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
 from tests.tcp.probes.battery import CLIENT, MS, SERVER, Line, S, flags_of, knock, probe, third_ack, turned
 from tests.tcp.probes.syns import PEER_ISN, from_peer, opening
+from tests.tcp.ways import reach
 
 
 def syns(s: Stack, for_us: int) -> list[str]:
@@ -144,3 +146,22 @@ def a_device_that_refuses_is_asked_every_500_ms(s: Stack) -> None:
         counts.append((t.probes_out, t.backoff, t.snd_nxt == t.snd_una))
     assert line.log(CLIENT, since) == []
     assert counts == [(probes, 0, True) for probes in range(1, 6)]
+
+
+def killed_in(s: Stack, way: str) -> str:
+    """What an operator's kill of a connection in a state sends."""
+    line, side = reach(way, s)
+    number = line.ids.get(side) or max({**line.ends[side].sockets, **line.ends[side].listeners})
+    return flags_of(tcp.destroy(line.ends[side], number, line.now).segments)
+
+
+@probe("linux", "destroy_rule")
+def linux_kills_as_abort_does(s: Stack) -> None:
+    """tcp.c tcp_abort: tcp_need_reset, which CLOSING and LAST_ACK do not."""
+    assert [killed_in(s, way) for way in ("CLOSE-WAIT", "LAST-ACK", "CLOSING")] == ["RA", "", ""]
+
+
+@probe("freebsd", "destroy_rule")
+def freebsd_kills_with_a_rst(s: Stack) -> None:
+    """tcp_subr.c tcp_drop: TCPS_HAVERCVDSYN; TIME-WAIT goes in silence."""
+    assert [killed_in(s, way) for way in ("CLOSE-WAIT", "LAST-ACK", "TIME-WAIT")] == ["RA", "RA", ""]
