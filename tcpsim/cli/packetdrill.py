@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from tcpsim.cli.options import JSON
+from tcpsim.cli.progress import progress
 from tcpsim.cli.show import print_json, print_text
-from tcpsim.conform.packetdrill import Judged, Mutant, Verdict, judge_file, ladder, read_script, survey
+from tcpsim.conform.packetdrill import (
+    Judged,
+    Mutant,
+    Verdict,
+    find_scripts,
+    judge_files,
+    ladder,
+    reasons,
+    survey_files,
+)
 from tcpsim.errors import InputError
 from tcpsim.tcp.stack import stack
 
@@ -27,6 +38,10 @@ _DETAIL = 12  # columns that a verdict takes
 )
 @click.option("--ladder", "with_ladder", is_flag=True, help="Show what was expected, and the last segments.")
 @click.option("--mutate", is_flag=True, help="Change one expectation at a time; show what still passes.")
+@click.option("-q", "--quiet", is_flag=True, help="No line per script: only what ended them, and the totals.")
+@click.option(
+    "--jobs", metavar="N", type=click.IntRange(1, 256), default=1, help="Processes that judge (default 1)."
+)
 @JSON
 @click.pass_context
 def command(
@@ -36,43 +51,30 @@ def command(
     definitions: tuple[str, ...],
     with_ladder: bool,
     mutate: bool,
+    quiet: bool,
+    jobs: int,
     as_json: bool,
 ) -> None:
     """Everything that is asked for is checked before anything is judged."""
     if stack_name is not None:
         stack(stack_name)
     define = _definitions(definitions)
-    files = _files(paths)
-    judged = [judge_file(path, stack_name, define) for path in files]
+    files = find_scripts(paths)
+    with progress("judging") as tell:
+        judged = judge_files(files, stack_name, define, jobs, tell)
     if mutate:
-        alive = _mutated(judged, stack_name, define, as_json)
+        alive = _mutated(judged, stack_name, define, jobs, as_json)
         context.exit(1 if alive or not _all_pass(judged) else 0)
     if as_json:
         print_json([_record(each) for each in judged])
     else:
-        print_text("".join(_lines(each, with_ladder) for each in judged) + _totals(judged))
+        lines = "" if quiet else "".join(_lines(each, with_ladder) for each in judged)
+        print_text(lines + _totals(judged))
     context.exit(0 if _all_pass(judged) else 1)
 
 
-def _all_pass(judged: list[Judged]) -> bool:
+def _all_pass(judged: Sequence[Judged]) -> bool:
     return all(each.verdict is Verdict.PASS for each in judged)
-
-
-def _files(paths: tuple[str, ...]) -> list[Path]:
-    """Files as they are named, folders with all that is in them, sorted."""
-    files: list[Path] = []
-    for name in paths:
-        path = Path(name)
-        if path.is_dir():
-            found = sorted(each for each in path.rglob("*.pkt") if each.is_file())
-            if not found:
-                raise InputError("PATH", f"{name!r}, a folder without scripts", "a folder with *.pkt files")
-            files += found
-        elif path.is_file():
-            files.append(path)
-        else:
-            raise InputError("PATH", f"{name!r}, which does not exist", "a script or a folder of scripts")
-    return files
 
 
 def _definitions(words: tuple[str, ...]) -> dict[str, str]:
@@ -97,10 +99,15 @@ def _lines(judged: Judged, with_ladder: bool) -> str:
     return line + ladder(judged)
 
 
-def _totals(judged: list[Judged]) -> str:
+def _totals(judged: Sequence[Judged]) -> str:
+    """What ended those that did not pass, each reason once, and how many there are of each verdict."""
     count = Counter(each.verdict for each in judged)
     words = ", ".join(f"{count[verdict]} {verdict}" for verdict in Verdict)
-    return f"{len(judged)} scripts: {words}\n"
+    told = "".join(
+        f"{each.times:5} x {each.verdict:{_DETAIL}}{each.reason} ({each.example})\n"
+        for each in reasons(judged)
+    )
+    return (told if len(judged) > 1 else "") + f"{len(judged)} scripts: {words}\n"
 
 
 def _record(judged: Judged) -> dict[str, Any]:
@@ -118,14 +125,18 @@ def _record(judged: Judged) -> dict[str, Any]:
     }
 
 
-def _mutated(judged: list[Judged], stack_name: str | None, define: dict[str, str], as_json: bool) -> bool:
+def _mutated(
+    judged: Sequence[Judged], stack_name: str | None, define: dict[str, str], jobs: int, as_json: bool
+) -> bool:
     """Survey every script that passes; whether a mutant is alive."""
-    found: list[tuple[str, int, tuple[Mutant, ...]]] = []
-    for each in judged:
-        if each.verdict is Verdict.PASS:
-            result = survey(read_script(Path(each.path)), stack_name, define)
-            if result is not None:
-                found.append((each.path, result.tried, result.alive))
+    passed = [Path(each.path) for each in judged if each.verdict is Verdict.PASS]
+    with progress("mutating") as tell:
+        surveys = survey_files(passed, stack_name, define, jobs, tell)
+    found: list[tuple[str, int, tuple[Mutant, ...]]] = [
+        (str(path), result.tried, result.alive)
+        for path, result in zip(passed, surveys, strict=True)
+        if result is not None
+    ]
     tried, alive = sum(row[1] for row in found), sum(len(row[2]) for row in found)
     if as_json:
         rows = [

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tcpsim.conform.packetdrill import Mutant, Survey
+from tcpsim.conform.packetdrill.script import Place
+
 Program = Callable[..., tuple[int, str, str]]
 
 GOOD = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 close(3) = 0\n"
@@ -33,6 +36,9 @@ def test_a_line_per_script_and_totals(tcpsim: Program, folder: Path) -> None:
         "expected: 1 (0x1) vs actual: 0 (0x0)",
         f"PASS        {folder}/good.pkt",
         f"UNSUPPORTED {folder}/missing.pkt:1:1: system call splice()",
+        "    1 x FAIL        error handling packet: live packet field tcp_syn: "
+        f"expected: 1 (0x1) vs actual: 0 (0x0) ({folder}/deeper/bad.pkt:3:1)",
+        f"    1 x UNSUPPORTED system call splice() ({folder}/missing.pkt:1:1)",
         "3 scripts: 1 PASS, 1 FAIL, 1 UNSUPPORTED",
     ]
 
@@ -41,6 +47,31 @@ def test_the_status_is_0_only_if_all_pass(tcpsim: Program, folder: Path) -> None
     assert tcpsim("packetdrill", str(folder / "good.pkt"))[0] == 0
     assert tcpsim("packetdrill", str(folder / "missing.pkt"))[0] == 1
     assert tcpsim("packetdrill", str(folder / "good.pkt"), str(folder / "deeper"))[0] == 1
+
+
+def test_the_same_reason_is_one_line_with_a_count(tcpsim: Program, folder: Path) -> None:
+    for number in range(12):
+        (folder / f"again{number}.pkt").write_text(GOOD.replace("close(3) = 0", f"close(3) = {number + 1}"))
+    status, out, _ = tcpsim("packetdrill", "--quiet", str(folder))
+    assert status == 1
+    assert out.splitlines() == [
+        "   12 x FAIL        runtime error in close call: Expected result 1 but got 0 "
+        f"({folder}/again0.pkt:2:1)",
+        *out.splitlines()[1:3],
+        "15 scripts: 1 PASS, 13 FAIL, 1 UNSUPPORTED",
+    ]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--mutate",), ("--json",)])
+def test_several_processes_say_the_same(tcpsim: Program, folder: Path, arguments: tuple[str, ...]) -> None:
+    for number in range(5):
+        (folder / f"more{number}.pkt").write_text(GOOD)
+    one = tcpsim("packetdrill", str(folder), *arguments)
+    assert tcpsim("packetdrill", str(folder), "--jobs", "2", *arguments) == one
+
+
+def test_no_process_is_no_number_of_processes(tcpsim: Program, folder: Path) -> None:
+    assert tcpsim("packetdrill", str(folder), "--jobs", "0")[0] == 2
 
 
 def test_json(tcpsim: Program, folder: Path) -> None:
@@ -71,11 +102,12 @@ def test_the_stack_and_words_are_given(tcpsim: Program, folder: Path) -> None:
     assert tcpsim("packetdrill", str(script))[0] == 1
 
 
-def test_mutants(tcpsim: Program, folder: Path) -> None:
-    status, out, _ = tcpsim("packetdrill", "--mutate", str(folder / "good.pkt"))
+def test_mutants(tcpsim: Program, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loose = folder / "good.pkt"
+    status, out, _ = tcpsim("packetdrill", "--mutate", str(loose))
     assert (status, out) == (0, "1 scripts, 2 mutants: 0 alive (0.0 %)\n")
-    loose = folder / "loose.pkt"
-    loose.write_text("0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n")
+    alive = Survey(2, (Mutant(Place(1, 1), "result", "3", "4"),))
+    monkeypatch.setattr("tcpsim.conform.packetdrill.folder.survey", lambda *arguments: alive)
     status, out, _ = tcpsim("packetdrill", "--mutate", str(loose))
     assert status == 1
     assert out.startswith(f"ALIVE       {loose}:1:1: result 3 -> 4\n")

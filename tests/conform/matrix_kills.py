@@ -10,7 +10,7 @@ from tests.conform.matrix_cells import COLUMNS
 from tests.conform.matrix_ways import WAYS, prologue
 
 SOURCES = {
-    "linux": "Linux net/ipv4/tcp.c tcp_abort (ss -K): tcp_need_reset; requests and mini-sockets are forgotten",
+    "linux": "Linux net/ipv4/tcp.c tcp_abort (ss -K): tcp_need_reset; a request or a tw_sock is forgotten",
     "freebsd": "FreeBSD tcpdrop(8), sys/netinet/tcp_subr.c sysctl_drop: tcp_drop; no listener, no syncache",
 }
 # RN: a RST,ACK at SND.NXT; -: silence; spared: it is not reached, and lives on

@@ -43,14 +43,9 @@ def test_the_features_of_the_language(path: Path) -> None:
     assert judged.verdict is Verdict.PASS, f"{judged.place} {judged.reason}\n{ladder(judged)}"
 
 
-def _stack_of(path: Path) -> str | None:
-    """A case for the RFC has no set-up that tells."""
-    return "rfc9293" if path.stem.startswith("rfc9293-") else None
-
-
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_a_case(path: Path) -> None:
-    judged = judge_file(path, _stack_of(path))
+    judged = judge_file(path)
     assert judged.verdict is Verdict.PASS, f"{judged.place} {judged.reason}\n{ladder(judged)}"
     assert judged.stack == path.stem.partition("-")[0]
 
@@ -58,7 +53,7 @@ def test_a_case(path: Path) -> None:
 @pytest.mark.parametrize("path", FEATURES + CASES, ids=lambda path: path.stem)
 def test_every_expectation_can_fail(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    found = survey(text, _stack_of(path))
+    found = survey(text)
     if "// Failure:" in text:
         assert found is None
     else:

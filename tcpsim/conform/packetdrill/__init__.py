@@ -1,5 +1,6 @@
 """packetdrill scripts, judged against the endpoint in virtual time (docs/packetdrill.md)."""
 
+from tcpsim.conform.packetdrill.folder import Reason, find_scripts, judge_files, reasons, survey_files
 from tcpsim.conform.packetdrill.judge import judge, judge_file, read_script
 from tcpsim.conform.packetdrill.mutate import Mutant, Survey, survey
 from tcpsim.conform.packetdrill.verdict import Crossing, Judged, Verdict, ladder
@@ -8,11 +9,16 @@ __all__ = [
     "Crossing",
     "Judged",
     "Mutant",
+    "Reason",
     "Survey",
     "Verdict",
+    "find_scripts",
     "judge",
     "judge_file",
+    "judge_files",
     "ladder",
     "read_script",
+    "reasons",
     "survey",
+    "survey_files",
 ]
