@@ -124,7 +124,8 @@ def _in_earnest(t: Tcb, s: Stack) -> Hashable:
     heard_us = max(t.last_ack_us, t.last_data_us or 0)
     keeps = t.keep_at_us is not None and t.keep_at_us - heard_us >= timers.keep_idle_us(t, s)
     waits = t.wait is Timer.FIN_WAIT_2 and (t.wait_at_us or 0) - heard_us > timers.fin_wait_2_us(t, s)
-    return keeps, waits
+    last = t.wait is Timer.LAST_ACK and (t.wait_at_us or 0) - heard_us >= (s.last_ack_us or 0)
+    return keeps, waits or last
 
 
 def _place(number: int, sender: Tcb | None, receiver: Tcb | None) -> Hashable:

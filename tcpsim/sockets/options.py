@@ -69,6 +69,8 @@ def set_option(system: System, caller: Caller, call: SetSockOpt, file_id: int, n
     name, value = call.name, call.value
     file = system.files[file_id]
     if name == "SO_LINGER":
+        if not system.end.stack.so_linger:
+            return failed(system, "ENOPROTOOPT")
         if not isinstance(value, tuple) or value[1] < 0:
             return failed(system, "EINVAL")
         return _change(system, file_id, now, linger=(bool(value[0]), value[1] * _SECOND_US))
@@ -108,6 +110,8 @@ def get_option(system: System, caller: Caller, call: GetSockOpt, file_id: int, n
         return Returned(system, Reply(file.rcvtimeo_us if call.name == "SO_RCVTIMEO" else file.sndtimeo_us))
     options = options_of(system, file)
     if call.name == "SO_LINGER":
+        if not system.end.stack.so_linger:
+            return failed(system, "ENOPROTOOPT")
         on, linger_us = options.linger or (False, 0)
         return Returned(system, Reply(f"{{onoff={int(on)}, linger={linger_us // _SECOND_US}}}"))
     if call.name in _SWITCHES:

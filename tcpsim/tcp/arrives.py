@@ -42,7 +42,7 @@ def segment_arrives(step: Step, seg: Segment) -> None:
     if t.state is SYN_SENT:
         if not opening.syn_sent(step, seg):
             return
-    elif t.mini or (t.state is TIME_WAIT and step.s.time_wait_checks == "short"):
+    elif t.mini or (t.state is TIME_WAIT and step.s.time_wait_checks != "full"):
         timewait.segment_arrives(step, seg)
         return
     elif t.state is SYN_RECEIVED:

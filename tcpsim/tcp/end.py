@@ -133,7 +133,7 @@ def deliver(end: End, seg: Segment, now: int) -> Result:
         return _acted(end, number, now, arrives.segment_arrives, seg)
     listener = _listener_on(end, seg.dst_port)
     if listener is None:
-        answer = output.rst_for(seg)
+        answer = output.rst_for(seg, end.stack.rst_answer_has_ack)
         return Result(end, (answer,) if answer else ())
     return _listen_arrives(end, listener, seg, now, _isn(end, now))
 
@@ -155,7 +155,7 @@ def _listen_arrives(end: End, number: int, seg: Segment, now: int, iss: int) -> 
         return Result(end)
     if seg.flags & ACK:
         dropped = seg.flags & SYN and end.stack.syn_ack_at_listener == "drop"
-        answer = None if dropped else output.rst_for(seg)
+        answer = None if dropped else output.rst_for(seg, end.stack.rst_answer_has_ack)
         return Result(end, (answer,) if answer else ())
     refused = seg.flags & FIN and end.stack.syn_fin != "accept"
     full = end.stack.syn_meets_full_queue == "drop" and listener.full(end.stack)

@@ -24,6 +24,7 @@ class Timer(IntEnum):
     USER_TIMEOUT = 7
     FIN_WAIT_2 = 8  # not in RFC 9293
     TIME_WAIT = 9
+    LAST_ACK = 10  # lwIP
 
     def __str__(self) -> str:
         return self._name_.lower().replace("_", "-")

@@ -185,7 +185,7 @@ def _keepalive(step: Step) -> None:
     if t.write_seq != t.snd_una:
         t.keep_at_us = now + idle_us  # data in flight tests the peer by itself
         return
-    silent = now - max(t.last_ack_us, t.last_data_us or 0)
+    silent = now - timers.silent_since_us(t)
     if silent < idle_us:
         t.keep_at_us = now + idle_us - silent
         return
@@ -210,13 +210,20 @@ def _wait_over(step: Step) -> None:
     if t.state is TIME_WAIT:
         step.end(Fact.TWO_MSL_OVER, "2 MSL over", None)
         return
+    if t.wait is Timer.LAST_ACK:
+        heard_us = timers.silent_since_us(t)
+        if now - heard_us < (s.last_ack_us or 0):
+            t.wait_at_us = heard_us + (s.last_ack_us or 0)
+        else:
+            give_up(step, "LAST-ACK limit", False)
+        return
     limit = timers.fin_wait_2_us(t, s)
     if s.fin_wait_2_two_stages and not t.mini and limit > s.time_wait_us:
         # Linux tcp_keepalive_timer: the full socket has waited for the excess, a mini-socket does it again
         t.mini = s.mini_sockets
         t.wait_at_us = now + max(limit - s.time_wait_us, 4 * t.rto_us - t.rto_us // 2)
         return
-    silent = now - max(t.last_ack_us, t.last_data_us or 0)
+    silent = now - timers.silent_since_us(t)
     if s.fin_wait_2_idle_check_us is not None and silent <= limit:
         t.wait_at_us = now + s.fin_wait_2_idle_check_us
         return

@@ -201,6 +201,9 @@ def syn_sent(step: Step, seg: Segment) -> bool:
     if not seg.flags & SYN:
         step.drop("neither SYN nor RST in SYN-SENT")
         return False
+    if not seg.flags & ACK and not s.simultaneous_open:
+        step.drop("SYN in SYN-SENT")
+        return False
     _heard_syn(step, seg)
     _knows_mss(step)
     if not seg.flags & ACK:

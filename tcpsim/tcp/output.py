@@ -145,10 +145,16 @@ def send_rst(step: Step) -> None:
     step.out.append(Segment(t.local_port, t.remote_port, flags, t.snd_nxt, ack, 0, 0, options))
 
 
-def rst_for(seg: Segment) -> Segment | None:
-    """The RST that answers `seg` where no connection takes it (RFC 9293 3.10.7.1); none for a RST."""
+def rst_for(seg: Segment, has_ack: bool = False) -> Segment | None:
+    """The RST that answers `seg` where no connection takes it (RFC 9293 3.10.7.1); none for a RST.
+
+    `has_ack`: it acknowledges `seg` in any case.
+    """
     if seg.flags & RST:
         return None
+    if seg.flags & ACK and has_ack:
+        end = (seg.seq + seg.seg_len) & MASK
+        return Segment(seg.dst_port, seg.src_port, RST | ACK, seg.ack, end, 0, 0)
     if seg.flags & ACK:
         return Segment(seg.dst_port, seg.src_port, RST, seg.ack, 0, 0, 0)
     return Segment(seg.dst_port, seg.src_port, RST | ACK, 0, (seg.seq + seg.seg_len) & MASK, 0, 0)
@@ -162,7 +168,7 @@ def probe_keepalive(step: Step) -> None:
 
 def refuse(step: Step, seg: Segment) -> None:
     """Answer `seg` as if there were no connection for it."""
-    answer = rst_for(seg)
+    answer = rst_for(seg, step.s.rst_answer_has_ack)
     if answer is not None:
         step.out.append(answer)
 

@@ -168,11 +168,13 @@ def _silence(t: Tcb, s: Stack, tunes: bool) -> Instant | None:
     """Since when nothing was heard, as far as keepalive or the idle check of FIN-WAIT-2 may ask."""
     limit_us = timers.user_timeout_us(t, s)
     checked = (tunes or limit_us is not None) and s.user_timeout_rule == "checked"
-    if t.keep_at_us is None and s.fin_wait_2_idle_check_us is None and not checked:
+    waits = s.last_ack_us is not None and t.state >= State.ESTABLISHED
+    if t.keep_at_us is None and s.fin_wait_2_idle_check_us is None and not checked and not waits:
         return None
     limits = [timers.keep_idle_us(t, s), limit_us or 0]
     if s.fin_wait_2_idle_check_us is not None:
         limits.append(timers.fin_wait_2_us(t, s) + 1)
+    limits.append(s.last_ack_us or 0)
     return max(t.last_ack_us, t.last_data_us or 0), -max(limits)
 
 
@@ -241,6 +243,7 @@ def _opening(t: Tcb, s: Stack, instants: list[Instant | None], first: bool) -> K
     if s.ecn == "offers" and s.ecn_syn_retries is not None:
         most = max(most, s.ecn_syn_retries + 1)
     limited = s.user_timeout_rule == "timer" or s.syn_give_up_us is not None
+    limited = limited or s.syn_received_us is not None
     timed = limited or (s.syn_loss_proved and first)
     instants.append((t.handshake_sent_us, EVER) if timed else None)
     return min(t.handshake_resent, most), t.wscale_on, t.ecn_on

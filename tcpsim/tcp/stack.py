@@ -66,6 +66,8 @@ class Stack:
     syn_again_after_reset_us: int | None  # the peer's old connection was reset: the SYN again after so long
     synack_retries: int | None
     syn_give_up_us: int | None  # by time: BSD keepinit, the RFC's R2 for SYN
+    syn_received_us: int | None  # a limit of SYN-RECEIVED alone (lwIP)
+    simultaneous_open: bool  # a SYN without ACK in SYN-SENT opens the connection; else it is ignored (lwIP)
     rto_without_handshake_sample_us: int  # RFC 6298 5.7
     requests: bool  # embryonic connections are reduced records (request_sock, syncache)
     syn_loss_cuts_cwnd_after: int  # more SYN or SYN-ACK retransmissions than this: IW is 1 (RFC 6298 note)
@@ -99,6 +101,7 @@ class Stack:
     rst_on_give_up: bool  # RST when data or FIN retries run out
     rst_on_keepalive_give_up: bool
     rst_on_user_timeout: bool
+    fin_retransmitted: bool  # a FIN without data is sent again until it is acknowledged
     # keepalive
     keepalive_default: bool  # probes without being asked (FreeBSD always_keepalive)
     keep_idle_us: int
@@ -145,12 +148,17 @@ class Stack:
     fin_wait_2_rst: bool  # RST at expiry
     fin_wait_2_error: str  # errno at expiry, where a program still holds the socket
     linger2_max_us: int | None  # cap of TCP_LINGER2; None: the option does not exist
+    last_ack_us: int | None  # silence that ends LAST-ACK, whatever the retransmissions (lwIP); None: no limit
     time_wait_us: int
     rfc1337: bool  # a RST does not kill TIME-WAIT
-    time_wait_checks: str  # "full": as in every state (RFC); "short": BSD's; a mini-socket has Linux's
+    time_wait_checks: (
+        str  # "full": as in every state (RFC); "short": BSD's; "resets-syn": a SYN in the window
+    )
+    # draws a RST, and nothing ends the wait (lwIP); a mini-socket has Linux's
     time_wait_reuse: bool  # a new SYN beyond RCV.NXT, or with a newer timestamp, reopens
     time_wait_yields: str  # to such a SYN: where somebody "listens", or "always" (FreeBSD)
     mini_sockets: bool  # orphaned FIN-WAIT-2 and TIME-WAIT shrink to a reduced record
+    so_linger: bool  # the option exists; without it an abort is a FIN (lwIP's LWIP_SO_LINGER 0)
     linger_reads_eagain: bool  # close() whose linger time runs out returns EWOULDBLOCK (4.4BSD), else 0
     # what a system call returns
     linger_blocks_nonblocking: bool  # close() lingers on a non-blocking socket too (Linux)
@@ -186,6 +194,7 @@ class Stack:
     reset_syn_received_error: str  # errno of an active opener's SYN-RECEIVED
     reset_close_wait_error: str  # errno in CLOSE-WAIT; elsewhere ECONNRESET
     rst_has_ack: bool  # an abort's RST carries ACK
+    rst_answer_has_ack: bool  # and so does one that answers a segment with ACK (lwIP)
     icmp_hard: tuple[str, ...]  # messages that end a connection (see icmp)
     icmp_hard_while: str  # "any" state, "opening" (Linux), "syn-sent" (FreeBSD)
     icmp_errnos: str  # "linux" or "bsd"

@@ -16,9 +16,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tcpsim.tcp.event import LOSS_PROBE, PERSIST, REORDERING, RETRANSMISSION, Timer
+from tcpsim.tcp.segment import FIN
 from tcpsim.tcp.seqnum import MASK, lt
 from tcpsim.tcp.stack import Stack
-from tcpsim.tcp.state import ESTABLISHED, FIN_WAIT_2, TIME_WAIT
+from tcpsim.tcp.state import ESTABLISHED, FIN_WAIT_2, LAST_ACK, SYN_RECEIVED, TIME_WAIT
 from tcpsim.tcp.tcb import ACK_TIMER, DISORDER, Tcb
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def settle(step: Step) -> None:
             t.keep_at_us = step.now + keep_idle_us(t, s)
     elif t.keep_at_us is not None:
         t.keep_at_us = None
-    if s.user_timeout_rule == "timer" or s.syn_give_up_us is not None:
+    if s.user_timeout_rule == "timer" or s.syn_give_up_us is not None or s.syn_received_us is not None:
         _settle_user_timeout(step)
     if t.state >= FIN_WAIT_2 or t.wait is not None:
         _settle_wait(step)
@@ -113,6 +114,9 @@ def _shift(ticks_ahead: int) -> int:
 def _settle_slot(step: Step) -> None:
     """One of retransmission, loss probe, reordering wait and persist; never two."""
     t, now = step.t, step.now
+    if t.sent and not step.s.fin_retransmitted and all(r.flags & FIN and not r.payload for r in t.sent):
+        t.slot = t.slot_at_us = None  # it is sent once
+        return
     if not t.sent:
         if t.slot is not PERSIST or step.restart:
             t.slot, t.slot_at_us = PERSIST, now + persist_us(t, step.s, now)
@@ -220,7 +224,8 @@ def _settle_user_timeout(step: Step) -> None:
     limit = user_timeout_us(t, s) if s.user_timeout_rule == "timer" else None
     if t.state < ESTABLISHED:
         opening = s.syn_give_up_us if t.options.keep_init_us is None else t.options.keep_init_us
-        limits = [most for most in (limit, opening) if most is not None]
+        received = s.syn_received_us if t.state is SYN_RECEIVED else None
+        limits = [most for most in (limit, opening, received) if most is not None]
         t.user_at_us = t.handshake_sent_us + min(limits) if limits else None
     elif limit is None or t.write_seq == t.snd_una or t.mini:
         t.user_at_us = None
@@ -253,8 +258,16 @@ def _settle_wait(step: Step) -> None:
             else:
                 _shrink(t, s)
             t.wait, t.wait_at_us = Timer.FIN_WAIT_2, step.now + limit
+    elif t.state is LAST_ACK and s.last_ack_us is not None:
+        if t.wait is not Timer.LAST_ACK:
+            t.wait, t.wait_at_us = Timer.LAST_ACK, silent_since_us(t) + s.last_ack_us
     else:
         t.wait = t.wait_at_us = None
+
+
+def silent_since_us(t: Tcb) -> int:
+    """When the peer was heard last."""
+    return max(t.last_ack_us, t.last_data_us or 0)
 
 
 def _shrink(t: Tcb, s: Stack) -> None:

@@ -28,8 +28,10 @@ def segment_arrives(step: Step, seg: Segment) -> None:
         _fin_wait_2(step, seg)
     elif step.t.mini:
         _time_wait_mini(step, seg)
-    else:
+    elif step.s.time_wait_checks == "short":
         _time_wait_checked(step, seg)
+    else:
+        _time_wait_deaf(step, seg)
 
 
 def reopens(t: Tcb, seg: Segment, s: Stack) -> bool:
@@ -111,6 +113,20 @@ def _time_wait_checked(step: Step, seg: Segment) -> None:
         t.wait = None
     if seg.flags != ACK or seg.len or seg.seq != t.rcv_nxt or seg.ack != t.snd_nxt:
         _answer(step, seg)
+
+
+def _time_wait_deaf(step: Step, seg: Segment) -> None:
+    """lwIP (tcp_in.c tcp_timewait_input): no RST is heard, no SYN opens; a FIN restarts the wait."""
+    t = step.t
+    if seg.flags & RST:
+        step.drop("RST in TIME-WAIT (RFC 1337)")
+    elif seg.flags & SYN and 0 <= diff(seg.seq, t.rcv_nxt) <= t.rcv_wnd:
+        output.refuse(step, seg)
+    else:
+        if seg.flags & FIN and not seg.flags & SYN:
+            t.wait = None
+        if seg.seg_len:
+            output.send_ack(step)
 
 
 def _answer(step: Step, seg: Segment) -> None:

@@ -24,13 +24,28 @@ from tests.tcp.probes import (
     losses,
     opening,
     resets,
+    small,
     syns,
     windows,
 )
 from tests.tcp.probes.battery import PROBES, Probe
 from tests.tcp.probes.mutants import FIELDS, TYPES, WORDS, mutants
 
-MODULES = (calls, closing, defence, giving_up, habits, host, icmp, losses, opening, resets, syns, windows)
+MODULES = (
+    calls,
+    closing,
+    defence,
+    giving_up,
+    habits,
+    host,
+    icmp,
+    losses,
+    opening,
+    resets,
+    small,
+    syns,
+    windows,
+)
 
 # Values that cannot be told from the profile's own, whatever is done: (profile, field) -> values, and why.
 _OF_FREEBSD, _OF_THE_RFC = stack("freebsd"), stack("rfc9293")

@@ -31,7 +31,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "rst_on_data_after_close": ("orphan", "cannot-receive", "never", "anywhere"),
     "fin_wait_2_on_fin_acked": ("never", "orphan", "cannot-receive", "always"),
     "fin_wait_2_error": ("ETIMEDOUT", "ECONNRESET"),
-    "time_wait_checks": ("full", "short"),
+    "time_wait_checks": ("full", "short", "resets-syn"),
     "time_wait_yields": ("listens", "always"),
     "send_unconnected_error": ("EPIPE", "ENOTCONN"),
     "least_ack": ("window", "octets", "acknowledged"),
