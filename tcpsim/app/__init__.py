@@ -18,7 +18,7 @@ from tcpsim.app.flow import (
 )
 from tcpsim.app.operator import comes_once, kill_sockets
 from tcpsim.app.program import Program, Running, Step
-from tcpsim.app.receiving import receive, receive_to_eof
+from tcpsim.app.receiving import peek, receive, receive_to_eof
 from tcpsim.app.steps import (
     abort,
     accept,
@@ -55,6 +55,7 @@ __all__ = [
     "make",
     "orders",
     "pause",
+    "peek",
     "poll_for_eof",
     "reboot",
     "receive",

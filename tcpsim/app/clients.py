@@ -11,7 +11,7 @@ from __future__ import annotations
 from tcpsim.app.behaviour import Bytes, Count, Delay, Probability, Seconds, Time, client
 from tcpsim.app.flow import choose, crash, reboot, repeat, vanish
 from tcpsim.app.program import Program, Step
-from tcpsim.app.receiving import receive, receive_to_eof
+from tcpsim.app.receiving import peek, receive, receive_to_eof
 from tcpsim.app.steps import abort, close, connect, keepalive, send, shutdown
 from tcpsim.app.waiting import ignore, poll_for_eof, wait, wait_if_any, wait_until
 from tcpsim.units import parse_duration
@@ -52,6 +52,14 @@ def asks_again(request: Bytes = 100, response: Bytes = 1000, idle: Delay = "10mi
     """Keeps the connection as a pool does, sends a second request on it after a while, and then closes."""
     asking = [send(request), receive(response)]
     return [connect(), *asking, wait(idle), *asking, close()]
+
+
+@client
+def peeks_before_reuse(request: Bytes = 100, response: Bytes = 1000, idle: Delay = "10min") -> Steps:
+    """Asks with MSG_PEEK, before it uses its connection again, whether the server has closed: a pool."""
+    asking = [send(request), receive(response)]
+    anew = [close(), connect(local_port=0)]
+    return [connect(), *asking, wait(idle), peek(anew), *asking, close()]
 
 
 @client

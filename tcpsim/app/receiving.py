@@ -112,6 +112,36 @@ class _ReceiveToEof(OnSocket):
         return f"receive to EOF{limits}{self.which}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Peek(OnSocket):
+    """One look without taking: recv(MSG_PEEK | MSG_DONTWAIT). `gone_pc`: the peer has closed, or it failed.
+    """
+
+    gone: tuple[Step, ...]
+    gone_pc: int = -1
+
+    def emit(self, asm: Assembler) -> None:
+        here = asm.add(self, self.sock)
+        jump = asm.reserve()
+        asm.ops[here] = replace(self, gone_pc=asm.here)
+        asm.lay(self.gone)
+        asm.jump(jump, asm.here)
+
+    @property
+    def targets(self) -> tuple[int, ...]:
+        return (self.gone_pc,)
+
+    def act(self, r: Running, slot: int, reply: Reply | None, now_us: int) -> Acted:
+        if reply is None:
+            return r.phase_to(1), sockets.Recv(r.fds[slot], 1, peek=True, dontwait=True)
+        alive = reply.errno == "EAGAIN" or (reply.errno is None and reply.value != 0)
+        return r.at(r.pc + 1 if alive else self.gone_pc), None
+
+    def describe(self) -> str:
+        steps = ", ".join(step.describe() for step in self.gone)
+        return f"look with MSG_PEEK{self.which}; at the end {{{steps}}}"
+
+
 def _left(r: Running, now_us: int) -> int | None:
     return None if r.until_us is None else r.until_us - now_us
 
@@ -134,6 +164,14 @@ def receive(
         raise InputError("receive.late", "no time limit", "late steps only together with within")
     late, eof = (None if steps is None else tuple(steps) for steps in (late, eof))
     return _Receive(sock, at_least(1, n, "receive"), within_us, late, eof)
+
+
+def peek(gone: Sequence[Step], sock: str = "conn") -> Step:
+    """Look whether the peer has closed, as pools do before they use a connection again (recv MSG_PEEK).
+
+    `gone`: what to do if it has, or the connection is dead; the program goes on behind this step.
+    """
+    return _Peek(sock, tuple(gone))
 
 
 def receive_to_eof(

@@ -131,7 +131,7 @@ def _default(system: System, file: OpenFile, field: str) -> int:
     """What holds where the program has set nothing."""
     stack, tcb = system.end.stack, tcb_of(system, file)
     if field == "maxseg":
-        return stack.default_mss if tcb is None else tcb.snd_mss
+        return stack.default_mss if tcb is None else tcb.told_mss(stack)
     if field == "rcvbuf":
         return stack.rcv_space if tcb is None else tcb.rcv_space
     if field == "sndbuf":

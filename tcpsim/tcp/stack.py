@@ -202,6 +202,7 @@ class Stack:
     # windows, segments, options
     mss: int  # offered, IPv4 over an MTU of 1500
     default_mss: int  # without the option (RFC 9293 MUST-15)
+    mss_told: str  # TCP_MAXSEG and tcp_info say what fits beside options ("effective"), or the MSS ("agreed")
     rcv_space: int  # receive buffer in octets of window
     rcv_space_first: int  # the same before any segment told how well octets use the buffer (Linux)
     rcv_space_mss_multiple: bool  # the first window offered is a multiple of the MSS (Linux)

@@ -298,6 +298,12 @@ class Tcb:
             return Holder.REQUEST if stack.requests else Holder.OWNED
         return Holder.ORPHAN if self.orphaned else Holder.OWNED
 
+    def told_mss(self, stack: Stack) -> int:
+        """What TCP_MAXSEG returns; before the peer's SYN told, the default (RFC 9293 MUST-15)."""
+        if not self.snd_mss:
+            return stack.default_mss
+        return self.snd_mss + 12 if self.ts_on and stack.mss_told == "agreed" else self.snd_mss
+
     @property
     def eof(self) -> bool:
         """A read returns zero: the peer's FIN is in order and nothing is left to read."""

@@ -54,7 +54,7 @@ _FIELDS: dict[str, Callable[[Tcb, Stack], int]] = {
     "tcpi_rcv_wscale": lambda t, s: t.rcv_wscale if t.wscale_on else 0,
     "tcpi_rto": lambda t, s: t.rto_us,
     "tcpi_ato": lambda t, s: t.ato_us,
-    "tcpi_snd_mss": lambda t, s: t.snd_mss,
+    "tcpi_snd_mss": lambda t, s: t.told_mss(s),
     "tcpi_rcv_mss": lambda t, s: t.rcv_mss,
     "tcpi_unacked": lambda t, s: len(t.sent),
     "tcpi_sacked": lambda t, s: sum(record.sacked for record in t.sent),

@@ -270,3 +270,28 @@ def ports_run_out(s: Stack) -> None:
 def ports_of_44bsd_run_out(s: Stack) -> None:
     """in.h IPPORT_RESERVED 1024 to IPPORT_USERRESERVED 5000."""
     assert len(ports_in_turn(s, 4_000)) == 3_976
+
+
+def maxsegs(s: Stack) -> list[object]:
+    """TCP_MAXSEG of a fresh socket, while its SYN is under way, and of a connection with timestamps."""
+    hosts = Hosts(client=s)
+    listening(hosts)
+    fd = hosts.value(CLIENT, Socket())
+    hosts.value(CLIENT, SetNonblocking(fd))
+    found = [returned(hosts.call(CLIENT, GetSockOpt(fd, "TCP_MAXSEG")))]
+    hosts.call(CLIENT, Connect(fd, SERVER_PORT))
+    found.append(returned(hosts.call(CLIENT, GetSockOpt(fd, "TCP_MAXSEG"))))
+    hosts.run(100 * MS)
+    return [*found, returned(hosts.call(CLIENT, GetSockOpt(fd, "TCP_MAXSEG")))]
+
+
+@probe("linux", "mss_told")
+def linux_tells_what_fits(s: Stack) -> None:
+    """tcp.c do_tcp_getsockopt: mss_cache, timestamps taken off."""
+    assert maxsegs(s)[2] == 1_448
+
+
+@probe("freebsd", "mss_told", "default_mss")
+def freebsd_tells_what_was_agreed(s: Stack) -> None:
+    """tcp_usrreq.c: t_maxseg, which is mssdflt until the peer's SYN comes."""
+    assert maxsegs(s) == [536, 536, 1_460]

@@ -40,6 +40,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "syn_reset_answer": ("segment", "active"),
     "syn_fin": ("drop", "accept", "drop-anywhere"),
     "syn_ack_at_listener": ("reset", "drop"),
+    "mss_told": ("effective", "agreed"),
     "destroy_rule": ("abort", "drop"),
     "syn_text": ("process", "queue", "discard"),
     "window_rule": ("segments", "free"),
