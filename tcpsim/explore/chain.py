@@ -2,12 +2,12 @@
 
 Owns: the exploration, its limit, and the graph that comes out: states by number, edges that carry how many
 segments of each class were lost and passed, the probability of everything else, and the time they take.
-Refuses to know: any loss rate (solve puts them in, as many at once as one likes) and what an end is (leaks).
+Refuses to know: which state is the likeliest (order), what probabilities come out (solve puts loss rates in,
+as many at once as one likes), when enough is known (tolerance) and what an end is (leaks).
 
 A state is a pair that rests until its next event. An edge takes the time from that event to the next state's
-event, during which the pair looks like the next state. States are explored in the order of the likeliest way
-to them at `reference` losses; what is left when `limit` states are known is the least likely, and how likely
-it is at each loss rate bounds the error there.
+event, during which the pair looks like the next state. The likeliest state is explored first, so what is left
+at a limit is the least likely, and how likely it is at each loss rate bounds the error there.
 """
 
 from __future__ import annotations
@@ -15,20 +15,24 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from heapq import heappop, heappush
-from math import log
-from typing import Final, Generic, NamedTuple, Protocol, TypeVar
+from heapq import heapify, heappop, heappush
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from tcpsim.errors import InputError
 from tcpsim.explore.apart import apart
 from tcpsim.explore.branch import Branch, LossClass, Steps, View
+from tcpsim.explore.order import ByWay, Order
 from tcpsim.pair import Event, Log, Pair
 
 LIMIT: Final = 250_000
-# Loss at which states are ranked, should there be too many. It serves at higher losses as well (measured up
-# to 50 %): a larger one puts short ways of many losses before the long way without any.
+# Loss at which states are ranked if nobody says which rates he wants. It serves at higher losses as well
+# (measured up to 50 %): a larger one puts short ways of many losses before the long way without any.
 REFERENCE: Final = 0.05
 _MOST_BRANCHES: Final = 1024  # of one step; what sends more than ten segments at once has a state cut off
+_OFTEN: Final = 256  # states between two words of progress
+
+# Told how many states are known, and how likely it seems to come to one that is not; None: nobody knows.
+Progress = Callable[[int, float | None], None]
 
 
 class Edge(NamedTuple):
@@ -106,71 +110,128 @@ def explore(
     reference: float = REFERENCE,
     watch: Watch[Pair] | None = None,
     steps: Callable[[Pair], Stepper[Pair]] = Steps,
+    progress: Progress | None = None,
 ) -> Chain:
     """Every future of `pair`, up to `limit` states; `watch` sees each state, and the events of each step.
+
+    States come in the order of the likeliest way to them at `reference` losses. `tolerance.explore_for` stops
+    when enough is known for given rates.
 
     Raises:
         InputError: the pair has no event, a time is drawn from a continuous distribution, or `limit` < 1.
     """
-    if limit < 1:
-        raise InputError("limit", limit, "at least 1 state")
-    if pair.next_us is None:
-        raise InputError("explore", "a pair at rest", "a pair with a next event")
-    pairs = steps(pair)
-    unheard = apart(pairs) if watch is None else None
-    if unheard is not None:
-        return _Exploration(unheard, limit, reference, None).chain(pairs, pair.next_us)
-    return _Exploration(pairs, limit, reference, watch).chain(pairs, pair.next_us)
+    work = Exploration(pair, ByWay(reference), watch, steps)
+    work.run(limit, progress=progress)
+    return work.chain()
 
 
-class _Exploration(Generic[_State]):
-    """The work in hand: states known, those still to be explored by likelihood, and edges."""
+class Exploration:
+    """An exploration that can be stopped, looked at, and taken up again in another order."""
 
     def __init__(
-        self, steps: Stepper[_State], limit: int, reference: float, watch: Watch[_State] | None
+        self,
+        pair: Pair,
+        order: Order,
+        watch: Watch[Pair] | None = None,
+        steps: Callable[[Pair], Stepper[Pair]] = Steps,
     ) -> None:
+        """
+        Raises:
+            InputError: the pair has no event.
+        """
+        if pair.next_us is None:
+            raise InputError("explore", "a pair at rest", "a pair with a next event")
+        self._pairs = steps(pair)
+        self._first_us = pair.next_us
+        unheard = apart(self._pairs) if watch is None else None
+        self._work: _Work[Any] = _Work(self._pairs if unheard is None else unheard, order, watch)
+
+    def take(self, order: Order) -> None:
+        """From now on states come in another order."""
+        self._work.take(order)
+
+    def run(
+        self,
+        limit: int,
+        enough: Callable[[int, float | None], bool] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Until nothing is left, `limit` states are known, or `enough` says so of what `Progress` is told.
+
+        Raises:
+            InputError: a time is drawn from a continuous distribution, or `limit` < 1.
+        """
+        if limit < 1:
+            raise InputError("limit", limit, "at least 1 state")
+        with no_collection():
+            self._work.run(limit, enough, progress)
+
+    def chain(self) -> Chain:
+        """What is known now."""
+        work = self._work
+        return Chain(
+            self._pairs, tuple(self._pairs.classes), tuple(work.view), tuple(work.rests), tuple(work.edges),
+            tuple(sorted(work.waiting)), self._first_us, work.numbers,
+        )  # fmt: skip
+
+
+class _Work(Generic[_State]):
+    """The work in hand: states known, those still to be explored by rank, and edges."""
+
+    def __init__(self, steps: Stepper[_State], order: Order, watch: Watch[_State] | None) -> None:
         self.steps = steps
         self.watch = watch
-        self.limit = limit
-        self.lose, self.keep = -log(reference), -log(1.0 - reference)
         self.numbers: dict[Hashable, int] = {}
         self.view: list[View] = []
         self.rests: list[bool] = []
         self.waiting: dict[int, _State] = {}
-        self.heap: list[tuple[float, int]] = []
         self.edges: list[Edge] = []
+        self.number(steps.start)
+        self.take(order)
 
-    def chain(self, pairs: Stepper[Pair], first_us: int) -> Chain:
-        """Explore until nothing is left, or as far as the limit."""
-        with no_collection():
-            self.state(self.steps.start, 0.0)
-            while self.heap and self.states < self.limit:
-                rarity, number = heappop(self.heap)
-                pair = self.waiting.pop(number, None)
-                if pair is not None:
-                    self.expand(number, pair, rarity)
-        cut = tuple(sorted(self.waiting))
-        classes = tuple(self.steps.classes)
-        return Chain(
-            pairs, classes, tuple(self.view), tuple(self.rests), tuple(self.edges), cut, first_us,
-            self.numbers,
-        )  # fmt: skip
+    def take(self, order: Order) -> None:
+        """See `Exploration.take`."""
+        self.order = order
+        waiting = list(self.waiting)
+        self.heap = list(zip(order.begin(waiting), waiting, strict=True))
+        heapify(self.heap)
 
-    @property
-    def states(self) -> int:
-        return len(self.view)
+    def run(
+        self,
+        limit: int,
+        enough: Callable[[int, float | None], bool] | None,
+        progress: Progress | None,
+    ) -> None:
+        """See `Exploration.run`."""
+        unexplored = self.order.unexplored
+        turn = 0
+        while self.heap and len(self.view) < limit:
+            if enough is not None and enough(len(self.view), unexplored()):
+                break
+            rank, number = heappop(self.heap)
+            pair = self.waiting.pop(number, None)
+            if pair is not None:
+                self.expand(number, pair, rank)
+                turn += 1
+                if progress is not None and turn % _OFTEN == 0:
+                    progress(len(self.view), unexplored())
+        if progress is not None:
+            progress(len(self.view), unexplored())
 
-    def expand(self, number: int, pair: _State, rarity: float) -> None:
+    def expand(self, number: int, pair: _State, rank: float) -> None:
         """All edges out of one state; those that say the same are one."""
         now_us = pair.next_us or 0
         found: dict[tuple[int, int, tuple[int, ...], tuple[int, ...]], float] = {}
         events: list[Event] = []
         log = None if self.watch is None else events.append
+        self.order.leave(number, rank)
         for count, branch in enumerate(self.steps.branches(pair, log)):
             if count == _MOST_BRANCHES:
                 self.waiting[number] = pair  # never taken up again: it counts as cut
                 return
-            target = self.state(branch.pair, rarity + self.rarity(branch))
+            target = self.number(branch.pair)
+            if target in self.waiting:
+                heappush(self.heap, (self.order.come(target, branch), target))
             after_us = branch.pair.next_us
             elapsed_us = 0 if after_us is None else after_us - now_us
             edge = (target, elapsed_us, branch.lost, branch.passed)
@@ -180,12 +241,7 @@ class _Exploration(Generic[_State]):
                 events.clear()
         self.edges += [Edge(number, *edge, weight) for edge, weight in found.items()]
 
-    def rarity(self, branch: Branch[_State]) -> float:
-        """Minus the logarithm of a branch's probability, at the reference losses."""
-        rarity = self.lose * sum(branch.lost) + self.keep * sum(branch.passed)
-        return rarity - log(branch.weight) if branch.weight != 1.0 else rarity
-
-    def state(self, pair: _State, rarity: float) -> int:
+    def number(self, pair: _State) -> int:
         """The number of a pair's state, which may be new."""
         number = self.numbers.setdefault(self.steps.key(pair), len(self.view))
         if number == len(self.view):
@@ -195,8 +251,6 @@ class _Exploration(Generic[_State]):
                 self.watch.state(number, pair)
             if pair.next_us is not None:
                 self.waiting[number] = pair
-        if number in self.waiting:
-            heappush(self.heap, (rarity, number))
         return number
 
 

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from tcpsim.catalogue import sockets_in_words
 from tcpsim.explore.branch import View
-from tcpsim.explore.chain import LIMIT, Chain, explore, no_collection
+from tcpsim.explore.chain import LIMIT, Chain, Progress, no_collection
 from tcpsim.explore.rates import rates
 from tcpsim.explore.solve import Class, Solution, classes, solve
+from tcpsim.explore.tolerance import TOLERANCE, explore_for
 from tcpsim.pair import Pair, Side
 from tcpsim.tcp.state import State
 
@@ -82,15 +83,23 @@ class Answer(NamedTuple):
 
 
 def answer(
-    pair: Pair, losses: Sequence[float] | Mapping[str, Sequence[float]], horizon_us: int, limit: int = LIMIT
+    pair: Pair,
+    losses: Sequence[float] | Mapping[str, Sequence[float]],
+    horizon_us: int,
+    limit: int = LIMIT,
+    tolerance: float = TOLERANCE,
+    progress: Progress | None = None,
 ) -> Answer:
     """Explore a pair and say how it ends: `losses` for every class of loss on its path, or for each by name.
 
+    What is not explored is no likelier than `tolerance` at any of them, unless that took more than `limit`
+    states; `error` says how likely it is.
+
     Raises:
-        InputError: see `explore` and `rates`.
+        InputError: see `explore_for`.
     """
     with no_collection():
-        chain = explore(pair, limit)
+        chain = explore_for(pair, losses, tolerance, limit, progress=progress)
         each = {name: rate.astype(float) for name, rate in rates(chain, losses).items()}
         parts = classes(chain)
         solution = solve(chain, parts, each, horizon_us)

@@ -12,17 +12,19 @@ pass his own to `check`. Losses may strike at any time; that they strike for eve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import partial
 from typing import NamedTuple
 
 import networkx as nx  # type: ignore[import-untyped]
 
+from tcpsim.errors import InputError
 from tcpsim.explore.anyorder import AnyOrder
 from tcpsim.explore.branch import Steps, View
-from tcpsim.explore.chain import LIMIT, Chain, Edge, explore
+from tcpsim.explore.chain import LIMIT, Chain, Edge, Progress, explore
 from tcpsim.explore.solve import classes
+from tcpsim.explore.tolerance import explore_for, unexplored
 from tcpsim.explore.ways import Way, Ways, first_found
 from tcpsim.pair import Event, Pair
 
@@ -75,10 +77,15 @@ class Finding(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """What was found over `chain`; where that was cut, what holds does so as far as it goes."""
+    """What was found over `chain`; where that was cut, what holds does so as far as it goes.
+
+    `error`: how likely a future leaves what was looked at, at the worst of the losses asked for; None: no
+    losses were named, or there are no probabilities (any order).
+    """
 
     chain: Chain
     findings: tuple[Finding, ...]
+    error: float | None = None
 
     @property
     def whole(self) -> bool:
@@ -95,22 +102,31 @@ def check(
     properties: Sequence[Property],
     limit: int = LIMIT,
     in_flight: int | None = None,
+    *,
+    losses: Sequence[float] | Mapping[str, Sequence[float]] | None = None,
+    tolerance: float = 0.0,
+    progress: Progress | None = None,
 ) -> Checked:
     """Ask `properties` of every future of `pair`, up to `limit` states.
 
-    With `in_flight`, of every order, instead of by the clock: with so many segments under way at most
+    With `losses`, until the futures that are left are no likelier than `tolerance` at any of them
+    (`tolerance.explore_for`): what holds then is no proof, but `error` bounds how often it may fail. With
+    `in_flight`, of every order, instead of by the clock: with so many segments under way at most
     (`anyorder`).
 
     Raises:
-        InputError: see `explore`.
+        InputError: see `explore_for`; losses for every order, which has no probabilities.
     """
     watch = _Asking(properties)
-    chain = explore(
-        pair,
-        limit,
-        watch=watch,
-        steps=Steps if in_flight is None else partial(AnyOrder, room=in_flight),
-    )
+    error = None
+    if losses is None:
+        steps = Steps if in_flight is None else partial(AnyOrder, room=in_flight)
+        chain = explore(pair, limit, watch=watch, steps=steps, progress=progress)
+    elif in_flight is not None:
+        raise InputError("losses", "some, for any order", "none: any order has no probabilities")
+    else:
+        chain = explore_for(pair, losses, tolerance, limit, watch, progress)
+        error = float(max(unexplored(chain, losses)))
     stays = _stays(chain)
     ways = Ways(chain, _LOSS)
     found = []
@@ -128,7 +144,7 @@ def check(
         if where:
             way = ways.fewest_losses(where) if in_flight is None else first_found(chain, where)
         found.append(Finding(each, holds, way))
-    return Checked(chain, tuple(found))
+    return Checked(chain, tuple(found), error)
 
 
 class _Asking:

@@ -8,15 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import Protocol
 
 import numpy as np
 
 from tcpsim.errors import InputError
-from tcpsim.explore.chain import Chain
+from tcpsim.explore.branch import LossClass
 from tcpsim.explore.steps import Masses
 
 
-def rates(chain: Chain, losses: Sequence[float] | Mapping[str, Sequence[float]]) -> dict[str, Masses]:
+class Lossy(Protocol):
+    """A chain, or the steps that one is made of."""
+
+    @property
+    def classes(self) -> Sequence[LossClass]: ...
+
+
+def rates(chain: Lossy, losses: Sequence[float] | Mapping[str, Sequence[float]]) -> dict[str, Masses]:
     """Loss rates for each class of loss: one list for all, or one each; all of one length.
 
     Raises:

@@ -110,6 +110,14 @@ def solve_exactly(
     return _Pass(chain, parts, [losses[each.name] for each in chain.classes], Fraction(1), horizon_us).run()
 
 
+def probabilities(chain: Chain, parts: Sequence[Class], losses: Mapping[str, Masses]) -> Masses:
+    """The probability of ever coming to each state (rows) that is on no way back; of others, from outside."""
+    each = [losses[known.name] for known in chain.classes]
+    flow = _Pass(chain, parts, each, np.ones(len(each[0]) if each else 1), None)
+    flow.run()
+    return np.array([flow.mass.get(state, flow.zero) for state in range(chain.states)])
+
+
 class _Pass:
     """The forward pass."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tcpsim.catalogue import build, scenario
+from tcpsim.errors import InputError
 from tcpsim.explore.properties import Kind, Property, Step, check
 from tcpsim.explore.statements import (
     PROPERTIES,
@@ -174,3 +175,14 @@ def test_a_rst_for_a_rst() -> None:
         Step(pair, [arrived, Called(0, "client", 1, Close(3)), Sent(0, "client", back, ())])
     )
     assert not rst_draws_no_rst(Step(pair, [arrived, Sent(100_000, "client", back, (1,))]))
+
+
+def test_a_bound_instead_of_a_proof() -> None:
+    """Where the losses are named, it is known how likely what was not looked at is at most."""
+    pair = build(scenario("closewait-ignored-eof"), loss=0.5)
+    found = check(pair, PROPERTIES, losses=[0.001, 0.01], tolerance=1e-6)
+    assert not found.whole
+    assert found.error is not None
+    assert 0 < found.error <= 1e-6
+    with pytest.raises(InputError, match="any order"):
+        check(pair, PROPERTIES, in_flight=2, losses=[0.01])

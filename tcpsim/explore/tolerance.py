@@ -1,0 +1,84 @@
+"""An exploration that stops when enough is known for the loss rates asked for.
+
+Owns: the tolerance, and the loop of exploring and looking at what is left. Refuses to know: how states are
+explored (chain), in which order (order), and how probability flows through a chain (solve).
+
+While states are explored, what waits is counted at a few of the rates. That count is a little too low, since
+ways back into explored states are not followed again. So when it says that enough is known, the probability
+of every state is computed, at all rates; if more than the tolerance is left anywhere, the exploration goes on
+from there, at the rates where most is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from tcpsim.errors import InputError
+from tcpsim.explore.branch import Steps
+from tcpsim.explore.chain import LIMIT, Chain, Exploration, Progress, Watch
+from tcpsim.explore.order import ByMass
+from tcpsim.explore.rates import rates
+from tcpsim.explore.solve import classes, probabilities
+from tcpsim.explore.steps import Masses
+from tcpsim.pair import Pair
+
+TOLERANCE: Final = 1e-9
+SMALL: Final = (
+    2_000  # states are explored whatever the tolerance: they cost little, and rare ends keep digits
+)
+_POINTS: Final = 3  # loss rates at which states are ranked
+
+
+def explore_for(
+    pair: Pair,
+    losses: Sequence[float] | Mapping[str, Sequence[float]],
+    tolerance: float = TOLERANCE,
+    limit: int = LIMIT,
+    watch: Watch[Pair] | None = None,
+    progress: Progress | None = None,
+) -> Chain:
+    """The futures of `pair` until what is not explored is no likelier than `tolerance` at any of the losses.
+
+    `losses`: for every class of loss on its path, or for each by name. With a tolerance of 0 everything is
+    explored. `limit` states are a ceiling: `unexplored` says what was left.
+
+    Raises:
+        InputError: see `explore` and `rates`; a tolerance outside 0 to 1.
+    """
+    if not 0 <= tolerance < 1:
+        raise InputError("tolerance", tolerance, "a probability from 0 to below 1")
+    each = rates(Steps(pair), losses)
+    points = np.array([rate.astype(float) for rate in each.values()]).T if each else np.zeros((1, 0))
+    spread = np.argsort(points.sum(axis=1), kind="stable")
+    some = spread[np.linspace(0, len(spread) - 1, min(_POINTS, len(spread))).round().astype(int)]
+    work = Exploration(pair, ByMass(points[some].tolist()), watch)
+    target = tolerance
+    while True:
+        work.run(limit, _enough(target) if tolerance else None, progress)
+        chain = work.chain()
+        if not chain.cut or chain.states >= limit:
+            return chain
+        waits = probabilities(chain, classes(chain), each)[list(chain.cut)].astype(float)
+        left = waits.sum(axis=0)
+        if left.max() <= tolerance:
+            return chain
+        some = np.argsort(-left, kind="stable")[:_POINTS]
+        work.take(ByMass(points[some].tolist(), dict(zip(chain.cut, waits[:, some].tolist(), strict=True))))
+        target = tolerance / 2  # so that one more look will do
+
+
+def _enough(target: float) -> Callable[[int, float | None], bool]:
+    return lambda states, left: states >= SMALL and left is not None and left <= target
+
+
+def unexplored(chain: Chain, losses: Sequence[float] | Mapping[str, Sequence[float]]) -> Masses:
+    """How likely it is, at each of the losses, to come to a state that was not explored.
+
+    Raises:
+        InputError: see `rates`.
+    """
+    found: Masses = probabilities(chain, classes(chain), rates(chain, losses))[list(chain.cut)].sum(axis=0)
+    return found
