@@ -17,9 +17,10 @@ else the other's part is drawn from (`around.witness`). Then the first of them s
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
-from tcpsim.explore.branch import Branch, Steps, View, every_answer
+from tcpsim.explore.branch import MANY, Branch, Fate, Part, Steps, View, every_answer
 from tcpsim.pair import SIDES, Log, Machine, Pair, Side, advance
 from tcpsim.pair.around import witness
 from tcpsim.pair.key import Known
@@ -63,6 +64,15 @@ class Turn(NamedTuple):
     chosen: tuple[str, ...] = ()
 
 
+class _Acts(NamedTuple):
+    """An instant: how many segments are due, and who acts in it, each with the time that its clock began."""
+
+    now_us: int
+    due: int
+    client: tuple[Host, int]
+    server: tuple[Host, int]
+
+
 class Turns:
     """The steps of a pair on a plain line and of its descendants; a `chain.Stepper` that tells no events."""
 
@@ -89,7 +99,7 @@ class Turns:
         client, server = state.hosts
         return client.held, server.held
 
-    def branches(self, state: Apart, log: Log | None = None) -> Iterator[Branch[Apart]]:
+    def branches(self, state: Apart, log: Log | None = None) -> Iterator[Branch[Apart] | Part[Apart]]:
         """Every way that the next step can go; nobody may listen. The key was asked for before."""
         assert log is None
         now_us, flights = state.next_us, state.flights
@@ -98,26 +108,34 @@ class Turns:
         while due < len(flights) and flights[due].due_us == now_us:
             due += 1
         to = [flight.receiver for flight in flights[:due]]
-        client, client_us = self.stand_in(state, 0, now_us, to)
-        server, server_us = self.stand_in(state, 1, now_us, to)
-        began_us, later = (client_us, server_us), flights[due:]
-        for gone, lost, passed in self._steps.fates(flights, now_us):
-            arrived: Sequence[int] = range(due)
-            dropped: tuple[Flight, ...] = ()
-            if gone:
-                arrived = [place for place in arrived if place not in gone]
-                dropped = tuple([flights[place] for place in sorted(gone)])
-            for first in self._turn(state, 0, client, now_us - client_us, arrived):
-                for second in self._turn(state, 1, server, now_us - server_us, arrived):
-                    ahead = later
-                    if first.sent or second.sent:
-                        sent = [_sent(first, client_us), _sent(second, server_us)]
-                        if arrived and to[arrived[0]] == "server":
-                            sent.reverse()  # who hears first answers first
-                        ahead = tuple(sorted([*later, *sent[0], *sent[1]], key=_due))
-                    after = Apart((first.host, second.host), began_us, ahead)
-                    weight = first.weight * second.weight
-                    yield Branch(after, weight, lost, passed, dropped, first.chosen + second.chosen)
+        acts = _Acts(now_us, due, self.stand_in(state, 0, now_us, to), self.stand_in(state, 1, now_us, to))
+        if due >= MANY and (parts := self._steps.parts(flights, now_us, partial(self._fated, state, acts))):
+            yield from parts
+            return
+        for fate in self._steps.fates(flights, now_us):
+            yield from self._fated(state, acts, fate)
+
+    def _fated(self, state: Apart, acts: _Acts, fate: Fate) -> Iterator[Branch[Apart]]:
+        """What the hosts do when some of what arrives is lost."""
+        gone, lost, passed = fate
+        now_us, due, (client, client_us), (server, server_us) = acts
+        flights = state.flights
+        arrived: Sequence[int] = range(due)
+        dropped: tuple[Flight, ...] = ()
+        if gone:
+            arrived = [place for place in arrived if place not in gone]
+            dropped = tuple([flights[place] for place in sorted(gone)])
+        for first in self._turn(state, 0, client, now_us - client_us, arrived):
+            for second in self._turn(state, 1, server, now_us - server_us, arrived):
+                ahead = flights[due:]
+                if first.sent or second.sent:
+                    sent = [_sent(first, client_us), _sent(second, server_us)]
+                    if arrived and flights[arrived[0]].receiver == "server":
+                        sent.reverse()  # who hears first answers first
+                    ahead = tuple(sorted([*ahead, *sent[0], *sent[1]], key=_due))
+                after = Apart((first.host, second.host), (client_us, server_us), ahead)
+                weight = first.weight * second.weight
+                yield Branch(after, weight, lost, passed, dropped, first.chosen + second.chosen)
 
     def stand_in(self, state: Apart, at: int, now_us: int, to: Sequence[Side]) -> tuple[Host, int]:
         """Who is the same as a host, if anything happens to it, and when its clock began."""

@@ -9,13 +9,19 @@ by a plain line, nothing but a fixed delay, the question is put on arrival: the 
 need not be computed twice, and of two segments that arrive together each answer is asked for once. On any
 other path a loss is decided where the segment is put on the wire, like every other choice: a loss before a
 middlebox is one of those, as the box behind it has to know whether it saw the segment.
+
+Of twenty segments that arrive together a million sets may be lost. Such a step is given in parts: a part
+stands for all ways of as many losses, or of the same first answers, and is gone into when that is likely.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from functools import partial
+from itertools import combinations, islice, product
+from math import comb, prod
+from operator import add, gt, sub
 from typing import Generic, NamedTuple, TypeVar
 
 from tcpsim.errors import InputError
@@ -27,8 +33,10 @@ from tcpsim.path.path import Flight
 from tcpsim.tcp.segment import Segment
 
 _FEW = 3  # arrivals at one instant whose fates are listed once for all
+MANY = 6  # of so many the fates are given in parts
+_AT_ONCE = 64  # ways of one step that are worked out together
 _Question = tuple[int, int]  # the place of a segment that arrives, the class of its loss
-_Fate = tuple[frozenset[int], tuple[int, ...], tuple[int, ...]]  # places of those lost; lost, passed by class
+Fate = tuple[frozenset[int], tuple[int, ...], tuple[int, ...]]  # places of those lost; lost, passed by class
 View = tuple[tuple[Held, ...], tuple[Held, ...]]  # what the client and the server hold
 _Made = TypeVar("_Made")
 _State = TypeVar("_State")
@@ -164,6 +172,54 @@ class Branch(NamedTuple, Generic[_State]):
     chosen: tuple[str, ...] = ()
 
 
+class Part(NamedTuple, Generic[_State]):
+    """Some of the ways that a step can go: what they have in common, as in `Branch`, and how to go on."""
+
+    lost: tuple[int, ...]
+    passed: tuple[int, ...]
+    weight: float
+    ways: Callable[[], Iterator[Branch[_State] | Part[_State]]]
+
+
+def in_full(
+    ways: Iterable[Branch[_State] | Part[_State]],
+    lost: Sequence[int] | None = None,
+    passed: Sequence[int] | None = None,
+) -> Iterator[Branch[_State]]:
+    """Every branch, those in parts as well, save parts in which more are lost or passed than these."""
+    for way in ways:
+        if isinstance(way, Branch):
+            yield way
+            continue
+        if any(map(gt, way.lost, lost or ())) or any(map(gt, way.passed, passed or ())):
+            continue
+        rest = [each and tuple(map(sub, each, its)) for each, its in ((lost, way.lost), (passed, way.passed))]
+        for branch in in_full(way.ways(), *rest):
+            yield branch._replace(
+                weight=way.weight * branch.weight,
+                lost=added(way.lost, branch.lost),
+                passed=added(way.passed, branch.passed),
+            )
+
+
+def added(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int, ...]:
+    """Counts by class, together."""
+    return tuple(map(add, first, second))
+
+
+def _sets(places: Sequence[Sequence[int]], lost: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Every choice of so many from each of these, one by one: there may be more than fit anywhere."""
+    if not places:
+        yield ()
+        return
+    for first in combinations(places[0], lost[0]):
+        for rest in _sets(places[1:], lost[1:]):
+            yield first + rest
+
+
+Fated = Callable[[Fate], Iterator[Branch[_State] | Part[_State]]]
+
+
 class Steps:
     """The steps of one pair and its descendants: `start`, `branches(pair)`, `key(pair)`."""
 
@@ -171,7 +227,7 @@ class Steps:
         self.classes: list[LossClass] = []
         self._deferred: dict[Side, _Deferred] = {}
         self.keys = Keys()
-        self._answered: dict[tuple[_Question, ...], tuple[_Fate, ...]] = {}
+        self._answered: dict[tuple[_Question, ...], tuple[Fate, ...]] = {}
         path = pair.path
         shared = self._named(path.shared, "both ways")
         chains: dict[Side, Chain] = {}
@@ -225,24 +281,67 @@ class Steps:
         """What is held until the next event."""
         return census(pair, "client"), census(pair, "server")
 
-    def branches(self, pair: Pair, log: Log | None = None) -> Iterator[Branch[Pair]]:
-        """Every way that the next step can go."""
-        now_us = pair.next_us
+    def branches(self, pair: Pair, log: Log | None = None) -> Iterator[Branch[Pair] | Part[Pair]]:
+        """Every way that the next step can go, many of them in parts."""
+        now_us, flights = pair.next_us, pair.path.flights
         assert now_us is not None
-        flights = pair.path.flights
-        for gone, lost, passed in self.fates(flights, now_us):
-            if not gone:
-                yield from self._follow(pair, lost, passed, (), log)
-                continue
-            left = lose(pair, gone)
-            dropped = tuple([flights[place] for place in sorted(gone)])
-            if left.next_us == now_us:
-                yield from self._follow(left, lost, passed, dropped, log)
-            else:  # nothing else happens now
-                yield Branch(Pair(now_us, *left[1:]), 1.0, lost, passed, dropped)
+        fated = partial(self._fated, pair, log)
+        if len(flights) >= MANY and (parts := self.parts(flights, now_us, fated)):
+            yield from parts
+            return
+        for fate in self.fates(flights, now_us):
+            yield from fated(fate)
 
-    def fates(self, flights: tuple[Flight, ...], now_us: int) -> Iterable[_Fate]:
-        """Every way in which what arrives now may be lost; nearly all steps ask the same few questions."""
+    def _fated(self, pair: Pair, log: Log | None, fate: Fate) -> Iterator[Branch[Pair] | Part[Pair]]:
+        """The same, after that has been lost."""
+        gone, lost, passed = fate
+        if not gone:
+            yield from self._follow(pair, lost, passed, (), log)
+            return
+        now_us, flights = pair.next_us or 0, pair.path.flights
+        left = lose(pair, gone)
+        dropped = tuple([flights[place] for place in sorted(gone)])
+        if left.next_us == now_us:
+            yield from self._follow(left, lost, passed, dropped, log)
+        else:  # nothing else happens now
+            yield Branch(Pair(now_us, *left[1:]), 1.0, lost, passed, dropped)
+
+    def parts(
+        self, flights: tuple[Flight, ...], now_us: int, fated: Fated[_State]
+    ) -> list[Part[_State]] | None:
+        """If many segments that arrive now may be lost: what follows their fates, in parts.
+
+        One for all fates in which equally many of each class are lost, since all of these are as likely.
+        `fated` says what follows one fate.
+        """
+        questions = self._questions(flights, now_us)
+        if len(questions) < MANY:
+            return None
+        places = [
+            [place for place, number in questions if number == each] for each in range(len(self.classes))
+        ]
+        found = []
+        for lost in product(*[range(len(each) + 1) for each in places]):
+            passed = tuple([len(each) - gone for each, gone in zip(places, lost, strict=True)])
+            count = prod(map(comb, map(len, places), lost))
+            ways = partial(self._some, places, lost, 0, fated)
+            found.append(Part(lost, passed, float(count), ways))
+        return found
+
+    def _some(
+        self, places: Sequence[Sequence[int]], lost: tuple[int, ...], done: int, fated: Fated[_State]
+    ) -> Iterator[Branch[_State] | Part[_State]]:
+        """The next few of a number of equally likely fates, and a part for the rest."""
+        count = prod(map(comb, map(len, places), lost)) - done
+        for gone in islice(_sets(places, lost), done, done + _AT_ONCE):
+            for way in fated((frozenset(gone), self._none, self._none)):
+                yield way._replace(weight=way.weight / count)
+        if count > _AT_ONCE:
+            ways = partial(self._some, places, lost, done + _AT_ONCE, fated)
+            yield Part(self._none, self._none, (count - _AT_ONCE) / count, ways)
+
+    def _questions(self, flights: tuple[Flight, ...], now_us: int) -> tuple[_Question, ...]:
+        """What arrives now and may be lost."""
         asked = []
         for place, (due_us, receiver, _) in enumerate(flights):
             if due_us > now_us:
@@ -250,7 +349,11 @@ class Steps:
             deferred = self._deferred.get(receiver)
             if deferred is not None and deferred.open(due_us):
                 asked.append((place, deferred.number))
-        questions = tuple(asked)
+        return tuple(asked)
+
+    def fates(self, flights: tuple[Flight, ...], now_us: int) -> Iterable[Fate]:
+        """Every way in which what arrives now may be lost; nearly all steps ask the same few questions."""
+        questions = self._questions(flights, now_us)
         known = self._answered.get(questions)
         if known is not None:
             return known
@@ -260,7 +363,7 @@ class Steps:
         self._answered[questions] = tuple(fates)
         return self._answered[questions]
 
-    def _fate(self, questions: tuple[_Question, ...], fate: tuple[bool, ...]) -> _Fate:
+    def _fate(self, questions: tuple[_Question, ...], fate: tuple[bool, ...]) -> Fate:
         lost, passed = list(self._none), list(self._none)
         gone = set()
         for (place, number), is_lost in zip(questions, fate, strict=True):
@@ -278,25 +381,41 @@ class Steps:
         passed: tuple[int, ...],
         dropped: tuple[Flight, ...],
         log: Log | None,
-    ) -> Iterator[Branch[Pair]]:
-        """The step with every answer to the questions that it asks."""
-        for after, chooser in every_answer(lambda chooser: advance(pair, chooser, log)):
+        given: tuple[int, ...] = (),
+    ) -> Iterator[Branch[Pair] | Part[Pair]]:
+        """The step with every answer to the questions that it asks, after those given; many in parts."""
+        open_: list[tuple[list[int], list[Choice]]] = [(list(given), [])]
+        for _ in range(_AT_ONCE):
+            chooser = Follow(open_.pop()[0])
+            after = advance(pair, chooser, log)
             if chooser.asked:
-                yield self._branch(after, chooser, lost, passed, dropped)
+                open_ += [(answers, chooser.asked) for answers in chooser.others()]
+                said = self._said(chooser.asked, chooser.answers, len(given), lost, passed)
+                yield Branch(after, said[0], said[1], said[2], dropped, chooser.words())
             else:
                 yield Branch(after, 1.0, lost, passed, dropped)
+            if not open_:
+                return
+        for answers, asked in open_:
+            ways = partial(self._follow, pair, self._none, self._none, dropped, log, tuple(answers))
+            weight, gone, through = self._said(asked, answers, len(given), lost, passed)
+            yield Part(gone, through, weight, ways)
 
-    def _branch(
+    def _said(
         self,
-        after: Pair,
-        chooser: Follow,
+        asked: Sequence[Choice],
+        answers: Sequence[int],
+        begin: int,
         lost: tuple[int, ...],
         passed: tuple[int, ...],
-        dropped: tuple[Flight, ...],
-    ) -> Branch[Pair]:
+    ) -> tuple[float, tuple[int, ...], tuple[int, ...]]:
+        """What answers from `begin` on say: their weight; what is lost and passed, with what was before."""
         counts = list(passed), list(lost)
-        for choice, answer in zip(chooser.asked, chooser.answers, strict=True):
+        weight = 1.0
+        for choice, answer in zip(asked[begin:], answers[begin:], strict=False):
             number = _loss_class(choice)
-            if number is not None:
+            if number is None:
+                weight *= choice.weights[answer]
+            else:
                 counts[answer][number] += 1
-        return Branch(after, chooser.weight(), tuple(counts[1]), tuple(counts[0]), dropped, chooser.words())
+        return weight, tuple(counts[1]), tuple(counts[0])

@@ -7,7 +7,8 @@ as many at once as one likes), when enough is known (tolerance) and what an end 
 
 A state is a pair that rests until its next event. An edge takes the time from that event to the next state's
 event, during which the pair looks like the next state. The likeliest state is explored first, so what is left
-at a limit is the least likely, and how likely it is at each loss rate bounds the error there.
+at a limit is the least likely, and how likely it is at each loss rate bounds the error there. A part of a
+step that can go in many ways waits like a state, looks like the one that it begins in, and takes no time.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from tcpsim.errors import InputError
 from tcpsim.explore.apart import apart
-from tcpsim.explore.branch import Branch, LossClass, Steps, View
+from tcpsim.explore.branch import Branch, LossClass, Part, Steps, View
 from tcpsim.explore.order import ByWay, Order
 from tcpsim.pair import Event, Log, Pair
 
@@ -28,7 +29,6 @@ LIMIT: Final = 250_000
 # Loss at which states are ranked if nobody says which rates he wants. It serves at higher losses as well
 # (measured up to 50 %): a larger one puts short ways of many losses before the long way without any.
 REFERENCE: Final = 0.05
-_MOST_BRANCHES: Final = 1024  # of one step; what sends more than ten segments at once has a state cut off
 _OFTEN: Final = 256  # states between two words of progress
 
 # Told how many states are known, and how likely it seems to come to one that is not; None: nobody knows.
@@ -67,7 +67,9 @@ class Stepper(Protocol[_State]):
 
     def view(self, state: _State, /) -> View: ...
 
-    def branches(self, state: _State, /, log: Log | None = None) -> Iterator[Branch[_State]]: ...
+    def branches(
+        self, state: _State, /, log: Log | None = None
+    ) -> Iterator[Branch[_State] | Part[_State]]: ...
 
 
 class Watch(Protocol[_Seen]):
@@ -82,7 +84,8 @@ class Chain(NamedTuple):
     """The graph. State 0 is the beginning; `view[n]` is what is held until state n's event.
 
     `rests[n]`: nothing is due in state n, for ever. `cut`: states whose futures were not explored.
-    `first_us` is the time of the first event. `numbers` finds the state of a pair (`number`).
+    `first_us` is the time of the first event. `numbers` finds the state of a pair (`number`). `parts`: states
+    that are a part of a step.
     """
 
     steps: Stepper[Pair]
@@ -93,6 +96,7 @@ class Chain(NamedTuple):
     cut: tuple[int, ...]
     first_us: int
     numbers: Mapping[Hashable, int]
+    parts: frozenset[int] = frozenset()
 
     def number(self, pair: Pair) -> int | None:
         """The state that a pair of this chain is in; None: one that was not come to."""
@@ -171,8 +175,18 @@ class Exploration:
         work = self._work
         return Chain(
             self._pairs, tuple(self._pairs.classes), tuple(work.view), tuple(work.rests), tuple(work.edges),
-            tuple(sorted(work.waiting)), self._first_us, work.numbers,
+            tuple(sorted(work.waiting)), self._first_us, work.numbers, frozenset(work.parts),
         )  # fmt: skip
+
+
+class _Open(Generic[_State]):
+    """A part of the step of a state."""
+
+    __slots__ = ("state", "ways")
+
+    def __init__(self, state: _State, ways: Callable[[], Iterator[Branch[_State] | Part[_State]]]) -> None:
+        self.state = state
+        self.ways = ways
 
 
 class _Work(Generic[_State]):
@@ -184,7 +198,8 @@ class _Work(Generic[_State]):
         self.numbers: dict[Hashable, int] = {}
         self.view: list[View] = []
         self.rests: list[bool] = []
-        self.waiting: dict[int, _State] = {}
+        self.waiting: dict[int, _State | _Open[_State]] = {}
+        self.parts: list[int] = []
         self.edges: list[Edge] = []
         self.number(steps.start)
         self.take(order)
@@ -209,26 +224,30 @@ class _Work(Generic[_State]):
             if enough is not None and enough(len(self.view), unexplored()):
                 break
             rank, number = heappop(self.heap)
-            pair = self.waiting.pop(number, None)
-            if pair is not None:
-                self.expand(number, pair, rank)
+            waits = self.waiting.pop(number, None)
+            if waits is not None:
+                self.order.leave(number, rank)
+                self.expand(number, waits)
                 turn += 1
                 if progress is not None and turn % _OFTEN == 0:
                     progress(len(self.view), unexplored())
         if progress is not None:
             progress(len(self.view), unexplored())
 
-    def expand(self, number: int, pair: _State, rank: float) -> None:
-        """All edges out of one state; those that say the same are one."""
-        now_us = pair.next_us or 0
+    def expand(self, number: int, waits: _State | _Open[_State]) -> None:
+        """All edges out of one state, or of a part of a step; those that say the same are one."""
         found: dict[tuple[int, int, tuple[int, ...], tuple[int, ...]], float] = {}
         events: list[Event] = []
         log = None if self.watch is None else events.append
-        self.order.leave(number, rank)
-        for count, branch in enumerate(self.steps.branches(pair, log)):
-            if count == _MOST_BRANCHES:
-                self.waiting[number] = pair  # never taken up again: it counts as cut
-                return
+        pair = waits.state if isinstance(waits, _Open) else waits
+        ways = waits.ways() if isinstance(waits, _Open) else self.steps.branches(pair, log)
+        now_us = pair.next_us or 0
+        for branch in ways:
+            if isinstance(branch, Part):
+                target = self.part(number, _Open(pair, branch.ways))
+                heappush(self.heap, (self.order.come(target, branch), target))
+                self.edges.append(Edge(number, target, 0, branch.lost, branch.passed, branch.weight))
+                continue
             target = self.number(branch.pair)
             if target in self.waiting:
                 heappush(self.heap, (self.order.come(target, branch), target))
@@ -240,6 +259,16 @@ class _Work(Generic[_State]):
                 self.watch.step(Edge(number, *edge, branch.weight), pair, events)
                 events.clear()
         self.edges += [Edge(number, *edge, weight) for edge, weight in found.items()]
+
+    def part(self, number: int, rest: _Open[_State]) -> int:
+        """The number of a part of the step that begins in a state."""
+        part = len(self.view)
+        self.numbers[rest] = part
+        self.view.append(self.view[number])
+        self.rests.append(False)
+        self.waiting[part] = rest
+        self.parts.append(part)
+        return part
 
     def number(self, pair: _State) -> int:
         """The number of a pair's state, which may be new."""

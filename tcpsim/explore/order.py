@@ -13,7 +13,7 @@ from math import log, prod
 from operator import add, mul, sub
 from typing import Any, Protocol
 
-from tcpsim.explore.branch import Branch
+from tcpsim.explore.branch import Branch, Part
 
 Point = Sequence[float]  # a loss rate for each class of loss
 _Counts = tuple[int, ...]  # by class of loss
@@ -30,8 +30,8 @@ class Order(Protocol):
         """A state is explored now; what follows are its branches."""
         ...
 
-    def come(self, state: int, branch: Branch[Any]) -> float:
-        """The rank of a waiting state, now that a branch leads to it."""
+    def come(self, state: int, way: Branch[Any] | Part[Any]) -> float:
+        """The rank of a waiting state, now that one way more leads to it."""
         ...
 
     def unexplored(self) -> float | None:
@@ -53,9 +53,9 @@ class ByWay:
     def leave(self, _state: int, rank: float) -> None:
         self._here = rank
 
-    def come(self, _state: int, branch: Branch[Any]) -> float:
-        rarity: float = self._lose * sum(branch.lost) + self._keep * sum(branch.passed)
-        return self._here + (rarity - log(branch.weight) if branch.weight != 1.0 else rarity)
+    def come(self, _state: int, way: Branch[Any] | Part[Any]) -> float:
+        rarity: float = self._lose * sum(way.lost) + self._keep * sum(way.passed)
+        return self._here + (rarity - log(way.weight) if way.weight != 1.0 else rarity)
 
     def unexplored(self) -> float | None:
         return None
@@ -84,8 +84,8 @@ class ByMass:
         self._here = self._mass.pop(state)
         self._sum = list(map(sub, self._sum, self._here))
 
-    def come(self, state: int, branch: Branch[Any]) -> float:
-        _, weight, lost, passed, _, _ = branch
+    def come(self, state: int, way: Branch[Any] | Part[Any]) -> float:
+        weight, lost, passed = way.weight, way.lost, way.passed
         share: list[float] = list(
             map(mul, self._here, self._luck.get((lost, passed)) or self._lucky(lost, passed))
         )

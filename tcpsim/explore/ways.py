@@ -10,14 +10,14 @@ what is lost on that walk is counted among the segments that its sender put on t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from math import exp, log
 from typing import NamedTuple
 
 import networkx as nx  # type: ignore[import-untyped]
 
-from tcpsim.explore.branch import Branch
+from tcpsim.explore.branch import Branch, added, in_full
 from tcpsim.explore.chain import Chain, Edge, Stepper
 from tcpsim.pair import Event, Lost, Pair, Sent, Side
 from tcpsim.path.path import Flight
@@ -139,10 +139,26 @@ class _Search:
 def _way(chain: Chain, edges: Sequence[Edge], loss: float) -> Way:
     walk = _Walk(chain.steps)
     rarity = 0.0
-    for edge in edges:
+    for edge in _steps(chain, edges):
         walk.along(chain, edge)
         rarity += _rarity(edge, loss)
     return Way(walk.rules(), tuple(walk.chosen), exp(-rarity))
+
+
+def _steps(chain: Chain, edges: Sequence[Edge]) -> Iterator[Edge]:
+    """The same way with one edge for each step, whose parts may have been edges of their own."""
+    begun = None
+    for edge in edges:
+        if begun is not None:
+            lost, passed = added(begun.lost, edge.lost), added(begun.passed, edge.passed)
+            edge = edge._replace(
+                source=begun.source, lost=lost, passed=passed, weight=begun.weight * edge.weight
+            )
+        begun = edge if edge.target in chain.parts else None
+        if begun is None:
+            yield edge
+    if begun is not None:
+        yield begun
 
 
 class _Walk:
@@ -156,11 +172,15 @@ class _Walk:
         self.chosen: list[str] = []
 
     def along(self, chain: Chain, edge: Edge) -> None:
-        """Take the branch that is this edge: the same losses, a state that looks and rests the same."""
+        """Take the branch that is this edge: the same losses, a state that looks and rests the same.
+
+        Of an edge into a part of a step: a branch in this part, on which nothing more is lost.
+        """
         events: list[Event] = []
-        for branch in self.steps.branches(self.pair, events.append):
-            same = (branch.lost, branch.passed) == (edge.lost, edge.passed)
-            if same and chain.number(branch.pair) == edge.target:
+        whole = edge.target not in chain.parts
+        for branch in in_full(self.steps.branches(self.pair, events.append), edge.lost, edge.passed):
+            same = branch.lost == edge.lost and (branch.passed == edge.passed or not whole)
+            if same and (not whole or chain.number(branch.pair) == edge.target):
                 self._note(branch, events)
                 return
             events.clear()

@@ -1,6 +1,6 @@
 """Exact probabilities against counts of the simulation: the same TCP, two ways to its numbers.
 
-Every end of every explorable scenario is compared at three loss rates. A test may reject a true number with
+Every end of every explorable scenario is compared at several loss rates. A test may reject a true number with
 a chance of 0.1 %, all its comparisons taken together (Holm 1979; the scenarios, which run side by side, share
 the 0.1 % equally). What was not explored may be anywhere, and widens what is expected by as much; where that
 is more than a hundredth, nothing is compared. Mutated models must be rejected by the same counts, or the test
@@ -40,8 +40,9 @@ Comparison = tuple[End, float, float, int, int]  # (end, least and largest proba
 CASES: dict[str, dict[str, Any]] = {
     each.name: {} for each in scenarios() if obstacle(build(each)) is None
 } | {"w1 on other stacks": {"stack_client": "rfc9293", "stack_server": "freebsd"}}
-# of so many segments that nothing can be said of them at this limit
-TOO_LARGE = {"page-with-images", "many-segments-lossy", "so-linger-broken"}
+# of so many segments that they can be compared only where losses are rare
+MANY_SEGMENTS = {"page-with-images", "many-segments-lossy", "so-linger-broken"}
+RARE = (0.0002, 0.001)
 
 
 def _expected(found: Answer, at: int) -> dict[End, float]:
@@ -134,10 +135,11 @@ def test_a_scenario_as_a_user_has_it(name: str) -> None:
 @pytest.mark.verify
 @pytest.mark.parametrize("name", CASES)
 def test_every_explorable_scenario(name: str) -> None:
-    """10^5 connections at each of three loss rates."""
-    pairs = {p: build(scenario(name.split()[0]), loss=p, **CASES[name]) for p in RATES}
+    """10^5 connections at each of a few loss rates."""
+    losses = RARE if name in MANY_SEGMENTS else RATES
+    pairs = {p: build(scenario(name.split()[0]), loss=p, **CASES[name]) for p in losses}
     comparisons = _against_itself(pairs, LIMIT, 100_000)
-    assert bool(comparisons) == (name not in TOO_LARGE)
+    assert comparisons
     assert not _rejected(comparisons, LEVEL / len(CASES))
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from tcpsim.app import flow, operator, orders, program, receiving, steps, waiting
 from tcpsim.catalogue import build, scenario
-from tcpsim.explore.branch import Steps
+from tcpsim.explore.branch import Steps, in_full
 from tcpsim.pair import Event, Noted, Pair, advance, census
 from tcpsim.pair.ahead import ahead
 from tcpsim.pair.key import Keys
@@ -145,7 +145,7 @@ def _ways(steps: Steps, pair: Pair) -> list[tuple[Pair, Hashable]]:
     """Each way out of a state: where it leads, and everything that can be seen of it."""
     found: list[tuple[Pair, Hashable]] = []
     events: list[Event] = []
-    for after, weight, lost, passed, *_ in steps.branches(pair, events.append):
+    for after, weight, lost, passed, *_ in in_full(steps.branches(pair, events.append)):
         told = tuple(_told(event, pair.next_us or 0) for event in events if not isinstance(event, Noted))
         rests_us = None if after.next_us is None else after.next_us - (pair.next_us or 0)
         views = census(after, "client"), census(after, "server")
@@ -162,7 +162,7 @@ def _merges_are_exact(name: str, changes: dict[str, Any], states: int) -> None:
     kinds: Counter[Hashable] = Counter()
     random = Random(7)
     while waiting and len(known) < states:
-        for branch in steps.branches(waiting.pop(random.randrange(len(waiting)))):
+        for branch in in_full(steps.branches(waiting.pop(random.randrange(len(waiting))))):
             after = branch.pair
             if after.next_us is None:
                 continue

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
+from tcpsim.catalogue import build, scenario
 from tcpsim.errors import InputError
 from tcpsim.explore import tolerance as module
 from tcpsim.explore.chain import Chain, explore
@@ -14,7 +15,6 @@ from tcpsim.explore.curves import occupancy
 from tcpsim.explore.leaks import Answer, Kind, answer
 from tcpsim.explore.tolerance import TOLERANCE, explore_for, unexplored
 from tcpsim.pair import Pair
-from tcpsim.catalogue import build, scenario
 from tests.explore.worlds import WEEK_US, both_close, leaver
 
 RATES = [0.0, 1e-4, 0.01, 0.05]

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from tcpsim.conform.populations import Kind
-from tcpsim.explore.branch import Branch, Steps, View
+from tcpsim.explore.branch import Branch, Part, Steps, View, in_full
 from tcpsim.explore.chain import Chain, Edge, explore
 from tcpsim.explore.flow import Passages, graph, passages
 from tcpsim.explore.rates import rates
@@ -110,6 +110,11 @@ def lives(pair: Pair, p: float, until_us: int, limit: int) -> Lives:
 
     After `limit` states those that are left, the least likely, lose nothing any more.
     """
+    return lives_at(pair, [p], until_us, limit)[0]
+
+
+def lives_at(pair: Pair, losses: Sequence[float], until_us: int, limit: int) -> list[Lives]:
+    """The same at each of several losses, which share the states."""
     steps = _Luckily(pair, limit)
     notes = _Notes(steps)
     chain = explore(pair, _AT_MOST * limit, watch=notes, steps=lambda _: steps)
@@ -120,8 +125,11 @@ def lives(pair: Pair, p: float, until_us: int, limit: int) -> Lives:
         for view, story in zip(unfolded.view, stories, strict=True)
     ]
     look = np.array(number, dtype=np.int64)
-    changes = passages(graph(unfolded), unfolded, rates(unfolded, [p]), look, until_us)
-    return Lives(tuple(numbers), changes, until_us)
+    net = graph(unfolded)
+    return [
+        Lives(tuple(numbers), passages(net, unfolded, rates(unfolded, [p]), look, until_us), until_us)
+        for p in losses
+    ]
 
 
 class _Luckily(Steps):
@@ -131,14 +139,16 @@ class _Luckily(Steps):
         super().__init__(pair)
         self.left = limit
 
-    def branches(self, pair: Pair, log: Log | None = None) -> Iterator[Branch[Pair]]:
+    def branches(self, pair: Pair, log: Log | None = None) -> Iterator[Branch[Pair] | Part[Pair]]:
         """Nothing is lost on the first branch: every choice begins with it."""
         self.left -= 1
         if self.left >= 0:
             yield from super().branches(pair, log)
         else:
             nothing = (0,) * len(self.classes)
-            yield next(super().branches(pair, log))._replace(lost=nothing, passed=nothing, weight=1.0)
+            yield next(in_full(super().branches(pair, log)))._replace(
+                lost=nothing, passed=nothing, weight=1.0
+            )
 
 
 _News = tuple[str, bool | str]  # what of the story changes, and to what
