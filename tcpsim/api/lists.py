@@ -231,6 +231,7 @@ def scenario_record(each: Scenario) -> dict[str, Any]:
         "concerns": each.concerns,
         "cures": list(each.cures),
         "in_vain": list(each.in_vain),
+        "within": each.within,
         "question": each.question,
         "source": each.source,
         "symptoms": [one.record() for one in catalogue.symptoms(each)],

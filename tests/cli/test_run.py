@@ -86,6 +86,40 @@ def test_every_scenario_is_listed(tcpsim: Tcpsim) -> None:
     assert all(each["name"] in out and each["title"] in out for each in listed)
 
 
+def test_scenarios_are_found_by_what_one_sees(tcpsim: Tcpsim) -> None:
+    symptom = ("--state", "CLOSE_WAIT", "--side", "server", "--owner", "none")
+    status, out, _ = tcpsim("scenarios", *symptom)
+    assert status == 0
+    first, line, *_ = out.splitlines()
+    assert first.startswith("accept-queue-never-drained: ")
+    seen = "CLOSE-WAIT on the server, in the accept queue, held by no program, 100 bytes unread"
+    assert line == f"  {seen}; stays for ever"
+    assert "tcpsim compare accept-queue-never-drained" in out
+    _, out, _ = tcpsim("scenarios", *symptom, "--json")
+    found = json.loads(out)
+    assert found[0]["symptoms"][0] == {
+        "side": "server", "state": "CLOSE-WAIT", "owner": "queue", "sockets": 1, "unread": 100, "unacked": 0,
+        "stays_us": found[0]["symptoms"][0]["stays_us"], "lasts": "for ever",
+    }  # fmt: skip
+    assert all(any(one["state"] == "CLOSE-WAIT" for one in each["symptoms"]) for each in found)
+    _, out, _ = tcpsim("scenarios", "--state", "CLOSING", "--side", "client")
+    assert out == "No scenario has such a socket (CLOSING, client) for long.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--state", "CLOSE-WIAT"), "--state: found 'CLOSE-WIAT' (did you mean CLOSE-WAIT"),
+        (("--side", "sever"), "--side: found 'sever' (did you mean server?)"),
+        (("--owner", "init"), "--owner: found 'init'"),
+    ],
+)
+def test_a_symptom_that_is_none_is_told(tcpsim: Tcpsim, words: tuple[str, ...], complaint: str) -> None:
+    status, _, told = tcpsim("scenarios", *words)
+    assert status == 2
+    assert complaint in told
+
+
 def test_every_behaviour_is_listed(tcpsim: Tcpsim) -> None:
     _, out, _ = tcpsim("behaviours", "--json")
     listed = json.loads(out)
