@@ -33,7 +33,7 @@ from tcpsim.draw.clock import clock, length
 from tcpsim.draw.ladder import WIDTH
 from tcpsim.draw.words import reads_in_words
 from tcpsim.errors import InputError
-from tcpsim.pair import SIDES, Sent
+from tcpsim.pair import SIDES
 from tcpsim.units import format_duration, parse_duration
 
 if TYPE_CHECKING:
@@ -187,14 +187,13 @@ def _cells(story: Scenario, run: Column) -> dict[str, str]:
     if run.played is None:
         return {"verdict": run.why_not}
     played = run.played
-    resets = sum(isinstance(event, Sent) and event.segment.rst for event in played.events)
     return {
         "verdict": str(played.ended.verdict),
         "client": sockets_in_words(played.ended.client),
         "server": sockets_in_words(played.ended.server),
         "last change": clock(played.settled_us),
         "client reads": reads_in_words(played.reads),
-        "RST": str(resets or "none"),
+        "RST": str(played.resets or "none"),
         "read, free" if about_reads(story) else f"{story.concerns or 'all'} free": _free(story, played),
     }
 

@@ -63,7 +63,7 @@ class Explanation(Pictured):
             *_story(story),
             *_listed("What one sees", [_seen_lines(each) for each in symptoms(story)]),
             "\n".join(self._short_ladder()),
-            verdict_text(self.played.ended, list(self.played.events)).rstrip(),
+            verdict_text(self.played).rstrip(),
             *_listed("Where it comes from", [_claim_lines(claim) for claim in claims_of(story.name)]),
             *_listed("Changed a little", [_contrast_lines(story, each) for each in story.contrasts]),
             *_listed(_helps(story), [_fix_lines(words) for words in story.cures]),

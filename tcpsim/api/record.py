@@ -10,6 +10,7 @@ from typing import Any
 from tcpsim.app.behaviour import Parameter
 from tcpsim.draw.words import call_words, reply_words
 from tcpsim.pair import (
+    Answered,
     Arrived,
     Called,
     Duplicated,
@@ -29,6 +30,7 @@ _KINDS: dict[type[Event], str] = {
     Sent: "sent",
     Lost: "lost",
     Duplicated: "duplicated",
+    Answered: "answered",
     Arrived: "arrived",
     StateChanged: "state",
     TimerFired: "timer",
@@ -47,6 +49,8 @@ def event_record(event: Event) -> dict[str, Any]:
             return record | _segment(event.segment)
         case Lost() | Duplicated():
             return record | _segment(event.segment) | {"why": event.why}
+        case Answered():
+            return record | _segment(event.segment) | {"who": event.who}
         case StateChanged():
             states = {"old": _name(event.old), "new": _name(event.new)}
             return record | {"socket": event.socket} | states | {"holder": event.holder, "rule": event.what}

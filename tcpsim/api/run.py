@@ -19,7 +19,7 @@ from tcpsim.catalogue import run as run_pair
 from tcpsim.draw.ladder import ladder
 from tcpsim.draw.story import Story
 from tcpsim.draw.telling import tell
-from tcpsim.draw.verdict import last_change_us, verdict_text
+from tcpsim.draw.verdict import verdict_text
 from tcpsim.pair import SIDES, Event, Held, Lost, Sent, Side
 from tcpsim.path import Seeded
 from tcpsim.tcp.state import State
@@ -133,8 +133,8 @@ class Run(Pictured):
         return ladder(self.story)
 
     def summary(self) -> str:
-        """The verdict, what each side holds, and what was on the wire: four lines."""
-        return verdict_text(self.ended, self.events)
+        """The verdict, what each side holds, what was on the wire, and which requests were lost."""
+        return verdict_text(self.played)
 
     def text(self) -> str:
         return f"{self.scenario.name}: {self.scenario.title}\n\n{self.ladder()}\n{self.summary()}"
@@ -173,8 +173,13 @@ class Run(Pictured):
             side: {
                 "stack": self.stacks[side],
                 "state": _main_state(getattr(self.ended, side)),
-                "last_change_us": last_change_us(self.events, side),
-                "sockets": [held_record(held) for held in getattr(self.ended, side)],
+                "last_change_us": self.played.last_change_us(side),
+                "sockets": [
+                    held_record(held) | {"since_us": since_us}
+                    for held, since_us in zip(
+                        getattr(self.ended, side), self.played.since_us(side), strict=True
+                    )
+                ],
             }
             for side in SIDES
         }
@@ -188,7 +193,12 @@ class Run(Pictured):
             **sides,
             "segments": sum(isinstance(event, Sent) for event in self.events),
             "lost": sum(isinstance(event, Lost) for event in self.events),
-            "resets": sum(isinstance(event, Sent) and event.segment.rst for event in self.events),
+            "resets": self.played.resets,
+            "requests": {
+                "sent": len(self.played.requests),
+                "lost": sum(each.lost for each in self.played.requests),
+                "cut_short": sum(each.cut_short for each in self.played.requests),
+            },
             "events": [event_record(event) for event in self.events],
         }
 

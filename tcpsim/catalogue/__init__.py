@@ -5,6 +5,7 @@ from tcpsim.catalogue.files import parse_scenario
 from tcpsim.catalogue.fix_list import Fix
 from tcpsim.catalogue.fixes import changes, fix, fixes
 from tcpsim.catalogue.play import Played, about_reads, cured, cured_us, play, surprises
+from tcpsim.catalogue.requests import Request, requests
 from tcpsim.catalogue.run import Ended, Verdict, ended, run, sockets_in_words
 from tcpsim.catalogue.scenario import Contrast, Expect, Scenario, Setting, build, merged
 from tcpsim.catalogue.symptoms import Symptom, matching, own_symptoms, scenarios, symptoms
@@ -16,6 +17,7 @@ __all__ = [
     "Expect",
     "Fix",
     "Played",
+    "Request",
     "Scenario",
     "Setting",
     "Symptom",
@@ -34,6 +36,7 @@ __all__ = [
     "own_symptoms",
     "parse_scenario",
     "play",
+    "requests",
     "run",
     "scenario",
     "scenarios",

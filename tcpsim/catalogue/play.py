@@ -5,15 +5,29 @@ Owns: the comparison of a run with an `Expect`, in words. Refuses to know: which
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from tcpsim.catalogue.requests import Request, requests
 from tcpsim.catalogue.run import ONLY_FD, Ended, run, sockets_in_words
 from tcpsim.catalogue.scenario import Expect, Scenario, build
-from tcpsim.pair import SIDES, Event, Pair, Returned, Sent, Side, StateChanged
+from tcpsim.pair import (
+    SIDES,
+    Answered,
+    Event,
+    Happened,
+    Pair,
+    Returned,
+    Sent,
+    Side,
+    StateChanged,
+    numbered,
+)
 from tcpsim.path import Seeded
 from tcpsim.sockets import Recv
 from tcpsim.tcp.state import State
 from tcpsim.units import format_duration, parse_duration
+
+ENDS_OF_MACHINES: Final = ("vanishes", "reboots")
 
 
 class Played(NamedTuple):
@@ -25,8 +39,13 @@ class Played(NamedTuple):
 
     @property
     def rst(self) -> bool:
-        """Whether anyone sent a RST."""
-        return any(isinstance(event, Sent) and event.segment.rst for event in self.events)
+        """Whether anyone sent a RST, an end or a box on the path."""
+        return self.resets > 0
+
+    @property
+    def resets(self) -> int:
+        """How many RSTs were sent, by the ends and by a box on the path."""
+        return sum(isinstance(event, Sent | Answered) and event.segment.rst for event in self.events)
 
     @property
     def settled_us(self) -> int:
@@ -38,6 +57,28 @@ class Played(NamedTuple):
         changes = (e for e in self.events if isinstance(e, StateChanged) and e.new is not e.old)
         return max((e.t_us for e in changes if e.side in sides), default=0)
 
+    def since_us(self, side: Side) -> tuple[int, ...]:
+        """Since when each socket that a host holds at the end has been in its state, in their order."""
+        began = dict.fromkeys(numbered(self.ended.pair, side), 0)
+        for event in self.events:
+            if isinstance(event, StateChanged) and event.side == side and event.new is not event.old:
+                began[event.socket] = event.t_us
+        return tuple(began[number] for number in numbered(self.ended.pair, side))
+
+    def last_change_us(self, side: Side) -> int | None:
+        """Since when a host has been as it is: its youngest socket; without any, when it lost the last one.
+
+        None: it never had a socket.
+        """
+        held = self.since_us(side)
+        changes = [event.t_us for event in self.events if event.side == side and _changes(event)]
+        return max(held) if held else max(changes, default=None)
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """What the client's programs asked for, and what came of it."""
+        return requests(self.events)
+
     @property
     def reads(self) -> tuple[int | str, ...]:
         """What the client's reads returned: counts of bytes, 0 at the end of the stream, or an errno."""
@@ -46,6 +87,11 @@ class Played(NamedTuple):
             for event in self.events
             if isinstance(event, Returned) and event.side == "client" and isinstance(event.call, Recv)
         )
+
+
+def _changes(event: Event) -> bool:
+    """A socket changes its state, or loses the machine under it."""
+    return isinstance(event, StateChanged) or (isinstance(event, Happened) and event.what in ENDS_OF_MACHINES)
 
 
 def play(scenario: Scenario, seed: int = 1, **overrides: Any) -> Played:

@@ -15,6 +15,7 @@ from itertools import pairwise
 from tcpsim.draw.story import Flight, Item, Kind, Side, Story, other
 from tcpsim.draw.words import Numbers, call_words, is_minor, reply_words
 from tcpsim.pair import (
+    Answered,
     Arrived,
     Called,
     Event,
@@ -49,6 +50,7 @@ class _Teller:
         self.numbers = Numbers()
         self.under_way: list[tuple[Side, Segment, int]] = []  # who sent it, what, which flight
         self.sent: Sent
+        self.unheard: Segment | None = None  # what a box sent and nobody hears, as told already
         self.remarked = ""
         self.answers, self.answering = _answers(events)
         calls = [event for event in events if isinstance(event, Called)]
@@ -63,6 +65,8 @@ class _Teller:
                 self.send(event)
             case Lost():
                 self.lose(event)
+            case Answered():
+                self.answer(event)
             case Arrived():
                 flight = self.claim(other(event.side), event.segment)
                 self.say(event, "arrive", "", flight)
@@ -98,8 +102,22 @@ class _Teller:
         self.under_way += [(event.side, event.segment, number)] * len(event.arrives_us)
         self.say(event, "send", "", number)
 
+    def answer(self, event: Answered) -> None:
+        """A box makes a segment, half way: its arrival is told, or that there will be none."""
+        sender = other(event.side)
+        label, short = self.numbers.label(sender, event.segment)
+        if not event.arrives_us:
+            self.say(event, "note", f"lost: {label} of the {event.who}")
+            self.unheard = event.segment
+            return
+        self.under_way.append((sender, event.segment, len(self.flights)))
+        self.flights.append(Flight(sender, label, short, is_minor(event.segment)))
+
     def lose(self, event: Lost) -> None:
         """A segment is lost as it is sent (a copy alone is not worth a word), or where it was to arrive."""
+        if event.segment is self.unheard:
+            self.unheard = None
+            return
         if event.segment is self.sent.segment and event.t_us == self.sent.t_us:
             if self.sent.arrives_us:
                 return
@@ -112,7 +130,7 @@ class _Teller:
         self.flights[number] = self.flights[number]._replace(lost=who or "lost", remark=remark)
 
     def claim(self, sender: Side, segment: Segment) -> int:
-        """The flight that brought this segment, or a new one where a middlebox made the segment."""
+        """The flight that brought this segment, or a new one where neither end has sent it."""
         for place, (side, sent, number) in enumerate(self.under_way):
             if side == sender and sent == segment:
                 del self.under_way[place]

@@ -1,20 +1,20 @@
-"""How one connection ended, in four lines of words.
+"""A run's verdict in words: what is left, since when and whose it is, and what became of the requests.
 
-Owns: the words for a verdict, for what each side holds and since when, and for what was on the wire.
-Refuses to know: how the run went (scenario), and where the lines are shown.
+Owns: the four lines below a ladder, and one more where a request is lost. Refuses to know: how a run is
+judged (scenario), and colour (cli adds it).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from tcpsim.catalogue import Ended, Verdict, sockets_in_words
+from tcpsim.catalogue import Ended, Played, Request, Verdict, sockets_in_words
 from tcpsim.draw.clock import clock
-from tcpsim.pair import SIDES, Event, Happened, Lost, Sent, Side, StateChanged
+from tcpsim.pair import SIDES, Answered, Held, Lost, Sent, Side
 from tcpsim.tcp.state import Holder, State
 
-_ENDS_OF_MACHINES = ("vanishes", "reboots")
-_HOLDERS = {
+_PAYERS: Final = {
     Holder.OWNED: "held by a program",
     Holder.ORPHAN: "an orphan: held by the kernel alone",
     Holder.MINI: "a mini-socket: held by the kernel alone",
@@ -22,13 +22,13 @@ _HOLDERS = {
 }
 
 
-def verdict_text(ended: Ended, events: Sequence[Event]) -> str:
-    """What is left at the end, in four lines."""
-    lines = [f"verdict  {_verdict_words(ended)}"]
-    for side in SIDES:
-        lines.append(f"{side}   {_side_words(ended, events, side)}")
-    lines.append(f"wire     {_wire_words(events)}")
-    return "\n".join(lines) + "\n"
+def verdict_text(played: Played) -> str:
+    """What is left at the end, in four lines; a fifth tells of requests that were lost."""
+    lines = [f"verdict  {_verdict_words(played.ended)}"]
+    lines += [f"{side}   {_side_words(played, side)}" for side in SIDES]
+    lines.append(f"wire     {_wire_words(played)}")
+    lost = requests_in_words(played.requests, played.ended)
+    return "\n".join([*lines, *([f"users    {lost}"] if lost else [])]) + "\n"
 
 
 def _verdict_words(ended: Ended) -> str:
@@ -40,35 +40,64 @@ def _verdict_words(ended: Ended) -> str:
     return words
 
 
-def _side_words(ended: Ended, events: Sequence[Event], side: Side) -> str:
-    held = ended.client if side == "client" else ended.server
-    since = last_change_us(events, side)
-    words = sockets_in_words(held) + (f" since {clock(since)}" if since is not None else "")
+def _side_words(played: Played, side: Side) -> str:
+    held = played.ended.client if side == "client" else played.ended.server
     alive = [socket for socket in held if socket.state is not State.CLOSED]
     waiting = [socket for socket in alive if socket.holder is Holder.OWNED and not socket.fd]
-    details = sorted({_HOLDERS[socket.holder] for socket in alive if socket not in waiting})
+    details = sorted({_PAYERS[socket.holder] for socket in alive if socket not in waiting})
     details += ["in an accept queue"] if waiting else []
     details += [f"{socket.readable:,} bytes unread" for socket in alive if socket.readable]
     details += [f"{socket.unacked:,} bytes unacknowledged" for socket in alive if socket.unacked]
-    return ", ".join([words, *details])
+    return ", ".join([_states_since(played, side, held), *details])
 
 
-def _wire_words(events: Sequence[Event]) -> str:
-    segments = [event.segment for event in events if isinstance(event, Sent)]
-    lost = sum(isinstance(event, Lost) for event in events)
-    resets = sum(segment.rst for segment in segments)
-    return f"{len(segments)} segments, {lost or 'none'} lost, {resets or 'no'} RST"
+def _states_since(played: Played, side: Side, held: Sequence[Held]) -> str:
+    """The states, each with the time since when its socket has been in it."""
+    since_us = [at for one, at in zip(held, played.since_us(side), strict=True) if _told(one, held)]
+    if len(set(since_us)) <= 1:
+        last_us = played.last_change_us(side)
+        return sockets_in_words(tuple(held)) + (f" since {clock(last_us)}" if last_us is not None else "")
+    by_state: dict[State, list[int]] = {}
+    for one, at_us in zip(held, played.since_us(side), strict=True):
+        if _told(one, held):
+            by_state.setdefault(one.state, []).append(at_us)
+    return " + ".join(_one_state(str(state), sorted(times)) for state, times in by_state.items())
 
 
-def last_change_us(events: Sequence[Event], side: Side) -> int | None:
-    """When a socket of this side last changed its state, or lost the machine under it."""
-    changes = [
-        event.t_us
-        for event in events
-        if event.side == side
-        and (
-            isinstance(event, StateChanged)
-            or (isinstance(event, Happened) and event.what in _ENDS_OF_MACHINES)
-        )
-    ]
-    return changes[-1] if changes else None
+def _told(one: Held, held: Sequence[Held]) -> bool:
+    """A dead socket that still has a descriptor is worth a word only where nothing else is held."""
+    return one.state is not State.CLOSED or all(each.state is State.CLOSED for each in held)
+
+
+def _one_state(state: str, since_us: Sequence[int]) -> str:
+    first, last = clock(since_us[0]), clock(since_us[-1])
+    words = state if len(since_us) == 1 else f"{len(since_us)} {state}"
+    return f"{words} since {first}" if first == last else f"{words} since {first} to {last}"
+
+
+def _wire_words(played: Played) -> str:
+    sent = sum(isinstance(event, Sent) for event in played.events)
+    lost = sum(isinstance(event, Lost) for event in played.events)
+    boxes = [each.who for each in played.events if isinstance(each, Answered) and each.segment.rst]
+    whose = "" if not boxes else f" (the {boxes[0]}'s)" if len(boxes) == played.resets else (
+        f" ({len(boxes)} of them the {boxes[0]}'s)"
+    )  # fmt: skip
+    return f"{sent} segments, {lost or 'none'} lost, {played.resets or 'no'} RST{whose}"
+
+
+def requests_in_words(made: Sequence[Request], ended: Ended) -> str:
+    """The requests that got no response, or not all of one; "" if every one got its own."""
+    lost = [each for each in made if each.lost]
+    cut = [each for each in made if each.cut_short]
+    told = []
+    if lost:
+        waiting = sum(each.error is None for each in lost)
+        errors = sorted({each.error for each in lost if each.error is not None})
+        why = [", ".join("end-of-file" if error == "EOF" else error for error in errors)] if errors else []
+        if waiting:
+            for_ever = "" if ended.verdict is Verdict.RUNNING else " for ever"
+            why.append(f"{waiting} waits{for_ever}" if waiting == 1 else f"{waiting} wait{for_ever}")
+        told.append(f"{len(lost)} of {len(made)} requests lost: no response ({'; '.join(why)})")
+    if cut:
+        told.append(f"{len(cut)} of {len(made)} cut short ({', '.join(sorted({str(e.error) for e in cut}))})")
+    return "; ".join(told)

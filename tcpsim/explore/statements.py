@@ -14,6 +14,7 @@ from tcpsim.explore.branch import View
 from tcpsim.explore.properties import Kind, Property, Stay, Step
 from tcpsim.pair import (
     SIDES,
+    Answered,
     Arrived,
     Duplicated,
     Event,
@@ -32,7 +33,7 @@ from tcpsim.tcp.seqnum import MASK, le
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import Tcb
 
-_CONSEQUENCES = (Sent, Lost, Duplicated, StateChanged, Noted, Returned)
+_CONSEQUENCES = (Sent, Lost, Duplicated, Answered, StateChanged, Noted, Returned)
 
 
 def _end(pair: Pair, side: Side) -> End:

@@ -3,6 +3,7 @@
 from tcpsim.app.program import Reboot, Vanish
 from tcpsim.pair.action import Action, Befall, Inject, Make, Oversleep, PutOff, Resume
 from tcpsim.pair.event import (
+    Answered,
     Arrived,
     Called,
     Duplicated,
@@ -17,7 +18,7 @@ from tcpsim.pair.event import (
     TimerFired,
 )
 from tcpsim.pair.instant import advance, call
-from tcpsim.pair.pair import FIRST_PID, Held, Machine, Pair, census, lose, new_pair, next_time
+from tcpsim.pair.pair import FIRST_PID, Held, Machine, Pair, census, lose, new_pair, next_time, numbered
 from tcpsim.path import SIDES, Side
 from tcpsim.sockets import Kill
 
@@ -25,6 +26,7 @@ __all__ = [
     "FIRST_PID",
     "SIDES",
     "Action",
+    "Answered",
     "Arrived",
     "Befall",
     "Called",
@@ -56,4 +58,5 @@ __all__ = [
     "lose",
     "new_pair",
     "next_time",
+    "numbered",
 ]

@@ -45,6 +45,16 @@ class Duplicated(NamedTuple):
     why: str
 
 
+class Answered(NamedTuple):
+    """A box on the path, `who`, sends a segment to `side` in the name of the other side."""
+
+    t_us: int
+    side: Side
+    segment: Segment
+    who: str
+    arrives_us: tuple[int, ...]  # empty if it is lost on the way
+
+
 class Arrived(NamedTuple):
     """A segment reaches `side`."""
 
@@ -111,7 +121,19 @@ class Happened(NamedTuple):
     what: str
 
 
-Event = Sent | Lost | Duplicated | Arrived | StateChanged | TimerFired | Noted | Called | Returned | Happened
+Event = (
+    Sent
+    | Lost
+    | Duplicated
+    | Answered
+    | Arrived
+    | StateChanged
+    | TimerFired
+    | Noted
+    | Called
+    | Returned
+    | Happened
+)
 Log = Callable[[Event], None]
 
 

@@ -19,9 +19,9 @@ from tcpsim import sockets
 from tcpsim.app.program import Ask, Done, Draw, KillOthers, Reboot, Spawn, Until, Vanish, run
 from tcpsim.errors import InputError
 from tcpsim.pair.action import Action, Befall, Inject, Oversleep, PutOff, Resume
-from tcpsim.pair.event import Arrived, Called, Duplicated, Happened, Log, Lost, Returned, Sent, told
+from tcpsim.pair.event import Answered, Arrived, Called, Duplicated, Happened, Log, Lost, Returned, Sent, told
 from tcpsim.pair.pair import Machine, Pair, earliest, machine_wakes_us
-from tcpsim.path import SIDES, Choice, Chooser, Side
+from tcpsim.path import SIDES, Choice, Chooser, Fate, Side
 from tcpsim.sockets import Call, Caller, Reply, kernel
 from tcpsim.sockets.system import Returned as Outcome
 from tcpsim.sockets.system import new_system, oversleep, pid_of, with_end
@@ -186,13 +186,23 @@ class _Instant:
         self.path, fates = lines.send(self.path, work.side, segment, self.now_us, self.chooser)
         if self.log is None:
             return
-        arrives_us = tuple(fate.due_us for fate in fates if fate.due_us is not None)
+        own = [fate for fate in fates if fate.segment is None]
+        arrives_us = tuple(fate.due_us for fate in own if fate.due_us is not None)
         self.log(Sent(self.now_us, work.side, segment, arrives_us))
         for fate in fates:
-            if fate.kind == "lost":
-                self.log(Lost(self.now_us, work.side, segment, fate.why))
-            elif fate.kind == "duplicated":
-                self.log(Duplicated(self.now_us, work.side, segment, fate.why))
+            self.tell_fate(fate, work.side, segment)
+
+    def tell_fate(self, fate: Fate, side: Side, sent: Segment) -> None:
+        """Tell the log what became of a segment of `side`, or of what a box sent back to it."""
+        assert self.log is not None
+        segment, sender = (sent, side) if fate.segment is None else (fate.segment, SIDES[side == "client"])
+        if fate.kind == "answered":
+            arrives_us = () if fate.due_us is None else (fate.due_us,)
+            self.log(Answered(self.now_us, side, segment, fate.why.partition(":")[0], arrives_us))
+        elif fate.kind == "duplicated":
+            self.log(Duplicated(self.now_us, sender, segment, fate.why))
+        if fate.kind == "lost" or (fate.kind == "answered" and fate.due_us is None):
+            self.log(Lost(self.now_us, sender, segment, fate.why))
 
     def programs(self, work: _Work) -> None:
         """Run what may run on a machine: first calls that returned, then sleeps that are over."""

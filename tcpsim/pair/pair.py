@@ -129,16 +129,21 @@ def census(pair: Pair, side: Side) -> tuple[Held, ...]:
     return holding(pair.client if side == "client" else pair.server)
 
 
+def numbered(pair: Pair, side: Side) -> dict[int, Held]:
+    """The same by the numbers that events give to sockets."""
+    return _numbered(pair.client if side == "client" else pair.server)
+
+
 def holding(machine: Machine) -> tuple[Held, ...]:
     """The sockets of a machine: every one not CLOSED, and CLOSED ones that hold a descriptor."""
+    return tuple(_numbered(machine).values()) if machine.system.end.sockets else ()
+
+
+def _numbered(machine: Machine) -> dict[int, Held]:
     end = machine.system.end
-    if not end.sockets:
-        return ()
     with_fd = held(machine.system)
-    return tuple(
-        [
-            Held(tcb.state, tcb.holder(end.stack), tcb.readable, tcb.unacked, sid in with_fd)
-            for sid, tcb in end.sockets.items()
-            if tcb.state is not State.CLOSED or sid in with_fd
-        ]
-    )
+    return {
+        sid: Held(tcb.state, tcb.holder(end.stack), tcb.readable, tcb.unacked, sid in with_fd)
+        for sid, tcb in end.sockets.items()
+        if tcb.state is not State.CLOSED or sid in with_fd
+    }

@@ -43,12 +43,14 @@ class Fate(NamedTuple):
 
     `kind` is "delivered", "lost" or "duplicated" (a copy that is delivered as well); `why` names what
     caused it or delayed it ("" for nothing special; "WHO: REASON" where there is more to tell); `due_us` is
-    the arrival, None for a lost one. "answered" is about another segment, which an element sends back.
+    the arrival, None for a lost one. "answered" is about another segment, which an element sends back: it is
+    `segment` (None where the fate is that of the segment that was sent), and `why` is why it was sent.
     """
 
     kind: Literal["delivered", "lost", "duplicated", "answered"]
     why: str
     due_us: int | None
+    segment: Segment | None = None
 
 
 Outcome = tuple[Fate, Segment]

@@ -49,7 +49,10 @@ class Path(NamedTuple):
 def send(
     path: Path, side: Side, segment: Segment, now: int, chooser: Chooser
 ) -> tuple[Path, tuple[Fate, ...]]:
-    """`side` puts `segment` on the wire at `now`: the path afterwards, and one fate per copy."""
+    """`side` puts `segment` on the wire at `now`: the path afterwards, and one fate per copy.
+
+    Behind these come the fates of what a box sent back to `side`.
+    """
     shared, to_server, to_client, flights = path
     receiver: Side = "server" if side == "client" else "client"
     before = shared + (to_server if side == "client" else to_client)
@@ -63,29 +66,35 @@ def send(
     fates = []
     answers = []
     for fate, arriving in outcomes:
-        kind, _, due_us = fate
+        kind, _, due_us, _ = fate
         if kind == "answered":
-            answers.append(arriving)
+            answers.append((fate.why, arriving))
             continue
         fates.append(fate)
         if due_us is not None:
             flights = _with(flights, Flight(due_us, receiver, arriving))
     after = Path(shared, to_server, to_client, flights)
-    for answer in answers:
-        after = _answered(after, side, answer, now, chooser)
+    for why, answer in answers:
+        after, more = _answered(after, side, answer, why, now, chooser)
+        fates += more
     return after, tuple(fates)
 
 
-def _answered(path: Path, side: Side, answer: Segment, at_us: int, chooser: Chooser) -> Path:
+def _answered(
+    path: Path, side: Side, answer: Segment, why: str, at_us: int, chooser: Chooser
+) -> tuple[Path, list[Fate]]:
     """What a box sends back to `side` takes the way of all that comes to that side, and may be lost on it."""
     other: Side = "server" if side == "client" else "client"
     way = path.to_client if side == "client" else path.to_server
     chain, outcomes = walk(way, other, answer, at_us, chooser)
     path = path._replace(to_client=chain) if side == "client" else path._replace(to_server=chain)
+    fates = []
     for fate, arriving in outcomes:
+        kind = fate.kind if fate.kind == "duplicated" else "answered"
+        fates.append(Fate(kind, why, fate.due_us, arriving))
         if fate.due_us is not None:
             path = inject(path, side, arriving, fate.due_us)
-    return path
+    return path, fates
 
 
 def inject(path: Path, receiver: Side, segment: Segment, due_us: int) -> Path:

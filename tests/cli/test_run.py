@@ -135,7 +135,7 @@ def test_a_ladder_fits_its_page_and_tells_the_verdict(tcpsim: Tcpsim, name: str)
     assert (status, err) == (0, "")
     assert max(map(len, out.splitlines())) <= WIDTH
     for start in ("verdict", "client", "server", "wire"):
-        assert any(line.startswith(start) for line in out.splitlines()[-4:])
+        assert any(line.startswith(start) for line in out.splitlines()[-5:])
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png", "txt"])

@@ -46,7 +46,7 @@ def test_loss_is_per_receiver() -> None:
     ]
     assert next_time(send(path, "server", seg(), 0, Quiet())[0]) is None
     mirrored = make_path(10, loss_to_server=1.0)
-    assert [kind for [(kind, _, _)] in fates(mirrored, [("client", seg(), 0), ("server", seg(), 0)])] == [
+    assert [fate.kind for [fate] in fates(mirrored, [("client", seg(), 0), ("server", seg(), 0)])] == [
         "lost",
         "delivered",
     ]
@@ -174,7 +174,7 @@ def test_each_direction_has_its_own_transmitter_and_burst() -> None:
 def test_scripts_come_first_and_see_both_directions() -> None:
     path = make_path(10, 1.0, 1.0, ["both ANY 2"])
     found = fates(path, [("client", seg(), 0), ("server", seg(), 0), ("client", seg(), 0)])
-    assert [why for [(_, why, _)] in found] == ["loss", "both ANY 2", "loss"]
+    assert [fate.why for [fate] in found] == ["loss", "both ANY 2", "loss"]
 
 
 def test_what_is_under_way_when_a_line_is_cut_still_arrives() -> None:

@@ -302,7 +302,8 @@ def test_whom_it_answers(answers: str, told: set[str]) -> None:
     box = LINUX.with_knobs({"answers": answers, "loose": False})
     for side in SIDES:
         path, fates = send(make_path(10, middlebox=box), side, stray(side), 5, Quiet())
-        assert fates == (Fate("lost", "firewall: no such flow", None),)
+        assert fates[0] == Fate("lost", "firewall: no such flow", None)
+        assert [(fate.kind, fate.due_us) for fate in fates[1:]] == [("answered", 15)] * (side in told)
         arrived = due(path, 15)[1]
         assert arrived == (((side, stray(side)._replace(
             src_port=stray(side).dst_port, dst_port=stray(side).src_port,
@@ -313,8 +314,9 @@ def test_whom_it_answers(answers: str, told: set[str]) -> None:
 def test_its_answer_takes_the_way_to_the_sender_and_is_none_to_a_rst_or_within_a_flow() -> None:
     box = middlebox("reject-firewall")
     lossy = make_path(10, 0.5, 0.0, middlebox=box, loss_side="client")
-    path, _ = send(lossy, "client", stray("client"), 5, Tape(1))
+    path, fates = send(lossy, "client", stray("client"), 5, Tape(1))
     assert path.flights == ()
+    assert [(fate.kind, fate.due_us) for fate in fates] == [("lost", None), ("answered", None)]
     path, _ = send(lossy, "client", stray("client"), 5, Tape(0))
     assert [flight[:2] for flight in path.flights] == [(15, "client")]
     path, _ = send(make_path(10, middlebox=box), "client", stray("client", "R", 0), 5, Quiet())

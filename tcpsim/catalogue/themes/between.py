@@ -54,7 +54,7 @@ SCENARIOS = (
             Contrast(
                 "a firewall that rejects with RST frees the client at once, and the server as little",
                 {"middlebox": "reject-firewall"},
-                Expect(GONE, "FIN-WAIT-2", PERMANENT, rst=False, settled=("100s", "101s")),
+                Expect(GONE, "FIN-WAIT-2", PERMANENT, rst=True, settled=("100s", "101s")),
             ),
         ),
         cures=("keepalive=50s", "nat-timeout=10min", "no-lingering-close"),
@@ -87,7 +87,7 @@ SCENARIOS = (
             Contrast(
                 "a NAT that answers with RST: the client knows at once, the server no sooner",
                 {"middlebox": "aws-nat"},
-                Expect(GONE, GONE, CLEAN, rst=False, settled=("2h", "122min"), reads=(1000, "ECONNRESET")),
+                Expect(GONE, GONE, CLEAN, rst=True, settled=("2h", "122min"), reads=(1000, "ECONNRESET")),
             ),
             Contrast(
                 "Linux conntrack remembers it for five days",

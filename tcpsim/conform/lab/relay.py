@@ -62,6 +62,8 @@ class Relay:
         path, fates = send(self.path, side, segment, now_us, self.chooser)
         self.path = path._replace(flights=())  # the octets fly here
         for fate in fates:
+            if fate.segment is not None:
+                continue  # a box's own segment has no octets to write
             if fate.due_us is None:
                 row["drop"] = fate.why
                 if fate.why == _CHANCE:

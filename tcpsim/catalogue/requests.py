@@ -1,0 +1,95 @@
+"""What became of a client's requests: the part of a verdict that its user cares for.
+
+Owns: what a request is, seen from the calls of the client's programs, and whether anything came back. Refuses
+to know: what a request means to the server, and sockets that are left.
+
+A request is what a program sends until it next waits for an answer on that socket, in recv() or poll(), or
+until send() fails. Octets that are sent with nobody waiting for an answer (a simplex stream) are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from tcpsim.pair import Called, Event, Returned
+from tcpsim.sockets import Close, Poll, Recv, Send, SendAll
+
+
+class Request(NamedTuple):
+    """`got` counts the octets that came back; `error` is what ended the waiting, if anything did."""
+
+    t_us: int
+    octets: int
+    got: int = 0
+    error: str | None = None  # an errno, "EOF", or None
+
+    @property
+    def lost(self) -> bool:
+        """Not an octet came back."""
+        return not self.got
+
+    @property
+    def cut_short(self) -> bool:
+        """Something came back, and then an error."""
+        return self.got > 0 and self.error not in (None, "EOF")
+
+
+_Key = tuple[int, int]  # process, descriptor
+
+
+def requests(events: Sequence[Event]) -> tuple[Request, ...]:
+    """The requests of the client's programs, in the order in which they were sent."""
+    book = _Book()
+    for event in events:
+        if event.side != "client" or not isinstance(event, Called | Returned):
+            continue
+        call: Any = event.call  # some have descriptors, some one, some none
+        fds: tuple[int, ...] = call.fds if isinstance(call, Poll) else (getattr(call, "fd", -1),)
+        for fd in fds:
+            if isinstance(event, Called):
+                book.called(event, (event.pid, fd))
+            else:
+                book.returned(event, (event.pid, fd))
+    for key in tuple(book.under_way):
+        book.over(key)
+    return tuple(sorted(book.found, key=lambda each: each.t_us))
+
+
+class _Book:
+    """Requests under way, whether their program has begun to wait for an answer, and those that are over."""
+
+    def __init__(self) -> None:
+        self.under_way: dict[_Key, Request] = {}
+        self.waits: set[_Key] = set()
+        self.found: list[Request] = []
+
+    def over(self, key: _Key) -> None:
+        """Nobody waits for more; it counts if somebody has waited at all, or could not even send it."""
+        request = self.under_way.pop(key, None)
+        if request is not None and (key in self.waits or request.error is not None):
+            self.found.append(request)
+        self.waits.discard(key)
+
+    def called(self, event: Called, key: _Key) -> None:
+        call = event.call
+        if isinstance(call, Close):
+            self.over(key)
+        elif isinstance(call, Send | SendAll):
+            if key in self.waits:
+                self.over(key)
+            before = self.under_way.get(key, Request(event.t_us, 0))
+            self.under_way[key] = before._replace(octets=before.octets + call.n)
+        elif isinstance(call, Poll | Recv) and key in self.under_way:
+            self.waits.add(key)
+
+    def returned(self, event: Returned, key: _Key) -> None:
+        request, reply = self.under_way.get(key), event.reply
+        if request is None or reply.errno == "EAGAIN":
+            return
+        if reply.errno is not None:
+            self.under_way[key] = request._replace(error=request.error or reply.errno)
+        elif isinstance(event.call, Recv):
+            got = reply.value if isinstance(reply.value, int) else 0
+            error = request.error or (None if got else "EOF")
+            self.under_way[key] = request._replace(got=request.got + got, error=error)
