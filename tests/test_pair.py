@@ -51,7 +51,7 @@ from tcpsim.pair import (
     next_time,
 )
 from tcpsim.path import Choice, Chooser, Distribution, Quiet, Seeded, Uniform, make_path
-from tcpsim.sockets import Accept, Close, Connect, Recv, Reply, SendAll
+from tcpsim.sockets import Accept, Close, Connect, Listen, Recv, Reply, SendAll
 from tcpsim.tcp.segment import flag_letters
 from tcpsim.tcp.stack import stack
 from tcpsim.tcp.state import State
@@ -260,6 +260,29 @@ def test_a_rebooted_machine_answers_with_a_reset_once_it_is_back() -> None:
     resets = [(e.t_us, e.side) for e in story if isinstance(e, Sent) and e.segment.rst]
     assert resets == [(10 * S + 10 * MS, "client")] * 2, "one to the data, one to the FIN behind them"
     assert state(pair, "server") == []
+
+
+def test_the_steps_behind_a_reboot_are_those_of_a_new_process() -> None:
+    again = [connect("again", local_port=0), send(5, "again"), ignore()]
+    client = [connect(), send(100), wait("1min"), close(), *again]
+    server = [listen(), accept(), receive(100), reboot("5s"), listen(), accept(), receive(5), ignore()]
+    story: list[Event] = []
+    pair = at(a_pair(client, server), 120 * S, story.append)
+    listens = [(e.t_us, e.pid) for e in story if isinstance(e, Called) and isinstance(e.call, Listen)]
+    back_us = next(e.t_us for e in story if isinstance(e, Happened) and e.what == "is back")
+    assert listens == [(0, 1), (back_us, 1)]
+    assert state(pair, "server") == ["ESTABLISHED"]
+    returned = [e.reply.errno for e in story if isinstance(e, Returned) and e.side == "server"]
+    assert set(returned) == {None}
+
+
+def test_a_socket_from_before_a_reboot_is_none_behind_it() -> None:
+    story: list[Event] = []
+    pair = at(a_pair([connect(), send(100), reboot("5s"), send(1), ignore()]), 11 * S, story.append)
+    found = [e for e in story if isinstance(e, Returned) and e.side == "client" and e.t_us > 5 * S]
+    assert [each.reply.errno for each in found] == ["EBADF"]
+    assert [each.t_us for each in found] == [20 * MS + 5 * S]
+    assert pair.client.programs
 
 
 # --- the outside ------------------------------------------------------------------------------------

@@ -48,6 +48,10 @@ class _Happens(Single):
     action: sockets.Exit | Vanish | Reboot
 
     @property
+    def final(self) -> bool:
+        return not isinstance(self.action, Reboot)
+
+    @property
     def does(self) -> tuple[str, ...]:
         return ("closes",) if isinstance(self.action, sockets.Exit) else ()
 
@@ -184,7 +188,10 @@ def vanish() -> Step:
 
 
 def reboot(down: str | int = 0) -> Step:
-    """The machine forgets everything, and after `down` answers segments of old connections with RST."""
+    """The machine forgets everything, and after `down` answers segments of old connections with RST.
+
+    The steps behind it are those of a new process, which begins when the machine is back, without any socket.
+    """
     down_us = parse_duration(down, "reboot.down")
     return _Happens(f"the machine reboots ({format_duration(down_us)} down)", Reboot(down_us))
 

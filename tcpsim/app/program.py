@@ -57,7 +57,7 @@ class Vanish(NamedTuple):
 
 
 class Reboot(NamedTuple):
-    """The machine forgets everything and is back `down_us` later."""
+    """The machine forgets everything and is back `down_us` later; then a new process goes on behind it."""
 
     down_us: int
 
@@ -110,6 +110,11 @@ class Running(NamedTuple):
     def receiving(self, got: int) -> Running:
         """The same step, with so many bytes in."""
         return self._replace(got=got)
+
+    def reborn(self, wake_us: int) -> Running:
+        """Another process that begins at `wake_us` with the step behind this one, and has no socket."""
+        fresh = start(self.program, self.client_port, self.server_port, wake_us)
+        return fresh._replace(pc=self.pc + 1)
 
     def holding(self, slot: int, fd: int) -> Running:
         """The same place, with another descriptor in a register."""
@@ -219,11 +224,20 @@ class Assembler:
         self.ops[place] = _Jump(target)
 
     def lay(self, steps: Iterable[Step]) -> None:
-        """The operations of `steps`, one after the other."""
+        """The operations of `steps`, one after the other.
+
+        Raises:
+            InputError: no step, or one behind another that is the last for ever.
+        """
+        last: Step | None = None
         for step in steps:
             if not hasattr(step, "emit"):
                 raise InputError("program", repr(step), "steps such as connect(), send(100), close()")
+            if last is not None:
+                found = f"{step.describe()!r} behind {last.describe()!r}, where it is never reached"
+                raise InputError("program", found, "no step behind vanish(), crash() or ignore()")
             step.emit(self)
+            last = step if getattr(step, "final", False) else None
 
     def slot(self, sock: str) -> int:
         """The register of a socket name."""

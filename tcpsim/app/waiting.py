@@ -76,6 +76,7 @@ class _WaitUntil(Single):
 
 @dataclass(frozen=True, slots=True)
 class _Ignore(Single):
+    final: ClassVar[bool] = True
     resumable: ClassVar[bool] = True  # whoever resumes it finds it deaf
 
     def act(self, r: Running, slot: int, reply: Reply | None, now_us: int) -> Acted:

@@ -20,7 +20,7 @@ from tcpsim.app.program import Ask, Done, Draw, KillOthers, Reboot, Spawn, Until
 from tcpsim.errors import InputError
 from tcpsim.pair.action import Action, Befall, Inject, Oversleep, PutOff, Resume
 from tcpsim.pair.event import Answered, Arrived, Called, Duplicated, Happened, Log, Lost, Returned, Sent, told
-from tcpsim.pair.pair import Machine, Pair, earliest, machine_wakes_us
+from tcpsim.pair.pair import FIRST_PID, Machine, Pair, earliest, machine_wakes_us
 from tcpsim.path import SIDES, Choice, Chooser, Fate, Side
 from tcpsim.sockets import Call, Caller, Reply, kernel
 from tcpsim.sockets.system import Returned as Outcome
@@ -233,6 +233,8 @@ class _Instant:
                 reply = Reply(self.chooser.draw(action.distribution))
             elif isinstance(action, Vanish | Reboot):
                 self.act(work, action)
+                if work.back_us is not None and not (after := running.reborn(work.back_us)).finished:
+                    work.programs[FIRST_PID] = after
                 return
             elif isinstance(action, KillOthers):
                 for other in [each for each in work.programs if each != pid]:

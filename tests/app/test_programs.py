@@ -33,7 +33,20 @@ from tcpsim.app import (
     wait_if_any,
     wait_until,
 )
-from tcpsim.app.program import DONE, Ask, Draw, Reboot, Running, Spawn, Until, Vanish, relative, run, start
+from tcpsim.app.program import (
+    DONE,
+    Ask,
+    Draw,
+    Reboot,
+    Running,
+    Spawn,
+    Step,
+    Until,
+    Vanish,
+    relative,
+    run,
+    start,
+)
 from tcpsim.errors import InputError
 from tcpsim.path import Uniform
 from tcpsim.sockets import Reply
@@ -365,3 +378,13 @@ def test_a_mistake_in_a_program_is_told_in_one_line(wrong: Any, message: str) ->
     with pytest.raises(InputError, match=f"^{message}") as caught:
         wrong()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("last", [vanish(), crash(), ignore()])
+def test_what_would_never_be_reached_is_refused(last: Step) -> None:
+    with pytest.raises(InputError, match="never reached"):
+        Program([connect(), last, close()])
+    with pytest.raises(InputError, match="never reached"):
+        Program([connect()], on_error=[last, close()])
+    Program([connect(), choose([(0.5, [last]), (0.5, [])]), close()])
+    Program([connect(), reboot("5s"), connect("again"), close("again")])
