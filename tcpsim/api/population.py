@@ -202,7 +202,7 @@ class Population(Pictured):
         limits = {
             f"{side} {resource}": limit
             for side in SIDES
-            for resource, limit in plan.limits.of(side)._asdict().items()
+            for resource, limit in census.limits.of(side)._asdict().items()
             if limit is not None
         }
         return {

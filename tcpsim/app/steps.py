@@ -14,13 +14,15 @@ for the program's `on_error` steps (see `tcpsim.app.program.Program`).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from tcpsim import sockets
 from tcpsim.app.program import NO_FD, Action, Assembler, Running, Step, fail, number
 from tcpsim.errors import InputError
 from tcpsim.sockets import Reply
 from tcpsim.units import parse_duration
+
+BACKLOG: Final = 511  # what httpd (ListenBackLog) and nginx ask for unless told otherwise
 
 Acted = tuple[Running, Action | None]
 Value = int | tuple[int, int]  # of a socket option; SO_LINGER takes (on, seconds)
@@ -212,7 +214,9 @@ def connect(
     return _Connect(sock, port, options, local_port)
 
 
-def listen(sock: str = "listener", port: int | None = None, backlog: int = 16, options: Options = ()) -> Step:
+def listen(
+    sock: str = "listener", port: int | None = None, backlog: int = BACKLOG, options: Options = ()
+) -> Step:
     """Listen on the pair's server port, or on `port`."""
     return _Listen(sock, port, options, backlog)
 

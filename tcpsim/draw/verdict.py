@@ -19,6 +19,7 @@ _PAYERS: Final = {
     Holder.ORPHAN: "an orphan: held by the kernel alone",
     Holder.MINI: "a mini-socket: held by the kernel alone",
     Holder.REQUEST: "a request in a listener's queue",
+    Holder.QUEUE: "in an accept queue: held by nobody",
 }
 
 
@@ -43,9 +44,7 @@ def _verdict_words(ended: Ended) -> str:
 def _side_words(played: Played, side: Side) -> str:
     held = played.ended.client if side == "client" else played.ended.server
     alive = [socket for socket in held if socket.state is not State.CLOSED]
-    waiting = [socket for socket in alive if socket.holder is Holder.OWNED and not socket.fd]
-    details = sorted({_PAYERS[socket.holder] for socket in alive if socket not in waiting})
-    details += ["in an accept queue"] if waiting else []
+    details = sorted({_PAYERS[socket.holder] for socket in alive})
     details += [f"{socket.readable:,} bytes unread" for socket in alive if socket.readable]
     details += [f"{socket.unacked:,} bytes unacknowledged" for socket in alive if socket.unacked]
     return ", ".join([_states_since(played, side, held), *details])

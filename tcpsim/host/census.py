@@ -15,6 +15,7 @@ from collections import Counter
 from typing import Final, NamedTuple
 
 from tcpsim.host.experience import Experience
+from tcpsim.host.limits import Limits
 from tcpsim.host.view import Seen, View
 from tcpsim.pair import Side
 from tcpsim.tcp.state import Holder, State
@@ -63,7 +64,7 @@ class Restarted(NamedTuple):
         dead = sum(each.fd and each.state is State.CLOSED for each in old)
         fin = _in(new, _FIN_SENT) - _in(old, _FIN_SENT)
         rst = _in(old, _SYNCHRONISED) - _in(new, _SYNCHRONISED)
-        queued = sum(each.holder is Holder.OWNED and not each.fd for each in old) if rst else 0
+        queued = sum(each.holder is Holder.QUEUE for each in old) if rst else 0
         self.fates.update(FIN=fin, RST=rst, descriptor=dead, silent=held + queued - fin - rst - dead)
 
 
@@ -76,7 +77,8 @@ class Census:
 
     `t_us`, `before` and `after` are the changes in order of time, views by their numbers in `views`
     (0: nothing held). `left` counts the connections that hold a socket at the horizon; `refused` counts,
-    by resource, what a limit turned away. `crashed` and `restarts` are what befell hosts and programs.
+    by resource, what a limit turned away, and `limits` is what the hosts had. `crashed` and `restarts` are
+    what befell hosts and programs.
     `computed` and `recalled` are the steps of all lives.
     `experience` is what users got, where connections belong to some. `patience_us`: as long again as the
     run was, but at least a day.
@@ -86,6 +88,7 @@ class Census:
         self.views = views
         self.horizon_us = horizon_us
         self.patience_us = max(horizon_us, _DAY_US)
+        self.limits = Limits()
         self.connections = 0
         self.t_us = array("q")
         self.before = array("i")

@@ -49,6 +49,7 @@ class Governor:
         self.memory = Memory(self.books, census, lives.views, pair)
         self.shut = ""  # the resource for want of which the server takes no connection
         self.server = server = limits.server
+        self.gate = limits.gate
         self.doors = server.backlog is not None or server.bytes is not None
         self.arriving: dict[Connection, None] = {}  # in their handshake, by age; only if a door may shut
         self.recalls = bool(restarts) or self.memory.takes_back
@@ -208,7 +209,8 @@ class Governor:
     def _lacking(self) -> str:
         """What a server lacks for another connection; "" if nothing."""
         server = self.server
-        if server.backlog is not None and len(self.queue) > server.backlog:  # as Linux sk_acceptq_is_full
+        waiting = len(self.queue) if self.gate else self.books.used["server", "backlog"]
+        if server.backlog is not None and waiting > server.backlog:  # as Linux sk_acceptq_is_full
             return "backlog"
         return "bytes" if self.memory.refuses else ""
 

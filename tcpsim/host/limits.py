@@ -14,8 +14,8 @@ ports        client sockets in any state but     connect() fails (EADDRNOTAVAIL)
              hold a port too
 workers      server programs between accept()    the connection waits in the accept queue
              and the end of their work
-backlog      connections in the accept queue     one more fits (Linux); then SYNs are dropped, and the final
-                                                 ACK of a handshake is dropped, or reset if the stack does so
+backlog      connections in the accept queue,    one more fits (Linux); then SYNs are dropped, and the final
+             which nobody has accepted yet       ACK of a handshake is dropped, or reset if the stack does so
 orphans      full sockets without a program      RST to the peer, and the socket is gone
 minis        TIME-WAIT and orphaned FIN-WAIT-2   the mini-socket is gone without a word
 bytes        sockets, and what is queued in      by the stack's out_of_memory: SYNs are dropped ("refuse");
@@ -38,16 +38,16 @@ listen(2), net/ipv4/tcp.c (tcp_check_oom: "too many orphaned sockets", "out of m
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from tcpsim.app import Program, accept
+from tcpsim.app import Program, accept, listen
 from tcpsim.app.program import start
 from tcpsim.errors import InputError
 from tcpsim.host.view import GATE
 from tcpsim.pair import FIRST_PID, SIDES, Befall, Kill, Pair, Resume, Side, Vanish, call
 from tcpsim.path import Chooser
 from tcpsim.sockets.system import FIRST_FD, Returned, System, after, with_end
-from tcpsim.tcp.end import End, abort, set_options
+from tcpsim.tcp.end import End, abort, granted, set_options
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import Holder, State
 
@@ -57,11 +57,16 @@ _HAS: Final[dict[Side, tuple[str, ...]]] = {
 }
 
 
+_LISTEN: Any = type(listen())
+_ACCEPT = type(accept())
 SEND_FLOOR: Final = 4_096  # Linux tcp_wmem[0]: a socket may queue so much whatever the others do
 
 
 class HostLimits(NamedTuple):
-    """What one host has of each resource; None: as much as is asked for."""
+    """What one host has of each resource; None: as much as is asked for.
+
+    A server's `backlog` is never without end: None is what its listen() was granted (see `with_backlog`).
+    """
 
     descriptors: int | None = None
     ports: int | None = None
@@ -97,8 +102,7 @@ class Limits(NamedTuple):
     @property
     def gate(self) -> bool:
         """Whether the host decides when a server may accept."""
-        server = self.server
-        return any(limit is not None for limit in (server.workers, server.descriptors, server.backlog))
+        return self.server.workers is not None or self.server.descriptors is not None
 
     def check(self) -> None:
         """Raises InputError for a negative limit, or one that this side's hosts do not have."""
@@ -144,14 +148,20 @@ class Reclaim(NamedTuple):
 
 
 class Door(NamedTuple):
-    """Whether the host takes further connections: each listener learns of it (below zero it is full)."""
+    """Whether the host takes further connections: each listener learns of it.
+
+    Below zero a backlog is full; its complement is the one to come back to.
+    """
 
     shut: bool
 
     def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair:
         system = _system(pair, "server")
-        end, backlog = system.end, -1 if self.shut else 0
-        listeners = {number: each._replace(backlog=backlog) for number, each in end.listeners.items()}
+        end = system.end
+        listeners = {
+            number: each._replace(backlog=~each.backlog) if self.shut is (each.backlog >= 0) else each
+            for number, each in end.listeners.items()
+        }
         end = End(end.stack, end.iss, end.ts_offset, end.sockets, listeners, end.next_id)
         return call(pair, "server", Befall(Returned(with_end(system, end), None)), now_us, chooser)
 
@@ -166,7 +176,7 @@ class Moderate(NamedTuple):
         system = _system(pair, self.side)
         end, sndbuf = system.end, self.octets * 100 // system.end.stack.sndbuf_percent
         for number, tcb in end.sockets.items():
-            if tcb.holder(end.stack) is Holder.OWNED and tcb.state is not State.CLOSED:
+            if tcb.holder(end.stack) in (Holder.OWNED, Holder.QUEUE) and tcb.state is not State.CLOSED:
                 end = set_options(end, number, now_us, sndbuf=sndbuf).end
         stack = replace(end.stack, snd_space=self.octets)
         end = End(stack, end.iss, end.ts_offset, end.sockets, end.listeners, end.next_id)
@@ -198,6 +208,27 @@ def _system(pair: Pair, side: Side) -> System:
     return (pair.client if side == "client" else pair.server).system
 
 
+def with_backlog(limits: Limits, pair: Pair) -> Limits:
+    """The limits with the accept queue that the server has where none is asked for.
+
+    It is what listen() was granted: the program's backlog, cut to the system's. A server of which each
+    connection is accepted as soon as it is complete never has one in the queue, and needs no limit.
+    """
+    server, program = limits.server, pair.server.programs[0][1].program
+    ops: tuple[Any, ...] = program.ops
+    asked = [op.backlog for op in ops if isinstance(op, _LISTEN)]
+    if server.backlog is not None or not asked or (_accepts_at_once(program) and not limits.gate):
+        return limits
+    backlog = max(granted(pair.server.system.end.stack, each) for each in asked)
+    return limits._replace(server=server._replace(backlog=backlog))
+
+
+def _accepts_at_once(program: Program) -> bool:
+    """Whether nothing but the accept() of its one connection stands behind each listen()."""
+    places = [place for place, op in enumerate(program.ops) if isinstance(op, _LISTEN)]
+    return all(isinstance(program.ops[place + 1], _ACCEPT) for place in places)
+
+
 def gated(pair: Pair) -> Pair:
     """The pair before its birth, its server waiting for the host's leave before it accepts.
 
@@ -207,7 +238,7 @@ def gated(pair: Pair) -> Pair:
     changed = []
     for pid, running in pair.server.programs:
         steps = list(running.program.steps)
-        places = [place for place, step in enumerate(steps) if isinstance(step, type(accept()))]
+        places = [place for place, step in enumerate(steps) if isinstance(step, _ACCEPT)]
         if not places:
             raise InputError("limits.server", "a server program without accept()", "one that accepts")
         steps.insert(places[0], GATE)

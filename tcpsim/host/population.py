@@ -24,7 +24,7 @@ from tcpsim.app.orders import takes_orders
 from tcpsim.errors import InputError
 from tcpsim.host.census import Census, Left
 from tcpsim.host.governor import Governor
-from tcpsim.host.limits import Limits, Restart, gated
+from tcpsim.host.limits import Limits, Restart, gated, with_backlog
 from tcpsim.host.lives import Lives, Luck
 from tcpsim.host.users import Users
 from tcpsim.pair import Pair
@@ -99,14 +99,16 @@ class _Run:
         self.births_us = array("q", plan.arrivals.times_us(plan.seed))
         last_us = self.births_us[-1] if self.births_us else 0
         end_us = last_us if plan.arrivals.for_us is None else plan.arrivals.for_us
-        kinds = [(weight, gated(pair) if plan.limits.gate else pair) for weight, pair in plan.kinds]
+        limits = with_backlog(plan.limits, plan.kinds[0][1])
+        kinds = [(weight, gated(pair) if limits.gate else pair) for weight, pair in plan.kinds]
         self.env = simpy.Environment()
         self.lives = Lives(kinds, len(self.births_us), plan.room)
         self.census = Census(self.lives.views, end_us + plan.settle_us)
         self.governor: Governor | None = None
-        if plan.limits != Limits() or plan.users is not None or plan.restarts:
+        self.census.limits = limits
+        if limits != Limits() or plan.users is not None or plan.restarts:
             run = self.env, self.lives, self.census
-            self.governor = Governor(plan.limits, *run, plan.kinds[0][1], plan.restarts)
+            self.governor = Governor(limits, *run, plan.kinds[0][1], plan.restarts)
         self.users = plan.users
 
     def run(self, progress: Progress | None) -> Census:

@@ -87,7 +87,8 @@ def _pages(held: Held, machine: Machine) -> int:
     """Of the queues of one socket, its segments of full size."""
     stack = machine.system.end.stack
     segments = -(-held.readable // stack.mss) + -(-held.unacked // stack.mss)
-    if held.holder is Holder.OWNED and held.state in _FIN_QUEUED and not _has_read_zero(machine):
+    unread = held.holder is Holder.QUEUE or (held.holder is Holder.OWNED and not _has_read_zero(machine))
+    if unread and held.state in _FIN_QUEUED:
         segments += 1
     if held.holder is not Holder.REQUEST and held.state in _CONTROL_OUTSTANDING:
         segments += 1
@@ -127,7 +128,7 @@ class Usage(NamedTuple):
     descriptors: int
     ports: int
     workers: int
-    backlog: int  # connections in the accept queue
+    backlog: int  # connections in the accept queue, one that was reset there included if that is seen
     orphans: int
     minis: int
     bytes: int
@@ -141,7 +142,10 @@ def usage(seen: View, side: Side) -> Usage:
         descriptors=sum(socket.fd for socket in held),
         ports=sum(socket.state is not State.CLOSED for socket in held),
         workers=int(side == "server" and seen.work is Work.BUSY),
-        backlog=int(side == "server" and seen.work is Work.WANTED),
+        backlog=max(
+            sum(socket.holder is Holder.QUEUE for socket in held),
+            int(side == "server" and seen.work is Work.WANTED),
+        ),
         orphans=sum(socket.holder is Holder.ORPHAN for socket in held),
         minis=sum(socket.holder is Holder.MINI for socket in held),
         bytes=sum(socket.bytes for socket in held),

@@ -260,9 +260,19 @@ def _left_embryo(end: End, number: int, t: Tcb) -> dict[int, Listener]:
 # From the program
 
 
+def granted(stack: Stack, backlog: int) -> int:
+    """The backlog that listen() sets: at most the system's (Linux __sys_listen, BSD solisten_proto).
+
+    Both read a negative one as the largest.
+    """
+    most = stack.somaxconn
+    return backlog if most is None or 0 <= backlog <= most else most
+
+
 def listen(end: End, port: int, backlog: int, options: SocketOptions = NO_CHOICES) -> tuple[End, int]:
     """A passive OPEN; returns the listener's number. Whether the port is free is the caller's business."""
     number = end.next_id
+    backlog = granted(end.stack, backlog)
     listeners = {**end.listeners, number: Listener(port, backlog, options)}
     return End(end.stack, end.iss, end.ts_offset, end.sockets, listeners, number + 1), number
 

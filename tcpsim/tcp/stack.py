@@ -38,12 +38,12 @@ class Memory(NamedTuple):
     head: int = 0
 
     def of(self, holder: Holder) -> int:
-        """Bytes for a socket held by `holder`.
+        """Bytes for a socket held by `holder`; one in an accept queue costs what an orphan does.
 
         >>> Memory(4800, 4000, 256, 320).of(Holder.MINI)
         256
         """
-        return self[holder]
+        return self.orphan if holder is Holder.QUEUE else self[holder]
 
     def pages(self, octets: int, segments: int) -> int:
         """Pages for what a socket has queued, both ways together.
@@ -73,6 +73,7 @@ class Stack:
     syn_loss_cuts_cwnd_after: int  # more SYN or SYN-ACK retransmissions than this: IW is 1 (RFC 6298 note)
     syn_loss_proved: bool  # only after a timeout, and no timestamp tells that the first SYN came (Linux)
     syn_backlog: int  # embryonic connections per listener
+    somaxconn: int | None  # the most that listen() grants: a larger or a negative backlog is cut to it
     embryo_checks: str  # SYN-RECEIVED: "full" (RFC), "request" (Linux), "syncache" (FreeBSD)
     accept_queue_percent: int  # of the backlog: an accept queue that is longer is full
     syn_meets_full_queue: str  # a SYN while the accept queue is full: "drop" it, or "answer" it

@@ -44,17 +44,19 @@ class State(IntEnum):
 
 
 class Holder(IntEnum):
-    """Who pays for a socket: the four cost classes of a host.
+    """Who pays for a socket: the cost classes of a host.
 
     OWNED: a descriptor refers to it. ORPHAN: a full socket that no application holds any more.
     MINI: a reduced record (Linux ``tcp_timewait_sock``, FreeBSD ``tcptw``). REQUEST: an embryonic
-    connection of a listener (Linux ``request_sock``, BSD syncache).
+    connection of a listener (Linux ``request_sock``, BSD syncache). QUEUE: a complete connection in a
+    listener's accept queue, a full socket that no application holds yet.
     """
 
     OWNED = 0
     ORPHAN = 1
     MINI = 2
     REQUEST = 3
+    QUEUE = 4
 
     def __str__(self) -> str:
         return self._name_.lower()

@@ -294,9 +294,11 @@ class Tcb:
         """Who pays for this socket."""
         if self.mini:
             return Holder.MINI
-        if self.parent and self.state is SYN_RECEIVED and not self.orphaned:
+        if self.orphaned:
+            return Holder.ORPHAN
+        if self.parent and self.state is SYN_RECEIVED:
             return Holder.REQUEST if stack.requests else Holder.OWNED
-        return Holder.ORPHAN if self.orphaned else Holder.OWNED
+        return Holder.OWNED if self.accepted else Holder.QUEUE
 
     def told_mss(self, stack: Stack) -> int:
         """What TCP_MAXSEG returns; before the peer's SYN told, the default (RFC 9293 MUST-15)."""

@@ -9,13 +9,14 @@ import pytest
 from tcpsim.app import accept, close, connect, ignore, listen, receive, receive_to_eof, send, wait
 from tcpsim.app.program import Program
 from tcpsim.errors import InputError
+from tcpsim.host.census import Census
 from tcpsim.host.limits import HostLimits, Limits
 from tcpsim.host.population import Arrivals
 from tcpsim.measure.leaks import leaked_connections, leaks
 from tcpsim.measure.table import first_met, over_time, peaks, used
 from tcpsim.pair import Pair, new_pair
 from tcpsim.path import make_path
-from tcpsim.tcp.stack import stack
+from tcpsim.tcp.stack import Stack, stack
 from tests.host.worlds import MINUTE, run, web
 
 LINUX = stack("linux")
@@ -219,11 +220,54 @@ def test_a_queue_that_stays_full_ends_connections() -> None:
         limits=limits,
     )
     last = [row for row in over_time(census, every_us=census.horizon_us).rows() if row["t_s"] > 0]
-    held = {(row["side"], row["state"]): row["count"] for row in last if row["count"]}
-    assert held[("server", "ESTABLISHED")] == 2
-    assert held.keys() == {("server", "ESTABLISHED"), ("client", "ESTABLISHED")}
-    assert held[("client", "ESTABLISHED")] == 2
+    held = {(row["side"], row["state"], row["holder"]): row["count"] for row in last if row["count"]}
+    assert held == {
+        ("client", "ESTABLISHED", "owned"): 2,
+        ("server", "ESTABLISHED", "owned"): 1,
+        ("server", "ESTABLISHED", "queue"): 1,  # nobody's: no descriptor refers to it
+    }
     assert census.refused == {"server backlog": 4}
+
+
+UNASKED = Limits()
+
+
+def queued(server: Program, limits: Limits = UNASKED, stack_server: Stack = LINUX) -> Census:
+    """A hundred connections in ten seconds to a server that leaves them in its accept queue."""
+    client = Program([connect(), send(10), ignore()])
+    pair = new_pair(client, server, LINUX, stack_server, make_path(10_000))
+    return run(pair, Arrivals(10, connections=100, poisson=False), settle_us=10 * MINUTE, limits=limits)
+
+
+def test_the_accept_queue_is_as_long_as_listen_was_granted() -> None:
+    """min(backlog, somaxconn), and one more fits; what is in it is held by nobody."""
+    deaf = [listen(backlog=7), ignore()]
+    census = queued(Program(deaf))
+    assert census.limits.server.backlog == 7
+    assert used(census, "server", "backlog")[1].max() == used(census, "server", "ports")[1].max() == 8
+    assert used(census, "server", "descriptors")[1].max() == 0
+    assert census.refused == {"server backlog": 92}
+    cut = queued(Program([listen(backlog=10_000), ignore()]), stack_server=LINUX.with_knobs({"somaxconn": 3}))
+    assert used(cut, "server", "backlog")[1].max() == 4
+    asked = queued(Program(deaf), Limits(HostLimits(backlog=20)))
+    assert used(asked, "server", "backlog")[1].max() == 21
+
+
+def test_a_queue_that_is_worked_off_takes_others() -> None:
+    """Each connection is accepted a second after it came: ten at most wait, if there is room for ten."""
+    late = Program([listen(backlog=2), wait("1s"), accept(), receive(10), close()])
+    census = queued(late)
+    assert used(census, "server", "backlog")[1].max() == 3
+    assert census.refused == {}, "all of them get in, with their SYN sent again"
+    wide = queued(Program([listen(), wait("1s"), accept(), receive(10), close()]))
+    assert used(wide, "server", "backlog")[1].max() == 10
+
+
+def test_a_server_that_accepts_at_once_has_nothing_in_its_queue() -> None:
+    census = queued(Program([listen(backlog=1), accept(), receive(10), ignore()]))
+    assert census.limits == UNASKED
+    assert used(census, "server", "backlog")[1].max() == 0
+    assert used(census, "server", "descriptors")[1].max() == 100
 
 
 @pytest.mark.parametrize(

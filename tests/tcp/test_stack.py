@@ -99,7 +99,7 @@ def test_an_unknown_stack() -> None:
 
 def test_memory_by_holder() -> None:
     memory = stack("linux").memory
-    assert [memory.of(holder) for holder in Holder] == [4900, 3000, 256, 320]
+    assert [memory.of(holder) for holder in Holder] == [4900, 3000, 256, 320, 3000]
 
 
 @pytest.mark.parametrize(

@@ -250,6 +250,6 @@ def _stay(end: End, sid: int, now_us: int) -> Stay:
     if tcb is None or tcb.state is State.CLOSED:
         return Stay(now_us, State.CLOSED, Holder.OWNED)
     holder = tcb.holder(end.stack)
-    if holder is Holder.OWNED and not tcb.accepted:
+    if holder is Holder.QUEUE:
         holder = Holder.ORPHAN
     return Stay(now_us, tcb.state, holder)

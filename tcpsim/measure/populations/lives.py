@@ -248,4 +248,4 @@ def _word(sockets: tuple[Held, ...]) -> str:
         return f"{word}/ms"
     if held.holder is Holder.ORPHAN:
         return f"{word}/o"
-    return f"{word}/q" if held.state is State.ESTABLISHED and not held.fd else word
+    return f"{word}/q" if held.state is State.ESTABLISHED and held.holder is Holder.QUEUE else word

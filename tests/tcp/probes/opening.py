@@ -218,6 +218,43 @@ def too_many_embryos_of_freebsd(s: Stack) -> None:
     assert embryos(s, 130) == 128
 
 
+def accepted(s: Stack, backlog: int, most: int) -> int:
+    """How many of `most` connections a listener takes that nobody accepts, with room for their SYNs."""
+    line = Line(s, s)
+    line.listen(backlog)
+    line.cut()
+    return sum(complete(line, port) for port in range(2_000, 2_000 + most))
+
+
+def complete(line: Line, port: int) -> bool:
+    """A handshake with the server; whether its SYN was answered."""
+    answers = line.inject(SERVER, knock(port))
+    if flags_of(answers) == "SA":
+        line.inject(SERVER, third_ack(answers[0]))
+    return flags_of(answers) == "SA"
+
+
+@probe("linux", "somaxconn")
+def the_largest_backlog(s: Stack) -> None:
+    """ip-sysctl.rst somaxconn 4096: as `ss` shows it, Send-Q of a listener that asked for more, or for -1."""
+    for asked, granted in ((100_000, 4_096), (-1, 4_096), (4_000, 4_000)):
+        line = Line(s, s)
+        line.listen(asked)
+        assert line.ends[SERVER].listeners[line.listener].backlog == granted
+
+
+@probe("freebsd", "somaxconn")
+def the_largest_backlog_of_freebsd(s: Stack) -> None:
+    """kern.ipc.soacceptqueue 128."""
+    assert accepted(s, 1_000, 131) == 129
+
+
+@probe("rfc9293", "somaxconn")
+def the_rfc_has_no_largest_backlog(s: Stack) -> None:
+    """RFC 9293 knows of no accept queue; here it is as long as the program asked."""
+    assert accepted(s, 200, 203) == 201
+
+
 @probe("linux", "accept_overflow")
 def the_last_ack_meets_a_full_queue(s: Stack) -> None:
     """ip-sysctl.rst tcp_abort_on_overflow 0: the ACK is ignored, and the SYN,ACK is sent again."""
