@@ -19,21 +19,27 @@ from tcpsim.catalogue import (
     Played,
     Scenario,
     Setting,
+    Tried,
     Verdict,
     about_reads,
     changes,
+    concerned,
     cured,
     cured_us,
+    descriptors,
     fixes,
+    judge,
     merged,
     play,
     sockets_in_words,
+    takes,
 )
 from tcpsim.draw.clock import clock, length
 from tcpsim.draw.ladder import WIDTH
 from tcpsim.draw.words import reads_in_words
 from tcpsim.errors import InputError
 from tcpsim.pair import SIDES
+from tcpsim.tcp.state import State
 from tcpsim.units import format_duration, parse_duration
 
 if TYPE_CHECKING:
@@ -45,11 +51,15 @@ _ALL = "all of them"
 
 
 class Column(NamedTuple):
-    """One run: what was changed, and what came of it; `played` is None where the fixes exclude each other."""
+    """One run: what was changed, and what came of it; `played` is None where the fixes exclude each other.
+
+    `tried` is the judgement on the fix; None for the run without any.
+    """
 
     title: str
     played: Played | None
     why_not: str = ""
+    tried: Tried | None = None
 
 
 def with_fix(words: str, make: Callable[[], Built]) -> Built:
@@ -97,22 +107,25 @@ def compare(
         found = f"none, and {story.name} names none"
         raise InputError("fix", found, ", ".join(each.name for each in fixes()))
     alone = [(words, changes([words], "fix")) for words in tried]
-    runs = [Column("as it is", play(story, seed, **base))]
-    runs += [
-        Column(words, with_fix(words, partial(play, story, seed, **merged(base, fixed))))
-        for words, fixed in alone
-    ]
+    before = play(story, seed, **base)
+    runs = [Column("as it is", before)]
+    for words, fixed in alone:
+        after = with_fix(words, partial(play, story, seed, **merged(base, fixed)))
+        runs.append(Column(words, after, tried=judge(story, words, before, after)))
     if len(wanted) > 1:
-        runs.append(_together(story, seed, base, wanted))
+        runs.append(_together(story, seed, base, wanted, before))
     return Comparison(story, seed, tuple(runs))
 
 
-def _together(story: Scenario, seed: int, base: Mapping[str, Any], wanted: tuple[str, ...]) -> Column:
+def _together(
+    story: Scenario, seed: int, base: Mapping[str, Any], wanted: tuple[str, ...], before: Played
+) -> Column:
     try:
         fixed = changes(wanted, "fix")
     except InputError as error:
         return Column(_ALL, None, f"not possible: {error.found}")
-    return Column(_ALL, play(story, seed, **merged(base, fixed)))
+    after = play(story, seed, **merged(base, fixed))
+    return Column(_ALL, after, tried=judge(story, _ALL, before, after))
 
 
 class Comparison(Result):
@@ -132,7 +145,19 @@ class Comparison(Result):
         first, others = self.runs[0], self.runs[1:]
         for start in range(0, len(others), _BESIDE):
             blocks.append("\n".join(self._block([first, *others[start : start + _BESIDE]])))
+        if notes := self._notes():
+            blocks.append("\n".join(notes))
         return "\n\n".join(blocks) + "\n"
+
+    def _notes(self) -> list[str]:
+        """What a fix takes beyond the one time that it names."""
+        found = []
+        for run in self.runs:
+            if run.tried is not None and run.played is not None and run.title != _ALL:
+                side = (self.scenario.concerns or "server") if run.title[:6] not in SIDES else run.title[:6]
+                stack = getattr(run.played.begun, side).system.end.stack
+                found += [f"{run.title}: {words}" for words in [takes(run.title, stack)] if words]
+        return found
 
     def _block(self, runs: Sequence[Column]) -> list[str]:
         width = (WIDTH - _LABEL) // len(runs) - 2
@@ -146,7 +171,10 @@ class Comparison(Result):
     def _table(self) -> Table:
         from tcpsim.measure.results import Table
 
-        rows = [row | {"reads": reads_in_words(row["reads"])} for row in self.to_dict()["runs"]]
+        rows = [
+            row | {"reads": reads_in_words(row["reads"]), "why": "; ".join(row["why"])}
+            for row in self.to_dict()["runs"]
+        ]
         return Table.of_rows(rows)
 
     def to_dict(self) -> dict[str, Any]:
@@ -162,8 +190,12 @@ class Comparison(Result):
                     "settled_us": run.played.settled_us,
                     "reads": list(run.played.reads),
                     "rst": run.played.rst,
+                    "requests_lost": sum(each.lost for each in run.played.requests),
                     "cured": cured(self.scenario, run.played),
                     "cured_us": cured_us(self.scenario, run.played),
+                    "descriptors": descriptors(self.scenario, run.played),
+                    "effect": None if run.tried is None else run.tried.effect,
+                    "why": [] if run.tried is None else list(run.tried.why),
                 }
                 for run in self.runs
                 if run.played is not None
@@ -186,7 +218,7 @@ def _row(label: str, cells: Sequence[str], width: int) -> list[str]:
 def _cells(story: Scenario, run: Column) -> dict[str, str]:
     if run.played is None:
         return {"verdict": run.why_not}
-    played = run.played
+    played, who = run.played, story.concerns or "all"
     return {
         "verdict": str(played.ended.verdict),
         "client": sockets_in_words(played.ended.client),
@@ -194,13 +226,29 @@ def _cells(story: Scenario, run: Column) -> dict[str, str]:
         "last change": clock(played.settled_us),
         "client reads": reads_in_words(played.reads),
         "RST": str(played.resets or "none"),
-        "read, free" if about_reads(story) else f"{story.concerns or 'all'} free": _free(story, played),
+        "requests lost": f"{sum(each.lost for each in played.requests)} of {len(played.requests)}",
+        f"{who} over": _over(story, played),
+        "read, free" if about_reads(story) else f"{who} free": _free(story, played),
+        "effect": "" if run.tried is None else run.tried.in_words(),
     }
 
 
+def _over(story: Scenario, played: Played) -> str:
+    """Since when no connection is left on the host concerned; while something goes on, only: not yet."""
+    sides = concerned(story)
+    if all(each.state is State.CLOSED for side in sides for each in getattr(played.ended, side)):
+        return f"after {clock(played.settled_on_us(*sides))}"
+    return _not_yet(story, played)
+
+
 def _free(story: Scenario, played: Played) -> str:
-    """Since when, or not; while something still goes on, only that it has not been so yet."""
+    """The same of what it holds: a dead socket that still has a descriptor is over, and its host not free."""
+    left = descriptors(story, played)
+    if left:
+        return f"no: {left} dead socket{'s' if left > 1 else ''} with a descriptor"
     since_us = cured_us(story, played)
-    if since_us is not None:
-        return f"after {clock(since_us)}"
+    return _not_yet(story, played) if since_us is None else f"after {clock(since_us)}"
+
+
+def _not_yet(story: Scenario, played: Played) -> str:
     return f"not in {length(story.horizon_us)}" if played.ended.verdict is Verdict.RUNNING else "no"

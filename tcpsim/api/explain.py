@@ -5,6 +5,7 @@ Owns: the function, and its result as a page and as JSON. Refuses to know: the s
 
 from __future__ import annotations
 
+from functools import cached_property
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,20 @@ from tcpsim.api.lists import scenario_record
 from tcpsim.api.result import Pictured
 from tcpsim.api.run import run
 from tcpsim.api.settings import Named, chosen, spelled
-from tcpsim.catalogue import Contrast, Played, Scenario, Symptom, Verdict, fix, play, symptoms
+from tcpsim.catalogue import (
+    Contrast,
+    Played,
+    Scenario,
+    Symptom,
+    Tried,
+    Verdict,
+    descriptors,
+    fix,
+    play,
+    symptoms,
+    takes,
+    try_fix,
+)
 from tcpsim.catalogue.claims import Claim, claims_of
 from tcpsim.draw.clock import clock
 from tcpsim.draw.ladder import WIDTH, ladder
@@ -66,8 +80,7 @@ class Explanation(Pictured):
             verdict_text(self.played).rstrip(),
             *_listed("Where it comes from", [_claim_lines(claim) for claim in claims_of(story.name)]),
             *_listed("Changed a little", [_contrast_lines(story, each) for each in story.contrasts]),
-            *_listed(_helps(story), [_fix_lines(words) for words in story.cures]),
-            *_listed("What does not help", [_fix_lines(words) for words in story.in_vain]),
+            *self._tried_lines(),
             self._invitation(),
         ]
         return "\n\n".join(parts) + "\n"
@@ -99,7 +112,44 @@ class Explanation(Pictured):
             }
             for each in self.scenario.contrasts
         ]
-        return {**scenario_record(self.scenario), "claims": claims, "contrasts": contrasts}
+        tried = [
+            {"fix": each.words, "helps": each.helps, "effect": each.effect, "why": list(each.why)}
+            for each in self.tried
+        ]
+        return {**scenario_record(self.scenario), "claims": claims, "contrasts": contrasts, "tried": tried}
+
+    @cached_property
+    def tried(self) -> tuple[Tried, ...]:
+        """What each fix that the scenario names made of the run, its cures first."""
+        named = (*self.scenario.cures, *self.scenario.in_vain)
+        return tuple(try_fix(self.scenario, words, self.played) for words in named)
+
+    def _tried_lines(self) -> list[str]:
+        """What helps and what does not, by what the runs say, whatever the scenario says."""
+        cures = len(self.scenario.cures)
+        named, vain = self.tried[:cures], self.tried[cures:]
+        groups = (
+            (_helps(self.scenario), [each for each in named if each.helps], False),
+            ("Named as a cure, and no help in this run", [each for each in named if not each.helps], True),
+            ("Named as no help, and helps in this run", [each for each in vain if each.helps], True),
+            ("What does not help", [each for each in vain if not each.helps], False),
+        )
+        return [
+            line
+            for title, tried, surprising in groups
+            for line in _listed(title, [self._fix_lines(each, surprising) for each in tried])
+        ]
+
+    def _fix_lines(self, each: Tried, surprising: bool) -> list[str]:
+        """A fix, who makes it, what it takes, and what came of it where that is a surprise or worse."""
+        found = fix(each.words)
+        side = self.scenario.concerns or "server"
+        stack = getattr((each.played or self.played).begun, side).system.end.stack
+        told = [f"{found.who} {found.does} [{found.applies_to}]", takes(each.words, stack)]
+        left = 0 if each.played is None else descriptors(self.scenario, each.played)
+        told += ["the connection is over; a dead socket keeps its descriptor"] if each.helps and left else []
+        told += [each.in_words()] if surprising or each.worse or each.played is None else []
+        return [f"  {each.words}", *(line for words in told if words for line in _under(words))]
 
     def _short_ladder(self) -> list[str]:
         """The ladder without the calls that prepare sockets, and without its middle if it is long."""
@@ -151,11 +201,6 @@ def _contrast_lines(story: Scenario, contrast: Contrast) -> list[str]:
 
 def _seen_lines(symptom: Symptom) -> list[str]:
     return wrap(symptom.describe(), WIDTH, initial_indent="  ", subsequent_indent="      ")
-
-
-def _fix_lines(words: str) -> list[str]:
-    found = fix(words)
-    return [f"  {words}", *_under(f"{found.who} {found.does} [{found.applies_to}]")]
 
 
 def _under(text: str) -> list[str]:

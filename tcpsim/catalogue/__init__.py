@@ -4,12 +4,22 @@ from tcpsim.catalogue.as_toml import as_toml
 from tcpsim.catalogue.files import parse_scenario
 from tcpsim.catalogue.fix_list import Fix
 from tcpsim.catalogue.fixes import changes, fix, fixes
-from tcpsim.catalogue.play import Played, about_reads, cured, cured_us, play, surprises
+from tcpsim.catalogue.play import (
+    Played,
+    about_reads,
+    concerned,
+    cured,
+    cured_us,
+    descriptors,
+    play,
+    surprises,
+)
 from tcpsim.catalogue.requests import Request, requests
 from tcpsim.catalogue.run import Ended, Verdict, ended, run, sockets_in_words
 from tcpsim.catalogue.scenario import Contrast, Expect, Scenario, Setting, build, merged
 from tcpsim.catalogue.symptoms import Symptom, matching, own_symptoms, scenarios, symptoms
 from tcpsim.catalogue.themes import scenario
+from tcpsim.catalogue.trial import Tried, judge, takes, try_fix
 
 __all__ = [
     "Contrast",
@@ -21,16 +31,20 @@ __all__ = [
     "Scenario",
     "Setting",
     "Symptom",
+    "Tried",
     "Verdict",
     "about_reads",
     "as_toml",
     "build",
     "changes",
+    "concerned",
     "cured",
     "cured_us",
+    "descriptors",
     "ended",
     "fix",
     "fixes",
+    "judge",
     "matching",
     "merged",
     "own_symptoms",
@@ -43,4 +57,6 @@ __all__ = [
     "sockets_in_words",
     "surprises",
     "symptoms",
+    "takes",
+    "try_fix",
 ]

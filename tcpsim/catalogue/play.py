@@ -118,12 +118,12 @@ def cured(scenario: Scenario, played: Played) -> bool:
 
 def cured_us(scenario: Scenario, played: Played) -> int | None:
     """Since when the host concerned holds no connection; None if it does."""
-    return played.settled_on_us(*_concerned(scenario)) if _free(scenario, played) else None
+    return played.settled_on_us(*concerned(scenario)) if _free(scenario, played) else None
 
 
 def _free(scenario: Scenario, played: Played) -> bool:
     """Where a descriptor is the story, no descriptor is left either; where a failed read is, none fails."""
-    held = [socket for side in _concerned(scenario) for socket in getattr(played.ended, side)]
+    held = [socket for side in concerned(scenario) for socket in getattr(played.ended, side)]
     if _about_descriptors(scenario):
         return not held
     fails = any(isinstance(read, str) for read in played.reads)
@@ -134,7 +134,14 @@ def _about_descriptors(scenario: Scenario) -> bool:
     return scenario.expect is not None and ONLY_FD in (scenario.expect.client, scenario.expect.server)
 
 
-def _concerned(scenario: Scenario) -> tuple[Side, ...]:
+def descriptors(scenario: Scenario, played: Played) -> int:
+    """Dead sockets of the host concerned that a program still holds by a descriptor."""
+    held = [socket for side in concerned(scenario) for socket in getattr(played.ended, side)]
+    return sum(socket.fd and socket.state is State.CLOSED for socket in held)
+
+
+def concerned(scenario: Scenario) -> tuple[Side, ...]:
+    """The hosts that the story is about."""
     return SIDES if scenario.concerns is None else (scenario.concerns,)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -68,20 +69,69 @@ def test_before_and_after_side_by_side(tcpsim: Tcpsim) -> None:
     assert rows["server free"] == free, "a probe that is answered goes on for ever"
 
 
+def rows_of(out: str) -> dict[str, list[str]]:
+    return {
+        line[:14].strip(): re.split(r" {2,}", line[14:].strip())
+        for line in out.splitlines()
+        if line[:1] != " "
+    }
+
+
 def test_free_is_the_side_concerned_and_waits_for_no_other(tcpsim: Tcpsim) -> None:
     asked = ("compare", "closewait-ignored-eof", "--fix", "client-closes", "--fix", "keepalive")
-    last = [tcpsim(*asked, *more)[1].splitlines()[-1] for more in ((), ("--horizon", "3h"))]
-    assert [re.split(r" {2,}", line)[2:4] for line in last] == [
-        ["after 110 ms", "not in 1 h"],
-        ["after 110 ms", "after 2h00m00s"],
-    ]
+    short, long = (rows_of(tcpsim(*asked, *more)[1]) for more in ((), ("--horizon", "3h")))
+    assert short["client free"][1:3] == short["client over"][1:3] == ["after 110 ms", "not in 1 h"]
+    assert long["client over"][1:3] == ["after 110 ms", "after 2h00m00s"]
+    assert long["client free"][1] == "after 110 ms"
+    assert long["client free"][2].startswith("no: 1 dead"), "a descriptor is the program's to close"
+    document = json.loads(tcpsim(*asked, "--horizon", "3h", "--json")[1])
+    assert [each["descriptors"] for each in document["runs"]] == [0, 0, 1, 0]
     document = json.loads(tcpsim(*asked, "--json")[1])
     assert [each["cured_us"] for each in document["runs"]] == [None, 110_000, None, 110_000]
 
 
-def test_where_a_read_fails_the_last_row_is_about_reads_too(tcpsim: Tcpsim) -> None:
-    last = tcpsim("compare", "post-without-authorisation")[1].splitlines()[-1]
-    assert re.split(r" {2,}", last) == ["read, free", "no", "after 1m00.230s"]
+def test_where_a_read_fails_the_row_is_about_reads_too(tcpsim: Tcpsim) -> None:
+    rows = rows_of(tcpsim("compare", "post-without-authorisation")[1])
+    assert rows["read, free"] == ["no", "after 1m00.230s"]
+    assert rows["requests lost"] == ["1 of 1", "0 of 1"]
+
+
+def test_a_fix_that_makes_it_worse_is_marked(tcpsim: Tcpsim) -> None:
+    waits = ("--client", "closes-first", "--server", "closes-on-eof")
+    _, out, _ = tcpsim("compare", "normal-close", *waits, "--fix", "client-closes", "--fix", "keepalive=30s")
+    effect = " ".join(out[out.index("effect") :].split())
+    assert "worse: the" in effect
+    assert "does not apply" in effect
+    assert effect.endswith(
+        "keepalive=30s: a peer that does not answer is given up after 30 s + 9 x 75 s = 705 s"
+    )
+    document = json.loads(tcpsim("compare", "normal-close", *waits, "--fix", "client-closes", "--json")[1])
+    assert [each["effect"] for each in document["runs"]] == [None, "worse"]
+    assert document["runs"][1]["why"][0] == "the client keeps ESTABLISHED for ever"
+
+
+def test_a_useless_cure_of_a_file_is_not_listed_as_help(tcpsim: Tcpsim, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text(
+        'horizon = "1h"\nconcerns = "client"\ncures = ["fin-timeout=30s", "client-closes", "backlog=3"]\n'
+        'in_vain = ["client-checks-sockets=2s"]\n[client]\nbehaviour = "never-closes"\n'
+        '[server]\nbehaviour = "responds-then-closes"\n'
+    )
+    _, out, _ = tcpsim("explain", str(mine))
+    helps, useless = out[out.index("What helps") :].split("Named as a cure, and no help in this run")
+    useless, surprising = useless.split("Named as no help, and helps in this run")
+    assert "client-closes" in helps
+    assert "fin-timeout=30s" in useless
+    assert "backlog=3" in useless
+    assert "does not apply" in useless
+    assert "client-checks-sockets=2s" in surprising
+    document = json.loads(tcpsim("explain", str(mine), "--json")[1])
+    assert {each["fix"]: each["helps"] for each in document["tried"]} == {
+        "fin-timeout=30s": False,
+        "client-closes": True,
+        "backlog=3": False,
+        "client-checks-sockets=2s": True,
+    }
 
 
 @pytest.mark.parametrize("name", [each.name for each in scenarios() if each.cures or each.in_vain])
