@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
+from tcpsim.api.notes import Noted, sample_of
 from tcpsim.api.result import Result
 from tcpsim.api.settings import Named, Settings, chosen, settings
 from tcpsim.api.ways import LOSSES, way_json, way_ladder, way_words
 from tcpsim.app.behaviour import unknown
-from tcpsim.catalogue import Scenario, Setting, build
+from tcpsim.catalogue import Sample, Scenario, Setting, build
 from tcpsim.errors import InputError
 from tcpsim.explore.anyorder import ROOM
 from tcpsim.explore.chain import LIMIT
@@ -84,7 +85,7 @@ def _properties(wanted: Sequence[str | Property]) -> tuple[Property, ...]:
     return tuple(each for each in PROPERTIES if not wanted or each.name in names) + own
 
 
-class Check(Result):
+class Check(Noted, Result):
     """What was found: `findings`, each a property, whether it holds, and the way to where it does not."""
 
     def __init__(
@@ -110,6 +111,9 @@ class Check(Result):
         """Every state was explored."""
         return self.checked.whole
 
+    def _sample(self) -> Sample:
+        return sample_of(self.scenario, self.changes, 1, self.scenario.horizon_us, many=True, kept=LOSSES)
+
     def headline(self) -> str:
         failed = [each.property.name for each in self.findings if not each.holds]
         words = f"{', '.join(failed)} fails" if failed else "every property holds"
@@ -129,7 +133,7 @@ class Check(Result):
                 f" {self.in_flight} under way at most;\ntimers and programs late. What takes a time is judged"
                 " by one history of each state."
             )
-        return "\n".join(lines) + "\n"
+        return "\n".join([*lines, *self._notes()]) + "\n"
 
     def _counterexample(self, each: Finding) -> list[str]:
         way = each.way
@@ -154,6 +158,7 @@ class Check(Result):
             "states": self.checked.chain.states,
             "whole": self.whole,
             "in_flight": self.in_flight,
+            **self._notes_record(),
             "properties": [_row(each) | {"way": each.way and way_json(each.way)} for each in self.findings],
         }
 

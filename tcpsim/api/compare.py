@@ -13,10 +13,12 @@ from itertools import zip_longest
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Unpack
 
+from tcpsim.api.notes import Noted, sample_of
 from tcpsim.api.result import Result
 from tcpsim.api.settings import Named, Settings, chosen, settings
 from tcpsim.catalogue import (
     Played,
+    Sample,
     Scenario,
     Setting,
     Tried,
@@ -114,7 +116,7 @@ def compare(
         runs.append(Column(words, after, tried=judge(story, words, before, after)))
     if len(wanted) > 1:
         runs.append(_together(story, seed, base, wanted, before))
-    return Comparison(story, seed, tuple(runs))
+    return Comparison(story, base, seed, tuple(runs))
 
 
 def _together(
@@ -128,13 +130,19 @@ def _together(
     return Column(_ALL, after, tried=judge(story, _ALL, before, after))
 
 
-class Comparison(Result):
+class Comparison(Noted, Result):
     """The runs, the one without a fix first."""
 
-    def __init__(self, scenario: Scenario, seed: int, runs: tuple[Column, ...]) -> None:
+    def __init__(
+        self, scenario: Scenario, changes: Mapping[str, Any], seed: int, runs: tuple[Column, ...]
+    ) -> None:
         self.scenario = scenario
+        self.changes = changes
         self.seed = seed
         self.runs = runs
+
+    def _sample(self) -> Sample:
+        return sample_of(self.scenario, self.changes, self.seed, self.scenario.horizon_us)
 
     def headline(self) -> str:
         told = [f"{run.title} {run.played.ended.verdict}" for run in self.runs if run.played is not None]
@@ -145,11 +153,11 @@ class Comparison(Result):
         first, others = self.runs[0], self.runs[1:]
         for start in range(0, len(others), _BESIDE):
             blocks.append("\n".join(self._block([first, *others[start : start + _BESIDE]])))
-        if notes := self._notes():
+        if notes := [*self._what_it_takes(), *self._notes()]:
             blocks.append("\n".join(notes))
         return "\n\n".join(blocks) + "\n"
 
-    def _notes(self) -> list[str]:
+    def _what_it_takes(self) -> list[str]:
         """What a fix takes beyond the one time that it names."""
         found = []
         for run in self.runs:
@@ -182,6 +190,7 @@ class Comparison(Result):
             "scenario": self.scenario.name,
             "seed": self.seed,
             "concerns": self.scenario.concerns,
+            **self._notes_record(),
             "runs": [
                 {
                     "fix": run.title,

@@ -11,6 +11,7 @@ from functools import cached_property
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Unpack
 
+from tcpsim.api.notes import Noted, sample_of
 from tcpsim.api.over_time import (
     Held,
     Times,
@@ -25,7 +26,7 @@ from tcpsim.api.over_time import (
 from tcpsim.api.result import Pictured
 from tcpsim.api.settings import Named, SettingsButLoss, chosen, settings
 from tcpsim.api.ways import way_json, way_ladder, way_words
-from tcpsim.catalogue import Scenario, Setting, build
+from tcpsim.catalogue import Sample, Scenario, Setting, build
 from tcpsim.draw.clock import length
 from tcpsim.draw.columns import columns
 from tcpsim.errors import InputError
@@ -133,7 +134,7 @@ def exact(
     return Exact(story, asked, rates, losses, until_us, found, moments, times)
 
 
-class Exact(Pictured):
+class Exact(Noted, Pictured):
     """Every end of one connection, with its probability at each loss rate. `print()` shows the tables.
 
     Arrays have one number for each of `loss`. `error` bounds what was not explored.
@@ -158,6 +159,10 @@ class Exact(Pictured):
         self._losses = losses
         self._moments = moments
         self._with_times = with_times
+
+    def _sample(self) -> Sample:
+        kept = ("loss_to_client", "loss_to_server")
+        return sample_of(self.scenario, self.changes, 1, self.scenario.horizon_us, many=True, kept=kept)
 
     @property
     def ends(self) -> tuple[End, ...]:
@@ -260,7 +265,7 @@ class Exact(Pictured):
             lines += [self.ladders()]
         lines += times_text(self.times(everywhere=False), self._heads)
         lines += held_text(self.held(everywhere=False), self.loss[self._one])
-        return "\n".join([*lines, self._last_line()]) + "\n"
+        return "\n".join([*lines, self._last_line(), *self._notes()]) + "\n"
 
     def _ends_lines(self) -> list[str]:
         rows = [["end", "client", "server", *self._heads]]
@@ -349,7 +354,7 @@ class Exact(Pictured):
                 for (side, state), us in self.answer.held_us.items()
             ],
         }
-        return document | times_json(self.times()) | held_json(self.held())
+        return document | self._notes_record() | times_json(self.times()) | held_json(self.held())
 
 
 def _percent(loss: float) -> str:

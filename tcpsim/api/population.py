@@ -12,10 +12,11 @@ from functools import cached_property
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Unpack
 
+from tcpsim.api.notes import Noted, sample_of
 from tcpsim.api.result import Pictured
 from tcpsim.api.settings import Named, Settings, chosen, settings
 from tcpsim.app import Program
-from tcpsim.catalogue import Scenario, Setting, build
+from tcpsim.catalogue import Sample, Scenario, Setting, build
 from tcpsim.draw.clock import length
 from tcpsim.draw.columns import columns
 from tcpsim.errors import InputError
@@ -107,7 +108,7 @@ def population(
     told = _told(changed) | (
         {"limit": [f"{name}={number}" for name, number in limits.items()]} if limits else {}
     )
-    return Population(story, told, plan, simulate(plan, progress), every_us)
+    return Population(story, told, changed, plan, simulate(plan, progress), every_us)
 
 
 def _told(changed: Mapping[str, Any]) -> dict[str, str | list[str]]:
@@ -148,18 +149,20 @@ def _limits(words: Limited, server: HostLimits) -> Limits:
     return Limits(server=server._replace(**found["server"]), client=client)
 
 
-class Population(Pictured):
+class Population(Noted, Pictured):
     """What a population's hosts held when. `print()` shows the table at the horizon."""
 
     def __init__(
         self,
         scenario: Scenario,
-        changes: Mapping[str, str | list[str]],
+        told: Mapping[str, str | list[str]],
+        changes: Mapping[str, Any],
         plan: Plan,
         census: Census,
         every_us: int,
     ) -> None:
         self.scenario = scenario
+        self.told = told
         self.changes = changes
         self.plan = plan
         self.census = census
@@ -174,6 +177,9 @@ class Population(Pictured):
     def leaked(self) -> int:
         """Connections that hold a socket which will not go away by itself."""
         return leaked_connections(self.census)
+
+    def _sample(self) -> Sample:
+        return sample_of(self.scenario, self.changes, self.plan.seed, self.census.horizon_us, many=True)
 
     def headline(self) -> str:
         words = f"{self.leaked:,} of {self.connections:,} connections hold a socket that will not go away"
@@ -211,7 +217,7 @@ class Population(Pictured):
             "rate_per_s": plan.arrivals.per_second,
             "for_us": plan.arrivals.for_us,
             "horizon_us": census.horizon_us,
-            "changed": self.changes,
+            "changed": self.told,
             "connections": census.connections,
             "leaked_connections": self.leaked,
             "sockets": sockets,
@@ -220,6 +226,7 @@ class Population(Pictured):
             "limits": limits,
             "first_met_us": self._first_met(limits),
             "crashed": None if census.crashed is None else f"{census.crashed.side} {census.crashed.resource}",
+            **self._notes_record(),
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -257,7 +264,7 @@ class Population(Pictured):
         if dead:
             lines[-1] += f",\nand {dead:,} dead sockets (CLOSED) hold a descriptor until a program closes it"
         lines += [_met(document, place, met_us) for place, met_us in document["first_met_us"].items()]
-        return "\n".join(lines) + "\n"
+        return "\n".join([*lines, *self._notes()]) + "\n"
 
     def figure(self) -> Figure:
         from tcpsim.draw.census_figure import census_figure
@@ -272,7 +279,7 @@ class Population(Pictured):
         arrivals = self.plan.arrivals
         words = f"{arrivals.per_second:g} connections/s for {length(arrivals.for_us or 0)}"
         series_of = {kind: [series[t_us] for t_us in at_us] for kind, series in counts.items()}
-        changed = f"with {_options(self.changes)}" if self.changes else ""
+        changed = f"with {_options(self.told)}" if self.told else ""
         subtitle = "\n".join(
             [
                 f"{self.scenario.name}: {words}, seed {self.plan.seed}",

@@ -11,10 +11,11 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from tcpsim.api.notes import Noted, sample_of
 from tcpsim.api.record import event_record, held_record
 from tcpsim.api.result import Pictured
 from tcpsim.api.settings import Named, Settings, chosen, horizon_us, settings, spelled
-from tcpsim.catalogue import Ended, Played, Scenario, Setting, Verdict, build, surprises
+from tcpsim.catalogue import Ended, Played, Sample, Scenario, Setting, Verdict, build, surprises
 from tcpsim.catalogue import run as run_pair
 from tcpsim.draw.ladder import ladder
 from tcpsim.draw.story import Story
@@ -65,7 +66,7 @@ def run(
     return Run(story, spelled(scenario), changed, seed, until_us, Played(pair, ended, tuple(events)))
 
 
-class Run(Pictured):
+class Run(Noted, Pictured):
     """One run: everything that happened, and how it ended. `print()` shows its ladder."""
 
     def __init__(
@@ -125,6 +126,14 @@ class Run(Pictured):
         titles = (f"client ({self.stacks['client']})", f"server ({self.stacks['server']})")
         return tell(self.events, titles, self.horizon_us if self.verdict is Verdict.RUNNING else None)
 
+    def _sample(self) -> Sample:
+        return sample_of(self.scenario, self.changes, self.seed, self.horizon_us)
+
+    @cached_property
+    def looked_at(self) -> list[Played]:
+        """The run itself."""
+        return [self.played]
+
     def headline(self) -> str:
         return f"{self.scenario.name}: {self.ended.describe()}"
 
@@ -133,8 +142,8 @@ class Run(Pictured):
         return ladder(self.story)
 
     def summary(self) -> str:
-        """The verdict, what each side holds, what was on the wire, and which requests were lost."""
-        return verdict_text(self.played)
+        """The verdict, what each side holds, what was on the wire, which requests were lost; notes."""
+        return verdict_text(self.played) + "".join(f"{line}\n" for line in self._notes())
 
     def text(self) -> str:
         return f"{self.scenario.name}: {self.scenario.title}\n\n{self.ladder()}\n{self.summary()}"
@@ -199,6 +208,7 @@ class Run(Pictured):
                 "lost": sum(each.lost for each in self.played.requests),
                 "cut_short": sum(each.cut_short for each in self.played.requests),
             },
+            **self._notes_record(),
             "events": [event_record(event) for event in self.events],
         }
 

@@ -4,6 +4,7 @@ from tcpsim.catalogue.as_toml import as_toml
 from tcpsim.catalogue.files import parse_scenario
 from tcpsim.catalogue.fix_list import Fix
 from tcpsim.catalogue.fixes import changes, fix, fixes
+from tcpsim.catalogue.idle import Idle, Sample, idle, unmatched
 from tcpsim.catalogue.play import (
     Played,
     about_reads,
@@ -26,8 +27,10 @@ __all__ = [
     "Ended",
     "Expect",
     "Fix",
+    "Idle",
     "Played",
     "Request",
+    "Sample",
     "Scenario",
     "Setting",
     "Symptom",
@@ -44,6 +47,7 @@ __all__ = [
     "ended",
     "fix",
     "fixes",
+    "idle",
     "judge",
     "matching",
     "merged",
@@ -59,4 +63,5 @@ __all__ = [
     "symptoms",
     "takes",
     "try_fix",
+    "unmatched",
 ]

@@ -16,7 +16,7 @@ from tcpsim.cli.options import (
     subcommand,
     whole,
 )
-from tcpsim.cli.show import print_json, print_text
+from tcpsim.cli.show import print_json, print_text, warn_of_drops
 from tcpsim.explore.anyorder import ROOM
 from tcpsim.explore.chain import LIMIT
 
@@ -72,6 +72,7 @@ def command(
     found = check(
         scenario, property, any_order=any_order, in_flight=in_flight, limit=limit, **setting(**changes)
     )
+    warn_of_drops(found)
     if as_json:
         print_json(found.to_dict())
     else:

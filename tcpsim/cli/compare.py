@@ -17,7 +17,7 @@ from tcpsim.cli.options import (
     setting_options,
     subcommand,
 )
-from tcpsim.cli.show import print_json, print_text
+from tcpsim.cli.show import print_json, print_text, warn_of_drops
 
 
 def _epilog() -> str:
@@ -53,6 +53,7 @@ def command(
 ) -> None:
     """Every fix is read before anything runs."""
     found = compare(scenario, fix, seed=seed, horizon=horizon, **setting(**changes))
+    warn_of_drops(found)
     if as_json:
         print_json(found.to_dict())
     else:

@@ -21,7 +21,7 @@ from tcpsim.cli.options import (
     subcommand,
 )
 from tcpsim.cli.progress import progress
-from tcpsim.cli.show import print_json, print_text
+from tcpsim.cli.show import print_json, print_text, warn_of_drops
 from tcpsim.errors import InputError
 
 
@@ -81,6 +81,7 @@ def command(
     for path in (csv, figure):
         if path is not None:
             found.save(path)
+    warn_of_drops(found)
     if as_json:
         print_json(found.to_dict())
     else:

@@ -20,7 +20,7 @@ from tcpsim.cli.options import (
     setting_options,
     subcommand,
 )
-from tcpsim.cli.show import print_json, print_text, warn_if_narrow
+from tcpsim.cli.show import print_json, print_text, warn_if_narrow, warn_of_drops
 from tcpsim.draw.ladder import WIDTH
 from tcpsim.errors import InputError
 from tcpsim.pair import SIDES, Side
@@ -66,6 +66,7 @@ def command(
     if out is not None:
         found.save(out)
     wrong = found.surprises if scenario.endswith(".toml") else None
+    warn_of_drops(found)
     if as_json:
         judged = {} if wrong is None else {"surprises": list(wrong)}
         print_json(found.to_dict() | judged)

@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from tcpsim.api.notes import Noted
 from tcpsim.tcp.state import State
 
 _STYLES = {
@@ -68,3 +69,10 @@ def _can_encode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def warn_of_drops(found: Noted) -> None:
+    """One line on stderr for each drop rule that matched nothing."""
+    where = "in this run" if len(found.looked_at) == 1 else f"in the {len(found.looked_at)} runs looked at"
+    for rule in found.unmatched:
+        click.echo(f"tcpsim: drop {rule!r} matched nothing {where}", err=True)

@@ -248,3 +248,42 @@ def test_a_narrow_terminal_gets_the_ladder_and_a_word(
 def test_no_word_of_columns_where_nobody_looks(tcpsim: Tcpsim, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     assert tcpsim("run", "normal-close")[2] == ""
+
+
+def test_a_drop_rule_that_matched_nothing_is_told_on_stderr(tcpsim: Tcpsim) -> None:
+    status, out, err = tcpsim("run", "normal-close", "--drop", "server FIN 7", "--drop", "server FIN 1")
+    assert (status, err) == (0, "tcpsim: drop 'server FIN 7' matched nothing in this run\n")
+    _, out, err = tcpsim(
+        "exact", "closewait-ignored-eof", "--drop", "server FIN 70", "--limit", "50", "--json"
+    )
+    assert err == "tcpsim: drop 'server FIN 70' matched nothing in the 25 runs looked at\n"
+    assert json.loads(out)["unmatched_drops"] == ["server FIN 70"]
+
+
+def test_a_knob_that_is_never_read_says_so(tcpsim: Tcpsim, run: Run) -> None:
+    asked = ("vanished-client", "--server", "closes-on-eof", "--set", "server.tcp_keepalive_time=30")
+    _, out, err = tcpsim("run", *asked, "--horizon", "3h")
+    note = " ".join(out[out.index("note") :].split())
+    assert (
+        "server.tcp_keepalive_time=30: never read in this run: no socket of the server has SO_KEEPALIVE"
+        in note
+    )
+    assert err == ""
+    [idle] = run(*asked, "--horizon", "3h")["idle"]
+    assert idle["setting"] == "server.tcp_keepalive_time=30"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("compare", "normal-close", "--fix", "pool-idle=1s"),
+        ("population", "normal-close", "--rate", "5", "--for", "5s"),
+        ("exact", "closewait-ignored-eof", "--loss", "0.1", "--limit", "50"),
+        ("check", "closewait-ignored-eof", "--property", "orphan-has-timer", "--limit", "50"),
+    ],
+)
+def test_every_command_that_takes_settings_says_so(tcpsim: Tcpsim, asked: tuple[str, ...]) -> None:
+    _, out, _ = tcpsim(*asked, "--set", "server.tcp_keepalive_time=30")
+    assert "no socket of the server has SO_KEEPALIVE" in " ".join(out.split())
+    _, out, _ = tcpsim(*asked, "--set", "server.tcp_keepalive_time=30", "--json")
+    assert [each["setting"] for each in json.loads(out)["idle"]] == ["server.tcp_keepalive_time=30"]
