@@ -6,6 +6,8 @@ it and exits with status 2; a library user catches it).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class InputError(ValueError):
     """Bad input: one line that says where, what was found and what is allowed.
@@ -19,3 +21,23 @@ class InputError(ValueError):
         self.where = where
         self.found = found
         self.allowed = allowed
+
+
+class Mistakes(InputError):
+    """All mistakes of one file: a line for each.
+
+    >>> print(Mistakes([InputError("a.loss", "2", "0 to 1"), InputError("a.delay", "x", "a time")]))
+    a.loss: found 2, allowed: 0 to 1
+    a.delay: found x, allowed: a time
+    """
+
+    def __init__(self, errors: Iterable[InputError]) -> None:
+        self.errors = tuple(one for each in errors for one in getattr(each, "errors", (each,)))
+        first = self.errors[0]
+        super().__init__(first.where, first.found, first.allowed)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.errors))
+
+    def __reduce__(self) -> tuple[type[Mistakes], tuple[tuple[InputError, ...]]]:
+        return type(self), (self.errors,)

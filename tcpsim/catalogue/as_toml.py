@@ -41,7 +41,8 @@ def as_toml(scenario: Scenario) -> str:
         lines += ["", "[middlebox.knobs]", *_lines(turned)] if turned else []
     if scenario.expect is not None:
         expect = {field.name: getattr(scenario.expect, field.name) for field in fields(Expect)}
-        expect["verdict"] = str(expect["verdict"])
+        if expect["verdict"] is not None:
+            expect["verdict"] = str(expect["verdict"])
         lines += ["", "[expect]", *_lines({key: value for key, value in expect.items() if value is not None})]
     return "\n".join(lines) + "\n"
 

@@ -25,17 +25,19 @@ what a behaviour, a knob or a rule means; their own parsers read them.
     verdict = "permanent"
     rst = false
 
-Only `horizon` and a behaviour on each side have to be there, and in `expect` the four that are shown.
+Only `horizon` and a behaviour on each side have to be there; `expect` judges what it names. All mistakes of
+a file are told at once, a line for each.
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 from tcpsim.app import find
-from tcpsim.app.behaviour import DELAY, Behaviour, Side, unknown
+from tcpsim.app.behaviour import DELAY, Behaviour, Kind, Side, unknown
 from tcpsim.catalogue.run import Verdict
 from tcpsim.catalogue.scenario import Expect, Scenario
 from tcpsim.catalogue.written import (
@@ -60,6 +62,7 @@ from tcpsim.path import middlebox, middleboxes, parse_distribution
 from tcpsim.path.middlebox import FIELDS, sources
 from tcpsim.tcp.stack import Stack, knob_names, names, stack
 
+T = TypeVar("T")
 _KINDS = {field.name: str(field.type) for field in fields(Stack) if field.name != "name"}
 
 
@@ -75,36 +78,41 @@ def parse_scenario(content: str, where: str, name: str) -> Scenario:
         raise InputError(where, str(error) or "tables too deep", "TOML") from None
     top = Table(document, f"{where}: ")
     sides = {side: top.take(side, _party(side)) for side in SIDES}
-    arguments = {f"{side}.{key}": value for side in SIDES for key, value in sides[side][2].items()}
-    knobs = {f"{side}.{key}": value for side in SIDES for key, value in sides[side][3].items()}
     box, turned = top.take("middlebox", _middlebox, ("none", {}))
-    knobs |= {f"middlebox.{key}": value for key, value in turned.items()}
     path = top.take("path", _path, {})
-    found = Scenario(
-        name=top.take("name", text, name),
-        theme=top.take("theme", text, "yours"),
-        title=top.take("title", text, name),
-        story=top.take("story", text, ""),
-        watch=top.take("watch", text, ""),
+    words: dict[str, Any] = {
+        "name": top.take("name", text, name),
+        "theme": top.take("theme", text, "yours"),
+        "title": top.take("title", text, name),
+        "story": top.take("story", text, ""),
+        "watch": top.take("watch", text, ""),
+    }
+    expect = top.take("expect", _expect, None)
+    horizon = top.take("horizon", time)
+    about: dict[str, Any] = {
+        "concerns": top.take("concerns", one_of(*SIDES), None),
+        "cures": top.take("cures", list_of(a_fix), ()),
+        "in_vain": top.take("in_vain", list_of(a_fix), ()),
+        "question": top.take("question", text, ""),
+        "source": top.take("source", text, ""),
+        "within": top.take("within", time, None),
+    }
+    top.done()
+    knobs = {f"{side}.{key}": value for side in SIDES for key, value in sides[side][3].items()}
+    return Scenario(
+        **words,
         client=sides["client"][0],
         server=sides["server"][0],
-        expect=top.take("expect", _expect, None),
-        horizon=top.take("horizon", time),
-        arguments=arguments,
-        knobs=knobs,
+        expect=expect,
+        horizon=horizon,
+        arguments={f"{side}.{key}": value for side in SIDES for key, value in sides[side][2].items()},
+        knobs=knobs | {f"middlebox.{key}": value for key, value in turned.items()},
         middlebox=box,
         stack_client=sides["client"][1],
         stack_server=sides["server"][1],
-        concerns=top.take("concerns", one_of(*SIDES), None),
-        cures=top.take("cures", list_of(a_fix), ()),
-        in_vain=top.take("in_vain", list_of(a_fix), ()),
-        question=top.take("question", text, ""),
-        source=top.take("source", text, ""),
-        within=top.take("within", time, None),
+        **about,
         **path,
     )
-    top.done()
-    return found
 
 
 def _party(side: Side) -> Reader[tuple[str, str, dict[str, Any], dict[str, Any]]]:
@@ -114,12 +122,17 @@ def _party(side: Side) -> Reader[tuple[str, str, dict[str, Any], dict[str, Any]]
         table = Table(value, where)
         behaviour = table.take("behaviour", lambda name, at: at_field(at, lambda: find(side, text(name, at))))
         profile = table.take("stack", one_of(*names()), "linux")
-        arguments = table.take("arguments", lambda given, at: _arguments(behaviour, given, at), {})
-        knobs = table.take("knobs", lambda given, at: _knobs(profile, given, at), {})
+        arguments = table.take("arguments", _with(behaviour, _arguments), {})
+        knobs = table.take("knobs", _with(profile, _knobs), {})
         table.done()
         return behaviour.name, profile, arguments, knobs
 
     return read
+
+
+def _with(owner: T | None, read: Callable[[T, Any, str], dict[str, Any]]) -> Reader[dict[str, Any]]:
+    """What reads the values of an owner; of one that is a mistake nothing can be said."""
+    return lambda given, at: {} if owner is None else read(owner, given, at)
 
 
 def _arguments(behaviour: Behaviour, value: Any, where: str) -> dict[str, Any]:
@@ -129,13 +142,7 @@ def _arguments(behaviour: Behaviour, value: Any, where: str) -> dict[str, Any]:
         if parameter.name in table.left:
             value = table.take(parameter.name, lambda one, at: one)
             at = table.path(parameter.name)
-            if parameter.kind is DELAY and isinstance(value, str) and "(" in value:
-                parse_distribution(value, at)
-            else:
-                scalar(value, at, parameter.kind.allowed)
-                if parameter.kind.unit == "time" and not isinstance(value, str):
-                    raise InputError(at, repr(value), parameter.kind.allowed)
-                parameter.kind.read(value, at)
+            table.tried(lambda one=value, kind=parameter.kind, at=at: _argument(one, kind, at))  # type: ignore[misc]
             given[parameter.name] = value
         else:
             table.known.append(parameter.name)
@@ -143,18 +150,35 @@ def _arguments(behaviour: Behaviour, value: Any, where: str) -> dict[str, Any]:
     return given
 
 
+def _argument(value: Any, kind: Kind, where: str) -> None:
+    """One argument of a behaviour, which its kind takes."""
+    if kind is DELAY and isinstance(value, str) and "(" in value:
+        parse_distribution(value, where)
+        return
+    scalar(value, where, kind.allowed)
+    if kind.unit == "time" and not isinstance(value, str):
+        raise InputError(where, repr(value), kind.allowed)
+    kind.read(value, where)
+
+
 def _knobs(profile: str, value: Any, where: str) -> dict[str, Any]:
     table = Table(value, where)
-    for knob, setting in table.left.items():
-        at = table.path(knob)
-        own = knob_names(profile).get(knob)
-        turned = [each.field for each in own] if own else [knob]
-        if turned[0] not in _KINDS:
-            raise unknown(at, knob, [*knob_names(profile), *_KINDS])
-        for field in turned:
-            _knob(field, setting, at, bool(own))
-        at_field(at, lambda knob=knob, setting=setting: stack(profile).with_knobs({knob: setting}))  # type: ignore[misc]
-    return dict(table.left)
+    knobs, table.left = table.left, {}
+    for knob, setting in knobs.items():
+        table.tried(lambda knob=knob, setting=setting: _turned(profile, knob, setting, table.path(knob)))  # type: ignore[misc]
+    table.done()
+    return knobs
+
+
+def _turned(profile: str, knob: str, setting: Any, at: str) -> None:
+    """One knob of a stack, which takes that value."""
+    own = knob_names(profile).get(knob)
+    turned = [each.field for each in own] if own else [knob]
+    if turned[0] not in _KINDS:
+        raise unknown(at, knob, [*knob_names(profile), *_KINDS])
+    for field in turned:
+        _knob(field, setting, at, bool(own))
+    at_field(at, lambda: stack(profile).with_knobs({knob: setting}))
 
 
 def _knob(field: str, value: Any, where: str, own: bool) -> None:
@@ -177,7 +201,7 @@ def _middlebox(value: Any, where: str) -> tuple[str, dict[str, Any]]:
     """The box: its profile, and knobs of it."""
     table = Table(value, where)
     kind = table.take("kind", one_of(*middleboxes()))
-    knobs = table.take("knobs", lambda given, at: _box_knobs(kind, given, at), {})
+    knobs = table.take("knobs", _with(kind, _box_knobs), {})
     table.done()
     return kind, knobs
 
@@ -212,11 +236,12 @@ def _path(value: Any, where: str) -> dict[str, Any]:
 def _expect(value: Any, where: str) -> Expect:
     table = Table(value, where)
     verdict = one_of(*(str(each) for each in Verdict))
+    wanted = table.take("verdict", verdict, None)
     found = Expect(
-        client=table.take("client", text),
-        server=table.take("server", text),
-        verdict=Verdict(table.take("verdict", verdict)),
-        rst=table.take("rst", boolean),
+        client=table.take("client", text, None),
+        server=table.take("server", text, None),
+        verdict=None if wanted is None else Verdict(wanted),
+        rst=table.take("rst", boolean, None),
         settled=table.take("settled", span, None),
         reads=table.take("reads", list_of(count_or_errno), None),
     )

@@ -26,12 +26,13 @@ class Expect:
     """How a run without any chance in it must end: each side's sockets in words, and RSTs on the wire.
 
     `settled`: from when to when the last change of a state may be. `reads`: what the client's reads return.
+    What is None is not expected to be anything.
     """
 
-    client: str
-    server: str
-    verdict: Verdict
-    rst: bool
+    client: str | None = None
+    server: str | None = None
+    verdict: Verdict | None = None
+    rst: bool | None = None
     settled: tuple[str, str] | None = None
     reads: tuple[int | str, ...] | None = None
 

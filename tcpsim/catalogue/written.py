@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from tcpsim.app.behaviour import unknown
 from tcpsim.catalogue.fixes import changes
-from tcpsim.errors import InputError
+from tcpsim.errors import InputError, Mistakes
 from tcpsim.path import parse_rule
 from tcpsim.units import parse_duration, parse_probability
 
@@ -21,7 +21,11 @@ _REQUIRED = object()
 
 
 class Table:
-    """A table of the file; each key is taken once, and what is left over is a mistake."""
+    """A table of the file; each key is taken once, and what is left over is a mistake.
+
+    A mistake does not end the reading: `take` notes it and gives the default, or None where there is none,
+    and `done` tells all of them. So what depends on a value that may be wrong looks whether it is None.
+    """
 
     def __init__(self, value: Any, where: str) -> None:
         if not isinstance(value, dict):
@@ -29,6 +33,7 @@ class Table:
         self.where = where
         self.left = dict(value)
         self.known: list[str] = []
+        self.mistakes: list[InputError] = []
 
     def path(self, key: str) -> str:
         return f"{self.where}{'' if self.where.endswith(': ') else '.'}{key}"
@@ -37,14 +42,26 @@ class Table:
         """The value of a key, read; without a default it has to be there."""
         self.known.append(key)
         if key in self.left:
-            return read(self.left.pop(key), self.path(key))
-        if default is _REQUIRED:
-            raise InputError(self.path(key), "nothing", "it is required")
-        return default  # type: ignore[no-any-return]
+            found = self.tried(lambda: read(self.left.pop(key), self.path(key)))
+            if found is not None:
+                return found
+        elif default is _REQUIRED:
+            self.mistakes.append(InputError(self.path(key), "nothing", "it is required"))
+        return None if default is _REQUIRED else default  # type: ignore[return-value]
+
+    def tried(self, read: Callable[[], T]) -> T | None:
+        """What `read` gives; None after a mistake, which is noted."""
+        try:
+            return read()
+        except InputError as error:
+            self.mistakes.append(error)
+            return None
 
     def done(self) -> None:
-        for key in self.left:
-            raise unknown(self.path(key), key, self.known)
+        """Everything is taken that there may be. Raises all mistakes, those of keys that are unknown last."""
+        self.mistakes += [unknown(self.path(key), key, self.known) for key in self.left]
+        if self.mistakes:
+            raise self.mistakes[0] if len(self.mistakes) == 1 else Mistakes(self.mistakes)
 
 
 def at_field(where: str, read: Callable[[], T]) -> T:
@@ -120,6 +137,12 @@ def list_of(read: Reader[T]) -> Reader[tuple[T, ...]]:
     def read_all(value: Any, where: str) -> tuple[T, ...]:
         if not isinstance(value, list):
             raise InputError(where, repr(value), "a list")
-        return tuple(read(each, f"{where}[{index}]") for index, each in enumerate(value))
+        items = Table({}, where)
+        found = [
+            items.tried(lambda at=index, one=each: read(one, f"{where}[{at}]"))  # type: ignore[misc]
+            for index, each in enumerate(value)
+        ]
+        items.done()
+        return tuple(found)  # type: ignore[arg-type]
 
     return read_all

@@ -125,6 +125,7 @@ def _status(arguments: Sequence[str] | None) -> int:
     return 0
 
 
-def _complain(line: str) -> int:
-    click.echo(f"tcpsim: {line}", err=True)
+def _complain(lines: str) -> int:
+    for line in lines.split("\n"):
+        click.echo(f"tcpsim: {line}", err=True)
     return 2
