@@ -15,6 +15,8 @@ from tcpsim.api.settings import Named, Settings, chosen, settings
 from tcpsim.api.ways import LOSSES, way_json, way_ladder, way_words
 from tcpsim.app.behaviour import unknown
 from tcpsim.catalogue import Sample, Scenario, Setting, build
+from tcpsim.draw.caption import Caption, caption_of
+from tcpsim.draw.ladder import WIDTH
 from tcpsim.errors import InputError
 from tcpsim.explore.anyorder import ROOM
 from tcpsim.explore.chain import LIMIT
@@ -66,12 +68,13 @@ def check(
     if any_order and asked.get("loss_from"):
         raise InputError("loss_from", asked["loss_from"], "nothing of time with any_order")
     asked.pop("loss", None)
+    told = dict(asked)
     for way in LOSSES:
         asked.setdefault(way, _OPEN)
     room = (in_flight or ROOM) if any_order else None
     most = limit or (ANY_ORDER_LIMIT if any_order else LIMIT)
     found = ask(build(story, **asked), asked_for, most, room)
-    return Check(story, asked, found, room)
+    return Check(story, asked, told, found, room)
 
 
 def _properties(wanted: Sequence[str | Property]) -> tuple[Property, ...]:
@@ -89,10 +92,16 @@ class Check(Noted, Result):
     """What was found: `findings`, each a property, whether it holds, and the way to where it does not."""
 
     def __init__(
-        self, scenario: Scenario, changes: dict[str, Any], checked: Checked, in_flight: int | None
+        self,
+        scenario: Scenario,
+        changes: dict[str, Any],
+        told: dict[str, Any],
+        checked: Checked,
+        in_flight: int | None,
     ) -> None:
         self.scenario = scenario
         self.changes = changes
+        self.told = told  # of the changes those that were asked for
         self.checked = checked
         self.in_flight = in_flight
 
@@ -114,13 +123,16 @@ class Check(Noted, Result):
     def _sample(self) -> Sample:
         return sample_of(self.scenario, self.changes, 1, self.scenario.horizon_us, many=True, kept=LOSSES)
 
+    def caption(self) -> Caption:
+        return caption_of(self.scenario, self.told)
+
     def headline(self) -> str:
         failed = [each.property.name for each in self.findings if not each.holds]
         words = f"{', '.join(failed)} fails" if failed else "every property holds"
         return f"{self.scenario.name}: {words}"
 
     def text(self) -> str:
-        lines = [f"{self.scenario.name}: {self.scenario.title}", ""]
+        lines = [*self.caption().lines(WIDTH), ""]
         for each in self.findings:
             it = each.property
             lines.append(f"{_verdict(each, self.whole):22} {it.name}: {it.kind}, {it.says}")
@@ -155,6 +167,7 @@ class Check(Noted, Result):
     def to_dict(self) -> dict[str, Any]:
         return {
             "scenario": self.scenario.name,
+            **self.document(),
             "states": self.checked.chain.states,
             "whole": self.whole,
             "in_flight": self.in_flight,

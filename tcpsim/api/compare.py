@@ -36,6 +36,7 @@ from tcpsim.catalogue import (
     sockets_in_words,
     takes,
 )
+from tcpsim.draw.caption import Caption, caption_of
 from tcpsim.draw.clock import clock, length
 from tcpsim.draw.ladder import WIDTH
 from tcpsim.draw.words import reads_in_words
@@ -144,12 +145,15 @@ class Comparison(Noted, Result):
     def _sample(self) -> Sample:
         return sample_of(self.scenario, self.changes, self.seed, self.scenario.horizon_us)
 
+    def caption(self) -> Caption:
+        return caption_of(self.scenario, self.changes)
+
     def headline(self) -> str:
         told = [f"{run.title} {run.played.ended.verdict}" for run in self.runs if run.played is not None]
         return f"{self.scenario.name}: {', '.join(told)}"
 
     def text(self) -> str:
-        blocks = [f"{self.scenario.name}: {self.scenario.title}"]
+        blocks = ["\n".join(self.caption().lines(WIDTH))]
         first, others = self.runs[0], self.runs[1:]
         for start in range(0, len(others), _BESIDE):
             blocks.append("\n".join(self._block([first, *others[start : start + _BESIDE]])))
@@ -188,6 +192,7 @@ class Comparison(Noted, Result):
     def to_dict(self) -> dict[str, Any]:
         return {
             "scenario": self.scenario.name,
+            **self.document(),
             "seed": self.seed,
             "concerns": self.scenario.concerns,
             **self._notes_record(),

@@ -27,8 +27,10 @@ from tcpsim.api.result import Pictured
 from tcpsim.api.settings import Named, SettingsButLoss, chosen, settings
 from tcpsim.api.ways import way_json, way_ladder, way_words
 from tcpsim.catalogue import Sample, Scenario, Setting, build
+from tcpsim.draw.caption import Caption, caption_of
 from tcpsim.draw.clock import length
 from tcpsim.draw.columns import columns
+from tcpsim.draw.ladder import WIDTH
 from tcpsim.errors import InputError
 from tcpsim.explore.chain import LIMIT
 from tcpsim.explore.flow import graph
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from tcpsim.measure.results import Table
 
 _MOST_RATES = 10_001
+_TITLE = 70  # characters of a line above the picture
 _SHOWN = 5  # rates in the table
 _OPEN = 0.5  # stands for any rate while the path is built
 _WAY_AT = 0.05  # the loss at which the likeliest way is sought, if the range has nothing nearer
@@ -124,6 +127,7 @@ def exact(
         raise InputError(
             "loss_to_client", "loss_to_server beside it", "one of them, and loss for the other way"
         )
+    told = dict(asked)
     asked |= {"loss_to_client": _OPEN, "loss_to_server": _OPEN}
     asked |= {f"loss_{way.replace(' ', '_')}": p for way, p in one_way.items()}
     losses = {
@@ -131,7 +135,7 @@ def exact(
     }
     until_us = parse_duration(horizon, "horizon")
     found = answer(build(story, **asked), losses, until_us, limit)
-    return Exact(story, asked, rates, losses, until_us, found, moments, times)
+    return Exact(story, asked, told, rates, losses, until_us, found, moments, times)
 
 
 class Exact(Noted, Pictured):
@@ -144,6 +148,7 @@ class Exact(Noted, Pictured):
         self,
         scenario: Scenario,
         changes: dict[str, Any],
+        told: dict[str, Any],
         rates: Rates,
         losses: Mapping[str, Rates],
         horizon_us: int,
@@ -153,6 +158,7 @@ class Exact(Noted, Pictured):
     ) -> None:
         self.scenario = scenario
         self.changes = changes
+        self.told = told  # of the changes those that were asked for
         self.loss = rates
         self.horizon_us = horizon_us
         self.answer = answer
@@ -182,6 +188,9 @@ class Exact(Noted, Pictured):
     def probability(self, client: str, server: str) -> Any:
         """Of the ends where the sides hold that, such as "CLOSE-WAIT" and "gone"; at each loss rate."""
         return self.answer.probability(client, server)
+
+    def caption(self) -> Caption:
+        return caption_of(self.scenario, self.told)
 
     def headline(self) -> str:
         at = self._one
@@ -259,7 +268,7 @@ class Exact(Noted, Pictured):
         return min(range(len(self.loss)), key=lambda at: abs(self.loss[at] - _WAY_AT))
 
     def text(self, ladders: bool = False) -> str:
-        lines = [f"{self.scenario.name}: {self.scenario.title}", "", *self._ends_lines(), *self._way_lines()]
+        lines = [*self.caption().lines(WIDTH), "", *self._ends_lines(), *self._way_lines()]
         lines += self._held_lines()
         if ladders:
             lines += [self.ladders()]
@@ -319,16 +328,17 @@ class Exact(Noted, Pictured):
         lost = self.error.max() if held is None else held.found.error[held.place]
         if lost:
             note += f"; at most {lost:.3g} of the probability was not explored"
-        name, title = self.scenario.name, self.scenario.title
+        title, *rest = self.caption().lines(_TITLE)
         if held is None:
-            return exact_figure(self.loss, self.ends, title, name, note)
-        subtitle = f"{name}, {_percent(self.loss[self._one])} loss; {held.title}"
+            return exact_figure(self.loss, self.ends, title, "\n".join(rest), note)
+        subtitle = "\n".join([*rest, f"{_percent(self.loss[self._one])} loss; {held.title}"])
         return over_time_figure(held.found, held.place, title, subtitle, note)
 
     def to_dict(self) -> dict[str, Any]:
         chain, way_at = self.answer.chain, self.way_at
         document = {
             "scenario": self.scenario.name,
+            **self.document(),
             "states": chain.states,
             "edges": len(chain.edges),
             "horizon_us": self.horizon_us,

@@ -16,6 +16,7 @@ from tcpsim.api.result import Result
 from tcpsim.api.settings import find
 from tcpsim.catalogue import changes
 from tcpsim.catalogue.claims import claims_of
+from tcpsim.draw.caption import Caption
 from tcpsim.draw.clock import length
 from tcpsim.draw.ladder import WIDTH
 from tcpsim.errors import InputError
@@ -87,7 +88,16 @@ def exhaust(
     restarts = _restarts(story, at_us, every_us, lasts_us or parse_duration(story.lasts))
     for words in wanted:
         with_fix(words, partial(story.plan, changes([words], "fix")))
-    return Exhausted(story, run_out(story, fixed, per_second, lasts_us, seed, restarts), wanted)
+    ran = run_out(story, fixed, per_second, lasts_us, seed, restarts)
+    asked = [("rate", rate), ("for", for_), ("limit", limit)]
+    asked += [("restart at", restart_at), ("restart every", restart_every)]
+    changed = tuple(f"{name} {_asked(value)}" for name, value in asked if value is not None)
+    return Exhausted(story, ran, wanted, (*changed, *(f"fix {words}" for words in wanted)))
+
+
+def _asked(value: str | float) -> str:
+    """A value as it was asked for."""
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _restarts(story: Crowd, at_us: int | None, every_us: int | None, lasts_us: int) -> tuple[Restart, ...]:
@@ -104,10 +114,17 @@ def _restarts(story: Crowd, at_us: int | None, every_us: int | None, lasts_us: i
 class Exhausted(Result):
     """What the host ran out of, and when. `print()` shows the page."""
 
-    def __init__(self, population: Crowd, ran: Ran, fixes: tuple[str, ...]) -> None:
+    def __init__(
+        self, population: Crowd, ran: Ran, fixes: tuple[str, ...], changed: tuple[str, ...] = ()
+    ) -> None:
         self.population = population
         self.ran = ran
         self.fixes = fixes
+        self.changed = changed  # in words
+        self.seed = ran.plan.seed
+
+    def caption(self) -> Caption:
+        return Caption(self.population.name, self.population.title, self.changed)
 
     @property
     def met_us(self) -> int | None:
@@ -125,7 +142,7 @@ class Exhausted(Result):
         return f"{self.population.name}: of {what} the {self.population.limit.side} {when}"
 
     def text(self) -> str:
-        return _page(self.population, self.ran, self.fixes)
+        return _page(self.population, self.ran, self.fixes, self.caption())
 
     def _table(self) -> Table:
         from tcpsim.measure.results import Table
@@ -133,13 +150,13 @@ class Exhausted(Result):
         return Table.of_rows([each._asdict() for each in self.ran.found.limits])
 
     def to_dict(self) -> dict[str, Any]:
-        return _record(self.population, self.ran)
+        return self.document() | _record(self.population, self.ran)
 
 
-def _page(chosen: Crowd, ran: Ran, wanted: tuple[str, ...]) -> str:
+def _page(chosen: Crowd, ran: Ran, wanted: tuple[str, ...], caption: Caption) -> str:
     claims = [f'{claim.number} "{claim.quote}": {claim.judgement()}' for claim in claims_of(chosen.name)]
     blocks = [
-        [f"{chosen.name}: {chosen.title}"],
+        caption.lines(WIDTH),
         wrap(chosen.story, WIDTH),
         wrap(f"Look for: {chosen.watch}.", WIDTH),
         [_run_words(chosen, ran), *(f"  {line}" for line in _judgement(chosen.limit, ran))],

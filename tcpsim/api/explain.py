@@ -28,6 +28,7 @@ from tcpsim.catalogue import (
     try_fix,
 )
 from tcpsim.catalogue.claims import Claim, claims_of
+from tcpsim.draw.caption import Caption, caption_of
 from tcpsim.draw.clock import clock
 from tcpsim.draw.ladder import WIDTH, ladder
 from tcpsim.draw.telling import tell
@@ -66,6 +67,9 @@ class Explanation(Pictured):
         self.scenario = scenario
         self.called = called  # how the command line names it
         self.played = played
+
+    def caption(self) -> Caption:
+        return caption_of(self.scenario, {})
 
     def headline(self) -> str:
         return f"{self.scenario.name}: {self.scenario.title}"

@@ -16,6 +16,7 @@ from tcpsim.api.settings import Named, chosen, find
 from tcpsim.app import behaviour as registry
 from tcpsim.app.behaviour import Behaviour, Side
 from tcpsim.catalogue import Scenario, build
+from tcpsim.draw.caption import Caption
 from tcpsim.pair import SIDES
 from tcpsim.path import Middlebox
 from tcpsim.path import middlebox as one_middlebox
@@ -121,6 +122,9 @@ def states() -> States:
 
 class States(Pictured):
     """The transition table. `print()` shows it as text, a notebook as the diagram."""
+
+    def caption(self) -> Caption:
+        return Caption("states", "The states of a connection, and what leads from one to another")
 
     def headline(self) -> str:
         from tcpsim.tcp.lifecycle import TABLE

@@ -6,10 +6,8 @@ and what a leak is (measure).
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Unpack
 
 from tcpsim.api.notes import Noted, sample_of
@@ -17,8 +15,10 @@ from tcpsim.api.result import Pictured
 from tcpsim.api.settings import Named, Settings, chosen, settings
 from tcpsim.app import Program
 from tcpsim.catalogue import Sample, Scenario, Setting, build
+from tcpsim.draw.caption import Caption, caption_of
 from tcpsim.draw.clock import length
 from tcpsim.draw.columns import columns
+from tcpsim.draw.ladder import WIDTH
 from tcpsim.errors import InputError
 from tcpsim.host.census import Census
 from tcpsim.host.limits import HostLimits, Limits, own_limits
@@ -41,7 +41,7 @@ _MOST_CONNECTIONS = 100_000_000  # every birth is drawn before the run, eight by
 _RECLAIMED = ("orphans", "minis", "pages")  # a kernel takes these back; of the rest it refuses more
 _PROBABILITIES = ("loss", "loss_to_client", "loss_to_server", "duplicate", "reorder")
 _TIMES = ("delay", "loss_from", "reorder_extra")
-_SUBTITLE = 120  # characters on a line above the picture
+_TITLE = 95  # characters of a line above the picture
 
 Progress = Callable[[int, int], None]
 Limited = Mapping[str, int]  # "server.descriptors": how many
@@ -181,6 +181,15 @@ class Population(Noted, Pictured):
     def _sample(self) -> Sample:
         return sample_of(self.scenario, self.changes, self.plan.seed, self.census.horizon_us, many=True)
 
+    @property
+    def seed(self) -> int:
+        """What decided every arrival, loss and choice."""
+        return self.plan.seed
+
+    def caption(self) -> Caption:
+        limits = self.told.get("limit", [])
+        return caption_of(self.scenario, self.changes, [f"limit {each}" for each in limits])
+
     def headline(self) -> str:
         words = f"{self.leaked:,} of {self.connections:,} connections hold a socket that will not go away"
         return f"{self.scenario.name}: {words} by itself"
@@ -213,6 +222,7 @@ class Population(Noted, Pictured):
         }
         return {
             "scenario": self.scenario.name,
+            **self.document(),
             "seed": plan.seed,
             "rate_per_s": plan.arrivals.per_second,
             "for_us": plan.arrivals.for_us,
@@ -255,8 +265,7 @@ class Population(Noted, Pictured):
             staying = sum(lasting.get(fate, 0) for fate in ("permanent", "metastable", "descriptor"))
             numbers = (f"{row['count']:,}", f"{staying:,}", f"{row['peak']:,}", _bytes(row["bytes"]))
             rows.append((*_kind(row), *numbers))
-        changed = [f"with {_options(document['changed'])}"] if document["changed"] else []
-        lines = [f"{document['scenario']}: {_summary(document)}", *changed, "", *columns(rows, 3)]
+        lines = [*self.caption().lines(WIDTH), _summary(document), "", *columns(rows, 3)]
         leaked, connections = document["leaked_connections"], document["connections"]
         share = f" ({100 * leaked / connections:.3g} %)" if connections else ""
         dead = sum(row["count"] for row in document["leaks"] if row["fate"] == "descriptor")
@@ -279,28 +288,13 @@ class Population(Noted, Pictured):
         arrivals = self.plan.arrivals
         words = f"{arrivals.per_second:g} connections/s for {length(arrivals.for_us or 0)}"
         series_of = {kind: [series[t_us] for t_us in at_us] for kind, series in counts.items()}
-        changed = f"with {_options(self.told)}" if self.told else ""
-        subtitle = "\n".join(
-            [
-                f"{self.scenario.name}: {words}, seed {self.plan.seed}",
-                *wrap(changed, _SUBTITLE, break_on_hyphens=False),
-            ]
-        )
-        return census_figure(at_us, series_of, self.scenario.title, subtitle)
+        title, *rest = self.caption().lines(_TITLE)
+        subtitle = "\n".join([*rest, f"{words}, seed {self.plan.seed}"])
+        return census_figure(at_us, series_of, title, subtitle)
 
 
 def _kind(row: Mapping[str, Any]) -> tuple[str, str, str]:
     return row["side"], row["state"], row["holder"]
-
-
-def _options(changed: Mapping[str, str | list[str]]) -> str:
-    """What was changed, as words of a command line."""
-    given = [
-        f"--{name} {shlex.quote(value)}"
-        for name, values in changed.items()
-        for value in ([values] if isinstance(values, str) else values)
-    ]
-    return " ".join(given)
 
 
 def _met(document: Mapping[str, Any], place: str, met_us: int) -> str:

@@ -15,6 +15,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tcpsim import __version__
+from tcpsim.draw.caption import Caption, Origin
 from tcpsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,6 +49,19 @@ class Result(ABC):
     @abstractmethod
     def _table(self) -> Table:
         """The tidy rows."""
+
+    @abstractmethod
+    def caption(self) -> Caption:
+        """What it is of: a story by its title, or by what was changed of it."""
+
+    @property
+    def origin(self) -> Origin:
+        """What a saved file says of where it comes from."""
+        return Origin(str(self.caption()), getattr(self, "seed", None), __version__)
+
+    def document(self) -> dict[str, Any]:
+        """The head of the JSON document."""
+        return {"caption": str(self.caption()), "version": __version__}
 
     def figure(self) -> Figure:
         """The picture, as a matplotlib figure that belongs to nobody."""
@@ -94,18 +109,21 @@ class Result(ABC):
     def _save_figure(self, path: Path) -> None:
         from tcpsim.draw.sheet import save
 
-        save(self.figure(), path)
+        save(self.figure(), path, origin=self.origin)
 
     def _save_table(self, path: Path) -> None:
         from tcpsim.measure.results import write_table
 
-        write_table(self._table(), path)
+        table = self._table()
+        for name, value in self.origin._asdict().items():  # so that it stays with the rows
+            table.columns.setdefault(name, [value] * len(table))
+        write_table(table, path)
 
     def _save_json(self, path: Path) -> None:
         self._write(path, self.json())
 
     def _save_text(self, path: Path) -> None:
-        self._write(path, self.text())
+        self._write(path, f"{self.text()}\n{self.origin.line()}\n")
 
     def _write(self, path: Path, content: str) -> None:
         from tcpsim.measure.results import whole_or_nothing

@@ -17,7 +17,8 @@ from tcpsim.api.result import Pictured
 from tcpsim.api.settings import Named, Settings, chosen, horizon_us, settings, spelled
 from tcpsim.catalogue import Ended, Played, Sample, Scenario, Setting, Verdict, build, surprises
 from tcpsim.catalogue import run as run_pair
-from tcpsim.draw.ladder import ladder
+from tcpsim.draw.caption import Caption, caption_of
+from tcpsim.draw.ladder import WIDTH, ladder
 from tcpsim.draw.story import Story
 from tcpsim.draw.telling import tell
 from tcpsim.draw.verdict import verdict_text
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from tcpsim.measure.results import Table
+
+
+_TITLE = 95  # characters of a line above a ladder's picture
 
 
 def run(
@@ -134,6 +138,9 @@ class Run(Noted, Pictured):
         """The run itself."""
         return [self.played]
 
+    def caption(self) -> Caption:
+        return caption_of(self.scenario, self.changes)
+
     def headline(self) -> str:
         return f"{self.scenario.name}: {self.ended.describe()}"
 
@@ -146,12 +153,13 @@ class Run(Noted, Pictured):
         return verdict_text(self.played) + "".join(f"{line}\n" for line in self._notes())
 
     def text(self) -> str:
-        return f"{self.scenario.name}: {self.scenario.title}\n\n{self.ladder()}\n{self.summary()}"
+        head = "\n".join(self.caption().lines(WIDTH))
+        return f"{head}\n\n{self.ladder()}\n{self.summary()}"
 
     def figure(self) -> Figure:
         from tcpsim.draw.ladder_figure import ladder_figure
 
-        return ladder_figure(self.story, f"{self.scenario.title} ({self.scenario.name})")
+        return ladder_figure(self.story, "\n".join(self.caption().lines(_TITLE)))
 
     def packetdrill(self, side: Side = "server") -> str:
         """One end of the run as a packetdrill script, which passes when it is replayed.
@@ -162,7 +170,7 @@ class Run(Noted, Pictured):
         from tcpsim.conform.packetdrill.export import exported
 
         machine = self.played.begun.server if side == "server" else self.played.begun.client
-        title = f"tcpsim run {self.name}: {self.scenario.title}"
+        title = self.origin.line()
         return exported(self.events, side, machine.system.end.stack, title)
 
     def _writers(self) -> dict[str, Any]:
@@ -194,6 +202,7 @@ class Run(Noted, Pictured):
         }
         return {
             "scenario": self.scenario.name,
+            **self.document(),
             "seed": self.seed,
             "verdict": str(self.verdict),
             "half_open": self.ended.half_open,

@@ -18,6 +18,7 @@ from tcpsim.api.result import Pictured
 from tcpsim.api.settings import Named, Settings
 from tcpsim.api.study import Axes, Progress, study
 from tcpsim.catalogue import Setting
+from tcpsim.draw.caption import Caption
 from tcpsim.errors import InputError
 from tcpsim.measure.outcomes import Method
 from tcpsim.measure.results import Table, check_output, needed, read_table, write_table
@@ -124,6 +125,9 @@ class Sweep(Pictured):
     def errors(self) -> list[dict[str, Any]]:
         """The points that failed."""
         return [row for row in self._rows.rows() if row["error"]]
+
+    def caption(self) -> Caption:
+        return Caption(self.scenario, f"a sweep of {' x '.join(self.axes)}")
 
     def headline(self) -> str:
         count = len({tuple(row[axis] for axis in self.axes) for row in self._rows.rows()})

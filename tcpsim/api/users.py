@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tcpsim.api.result import Result
 from tcpsim.api.settings import find
 from tcpsim.catalogue.claims import claims_of
+from tcpsim.draw.caption import Caption
 from tcpsim.draw.clock import length
 from tcpsim.draw.ladder import WIDTH
 from tcpsim.errors import InputError
@@ -68,6 +69,9 @@ class Users(Result):
         self.runs = runs
         self.seed = seed
 
+    def caption(self) -> Caption:
+        return Caption(self.story.name, self.story.title)
+
     def headline(self) -> str:
         return f"{self.story.name}: {self.story.title}, {len(self.runs)} variants"
 
@@ -81,13 +85,13 @@ class Users(Result):
         return Table.of_rows(rows)
 
     def to_dict(self) -> dict[str, Any]:
-        return _record(self.story, self.runs, self.seed)
+        return self.document() | _record(self.story, self.runs, self.seed)
 
 
 def _page(chosen: Clientele, runs: list[tuple[Variant, Census]]) -> str:
     claims = [f'{claim.number} "{claim.quote}": {claim.judgement()}' for claim in claims_of(chosen.name)]
     blocks = [
-        [f"{chosen.name}: {chosen.title}"],
+        Caption(chosen.name, chosen.title).lines(WIDTH),
         wrap(chosen.story, WIDTH),
         wrap(f"Look for: {chosen.watch}.", WIDTH),
         _table(chosen, runs),

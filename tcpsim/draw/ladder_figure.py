@@ -30,6 +30,7 @@ _BREAK_US: Final = 1_000_000
 _LIFE: Final[dict[Side, float]] = {"client": 3.0, "server": 6.6}
 _BAR: Final = 0.07
 _TOP, _BOTTOM = 0.78, 0.2
+_TITLE_LINE = 0.21  # inches that a further line of the title takes
 _LETTERS: Final = 30  # that fit beside a lifeline
 _TALLEST: Final = 400.0  # a PNG of 160 dots per inch has at most 2**16 rows
 
@@ -49,7 +50,8 @@ def ladder_figure(story: Story, title: str = "") -> Figure:
         InputError: more happenings than a picture can show.
     """
     place = _place(story)
-    height = place.bottom + _TOP + _BOTTOM
+    top = _TOP + _TITLE_LINE * title.count("\n")
+    height = place.bottom + top + _BOTTOM
     if height > _TALLEST:
         allowed = "about 1,500 in a picture; a .txt file takes them all"
         raise InputError("ladder", f"{len(story.items):,} happenings", allowed)
@@ -57,8 +59,8 @@ def ladder_figure(story: Story, title: str = "") -> Figure:
     panel = figure.add_axes((0, 0, 1, 1))
     panel.set_axis_off()
     panel.set_xlim(0, _WIDTH)
-    panel.set_ylim(height - _TOP, -_TOP)
-    panel.text(0.15, 0.15 - _TOP, title, fontsize=12, fontweight="bold", va="top", color=INK)
+    panel.set_ylim(height - top, -top)
+    panel.text(0.15, 0.15 - top, title, fontsize=12, fontweight="bold", va="top", color=INK)
     for side, name in zip(SIDES, story.titles, strict=True):
         _beside(panel, side, -0.14, name, size=9.5, bold=True)
         _lifeline(panel, story, place, side)

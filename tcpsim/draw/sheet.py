@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -21,6 +21,9 @@ from matplotlib.figure import Figure
 from tcpsim.errors import InputError
 from tcpsim.measure.results import whole_or_nothing
 from tcpsim.tcp.state import State
+
+if TYPE_CHECKING:
+    from tcpsim.draw.caption import Origin
 
 Colour = str | tuple[float, float, float]
 
@@ -65,6 +68,14 @@ _STYLE: Final[Any] = {
 }
 
 
+# The names of a title, of a program and of all that there is to say, in the metadata of each format
+_ORIGIN = {
+    "svg": ("Title", "Creator", "Description"),
+    "png": ("Title", "Software", "Description"),
+    "pdf": ("Title", "Creator", "Subject"),
+}
+
+
 def blank(width: float, height: float) -> Figure:
     """An empty figure of `width` x `height` inches."""
     with matplotlib.rc_context(_STYLE):
@@ -106,8 +117,11 @@ def footnote(figure: Figure, text: str) -> None:
     figure.supxlabel(text, x=0.01, ha="left", fontsize=8, color=QUIET)
 
 
-def render(figure: Figure, kind: str) -> bytes:
-    """The picture as bytes; `kind` is one of `FORMATS`. The same figure always gives the same bytes."""
+def render(figure: Figure, kind: str, origin: Origin | None = None) -> bytes:
+    """The picture as bytes; `kind` is one of `FORMATS`. The same figure always gives the same bytes.
+
+    Its `origin` is what the file's metadata say.
+    """
     if kind not in FORMATS:
         raise InputError("picture format", kind, ", ".join(FORMATS))
     buffer = io.BytesIO()
@@ -116,15 +130,18 @@ def render(figure: Figure, kind: str) -> bytes:
         "png": {"Software": None},
         "pdf": {"CreationDate": None},
     }
+    if origin is not None:
+        title, by, more = _ORIGIN[kind]
+        stamps[kind] |= {title: origin.caption, by: f"tcpsim {origin.version}", more: origin.line()}
     with matplotlib.rc_context(_STYLE):
         figure.savefig(buffer, format=kind, dpi=160, metadata=stamps[kind], facecolor=PAPER)
     return buffer.getvalue()
 
 
-def save(figure: Figure, *paths: Path | str) -> None:
+def save(figure: Figure, *paths: Path | str, origin: Origin | None = None) -> None:
     """Write the figure to each path, in the format of its suffix; a file appears whole or not at all."""
     for path in map(Path, paths):
-        write_whole(path, render(figure, path.suffix.removeprefix(".").lower()))
+        write_whole(path, render(figure, path.suffix.removeprefix(".").lower(), origin))
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -63,7 +63,8 @@ def test_table_csv_and_picture(tcpsim: Tcpsim, tmp_path: Path) -> None:
     assert status == 0
     assert "permanent  CLOSE-WAIT" in out
     assert '--drop "server #' in out
-    assert csv.read_text().splitlines()[0] == "loss,kind,client,server,permanent,probability"
+    head = csv.read_text().splitlines()[0]
+    assert head == "loss,kind,client,server,permanent,probability,caption,seed,version"
     rows = [line.split(",") for line in csv.read_text().splitlines()[1:]]
     assert len(rows) == 2 * 3
     assert all((row[1] == "permanent") == (row[4] == "true") for row in rows)
@@ -107,7 +108,7 @@ def test_a_host_over_time(tcpsim: Tcpsim, tmp_path: Path) -> None:
         for low, mean, high in zip(*[waits[key][1] for key in ("low", "mean", "high")], strict=True)
     )
     rows = [line.split(",") for line in csv.read_text().splitlines()]
-    assert rows[0] == ["loss", "t_s", "side", "state", "mean", "low", "high", "bytes"]
+    assert rows[0][:-3] == ["loss", "t_s", "side", "state", "mean", "low", "high", "bytes"]
     assert len(rows) == 1 + 2 * 3 * len(held["sockets"])
     even = json.loads(tcpsim(*asked, "--fixed", "--json")[1])["over_time"]["sockets"]
     certain = next(each for each in even if each["state"] == "FIN-WAIT-2")

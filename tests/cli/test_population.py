@@ -42,7 +42,7 @@ def test_the_census_as_table_csv_and_picture(tcpsim: Tcpsim, tmp_path: Path) -> 
     assert (status, err) == (0, "")
     assert "CLOSE-WAIT" in out
     lines = csv.read_text().splitlines()
-    assert lines[0] == "t_s,side,state,holder,count,bytes"
+    assert lines[0] == "t_s,side,state,holder,count,bytes,caption,seed,version"
     assert {line.split(",")[0] for line in lines[1:]} == {f"{60 * minute}.0" for minute in range(11)}
     assert figure.read_bytes().startswith(b"<?xml")
 
@@ -165,13 +165,18 @@ def test_what_was_changed_is_told_as_it_was_given(tcpsim: Tcpsim, tmp_path: Path
         "set": ["server.tcp_fin_timeout=20s"],
         "limit": ["server.orphans=4"],
     }
-    heading = tcpsim(*asked, *changes, "--figure", str(figure))[1].splitlines()[1]
-    assert heading.startswith("with --")
-    assert "--drop 'server FIN 2' --drop 'client #9'" in heading
-    assert "loss 10%" in figure.read_text()
+    told = document["caption"].removeprefix("w1, changed: ").split(", ")
+    assert sorted(told) == [
+        "client's stack freebsd", 'drop "client #9"', 'drop "server FIN 2"', "limit server.orphans=4",
+        "loss 10 %", "server.tcp_fin_timeout=20s",
+    ]  # fmt: skip
+    printed = tcpsim(*asked, *changes, "--figure", str(figure))[1].splitlines()
+    assert " ".join(printed[:2]) == document["caption"]
+    assert "loss 10 %" in figure.read_text()
     document = json.loads(tcpsim(*asked, "--json")[1])
     assert document["changed"] == {}
-    assert tcpsim(*asked)[1].splitlines()[1] == ""
+    assert tcpsim(*asked)[1].splitlines()[0] == document["caption"]
+    assert document["caption"].startswith("w1: ")
 
 
 def test_when_a_limit_was_first_met(tcpsim: Tcpsim) -> None:
