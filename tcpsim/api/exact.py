@@ -82,6 +82,7 @@ def exact(
     setting: Setting | None = None,
     *,
     horizon: str | int = "7d",
+    longest_stay: str | int | None = None,
     limit: int = LIMIT,
     at: str | int | Sequence[str | int] | None = None,
     rate: str | float | None = None,
@@ -101,7 +102,8 @@ def exact(
         scenario: a scenario's name, the path of a TOML file, or a `Scenario`.
         loss: the loss rates, both ways: a number, a list, or "FIRST:LAST:COUNT".
         setting: changes of the scenario as one value; keywords lie on top of it.
-        horizon: an expected stay beyond this is an end of its own (metastable).
+        horizon: until when to watch, with `times`.
+        longest_stay: an expected stay beyond this is an end of its own, metastable (the horizon).
         limit: how many states to explore at most; what was left out bounds the error.
         at: ages at which to say what is held (with `rate`: times): "1min", or "FIRST:LAST:COUNT".
         rate: connections per second, for what a host holds that gets so many.
@@ -134,8 +136,9 @@ def exact(
         way: [one_way[way]] * len(rates) if way in one_way else rates for way in ("to client", "to server")
     }
     until_us = parse_duration(horizon, "horizon")
-    found = answer(build(story, **asked), losses, until_us, limit)
-    return Exact(story, asked, told, rates, losses, until_us, found, moments, times)
+    stay_us = until_us if longest_stay is None else parse_duration(longest_stay, "longest_stay")
+    found = answer(build(story, **asked), losses, stay_us, limit)
+    return Exact(story, asked, told, rates, losses, until_us, stay_us, found, moments, times)
 
 
 class Exact(Noted, Pictured):
@@ -152,6 +155,7 @@ class Exact(Noted, Pictured):
         rates: Rates,
         losses: Mapping[str, Rates],
         horizon_us: int,
+        longest_stay_us: int,
         answer: Answer,
         moments: Any,
         with_times: bool,
@@ -161,6 +165,7 @@ class Exact(Noted, Pictured):
         self.told = told  # of the changes those that were asked for
         self.loss = rates
         self.horizon_us = horizon_us
+        self.longest_stay_us = longest_stay_us
         self.answer = answer
         self._losses = losses
         self._moments = moments
@@ -312,7 +317,7 @@ class Exact(Noted, Pictured):
         if self.error.any():
             cut = f"; at most {self.error.max():.3g} of the probability was not explored"
         counts = f"{chain.states:,} states, {len(chain.edges):,} edges"
-        return f"{counts}; stays beyond {length(self.horizon_us)} count as ends{cut}"
+        return f"{counts}; stays beyond {length(self.longest_stay_us)} count as ends{cut}"
 
     def _table(self) -> Table:
         from tcpsim.measure.exact import exact_table, over_time_table
@@ -342,6 +347,7 @@ class Exact(Noted, Pictured):
             "states": chain.states,
             "edges": len(chain.edges),
             "horizon_us": self.horizon_us,
+            "longest_stay_us": self.longest_stay_us,
             "loss": self.loss,
             "error": self.error.tolist(),
             "ends": [

@@ -45,9 +45,8 @@ from tcpsim.explore.chain import LIMIT
     help="Loss rates, both ways: 0.05, or 0.01,0.1, or FIRST:LAST:COUNT.",
 )
 @setting_options_but_loss
-@duration(
-    "--horizon", default="7d", show_default=True, help="An expected stay beyond this is an end of its own."
-)
+@duration("--horizon", default="7d", show_default=True, help="Until when to watch, with --times.")
+@duration("--longest-stay", help="An expected stay beyond this is an end of its own (default: the horizon).")
 @whole(
     "--limit",
     1,
@@ -80,6 +79,7 @@ def command(
     scenario: str,
     loss: list[float],
     horizon: int,
+    longest_stay: int | None,
     limit: int,
     ladders: bool,
     at: list[int] | None,
@@ -97,6 +97,7 @@ def command(
         scenario,
         loss,
         horizon=horizon,
+        longest_stay=longest_stay,
         limit=limit,
         at=at,
         rate=rate,

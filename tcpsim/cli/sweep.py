@@ -55,7 +55,7 @@ from tcpsim.measure.outcomes import METHODS
     "--method", type=click.Choice(METHODS), default="auto", show_default=True, help="How points are answered."
 )
 @setting_options
-@duration("--horizon", help="A stay beyond this is an end of its own (7d).")
+@duration("--horizon", help="Until when to watch (7d); an expected stay beyond it is an end of its own.")
 @option("--at", metavar="TIMES", group=TIME, help="Say what is held at these times: 1h, or FIRST:LAST:COUNT.")
 @rate("--rate", help="With --at: connections per second of a host.")
 @duration("--for", names=("for_",), help="With --at: how long these arrive.")

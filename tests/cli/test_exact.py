@@ -165,3 +165,16 @@ def test_bad_input(tcpsim: Tcpsim, arguments: tuple[str, ...], says: str) -> Non
     assert (status, out) == (2, "")
     assert says in err
     assert err.count("\n") == 1
+
+
+def test_the_horizon_is_until_when_to_watch_and_the_longest_stay_is_another_thing(tcpsim: Tcpsim) -> None:
+    """At half of all lost, nine unanswered probes in a row end FIN-WAIT-2 after a day or so."""
+    probed = ("--client", "never-closes", "--server", "keepalive-half-closes")
+    asked = ("exact", "normal-close", *probed, "--loss", "0.5", "--limit", "1500", "--json")
+    found = {}
+    for more in (("--longest-stay", "1h"), ("--longest-stay", "60d"), ("--horizon", "1h")):
+        document = json.loads(tcpsim(*asked, *more)[1])
+        kinds = {end["kind"] for end in document["ends"]}
+        found[more] = "metastable" in kinds, document["horizon_us"], document["longest_stay_us"]
+    hour, week = 3_600_000_000, 7 * 86_400_000_000
+    assert list(found.values()) == [(True, week, hour), (False, week, 60 * week // 7), (True, hour, hour)]
