@@ -7,6 +7,9 @@ it and exits with status 2; a library user catches it).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, TypeVar
+
+T = TypeVar("T", bound=type)
 
 
 class InputError(ValueError):
@@ -41,3 +44,35 @@ class Mistakes(InputError):
 
     def __reduce__(self) -> tuple[type[Mistakes], tuple[tuple[InputError, ...]]]:
         return type(self), (self.errors,)
+
+
+def checked(made: T) -> T:
+    """For a NamedTuple with a method `check`: every instance is checked as it is made, by `_replace` too.
+
+    >>> from typing import NamedTuple
+    >>> @checked
+    ... class Share(NamedTuple):
+    ...     of: float
+    ...
+    ...     def check(self) -> None:
+    ...         if not 0 <= self.of <= 1:
+    ...             raise InputError("share", self.of, "a number from 0 to 1")
+    >>> Share(0.5)._replace(of=0.25)
+    Share(of=0.25)
+    >>> Share(0.5)._replace(of=2)
+    Traceback (most recent call last):
+    tcpsim.errors.InputError: share: found 2, allowed: a number from 0 to 1
+    """
+    plain: Any = made.__new__
+
+    def new(cls: Any, *arguments: Any, **named: Any) -> Any:
+        self = plain(cls, *arguments, **named)
+        self.check()
+        return self
+
+    def make(cls: Any, values: Iterable[Any]) -> Any:
+        return cls(*values)
+
+    made.__new__ = new  # type: ignore[method-assign, assignment]
+    made._make = classmethod(make)  # type: ignore[attr-defined]
+    return made

@@ -13,6 +13,7 @@ for the program's `on_error` steps (see `tcpsim.app.program.Program`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
@@ -20,6 +21,7 @@ from tcpsim import sockets
 from tcpsim.app.program import NO_FD, Action, Assembler, Running, Step, fail, number
 from tcpsim.errors import InputError
 from tcpsim.sockets import Reply
+from tcpsim.sockets.options import OPTIONS
 from tcpsim.units import parse_duration
 
 BACKLOG: Final = 511  # what httpd (ListenBackLog) and nginx ask for unless told otherwise
@@ -34,6 +36,10 @@ class OnSocket:
     """What steps on a socket share: they are one operation, on the socket of one name."""
 
     sock: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.sock, str):
+            raise InputError("sock", repr(self.sock), 'a name for the socket, such as "second"')
 
     def emit(self, asm: Assembler) -> None:
         asm.add(self, self.sock)  # type: ignore[arg-type]  # each subclass has act and describe
@@ -210,14 +216,24 @@ class _Close(OnSocket):
 def connect(
     sock: str = "conn", port: int | None = None, local_port: int | None = None, options: Options = ()
 ) -> Step:
-    """Open a connection; ports are those of the pair unless given. Done once the handshake is over."""
+    """Open a connection; ports are those of the pair unless given. Done once the handshake is over.
+
+    A `local_port` of 0 is one that the host chooses.
+    """
+    _check_port("connect.port", port, 1)
+    _check_port("connect.local_port", local_port, 0)
+    _check_options(options)
     return _Connect(sock, port, options, local_port)
 
 
 def listen(
     sock: str = "listener", port: int | None = None, backlog: int = BACKLOG, options: Options = ()
 ) -> Step:
-    """Listen on the pair's server port, or on `port`."""
+    """Listen on the pair's server port, or on `port`; a negative backlog asks for the system's largest."""
+    _check_port("listen.port", port, 1)
+    if not isinstance(backlog, int) or isinstance(backlog, bool):
+        raise InputError("listen.backlog", repr(backlog), "an integer")
+    _check_options(options)
     return _Listen(sock, port, options, backlog)
 
 
@@ -250,6 +266,7 @@ def abort(sock: str = "conn") -> Step:
 
 def set_option(name: str, value: Value, sock: str = "conn") -> Step:
     """setsockopt(), in the API's units."""
+    _check_options([(name, value)])
     return _SetOption(sock, name, value)
 
 
@@ -269,6 +286,21 @@ def keepalive(idle: str | int, interval: str | int, count: int) -> list[Step]:
         set_option("TCP_KEEPINTVL", seconds[1]),
         set_option("TCP_KEEPCNT", count),
     ]
+
+
+def _check_port(where: str, port: int | None, least: int) -> None:
+    if port is not None and (not isinstance(port, int) or not least <= port <= 65_535):
+        raise InputError(where, repr(port), f"a port from {least} to 65535")
+
+
+def _check_options(options: Iterable[tuple[str, Value]]) -> None:
+    for name, value in options:
+        if name not in OPTIONS:
+            raise InputError("option", repr(name), ", ".join(OPTIONS))
+        pair = isinstance(value, tuple) and len(value) == 2 and all(isinstance(each, int) for each in value)
+        if not (pair if name == "SO_LINGER" else isinstance(value, int)):
+            allowed = "(on, seconds)" if name == "SO_LINGER" else "an integer"
+            raise InputError(f"option {name}", repr(value), allowed)
 
 
 def at_least(least: int, value: int, where: str) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from tcpsim.app import Program, comes_once, find
 from tcpsim.app.behaviour import DELAY, Behaviour, Parameter, Side, unknown
 from tcpsim.app.changed import closing_on_error, lingering, restarted
+from tcpsim.catalogue.checks import check_expect, check_scenario, check_setting
 from tcpsim.catalogue.run import Verdict
 from tcpsim.errors import InputError
 from tcpsim.pair import SIDES, Pair, new_pair
@@ -35,6 +36,9 @@ class Expect:
     rst: bool | None = None
     settled: tuple[str, str] | None = None
     reads: tuple[int | str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        check_expect(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,9 @@ class Scenario:
     question: str = ""
     source: str = ""
     within: str | None = None
+
+    def __post_init__(self) -> None:
+        check_scenario(self)
 
     @property
     def horizon_us(self) -> int:
@@ -143,6 +150,9 @@ class Setting:
     client_port: int = 40_000
     server_port: int = 5_000
 
+    def __post_init__(self) -> None:
+        check_setting(self)
+
 
 def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
     """Overrides for `build`, the later on top of the earlier; parameters and knobs one by one."""
@@ -163,8 +173,6 @@ def build(scenario: Scenario, **overrides: Any) -> Pair:
         if name not in Setting.__dataclass_fields__:
             raise unknown(f"{scenario.name}", name, list(Setting.__dataclass_fields__))
     setting = Setting(**overrides)
-    _check_integers(setting)
-    _check_sides(setting)
     programs = _programs(scenario, setting)
     stacks = {side: _stack(scenario, setting, side) for side in SIDES}
     return new_pair(
@@ -177,29 +185,6 @@ def build(scenario: Scenario, **overrides: Any) -> Pair:
         server_port=setting.server_port,
         operators=_operators(setting),
     )
-
-
-def _check_integers(setting: Setting) -> None:
-    for name, least, most in (
-        ("client_port", 1, 65_535),
-        ("server_port", 1, 65_535),
-        ("rate_bps", 1, None),
-        ("queue_packets", 0, None),
-    ):
-        value = getattr(setting, name)
-        if value is None and most is None:
-            continue
-        integer = isinstance(value, int) and not isinstance(value, bool)
-        if not integer or value < least or (most is not None and value > most):
-            allowed = f"an integer >= {least}" if most is None else f"an integer from {least} to {most}"
-            raise InputError(name, repr(value), allowed)
-
-
-def _check_sides(setting: Setting) -> None:
-    for name in ("close_on_error", "linger", "restart", "kill_sockets"):
-        for side in getattr(setting, name):
-            if side not in SIDES:
-                raise unknown(name, str(side), list(SIDES))
 
 
 def _programs(scenario: Scenario, setting: Setting) -> dict[Side, Program]:

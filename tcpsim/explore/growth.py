@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tcpsim.errors import InputError
+from tcpsim.errors import InputError, checked
 from tcpsim.explore.curves import Look, Occupancy, Value
 from tcpsim.explore.law import Array, Ints, Law, independent, poisson
 from tcpsim.explore.steps import Steps
@@ -27,11 +27,16 @@ from tcpsim.pair import Side
 _SECOND_US = 1_000_000
 
 
+@checked
 class Stream(NamedTuple):
     """A Poisson process of connections, from time 0 for `for_us`; None: without end."""
 
     per_second: float
     for_us: int | None = None
+
+    def check(self) -> None:
+        if not 0 <= self.per_second < inf:
+            raise InputError("per_second", self.per_second, "a number from 0 on")
 
     def mean(self, curve: Steps, at_us: Ints) -> Array:
         """The expected total at each time (axes: time, loss rate), if `curve` is what one has at each age."""
@@ -105,7 +110,6 @@ def growth(
         raise InputError("at", f"{at_us.min()} to {at_us.max()} us", f"times from 0 to {seen.until_us} us")
     if not 0 < confidence < 1:
         raise InputError("confidence", confidence, "a number between 0 and 1")
-    _check(arrivals)
     sizes = seen.sizes(value)
     mean = arrivals.mean(seen.curve(value), at_us)
     bands = [
@@ -114,11 +118,6 @@ def growth(
     ]
     band = np.array(bands, dtype=np.int64).reshape(*mean.shape, 2)
     return Growth(at_us, mean, band[..., 0], band[..., 1])
-
-
-def _check(arrivals: Arrivals) -> None:
-    if isinstance(arrivals, Stream) and not 0 <= arrivals.per_second < inf:
-        raise InputError("per_second", arrivals.per_second, "a number from 0 on")
 
 
 def descriptors(side: Side, for_ever: bool = False) -> Value:
@@ -140,7 +139,6 @@ def likely_met(seen: Occupancy, arrivals: Arrivals, value: Value, limit: int, t_
     Raises:
         InputError: a rate below 0.
     """
-    _check(arrivals)
     sizes = seen.sizes(value)
     found = [arrivals.law(sizes, t_us, loss).at_least(limit) for loss in range(len(seen.error))]
     return np.array(found, dtype=float)
@@ -156,7 +154,6 @@ def time_to(
     Raises:
         InputError: a rate below 0.
     """
-    _check(arrivals)
     sizes = seen.sizes(value)
 
     def met(t_us: int, loss: int) -> bool:

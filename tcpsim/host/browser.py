@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 
 import simpy
 
-from tcpsim.errors import InputError
+from tcpsim.errors import InputError, checked
 from tcpsim.host.governor import Governor
 from tcpsim.host.pool import Keeping, Pool, Request
 from tcpsim.host.users import HangUp, Lines, Quit
@@ -45,6 +45,7 @@ HANGS_UP = Habit("hangs up", "never", "hangs up")
 NEVER = Habit("idle for days", "never")
 
 
+@checked
 class Browsers(NamedTuple):
     """Users whose every arrival is somebody who opens a browser and reads some pages.
 

@@ -42,7 +42,7 @@ from typing import Any, Final, NamedTuple
 
 from tcpsim.app import Program, accept, listen
 from tcpsim.app.program import start
-from tcpsim.errors import InputError
+from tcpsim.errors import InputError, checked
 from tcpsim.host.view import GATE
 from tcpsim.pair import FIRST_PID, SIDES, Befall, Kill, Pair, Resume, Side, Vanish, call
 from tcpsim.path import Chooser
@@ -62,6 +62,7 @@ _ACCEPT = type(accept())
 SEND_FLOOR: Final = 4_096  # Linux tcp_wmem[0]: a socket may queue so much whatever the others do
 
 
+@checked
 class HostLimits(NamedTuple):
     """What one host has of each resource; None: as much as is asked for.
 
@@ -77,6 +78,12 @@ class HostLimits(NamedTuple):
     bytes: int | None = None
     pages: int | None = None
 
+    def check(self) -> None:
+        """Raises InputError for what is no number of anything."""
+        for resource, limit in zip(self._fields, self, strict=True):
+            if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
+                raise InputError(f"limits.{resource}", repr(limit), "an integer >= 0")
+
 
 def own_limits(stack: Stack) -> HostLimits:
     """What a kernel limits by itself: the orphans, mini-sockets and pages of its profile."""
@@ -89,6 +96,7 @@ def usual_limits(stack: Stack, side: Side) -> HostLimits:
     return own_limits(stack)._replace(descriptors=stack.nofile - FIRST_FD, ports=ports)
 
 
+@checked
 class Limits(NamedTuple):
     """The limits of the server, and of the one host that all clients share (None: each its own host)."""
 
@@ -105,21 +113,29 @@ class Limits(NamedTuple):
         return self.server.workers is not None or self.server.descriptors is not None
 
     def check(self) -> None:
-        """Raises InputError for a negative limit, or one that this side's hosts do not have."""
+        """Raises InputError for a limit that this side's hosts do not have."""
+        if not isinstance(self.server, HostLimits) or not isinstance(self.client, HostLimits | None):
+            raise InputError("limits", f"{self.server!r}, {self.client!r}", "HostLimits")
         for side in SIDES:
             for resource, limit in self.of(side)._asdict().items():
                 if limit is not None and resource not in _HAS[side]:
                     raise InputError(f"limits.{side}.{resource}", limit, f"one of {', '.join(_HAS[side])}")
-                if limit is not None and limit < 0:
-                    raise InputError(f"limits.{side}.{resource}", limit, "an integer >= 0")
 
 
+@checked
 class Restart(NamedTuple):
     """An operator's cure: the process of one side is killed at a clock time, and again every so often."""
 
     side: Side
     at_us: int
     every_us: int | None = None
+
+    def check(self) -> None:
+        """Raises InputError for a side that is none, or a time that never comes."""
+        if self.side not in SIDES:
+            raise InputError("restart.side", repr(self.side), " or ".join(SIDES))
+        if self.at_us < 0 or (self.every_us is not None and self.every_us <= 0):
+            raise InputError("restarts", self.every_us, "a time above zero")
 
 
 class Serve(NamedTuple):

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tcpsim.app.orders import Order
-from tcpsim.errors import InputError
+from tcpsim.errors import InputError, checked
 from tcpsim.host.governor import Governor
 from tcpsim.host.lives import Act
 from tcpsim.host.users import Line, Lines, Tell
@@ -27,6 +27,7 @@ from tcpsim.units import parse_probability
 _CLOSE = Tell(Order.CLOSE)
 
 
+@checked
 class Keeping(NamedTuple):
     """How a pool keeps its connections.
 
@@ -194,6 +195,7 @@ class Pool:
         self.env.timeout(wait_us).callbacks.append(lambda _: do())
 
 
+@checked
 class Requests(NamedTuple):
     """Users whose every arrival is one request, over a pool that all share or each over one of its own.
 

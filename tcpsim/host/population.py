@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 import simpy
 
 from tcpsim.app.orders import takes_orders
-from tcpsim.errors import InputError
+from tcpsim.errors import InputError, checked
 from tcpsim.host.census import Census, Left
 from tcpsim.host.governor import Governor
 from tcpsim.host.limits import Limits, Restart, gated, with_backlog
@@ -36,6 +36,7 @@ _MOST_PER_SECOND: Final = (
 Progress = Callable[[int, int], None]  # simulated time so far, and the horizon
 
 
+@checked
 class Arrivals(NamedTuple):
     """When connections begin: so many `connections`, or as many as come within `for_us`, or what is less."""
 
@@ -43,6 +44,19 @@ class Arrivals(NamedTuple):
     connections: int | None = None
     for_us: int | None = None
     poisson: bool = True
+
+    def check(self) -> None:
+        """Raises InputError for a rate that is not positive, or arrivals without an end."""
+        rate = self.per_second
+        number = isinstance(rate, int | float) and not isinstance(rate, bool)
+        if not number or not 0 < rate <= _MOST_PER_SECOND:
+            allowed = f"a number of connections per second above 0, up to {_MOST_PER_SECOND:,}"
+            raise InputError("rate", repr(rate), allowed)
+        if self.connections is None and self.for_us is None:
+            raise InputError("arrivals", "no end", "a count of connections, or a time to go on for")
+        for name, value in (("connections", self.connections), ("for_us", self.for_us)):
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+                raise InputError(f"arrivals.{name}", repr(value), "an integer >= 0")
 
     def times_us(self, seed: int) -> Iterator[int]:
         """The times, in order; fixed ones start at 0, one period apart.
@@ -61,6 +75,7 @@ class Arrivals(NamedTuple):
             number += 1
 
 
+@checked
 class Plan(NamedTuple):
     """What to run: kinds of connections with their weights, when they begin, and for how long to watch.
 
@@ -78,16 +93,26 @@ class Plan(NamedTuple):
     users: Users | None = None
     restarts: tuple[Restart, ...] = ()
 
+    def check(self) -> None:
+        """Raises InputError for weights that do not add up, and for users or restarts that cannot be."""
+        weights = [weight for weight, _ in self.kinds]
+        if not weights or min(weights) < 0 or abs(sum(weights) - 1) > 1e-9:
+            raise InputError("kinds", weights, "weights from 0 to 1 that add up to 1")
+        if self.settle_us < 0:
+            raise InputError("settle_us", self.settle_us, "a number of microseconds >= 0")
+        clients = [pair.client.programs[0][1].program for _, pair in self.kinds]
+        if self.users is not None and not all(map(takes_orders, clients)):
+            raise InputError("users", "a client that takes no orders", "the behaviour obeys")
+        if self.limits.client is None and any(each.side == "client" for each in self.restarts):
+            raise InputError("restarts", "of the client", "clients that share a host: a limit on it")
+
 
 def simulate(plan: Plan, progress: Progress | None = None) -> Census:
     """Run a population to its horizon.
 
     Raises:
-        InputError: no arrivals at all or without end, a rate that is not positive, weights that do not
-            add up to 1, a limit that a host of that side does not have, or one on a server's accept() for
-            a program that accepts nothing; users who cannot be, or a client that takes no orders of theirs.
+        InputError: a limit on a server's accept() for a program that accepts nothing.
     """
-    _check(plan)
     return _Run(plan).run(progress)
 
 
@@ -159,25 +184,3 @@ class _Run:
             at_us = horizon_us * percent // 100
             yield self.env.timeout(at_us - int(self.env.now))
             progress(at_us, horizon_us)
-
-
-def _check(plan: Plan) -> None:
-    arrivals = plan.arrivals
-    if not 0 < arrivals.per_second <= _MOST_PER_SECOND:
-        allowed = f"a number of connections per second above 0, up to {_MOST_PER_SECOND:,}"
-        raise InputError("rate", arrivals.per_second, allowed)
-    if arrivals.connections is None and arrivals.for_us is None:
-        raise InputError("arrivals", "no end", "a count of connections, or a time to go on for")
-    weights = [weight for weight, _ in plan.kinds]
-    if not weights or min(weights) < 0 or abs(sum(weights) - 1) > 1e-9:
-        raise InputError("kinds", weights, "weights from 0 to 1 that add up to 1")
-    plan.limits.check()
-    if plan.users is not None:
-        plan.users.check()
-        if not all(takes_orders(pair.client.programs[0][1].program) for _, pair in plan.kinds):
-            raise InputError("users", "a client that takes no orders", "the behaviour obeys")
-    for restart in plan.restarts:
-        if restart.side == "client" and plan.limits.client is None:
-            raise InputError("restarts", "of the client", "clients that share a host: a limit on it")
-        if restart.at_us < 0 or (restart.every_us is not None and restart.every_us <= 0):
-            raise InputError("restarts", restart.every_us, "a time above zero")

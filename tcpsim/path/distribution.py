@@ -16,20 +16,31 @@ from functools import lru_cache
 from statistics import NormalDist
 from typing import NamedTuple
 
-from tcpsim.errors import InputError
+from tcpsim.errors import InputError, checked
 from tcpsim.units import format_duration, parse_duration
 
 _NORMAL = NormalDist()
+_MOST_SIGMA = 3
 _CALL = re.compile(r"([a-z]+)\s*\((.*)\)", re.ASCII | re.IGNORECASE)
 ALLOWED = (
     "a duration with its unit: 10ms, uniform(5ms,20ms), exp(2s) or lognormal(200ms,0.5) (median and sigma)"
 )
 
 
+def _check_times(where: str, *times_us: int) -> None:
+    for t_us in times_us:
+        if not isinstance(t_us, int) or isinstance(t_us, bool) or t_us < 0:
+            raise InputError(where, repr(t_us), "a number of microseconds >= 0")
+
+
+@checked
 class Fixed(NamedTuple):
     """Always the same."""
 
     us: int
+
+    def check(self) -> None:
+        _check_times("fixed", self.us)
 
     def quantile_us(self, uniform: float) -> int:
         return self.us
@@ -42,11 +53,17 @@ class Fixed(NamedTuple):
         return format_duration(self.us)
 
 
+@checked
 class Uniform(NamedTuple):
     """Every whole microsecond from `low_us` to `high_us` inclusive is equally likely."""
 
     low_us: int
     high_us: int
+
+    def check(self) -> None:
+        _check_times("uniform", self.low_us, self.high_us)
+        if self.low_us > self.high_us:
+            raise InputError("uniform", f"{self.low_us} to {self.high_us}", "low <= high")
 
     def quantile_us(self, uniform: float) -> int:
         return self.low_us + int(uniform * (self.high_us - self.low_us + 1))
@@ -59,10 +76,14 @@ class Uniform(NamedTuple):
         return f"uniform({format_duration(self.low_us)}, {format_duration(self.high_us)})"
 
 
+@checked
 class Exponential(NamedTuple):
     """Without memory; the times between Poisson arrivals. The time constant is the mean."""
 
     constant_us: int
+
+    def check(self) -> None:
+        _check_times("exp", self.constant_us)
 
     def quantile_us(self, uniform: float) -> int:
         return round(-math.log1p(-uniform) * self.constant_us)
@@ -75,11 +96,17 @@ class Exponential(NamedTuple):
         return f"exp({format_duration(self.constant_us)})"
 
 
+@checked
 class LogNormal(NamedTuple):
     """exp(normal): skewed, as measured round trips and think times are; `sigma` of the logarithm."""
 
     median_us: int
     sigma: float
+
+    def check(self) -> None:
+        _check_times("lognormal", self.median_us)
+        if not (isinstance(self.sigma, int | float) and 0 <= self.sigma <= _MOST_SIGMA):
+            raise InputError("lognormal", f"sigma {self.sigma}", f"sigma from 0 to {_MOST_SIGMA}")
 
     def quantile_us(self, uniform: float) -> int:
         if uniform <= 0.0:  # the normal quantile is minus infinity there

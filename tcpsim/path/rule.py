@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Literal, NamedTuple
 
-from tcpsim.errors import InputError
+from tcpsim.errors import InputError, checked
 from tcpsim.path.choose import Chooser
 from tcpsim.path.element import Passage, Side
 from tcpsim.tcp.segment import ACK, SYN, Segment, parse_flags
@@ -31,6 +31,7 @@ _FIELDS = (
 )  # fmt: skip
 
 
+@checked
 class Rule(NamedTuple):
     """Segments that meet every condition are numbered from 1; those in `nth` are dropped or delayed.
 
@@ -53,6 +54,20 @@ class Rule(NamedTuple):
     nth: Spans = ()
     action: Literal["drop", "delay"] = "drop"
     delay_us: int = 0
+
+    def check(self) -> None:
+        """Raises InputError for what no rule can be."""
+        where = f"rule {self.name!r}"
+        if self.sender not in ("client", "server", "both"):
+            raise InputError(f"{where}.sender", repr(self.sender), "client, server or both")
+        if self.action not in ("drop", "delay"):
+            raise InputError(f"{where}.action", repr(self.action), "drop or delay")
+        for field in ("min_len", "max_len", "after_us", "before_us", "conn", "seq", "delay_us"):
+            value = getattr(self, field)
+            if value is not None and (not isinstance(value, int) or value < 0):
+                raise InputError(f"{where}.{field}", repr(value), "an integer >= 0")
+        if any(not 1 <= first <= last for first, last in self.nth):
+            raise InputError(f"{where}.nth", self.nth, "spans such as ((1, 1), (3, 5))")
 
     def matches(self, sender: Side, segment: Segment, now: int, conn: int, seq: int | None) -> bool:
         """Whether a segment meets every condition; `seq` is its relative number, None if unknown."""

@@ -64,6 +64,9 @@ _TIMEOUTS: dict[str, Callable[[OpenFile, int], OpenFile]] = {
 }
 
 
+OPTIONS = ("SO_LINGER", *_SWITCHES, *_TIMEOUTS, *_NUMBERS)
+
+
 def set_option(system: System, caller: Caller, call: SetSockOpt, file_id: int, now: int) -> Returned:
     """setsockopt(): 0, EINVAL for a value out of range, ENOPROTOOPT for a name that is unknown."""
     name, value = call.name, call.value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -10,7 +11,7 @@ from tcpsim.app import accept, close, connect, ignore, listen, receive, receive_
 from tcpsim.app.program import Program
 from tcpsim.errors import InputError
 from tcpsim.host.census import Census
-from tcpsim.host.limits import HostLimits, Limits
+from tcpsim.host.limits import HostLimits, Limits, Restart
 from tcpsim.host.population import Arrivals
 from tcpsim.measure.leaks import leaked_connections, leaks
 from tcpsim.measure.table import first_met, over_time, peaks, used
@@ -56,22 +57,28 @@ def test_clients_are_hosts_of_their_own_unless_they_share_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "complaint"),
+    ("make", "complaint"),
     [
         (
-            Limits(HostLimits(ports=10)),
+            lambda: Limits(HostLimits(ports=10)),
             "limits.server.ports: found 10, allowed: one of descriptors, workers",
         ),
         (
-            Limits(client=HostLimits(workers=1)),
+            lambda: Limits(client=HostLimits(workers=1)),
             "limits.client.workers: found 1, allowed: one of descriptors",
         ),
-        (Limits(HostLimits(minis=-1)), "limits.server.minis: found -1, allowed: an integer >= 0"),
+        (lambda: HostLimits(minis=-1), "limits.minis: found -1, allowed: an integer >= 0"),
+        (
+            lambda: HostLimits(minis=5)._replace(minis="x"),
+            "limits.minis: found 'x', allowed: an integer",
+        ),
+        (lambda: Limits()._replace(server=3), "limits: found 3, None, allowed: HostLimits"),
+        (lambda: Restart("nobody", 1), "restart.side: found 'nobody', allowed: client or server"),
     ],
 )
-def test_a_limit_that_makes_no_sense_is_refused(limits: Limits, complaint: str) -> None:
+def test_a_limit_that_makes_no_sense_is_refused(make: Callable[[], object], complaint: str) -> None:
     with pytest.raises(InputError, match=re.escape(complaint)):
-        run(web(), Arrivals(1, connections=1), limits=limits)
+        make()
 
 
 def test_leaked_descriptors_stop_the_client() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+from collections.abc import Callable
 from itertools import pairwise
 from statistics import fmean
 
@@ -170,18 +171,20 @@ def test_a_vanished_machine_holds_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("plan", "complaint"),
+    ("make", "complaint"),
     [
-        (Plan(((1.0, SOUND),), Arrivals(0, connections=1)), "rate: found 0, allowed: a number"),
+        (lambda: Plan(((1.0, SOUND),), Arrivals(0, connections=1)), "rate: found 0, allowed: a number"),
         (
-            Plan(((1.0, SOUND),), Arrivals(10_001, connections=1)),
+            lambda: Plan(((1.0, SOUND),), Arrivals(10_001, connections=1)),
             "rate: found 10001, allowed: .*up to 10,000",
         ),
-        (Plan(((1.0, SOUND),), Arrivals(5)), "arrivals: found no end, allowed: a count"),
-        (Plan(((0.5, SOUND),), Arrivals(5, connections=1)), "kinds: found .*add up to 1"),
-        (Plan((), Arrivals(5, connections=1)), "kinds: found .*add up to 1"),
+        (lambda: Plan(((1.0, SOUND),), Arrivals(5)), "arrivals: found no end, allowed: a count"),
+        (lambda: Plan(((0.5, SOUND),), Arrivals(5, connections=1)), "kinds: found .*add up to 1"),
+        (lambda: Arrivals("5", connections=1), "rate: found '5', allowed: a number"),  # type: ignore[arg-type]
+        (lambda: Arrivals(5, connections=-1), "arrivals.connections: found -1, allowed: an integer >= 0"),
+        (lambda: Plan((), Arrivals(5, connections=1)), "kinds: found .*add up to 1"),
     ],
 )
-def test_a_plan_that_makes_no_sense_is_refused(plan: Plan, complaint: str) -> None:
+def test_a_plan_that_makes_no_sense_is_refused(make: Callable[[], object], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
-        simulate(plan)
+        make()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -252,12 +253,16 @@ def test_what_befalls_hosts_does_not_depend_on_what_is_remembered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("restart", "limits", "complaint"),
+    ("make", "limits", "complaint"),
     [
-        (Restart("client", 1), Limits(), "restarts: found of the client, allowed: clients that share a host"),
-        (Restart("server", 1, 0), Limits(), "restarts: found 0, allowed: a time above zero"),
+        (
+            lambda: Restart("client", 1),
+            Limits(),
+            "restarts: found of the client, allowed: clients that share a host",
+        ),
+        (lambda: Restart("server", 1, 0), Limits(), "restarts: found 0, allowed: a time above zero"),
     ],
 )
-def test_a_restart_that_makes_no_sense(restart: Restart, limits: Limits, complaint: str) -> None:
+def test_a_restart_that_makes_no_sense(make: Callable[[], Restart], limits: Limits, complaint: str) -> None:
     with pytest.raises(InputError, match=re.escape(complaint)):
-        run(web(), ONE_A_SECOND, limits=limits, restarts=(restart,))
+        run(web(), ONE_A_SECOND, limits=limits, restarts=(make(),))

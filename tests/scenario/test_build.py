@@ -95,7 +95,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"delay": "10"}, "delay: found '10', allowed: a number with a unit"),
     ({"loss_from": "soon"}, "loss_from: found 'soon'"),
     ({"drops": ("server FIN zwei",)}, "drop: found 'server FIN zwei'"),
-    ({"stack_client": "linus"}, "stack: found linus, allowed: one of"),
+    ({"stack_client": "linus"}, "stack: found 'linus' (did you mean linux"),
     ({"client": "never-close"}, "client behaviour: found 'never-close' (did you mean never-closes"),
     ({"client": "drains"}, "client behaviour: found 'drains', a server behaviour, allowed: aborts, "),
     ({"server": "posts"}, "server behaviour: found 'posts', a client behaviour, allowed: "),
@@ -109,7 +109,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"knobs": {"tcp_fin_timeot": "1s"}}, "knob tcp_fin_timeot: found no such knob"),
     ({"knobs": {"middle.tcp_fin_timeout": "1s"}}, "knob middle.tcp_fin_timeout: found middle"),
     ({"knobs": {"middlebox.close_wait": "1s"}}, "knob middlebox.close_wait: found no middlebox on the path"),
-    ({"middlebox": "junes"}, "middlebox: found 'junes', allowed: none, linux-conntrack, "),
+    ({"middlebox": "junes"}, "middlebox: found 'junes' (did you mean junos?), allowed: "),
     ({"middlebox": 3}, "middlebox: found 3, allowed: the name of a middlebox"),
     ({"middlebox": "junos", "knobs": {"middlebox.close_wiat": "1s"}}, "knob middlebox.close_wiat: found no"),
     (
