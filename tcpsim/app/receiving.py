@@ -114,8 +114,7 @@ class _ReceiveToEof(OnSocket):
 
 @dataclass(frozen=True, slots=True)
 class _Peek(OnSocket):
-    """One look without taking: recv(MSG_PEEK | MSG_DONTWAIT). `gone_pc`: the peer has closed, or it failed.
-    """
+    """One look without taking: recv(MSG_PEEK | MSG_DONTWAIT). `gone_pc`: the peer closed, or it failed."""
 
     gone: tuple[Step, ...]
     gone_pc: int = -1

@@ -81,6 +81,8 @@ def _on_side(side: str, changed: Changes) -> Changes:
     if not side:
         return changed
     return {
-        key: {f"{side}.{name}": each for name, each in value.items()} if key == "knobs" else {side: value[side]}
+        key: {f"{side}.{name}": each for name, each in value.items()}
+        if key == "knobs"
+        else {side: value[side]}
         for key, value in changed.items()
     }

@@ -33,7 +33,7 @@ HISTORIES = 60
 FUTURES = 3
 STEPS = 400
 
-KILLED: dict[str, Any] = {"kill_sockets": {side: "1s" for side in SIDES}}
+KILLED: dict[str, Any] = {"kill_sockets": dict.fromkeys(SIDES, "1s")}
 
 CASES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("closewait-ignored-eof", {"loss": 0.4}),
