@@ -120,7 +120,7 @@ class Setting:
     middlebox a segment is lost before the box; `loss_side` puts all losses on one side of it instead.
     Three settings change whatever program a side has, by its side: `close_on_error` lets it close its sockets
     when a call fails, `linger` sets SO_LINGER on each of them, `restart` kills its processes at that time. At
-    the time of `kill_sockets` the operator of a side kills its sockets in FIN-WAIT-2, CLOSE-WAIT and LAST-ACK.
+    the time of `kill_sockets` the operator of a side kills what is in FIN-WAIT-2, CLOSE-WAIT or LAST-ACK.
     """
 
     client: str | Program | None = None
