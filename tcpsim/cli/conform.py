@@ -18,7 +18,8 @@ from tcpsim.conform.traces import Verdict, find, judge_file
 from tcpsim.measure.populations.expect import LIMIT
 from tcpsim.measure.populations.judge import Judgement, Row, judge
 
-_VERDICTS = ("PASS", "FAIL", "UNSUPPORTED")
+_VERDICTS = ("PASS", "FAIL", "LATE", "UNSUPPORTED")
+_TOO_LATE = 3  # the exit status where nothing failed, and something could not be judged
 
 
 @click.command(help="Replay traces of a real kernel, and compare populations of one with the exact model.")
@@ -55,8 +56,12 @@ def command(context: click.Context, paths: tuple[Path, ...], limit: int | None, 
         print_json([*map(Verdict._asdict, verdicts), *map(_record, found.populations, judged)])
     else:
         print_text(_totals(verdicts, judged))
-    if any(verdict.verdict != "PASS" for verdict in verdicts) or not all(each.fits for each in judged):
+    if any(verdict.verdict in ("FAIL", "UNSUPPORTED") for verdict in verdicts):
         context.exit(1)
+    if not all(each.fits for each in judged):
+        context.exit(1)
+    if any(verdict.verdict == "LATE" for verdict in verdicts):
+        context.exit(_TOO_LATE)
 
 
 def _text(verdict: Verdict) -> str:
@@ -113,7 +118,7 @@ def _totals(verdicts: Sequence[Verdict], judged: Sequence[Judgement]) -> str:
     lines = []
     if verdicts:
         counts = Counter[str](verdict.verdict for verdict in verdicts)
-        totals = ", ".join(f"{counts[name]} {name}" for name in _VERDICTS)
+        totals = ", ".join(f"{counts[name]} {name}" for name in _VERDICTS if name != "LATE" or counts[name])
         lines.append(f"{len(verdicts)} {'trace' if len(verdicts) == 1 else 'traces'}: {totals}")
     if judged:
         fitting = sum(each.fits for each in judged)

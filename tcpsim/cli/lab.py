@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,14 +14,23 @@ import click
 from tcpsim.catalogue import build, scenarios
 from tcpsim.cli.options import SEED, duration, output, setting, setting_options
 from tcpsim.cli.show import print_text
-from tcpsim.conform.lab import Job, job, record, small
+from tcpsim.conform.lab import Job, job, late_us, record, small
 from tcpsim.conform.lab.situations import find, names
 from tcpsim.conform.traces import judge
+from tcpsim.conform.traces.judge import cannot_judge
+from tcpsim.conform.traces.lateness import LATE_US
 from tcpsim.draw.clock import clock
 from tcpsim.tcp.state import parse_state
 from tcpsim.units import format_duration
 
+_FOUND = {
+    "PASS": "same",
+    "FAIL": "not the same",
+    "LATE": "inconclusive",
+    "UNSUPPORTED": "cannot be replayed",
+}
 Command = TypeVar("Command", bound=Callable[..., Any])
+_TOO_LATE = 3  # the exit status of a recording that is no ground for a verdict
 _EVERY_S = 10.0  # how often a long recording says that it is still there, where nobody looks at a terminal
 
 
@@ -29,6 +38,13 @@ def _recording_options(command: Command) -> Command:
     """What both commands are asked."""
     for option in (
         duration("--horizon", help="Until when to record; needed for what takes longer than ten minutes."),
+        click.option(
+            "--retries",
+            type=click.IntRange(0),
+            default=2,
+            show_default=True,
+            help="How often to record again when the machine was too late to tell anything.",
+        ),
         setting_options,
         SEED,
         click.argument("name", metavar="SCENARIO"),
@@ -50,33 +66,43 @@ def command() -> None:
 @click.option("--small", "is_small", is_flag=True, help="Keep only what a replay needs and compares.")
 @output("--out", ".json", required=True, help="The trace.")
 def record_command(
-    name: str, seed: int, horizon: int | None, is_small: bool, out: Path, **changes: Any
+    name: str, seed: int, horizon: int | None, retries: int, is_small: bool, out: Path, **changes: Any
 ) -> None:
-    """One recording, one file."""
-    trace = _record(_job(name, seed, horizon, changes))
+    """One recording in time, one file; a late one is written too, but not in silence."""
+    for trace in _recordings(_job(name, seed, horizon, changes), retries):
+        if late_us(trace) <= LATE_US:
+            break
     _write(out, small(trace) if is_small else trace)
     print_text(f"{out}: {_totals(trace)}\n")
+    if late_us(trace) > LATE_US:
+        click.echo(f"tcpsim: {out}: {cannot_judge(late_us(trace))}", err=True)
+        raise click.exceptions.Exit(_TOO_LATE)
 
 
 @command.command(
-    "compare", help="Record SCENARIO, replay the trace: same (status 0), or the first difference (status 1)."
+    "compare",
+    help="Record SCENARIO, replay the trace: same (status 0), or the first difference (status 1)."
+    " Where the machine was too late to tell, that (status 3).",
 )
 @_recording_options
 @output("--out", ".json", help="Keep the trace.")
-def compare_command(name: str, seed: int, horizon: int | None, out: Path | None, **changes: Any) -> None:
+def compare_command(
+    name: str, seed: int, horizon: int | None, retries: int, out: Path | None, **changes: Any
+) -> None:
     """A recording and its judge."""
-    trace = _record(_job(name, seed, horizon, changes))
+    for trace in _recordings(_job(name, seed, horizon, changes), retries):
+        verdict = judge(_document(trace).encode(), name)
+        if verdict.verdict != "LATE":
+            break
     if out is not None:
         _write(out, trace)
-    verdict = judge(_document(trace).encode(), name)
-    if verdict.verdict == "PASS":
-        print_text(f"same: {name}, {_totals(trace)}\n")
-        return
-    found = "not the same" if verdict.verdict == "FAIL" else "cannot be replayed"
-    print_text(f"{found}: {name}, {_totals(trace)}\n{verdict.reason}\n")
+    print_text(f"{_FOUND[verdict.verdict]}: {name}, {_totals(trace)}\n")
+    if verdict.reason:
+        print_text(f"{verdict.reason}\n")
     if verdict.ladders:
         print_text(f"\n{verdict.ladders}")
-    raise click.exceptions.Exit(1)
+    if verdict.verdict != "PASS":
+        raise click.exceptions.Exit(_TOO_LATE if verdict.verdict == "LATE" else 1)
 
 
 def _job(name: str, seed: int, horizon: int | None, changes: dict[str, Any]) -> Job:
@@ -89,6 +115,14 @@ def _job(name: str, seed: int, horizon: int | None, changes: dict[str, Any]) -> 
         situation = find(name)
         pair, title, horizon_us = situation.pair(overrides), situation.title, situation.horizon_us
     return job(name, title, pair, seed=seed, horizon_us=horizon_us, asked_us=horizon)
+
+
+def _recordings(job: Job, retries: int) -> Iterator[dict[str, Any]]:
+    """As many recordings as somebody asks for, at most `retries` after the first."""
+    yield _record(job)
+    for _ in range(retries):
+        click.echo("tcpsim: the machine was late; again", err=True)
+        yield _record(job)
 
 
 def _record(job: Job) -> dict[str, Any]:

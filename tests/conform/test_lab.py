@@ -153,12 +153,12 @@ def test_a_small_trace_keeps_changes_of_state_and_holder_only() -> None:
             **{key: key for key in ("id", "title", "meta", "app", "notes")},
             "states": states,
             "packets": packets,
-            "stats": {"sampler": {"samples": 9}, "late_us": 1},
+            "stats": {"sampler": {"samples": 9}, "watched_ms": 3.0, "late_us": 1},
         }
     )
     assert [row["t"] for row in kept["states"]] == [1.0, 3.0, 4.0]
     assert kept["packets"] == [{"t": 1.0, "dir": "A>B", "flags": "S", "drop": "loss"}]
-    assert kept["stats"] == {"sampler": {"samples": 9}}
+    assert kept["stats"] == {"sampler": {"samples": 9}, "watched_ms": 3.0}
 
 
 def test_a_turned_knob_is_a_sysctl_in_its_own_unit() -> None:

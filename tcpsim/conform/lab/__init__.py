@@ -2,6 +2,7 @@
 
     job(name, title, pair, ...) -> Job    what to record; refuses what cannot be
     record(job) -> the trace              in real time, as root on Linux
+    late_us(trace)                        how late the machine was meanwhile
     small(trace)                          without what nobody compares
 
 docs/lab.md says how; `tcpsim lab` is the command.
@@ -9,6 +10,6 @@ docs/lab.md says how; `tcpsim lab` is the command.
 
 from tcpsim.conform.lab.job import Job, job
 from tcpsim.conform.lab.supervisor import missing, record
-from tcpsim.conform.lab.trace import small
+from tcpsim.conform.lab.trace import late_us, small
 
-__all__ = ["Job", "job", "missing", "record", "small"]
+__all__ = ["Job", "job", "late_us", "missing", "record", "small"]

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from tcpsim.app.program import Ask, Done, Draw, KillOthers, Reboot, Running, Spawn, Until, Vanish, run
+from tcpsim.conform.lab import linux
 from tcpsim.conform.lab.calls import Sockets, answered, told
 from tcpsim.conform.lab.relay import LETTER
 from tcpsim.path import Choice, Seeded, Side
@@ -41,6 +42,7 @@ class Process:
         """What is each process's own: its number and its luck."""
         self.chooser = Seeded(self.seed, os.getpid(), b"lab program")
         self.count = 0
+        self.waited = linux.open_waited()
         self.tell({"pid": os.getpid(), "side": self.side})
 
     def live(self, running: Running) -> NoReturn:
@@ -75,9 +77,11 @@ class Process:
         if isinstance(call, Poll) and call.timeout_us:
             self.tell({"until_us": self.clock_us() + call.timeout_us})
         fd: object = call.fds[0] if isinstance(call, Poll) else next(iter(call), None)
+        before_us = linux.waited_us(self.waited)
         row = self.row(fd, call)
         reply = self.here.make(call)
         row |= {"t_end": self.clock_us() / 1_000} | answered(call, reply)
+        row["late_us"] = linux.waited_us(self.waited) - before_us
         if isinstance(call, Socket | Accept | Dup) and isinstance(reply.value, int):
             row["made"] = self.names[reply.value] = self.new_name()
         elif isinstance(call, Close):

@@ -26,7 +26,8 @@ from tcpsim.conform.lab.diag import Diag
 from tcpsim.conform.lab.job import BASE_SYSCTLS, MTU, Job
 from tcpsim.conform.lab.process import Process
 from tcpsim.conform.lab.relay import LETTER, Relay
-from tcpsim.conform.lab.sampler import FAST_MS, SLOW_MS, Sampler
+from tcpsim.conform.lab.sampler import FAST_MS, SLOW_MS, Watch
+from tcpsim.conform.lab.stamps import Stamps
 from tcpsim.conform.lab.trace import Told, trace_of
 from tcpsim.path import SIDES, Seeded, Side
 
@@ -45,6 +46,7 @@ class Host(NamedTuple):
 
     namespace: int
     tun: int
+    stamps: Stamps
     diag: Diag
     counters: tuple[int, ...]
 
@@ -54,7 +56,8 @@ def set_up(job: Job, side: Side) -> Host:
     namespace = linux.new_network()
     linux.without_ipv6()
     linux.set_sysctls({**BASE_SYSCTLS, **job.sysctls[side]})
-    return Host(namespace, linux.open_tun(ADDRESS[side], MTU), Diag(), linux.open_counters())
+    tun = linux.open_tun(ADDRESS[side], MTU)
+    return Host(namespace, tun, Stamps(linux.DEVICE), Diag(), linux.open_counters())
 
 
 class Recording:
@@ -64,15 +67,15 @@ class Recording:
         self.job = job
         self.hosts = hosts
         self.progress = progress
-        self.relay = Relay(job.path, Seeded(job.seed), {side: host.tun for side, host in hosts.items()})
-        period_ms = SLOW_MS if job.expected_us > _SLOW_US else FAST_MS
-        self.sampler = Sampler({side: host.diag for side, host in hosts.items()}, period_ms)
+        self.start_ns = time.monotonic_ns() + int(_READY_S * 1e9)
+        tuns = {side: host.tun for side, host in hosts.items()}
+        stamps = {side: host.stamps for side, host in hosts.items()}
+        self.relay = Relay(job.path, Seeded(job.seed), tuns, stamps, self.clock_us, self.start_ns)
         self.told: list[Told] = []
         self.pids: dict[Side, list[int]] = {"client": [], "server": []}
         self.busy_until_us = 0
         self.heard_us = 0
         self.ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.start_ns = time.monotonic_ns() + int(_READY_S * 1e9)
 
     def clock_us(self) -> int:
         """Time since the programs' start."""
@@ -80,17 +83,21 @@ class Recording:
 
     def play(self, supervisor: int) -> dict[str, Any]:
         """Run the programs and watch; fails if the other end of `supervisor`, a descriptor, is closed."""
+        period_ms = SLOW_MS if self.job.expected_us > _SLOW_US else FAST_MS
+        diags = {side: host.diag for side, host in self.hosts.items()}
+        watch = Watch(diags, period_ms, self.clock_us, self.relay.tuns.values())
         for side in reversed(SIDES):
             self.start_program(side)
         self.theirs.close()
         linux.hurry(_RELAY_PRIORITY)
         gc.disable()
-        over = self.watch(supervisor)
+        over = self.watch(supervisor, watch)
         for pids in self.pids.values():
             for pid in pids:
                 _signal(pid, signal.SIGSTOP)  # what they would still do is not part of the trace
+        watch.end()
         self.gather()
-        return trace_of(self.job, self.relay, self.sampler, self.told, self.counters(), over)
+        return trace_of(self.job, self.relay, watch, self.told, self.counters(), over)
 
     def start_program(self, side: Side) -> None:
         """The first process of a host."""
@@ -112,40 +119,41 @@ class Recording:
         finally:
             os._exit(1)
 
-    def watch(self, supervisor: int) -> str:
+    def watch(self, supervisor: int, watch: Watch) -> str:
         """The loop; why it is over."""
         sides = {host.tun: side for side, host in self.hosts.items()}
-        descriptors = [*sides, self.ours.fileno(), supervisor]
+        watched = watch.socket.fileno()
+        descriptors = [*sides, self.ours.fileno(), watched, supervisor]
         told_us = 0
         while True:
             now_us = self.clock_us()
-            wake_us = min(self.sampler.next_us, self.relay.next_us() or self.sampler.next_us)
+            wake_us = min(self.relay.next_us() or self.job.horizon_us, self.job.horizon_us)
             ready, _, _ = select.select(descriptors, (), (), max(0, wake_us - now_us) / 1_000_000)
             for descriptor in ready:
                 if descriptor == supervisor:
                     raise ConnectionAbortedError("the supervisor is gone")
                 if descriptor in sides:
                     self.heard_us = self.clock_us()
-                    self.relay.read(sides[descriptor], self.heard_us)
-            self.relay.write(self.clock_us())
+                    self.relay.read(sides[descriptor])
+            self.relay.write()
             if self.ours.fileno() in ready:
                 self.gather()
-            if self.clock_us() >= self.sampler.next_us:
-                self.sampler.look(self.clock_us)
+            if watched in ready:
+                watch.hear()
             now_us = self.clock_us()
             if now_us >= self.job.horizon_us:
                 return "the horizon"
-            if self.is_quiet(now_us):
+            if self.is_quiet(now_us, watch):
                 return "nothing more can happen"
             if now_us - told_us >= _PROGRESS_US:
                 told_us = now_us
-                self.progress({"t_us": now_us} | {side: self.sampler.present(side) for side in SIDES})
+                self.progress({"t_us": now_us} | watch.present)
 
-    def is_quiet(self, now_us: int) -> bool:
+    def is_quiet(self, now_us: int, watch: Watch) -> bool:
         """Whether nothing has happened for a while, and nothing is left that could."""
-        last_us = max(self.heard_us, self.busy_until_us, self.sampler.changed_us)
-        silent = now_us - last_us > _SILENCE_US
-        return silent and self.relay.next_us() is None and not self.sampler.waits()
+        last_us = max(self.heard_us, self.busy_until_us, watch.changed_us)
+        silent = min(now_us, watch.looked_us) - last_us > _SILENCE_US
+        return silent and self.relay.next_us() is None and not watch.waits
 
     def gather(self) -> None:
         """What the programs have told since."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import heapq
 import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from tcpsim.conform.lab.stamps import Stamps
 from tcpsim.conform.lab.wire import protocol, segment_of
 from tcpsim.conform.traces.record import relative
 from tcpsim.path import Chooser, Path, Rule, Side, send
@@ -24,12 +26,27 @@ _MOST = 1 << 16
 
 
 class Relay:
-    """Carries packets; `tuns` are the descriptors of the devices by host."""
+    """Carries packets; `tuns` are the descriptors of the devices by host, `stamps` tell what left them when.
 
-    def __init__(self, path: Path, chooser: Chooser, tuns: dict[Side, int]) -> None:
+    A packet is due its delay after it left, however late it is read, so a relay that comes late is late
+    only by what exceeds the delay. Each row tells both: `read_us` after it left, `late_us` after it was due.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        chooser: Chooser,
+        tuns: Mapping[Side, int],
+        stamps: Mapping[Side, Stamps],
+        clock_us: Callable[[], int],
+        start_ns: int,
+    ) -> None:
         self.path = path
         self.chooser = chooser
         self.tuns = tuns
+        self.stamps = stamps
+        self.clock_us = clock_us
+        self.start_ns = start_ns
         self.rows: list[dict[str, Any]] = []
         self.lost_by_chance: dict[Side, list[int]] = {"client": [], "server": []}
         self.cut: list[Rule] = []
@@ -42,12 +59,15 @@ class Relay:
         """When the next packet is to come out."""
         return self._flying[0][0] if self._flying else None
 
-    def read(self, side: Side, now_us: int) -> None:
-        """A host has put one packet on the line at `now_us`."""
+    def read(self, side: Side) -> None:
+        """A host has put one packet on the line."""
         try:
             packet = os.read(self.tuns[side], _MOST)
         except BlockingIOError:
             return
+        read_us = self.clock_us()
+        left_ns = self.stamps[side].left_ns(packet)
+        now_us = read_us if left_ns is None else min(read_us, (left_ns - self.start_ns) // 1_000)
         row: dict[str, Any] = {"t": now_us / 1_000, "dir": DIRECTION[side]}
         receiver: Side = "server" if side == "client" else "client"
         segment = segment_of(packet)
@@ -56,7 +76,7 @@ class Relay:
                 self.rows.append({"i": len(self.rows)} | row | {"proto": protocol(packet)})
             return
         row |= self._told(side, segment)
-        self.rows.append({"i": len(self.rows)} | row)
+        self.rows.append({"i": len(self.rows)} | row | {"read_us": read_us - now_us})
         row = self.rows[-1]
         self._sent[side] += 1
         path, fates = send(self.path, side, segment, now_us, self.chooser)
@@ -72,9 +92,9 @@ class Relay:
                 heapq.heappush(self._flying, (fate.due_us, self._number, receiver, packet, row))
                 self._number += 1
 
-    def write(self, now_us: int) -> None:
+    def write(self) -> None:
         """Everything that is due by now comes out."""
-        while self._flying and self._flying[0][0] <= now_us:
+        while self._flying and self._flying[0][0] <= (now_us := self.clock_us()):
             due_us, _, receiver, packet, row = heapq.heappop(self._flying)
             os.write(self.tuns[receiver], packet)
             row |= {"t_out": now_us / 1_000, "late_us": now_us - due_us}

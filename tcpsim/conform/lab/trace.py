@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from tcpsim.conform.lab.job import BASE_SYSCTLS, MTU, Job
 from tcpsim.conform.lab.relay import DIRECTION, LETTER, Relay
-from tcpsim.conform.lab.sampler import Sampler
+from tcpsim.conform.lab.sampler import Watch
 from tcpsim.path import SIDES, Path, Rule, Side
 from tcpsim.path.rule import Script
 from tcpsim.tcp.segment import flag_letters
@@ -33,19 +33,22 @@ class Told(NamedTuple):
     t_end: float | None = None
     ret: int | str | None = None
     err: str | None = None
+    late_us: int | None = None  # how long it was ready to run and had no processor
     made: str | None = None
 
 
 def trace_of(
     job: Job,
     relay: Relay,
-    sampler: Sampler,
+    watch: Watch,
     told: Iterable[Told],
     counters: dict[str, dict[str, int]],
     over: str,
 ) -> dict[str, Any]:
     """Everything that was observed; `over` says why the recording ended."""
+    told = list(told)
     late_us = [row["late_us"] for row in relay.rows if "late_us" in row] or [0]
+    read_us = [row["read_us"] for row in relay.rows if "read_us" in row] or [0]
     return {
         "id": job.name,
         "run": 1,
@@ -54,28 +57,37 @@ def trace_of(
             "delay_ms": job.delay_us / 1_000,
             "rules": [*_rules(job.path, relay.cut), *_losses(relay.lost_by_chance)],
             "sysctls": {LETTER[side]: dict(job.sysctls[side]) for side in SIDES if job.sysctls[side]},
-            "period_ms": sampler.period_ms,
+            "period_ms": watch.period_ms,
             "mtu": MTU,
             "base_sysctls": BASE_SYSCTLS,
         },
         "stats": {
             "packets": len(relay.rows),
             "late_us": {"n": len(late_us), "median": statistics.median(late_us), "max": max(late_us)},
-            "sampler": {"samples": sampler.samples, "max_gap_ms": sampler.max_gap_us / 1_000},
+            "read_us": {"n": len(read_us), "median": statistics.median(read_us), "max": max(read_us)},
+            "calls_late_us": max((row.late_us or 0 for row in told), default=0),
+            "sampler": watch.stats,
+            "watched_ms": watch.looked_us / 1_000,
         },
         "app": rows_of(told),
         "packets": relay.rows,
-        "states": sampler.rows,
-        "end_states": sampler.end_states(),
+        "states": watch.rows,
+        "end_states": watch.end_states,
         "counters": counters,
         "notes": [f"recorded by tcpsim lab, seed {job.seed}; ended by {over}"],
     }
 
 
+def late_us(trace: dict[str, Any]) -> int:
+    """How late the recorder was at worst: a packet behind its time, or a call kept from running."""
+    late: list[int] = [row.get("late_us", 0) for rows in ("packets", "app") for row in trace[rows]]
+    return max([0, *late])
+
+
 _COMPARED = {
-    "packets": ("t", "dir", "conn", "flags", "seq", "ack", "len", "drop", "proto"),
-    "states": ("t", "side", "id", "st", "kind"),
-    "stats": ("sampler",),
+    "packets": ("t", "t_out", "late_us", "dir", "conn", "flags", "seq", "ack", "len", "drop", "proto"),
+    "states": ("t", "since", "side", "id", "st", "kind"),
+    "stats": ("sampler", "watched_ms"),
 }
 
 

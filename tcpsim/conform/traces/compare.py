@@ -124,7 +124,7 @@ def _answer_wrong(row: Row, seen: Answer, did: Answer | None) -> str:
     # what close() or poll() waits for may be the end of its own patience, a timer as late as any other
     patient = row.call in ("close", "poll") and did.t_us > row.t_us
     late_us = allowed_us(did.t_us - row.t_us) if patient else LATE_US
-    return _time_wrong(seen.t_us, max(did.t_us, row.t_us), late_us)
+    return _time_wrong(seen.t_us, max(did.t_us, row.t_us), late_us + row.late_us)
 
 
 # States

@@ -1,6 +1,10 @@
 """The verdict on one trace.
 
-Owns: the three verdicts and what goes with each. Refuses to know: how any of it is done.
+Owns: the verdicts and what goes with each. Refuses to know: how any of it is done.
+
+A recorder that was late is judged as far as that goes: when it let each segment out is an input, when it
+looked is known. What differs nevertheless may be its lateness or a mistake; nobody can tell, so the verdict
+is LATE and neither PASS nor FAIL.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from typing import Literal, NamedTuple
 
 from tcpsim.conform.traces.compare import compare
 from tcpsim.conform.traces.exempt import NOTHING, exempt_of
+from tcpsim.conform.traces.lateness import LATE_US
 from tcpsim.conform.traces.replay import replay
 from tcpsim.conform.traces.report import first_difference, ladders, reason
 from tcpsim.conform.traces.schema import Unsupported, read
@@ -17,10 +22,10 @@ from tcpsim.errors import InputError
 
 
 class Verdict(NamedTuple):
-    """What became of a trace: `reason` in one line, `ladders` around the first difference of a FAIL."""
+    """What became of a trace: `reason` in one line, `ladders` around the first difference if there is one."""
 
     path: str
-    verdict: Literal["PASS", "FAIL", "UNSUPPORTED"]
+    verdict: Literal["PASS", "FAIL", "LATE", "UNSUPPORTED"]
     reason: str = ""
     title: str = ""
     ladders: str = ""
@@ -52,4 +57,12 @@ def judge(content: bytes, path: str) -> Verdict:
     place = first_difference(matches)
     if place is None:
         return Verdict(path, "PASS", exempt.reason, trace.title)
-    return Verdict(path, "FAIL", reason(matches[place]), trace.title, ladders(matches, place))
+    told = reason(matches[place]), trace.title, ladders(matches, place)
+    if trace.late_us > LATE_US:
+        return Verdict(path, "LATE", f"{cannot_judge(trace.late_us)}; {told[0]}", *told[1:])
+    return Verdict(path, "FAIL", *told)
+
+
+def cannot_judge(late_us: int) -> str:
+    """Why there is no verdict, in words."""
+    return f"cannot judge: the machine was {-(-late_us // 1_000)} ms late"

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from tcpsim.conform.traces.line import Carried
 from tcpsim.conform.traces.record import Answer, Life, Packet, Record, Stay
 from tcpsim.errors import InputError
 from tcpsim.path import Side
@@ -51,6 +52,7 @@ class _App(msgspec.Struct, frozen=True):
     t_end: float | None = None
     ret: int | str | None = None
     err: str | None = None
+    late_us: int = 0
 
 
 class Injected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,6 +77,8 @@ class _Packet(msgspec.Struct, frozen=True):
     drop: str | None = None
     injected: bool = False
     proto: int | str | None = None
+    t_out: float | None = None
+    late_us: int = 0
 
 
 class _State(msgspec.Struct, frozen=True):
@@ -83,6 +87,7 @@ class _State(msgspec.Struct, frozen=True):
     id: int
     st: str
     kind: Literal["sock", "orphan", "req", "minisock"]
+    since: float | None = None
 
 
 class _Sampler(msgspec.Struct, frozen=True):
@@ -92,6 +97,7 @@ class _Sampler(msgspec.Struct, frozen=True):
 
 class _Stats(msgspec.Struct, frozen=True):
     sampler: _Sampler = _Sampler()
+    watched_ms: float | None = None
 
 
 class Row(NamedTuple):
@@ -105,6 +111,7 @@ class Row(NamedTuple):
     call: str
     arg: Any
     answer: Answer | None
+    late_us: int = 0  # how long the caller was kept from running meanwhile
 
     @property
     def short_write(self) -> int:
@@ -126,7 +133,11 @@ class Row(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """A trace: what was set up, what programs did, what was seen, until when, how late states are."""
+    """A trace: what was set up, what programs did, what was seen, until when, how late states are.
+
+    `carried` is what the recorder let pass, and when; `looks` are the times of a look that saw a change, and
+    of the one before it; `late_us` is how late the recorder was at worst.
+    """
 
     id: str
     title: str
@@ -136,9 +147,15 @@ class Trace(NamedTuple):
     end_us: int
     gap_us: int
     slow_gap_us: int
+    carried: tuple[Carried, ...] = ()
+    looks: tuple[tuple[int, int], ...] = ()
+    late_us: int = 0
 
     def sampled_within_us(self, t_us: int) -> int:
         """How long after a change at `t_us` the sampler may have seen it."""
+        within = [end - since for since, end in self.looks if since - _SAMPLING_US <= t_us <= end]
+        if within:
+            return max(within) + _SAMPLING_US
         return self.gap_us if t_us < (_SLOW_FROM_MS - _FAST_MS) * 1_000 else self.slow_gap_us
 
 
@@ -171,22 +188,27 @@ def read(content: bytes, name: str) -> Trace:
     rows = tuple(_row(index, app) for index, app in _rows(raw, "app", _App, name, closed=True))
     packets = [packet for _, packet in _rows(raw, "packets", _Packet, name)]
     states = [state for _, state in _rows(raw, "states", _State, name)]
-    sampler = _convert(raw.get("stats", {}), _Stats, name, "$.stats").sampler
+    stats = _convert(raw.get("stats", {}), _Stats, name, "$.stats")
     if any(packet.proto is not None or packet.flags is None for packet in packets):
         raise Unsupported("packets that are not TCP (ICMP)")
     answers = {row.place: row.answer for row in rows if row.answer is not None}
     seen = Record(_packets(packets), _lives(states, name), answers)
     slow = meta.period_ms > _FAST_MS
-    gap_us = us(sampler.max_gap_ms or meta.period_ms) + _SAMPLING_US
+    looks = {(us(state.since), us(state.t)) for state in states if state.since is not None}
+    gap_ms = meta.period_ms if looks else stats.sampler.max_gap_ms or meta.period_ms
+    gap_us = us(gap_ms) + _SAMPLING_US
     return Trace(
         id=identity,
         title=title,
         meta=meta,
         rows=rows,
         seen=seen,
-        end_us=_end_us(meta, sampler, seen, rows),
+        end_us=_end_us(meta, stats, seen, rows),
         gap_us=3 * _FAST_MS * 1_000 + _SAMPLING_US if slow else gap_us,
         slow_gap_us=gap_us,
+        carried=_carried(packets, us(meta.delay_ms)),
+        looks=tuple(sorted(looks)),
+        late_us=max([0, *(each.late_us for each in (*packets, *rows))]),
     )
 
 
@@ -237,7 +259,7 @@ def _row(index: int, app: _App) -> Row:
     if app.err is not None or app.ret is not None:
         said = app.err if app.err is not None else str(app.ret)
         answer = Answer(us(app.t) if end_us is None else end_us, {"none(0)": "0", "": "0"}.get(said, said))
-    return Row(index, us(app.t), end_us, who, app.sock or "", app.call, app.arg, answer)
+    return Row(index, us(app.t), end_us, who, app.sock or "", app.call, app.arg, answer, app.late_us)
 
 
 def _packets(packets: list[_Packet]) -> tuple[Packet, ...]:
@@ -246,6 +268,15 @@ def _packets(packets: list[_Packet]) -> tuple[Packet, ...]:
         Packet(us(p.t), SIDES[p.dir[0]], p.flags or "-", p.seq, p.ack, p.len, p.drop is not None, p.conn)
         for p in packets
         if not p.injected
+    )
+
+
+def _carried(packets: list[_Packet], delay_us: int) -> tuple[Carried, ...]:
+    """What the hosts sent and the recorder let out."""
+    return tuple(
+        Carried(SIDES[p.dir[0]], p.flags or "-", p.len, us(p.t_out) - p.late_us - delay_us, us(p.t_out))
+        for p in packets
+        if p.t_out is not None and p.drop is None and not p.injected
     )
 
 
@@ -268,10 +299,12 @@ def _lives(states: list[_State], name: str) -> tuple[Life, ...]:
     return tuple(Life(SIDES[key[0]], tuple(known), gone.get(key)) for key, known in stays.items())
 
 
-def _end_us(meta: _Meta, sampler: _Sampler, seen: Record, rows: tuple[Row, ...]) -> int:
-    """How long one looked: as long as there were samples, or things to see."""
-    samples = sampler.samples or 0
-    if meta.period_ms > _FAST_MS:
+def _end_us(meta: _Meta, stats: _Stats, seen: Record, rows: tuple[Row, ...]) -> int:
+    """How long one looked; where a trace does not say, at least as long as its samples and events take."""
+    samples = stats.sampler.samples or 0
+    if stats.watched_ms is not None:
+        sampled_us = us(stats.watched_ms)
+    elif meta.period_ms > _FAST_MS:
         fast = min(samples, _SLOW_FROM_MS // _FAST_MS)
         sampled_us = us(fast * _FAST_MS + (samples - fast) * meta.period_ms)
     else:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from tcpsim.conform.traces.line import as_recorded
 from tcpsim.conform.traces.schema import SIDES, Trace, Unsupported, us
 from tcpsim.errors import InputError
 from tcpsim.path import Path, Side, make_path, rule_from_trace
@@ -126,13 +127,16 @@ def route_knobs(options: str) -> dict[str, Any]:
 
 
 def path_of(trace: Trace) -> Path:
-    """The relay: an exact delay, and the loss rules.
+    """The relay: the loss rules, and a line on which everything arrives when it arrived in the trace.
 
     Raises:
         Unsupported: a rule that does not say what a rule may say.
     """
+    delay_us = us(trace.meta.delay_ms)
+    to_server, to_client = (as_recorded(side, delay_us, trace.carried) for side in SIDES.values())
     try:
-        return make_path(us(trace.meta.delay_ms), drops=[rule_from_trace(rule) for rule in trace.meta.rules])
+        path = make_path(delay_us, drops=[rule_from_trace(rule) for rule in trace.meta.rules])
+        return path._replace(to_server=(to_server,), to_client=(to_client,))
     except InputError as error:
         raise Unsupported(f"meta.rules: {error}") from None
 
