@@ -28,12 +28,13 @@ _BLANK = {
     "srtt8", "mdev4", "mdev_max4", "rttvar4", "rtt_seq", "min_rtt_us", "rto_us", "backoff",
     "handshake_sent_us", "rack_us", "rack_end", "rack_rtt_us", "ato_us", "quick", "pingpong", "last_data_us",
     "last_oow_ack_us", "last_ack_us", "ts_offset", "ts_recent", "ts_recent_at_us", "cwnd", "cwnd_acked",
-    "ssthresh", "snd_sml", "rcv_mss", "rcv_ssthresh", "closed_by",
+    "ssthresh", "snd_sml", "rcv_mss", "rcv_ssthresh", "closed_by", "rmem", "held", "scaling_ratio",
+    "window_clamp", "last_seg_size",
 }  # fmt: skip
 # counted from an ISN, or of interest only as long as something is outstanding
 _NUMBERS = {
     "iss", "irs", "snd_una", "snd_nxt", "snd_wl1", "snd_wl2", "write_seq", "high_seq", "tlp_high_seq",
-    "rcv_nxt", "rcv_wup", "sent", "ooo", "sack_order", "dsack", "handshake_resent",
+    "rcv_nxt", "rcv_wup", "sent", "ooo", "sack_order", "dsack", "held_ahead", "handshake_resent",
 }  # fmt: skip
 # of these it counts whether they run, not until or since when
 _CLOCKS = (*timers.DEADLINES, "retrans_since_us", "probes_since_us")

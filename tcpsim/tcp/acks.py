@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpsim.tcp.segment import PSH, SYN, Segment
+from tcpsim.tcp import rcvbuf
+from tcpsim.tcp.segment import FIN, PSH, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, diff
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.tcb import ACK_NOW, ACK_PUSHED, ACK_PUSHED2, ACK_SCHED, ACK_TIMER, Tcb
 
 if TYPE_CHECKING:
     from tcpsim.tcp.step import Step
+
+_DEFAULT_MSS, _LEAST_MSS = 536, 88  # Linux TCP_MSS_DEFAULT, TCP_MIN_MSS
 
 
 def in_quickack(t: Tcb, s: Stack) -> bool:
@@ -41,7 +44,7 @@ def data_arrived(step: Step, seg: Segment) -> None:
     """In-order data came: an ACK is due, and the delay learns the peer's pace."""
     t, s, now = step.t, step.s, step.now
     t.ack_pending |= ACK_SCHED
-    _measure(t, seg)
+    _measure(t, s, seg)
     if s.ack_rule != "adaptive":
         t.last_data_us = now
         return
@@ -57,22 +60,35 @@ def data_arrived(step: Step, seg: Segment) -> None:
         elif gap > t.rto_us:
             _raise_quick(t, s)  # the sender has restarted its window: let it grow
     t.last_data_us = now
-    if seg.len >= t.adv_mss - 12 and t.rcv_ssthresh + 2 * t.adv_mss <= t.rcv_space:
-        # full segments earn a larger window, and the peer is told of it soon (Linux tcp_grow_window)
-        t.rcv_ssthresh += 2 * t.adv_mss
-        t.quick |= 1
+    if s.skb_heads and rcvbuf.grow(t, s, seg.len, rcvbuf.arrived(seg, t, s).charge):
+        t.quick |= 1  # the peer is told of it soon
 
 
-def _measure(t: Tcb, seg: Segment) -> None:
+def _measure(t: Tcb, s: Stack, seg: Segment) -> None:
     """Estimate the peer's segment size (Linux tcp_measure_rcv_mss)."""
+    before, t.last_seg_size = t.last_seg_size, 0
     if seg.len >= t.rcv_mss:
+        if seg.len != t.rcv_mss and s.skb_heads:
+            rcvbuf.measured(t, s, seg.len, rcvbuf.arrived(seg, t, s).charge)
         t.rcv_mss = min(seg.len, t.adv_mss)
         if seg.flags & PSH and seg.len == t.rcv_mss:
             t.ack_pending |= ACK_PUSHED
         return
+    if s.ack_rule == "adaptive" and _may_be_full(seg):
+        t.last_seg_size = seg.len
+        if seg.len == before:
+            t.rcv_mss = seg.len
+            return
     if t.ack_pending & ACK_PUSHED:
         t.ack_pending |= ACK_PUSHED2
     t.ack_pending |= ACK_PUSHED
+
+
+def _may_be_full(seg: Segment) -> bool:
+    """Large enough for the segment of a peer with a small MSS, or small and not pushed."""
+    stamps = 12 if seg.options.ts_val is not None else 0
+    with_options = seg.len + stamps
+    return with_options >= _DEFAULT_MSS or (with_options >= _LEAST_MSS and not seg.flags & (PSH | FIN | SYN))
 
 
 def data_sent(step: Step) -> None:
@@ -100,6 +116,8 @@ def check(step: Step, window: int) -> bool:
     t, s = step.t, step.s
     unacked = (t.rcv_nxt - t.rcv_wup) & MASK
     if s.ack_rule == "adaptive":
+        if unacked > t.rcv_mss and t.readable and rcvbuf.is_tight(t, s):
+            t.quick = 0
         enough = unacked > t.rcv_mss and (t.readable == 0 or window >= t.rcv_wnd)
         now = enough or in_quickack(t, s) or bool(t.ack_pending & ACK_NOW) or bool(t.ooo)
     else:
@@ -156,12 +174,13 @@ def after_read(step: Step, taken: int, window: int) -> bool:
         if ((t.rcv_nxt - t.rcv_wup) & MASK) > t.rcv_mss:
             return True
         pushed = pending & ACK_PUSHED2 or (pending & ACK_PUSHED and not t.pingpong)
-        if taken and pushed and not t.readable and step.s.ack_rule == "adaptive":
+        if taken and pushed and not t.readable and not t.rmem and step.s.ack_rule == "adaptive":
             return True
     if not taken or t.rd_shut or t.fin_received:
         return False
     offered = offered_window(t)
-    return 2 * offered <= t.rcv_space and window > 0 and window >= 2 * offered
+    largest = t.window_clamp if step.s.skb_heads else t.rcv_space
+    return 2 * offered <= largest and window > 0 and window >= 2 * offered
 
 
 def offered_window(t: Tcb) -> int:

@@ -11,7 +11,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpsim.tcp import acks, embryo, opening, output, receiving, recovery, sending, sequence, timewait
+from tcpsim.tcp import (
+    acks,
+    embryo,
+    opening,
+    output,
+    rcvbuf,
+    receiving,
+    recovery,
+    sending,
+    sequence,
+    timewait,
+)
 from tcpsim.tcp.event import PERSIST, Fact
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
@@ -117,6 +128,7 @@ def reset(step: Step) -> None:
         error = "ECONNRESET"
     if s.rst_flushes_reader:
         t.readable = 0
+        rcvbuf.forget(t)
     step.end(Fact.RESET, "reset by peer", error)
 
 

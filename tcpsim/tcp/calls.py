@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tcpsim.tcp import acks, opening, output, sending
+from tcpsim.tcp import acks, opening, output, rcvbuf, sending
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.state import (
@@ -51,6 +51,8 @@ def receive(step: Step, octets: int) -> int:
     t = step.t
     taken = min(octets, t.readable)
     t.readable -= taken
+    if t.held:
+        rcvbuf.read(t, taken)
     connected = t.state not in (CLOSED, TIME_WAIT) and not t.mini
     if connected and acks.after_read(step, taken, output.possible_window(t, step.s)):
         output.send_ack(step)
@@ -82,6 +84,7 @@ def close(step: Step) -> None:
     """CLOSE: no application holds the socket any more (Linux __tcp_close; RFC 9293 3.10.4, RFC 2525 2.17)."""
     t, s = step.t, step.s
     unread, t.readable = t.readable, 0
+    rcvbuf.forget(t)
     if t.state is CLOSED or t.mini:  # the program's socket is gone already; what is left waits alone
         t.orphaned = t.rd_shut = True
         return
@@ -132,6 +135,8 @@ def set_options(step: Step, changes: dict[str, Any]) -> None:
     t.options = t.options._replace(**changes)
     if changes.get("sndbuf") is not None:
         t.snd_space = opening.send_space(step.s, t.options)
+    if changes.get("rcvbuf") is not None:
+        rcvbuf.resize(t, step.s)
     if changes.keys() & {"keepalive", "keep_idle_us"}:
         t.keep_at_us = None
     if changes.get("nodelay"):

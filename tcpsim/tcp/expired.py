@@ -108,24 +108,23 @@ def _loss_probe(step: Step) -> None:
     t = step.t
     if t.tlp_high_seq is None and t.sent:
         fresh = t.snd_nxt != t.write_seq and sending.push(step, probe=True)
-        if not fresh:
-            _resend_tail(step)
-        t.tlp_resent = not fresh
-        t.tlp_high_seq = t.snd_nxt
-        t.slot = None
-        step.restart = timers.RETRY
-        return
-    # one probe per episode: fall back to the timeout, counted from when the head was sent
+        if fresh or _resend_tail(step):
+            t.tlp_resent = not fresh
+            t.tlp_high_seq = t.snd_nxt
+            t.slot = None
+            step.restart = timers.RETRY
+            return
+    # one probe per episode, or none: fall back to the timeout, counted from when the head was sent
     at = t.sent[0].sent_us + t.rto_us if t.sent else step.now
     t.slot, t.slot_at_us = RETRANSMISSION, max(at, step.now + 1)
 
 
-def _resend_tail(step: Step) -> None:
+def _resend_tail(step: Step) -> bool:
     t = step.t
     tail = len(t.sent) - 1
     while tail > 0 and t.sent[tail].sacked:
         tail -= 1
-    sending.resend(step, tail)
+    return sending.resend(step, tail)
 
 
 def _reordering(step: Step) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpsim.tcp import output, recovery, sending
+from tcpsim.tcp import output, rcvbuf, recovery, sending
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.segment import ACK, CWR, ECE, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, le, lt
@@ -38,8 +38,10 @@ def new_tcb(
     With a `parent` it is a listener's child: in LISTEN for the moment, and not accepted.
     """
     mss = min(options.maxseg or s.mss, s.mss)
-    space = s.rcv_space if options.rcvbuf is None else options.rcvbuf * s.rcvbuf_percent // 100
-    window = first_window(s, s.rcv_space_first if options.rcvbuf is None else options.rcvbuf, mss)
+    space = rcvbuf.buffer_for(s, options.rcvbuf)
+    full = space * s.scaling_ratio // rcvbuf.SHARES
+    window = first_window(s, full, mss)
+    scale = _scale_for(s, options, full)
     return Tcb(
         local_port=local_port,
         remote_port=remote_port,
@@ -56,7 +58,9 @@ def new_tcb(
         rcv_space=space,
         rcv_ssthresh=window if s.rcv_space_mss_multiple else space,
         rcv_wnd=window,
-        rcv_wscale=_scale_for(s, options, space),
+        rcv_wscale=scale,
+        scaling_ratio=s.scaling_ratio,
+        window_clamp=65535 << scale if options.rcvbuf is None else full,
         adv_mss=mss,
         rcv_mss=min(mss, _LINUX_RCV_MSS) if s.ack_rule == "adaptive" else mss,
         rto_us=s.syn_rto_us,
@@ -141,8 +145,8 @@ def _heard_syn(step: Step, seg: Segment) -> None:
     room = max(min(offer.mss or s.default_mss, t.adv_mss), _LEAST_MSS)
     t.snd_mss = room - 12 if t.ts_on else room  # RFC 6691: options count against it
     if seg.flags & ACK == 0 and s.rcv_space_mss_multiple:  # a passive opener knows the options by now
-        first = s.rcv_space_first if t.options.rcvbuf is None else t.options.rcvbuf
-        t.rcv_wnd = t.rcv_ssthresh = first_window(s, first, t.adv_mss - 12 if t.ts_on else t.adv_mss)
+        mss = t.adv_mss - 12 if t.ts_on else t.adv_mss
+        t.rcv_wnd = t.rcv_ssthresh = first_window(s, rcvbuf.full_window(t), mss)
 
 
 def agreed(step: Step, seg: Segment) -> None:
@@ -157,6 +161,7 @@ def agreed(step: Step, seg: Segment) -> None:
     t.retrans_since_us = None
     full = t.adv_mss - 12 if t.ts_on else t.adv_mss  # of the peer's segments, timestamps beside it
     t.rcv_mss = max(min(t.rcv_mss, full, t.rcv_wnd // 2), 1)
+    rcvbuf.opened(t, s)
     t.last_ack_us = step.now
 
 

@@ -74,7 +74,7 @@ def pace(t: Tcb, s: Stack, complete: bool) -> object:
         return None
     if complete and not t.ack_pending and t.ato_us == s.delayed_ack_us and t.options.quickack is not True:
         return t.ato_us
-    return t.quick, t.pingpong, t.ato_us
+    return t.quick, t.pingpong, t.ato_us, t.last_seg_size
 
 
 def paced(t: Tcb, s: Stack, complete: bool, single: bool) -> bool:

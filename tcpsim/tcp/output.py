@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpsim.tcp import acks
+from tcpsim.tcp import acks, rcvbuf
 from tcpsim.tcp.options import laid_out, layout
 from tcpsim.tcp.segment import ACK, CWR, ECE, FIN, NO_OPTIONS, RST, SYN, Options, Segment
-from tcpsim.tcp.seqnum import MASK
+from tcpsim.tcp.seqnum import MASK, diff, lt
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import SYN_RECEIVED
-from tcpsim.tcp.tcb import Tcb
+from tcpsim.tcp.tcb import ACK_NOMEM, Tcb
 
 if TYPE_CHECKING:
     from tcpsim.tcp.step import Step
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 def transmit(step: Step, flags: int, seq: int, length: int = 0) -> None:
     """Put one segment of this connection on the wire; any segment with ACK says all there is to say."""
     t = step.t
+    if rcvbuf.is_tight(t, step.s):
+        t.quick = 0
     wnd = select_window(step)
     t.rcv_wnd = wnd
     raw = min(wnd >> t.rcv_wscale, 65535)
@@ -133,7 +135,17 @@ def send_ack(step: Step) -> None:
 
 def send_challenge(step: Step) -> None:
     """The same, and nothing beside it."""
-    transmit(step, 0, step.t.snd_nxt)
+    transmit(step, 0, control_seq(step))
+
+
+def control_seq(step: Step) -> int:
+    """SEG.SEQ of what carries nothing: SND.NXT, or where a window that was taken back ends (Linux)."""
+    t = step.t
+    edge = (t.snd_una + t.snd_wnd) & MASK
+    if step.s.control_seq == "next" or not lt(edge, t.snd_nxt):
+        return t.snd_nxt
+    within_a_unit = t.wscale_on and diff(t.snd_nxt, edge) < 1 << t.rcv_wscale
+    return t.snd_nxt if within_a_unit else edge
 
 
 def send_rst(step: Step) -> None:
@@ -142,7 +154,7 @@ def send_rst(step: Step) -> None:
     flags = RST | ACK if step.s.rst_has_ack else RST
     ack = t.rcv_nxt if flags & ACK else 0
     options = _options(step) if flags & ACK else NO_OPTIONS
-    step.out.append(Segment(t.local_port, t.remote_port, flags, t.snd_nxt, ack, 0, 0, options))
+    step.out.append(Segment(t.local_port, t.remote_port, flags, control_seq(step), ack, 0, 0, options))
 
 
 def rst_for(seg: Segment, has_ack: bool = False) -> Segment | None:
@@ -182,6 +194,8 @@ def select_window(step: Step) -> int:
     RFC 9293 3.8.6.2.2 with Linux's roundings (tcp_output.c __tcp_select_window).
     """
     t = step.t
+    if t.ack_pending & ACK_NOMEM:
+        return 0
     offered = acks.offered_window(t)
     window = min(possible_window(t, step.s), 65535 << t.rcv_wscale)
     if step.s.window_rule == "free":
@@ -196,19 +210,21 @@ def _rounded(octets: int, wscale: int, up: bool) -> int:
 
 def possible_window(t: Tcb, s: Stack) -> int:
     """What could be offered if nothing had been offered before."""
-    space = t.rcv_space
-    free = space - t.readable
     if s.window_rule == "free":
         # FreeBSD tcp_output: what waits out of order is not in the socket buffer; a silly window is none
-        return 0 if free < min(space // 4, t.snd_mss) else free
-    for left, right, _ in t.ooo:
-        free -= (right - left) & MASK
-    free = min(max(free, 0), t.rcv_ssthresh)
-    half, mss = space // 2, min(t.rcv_mss, space) or 1
-    if free < half and (free < space // 16 or free < mss):
-        return 0
+        free = t.rcv_space - t.readable
+        return 0 if free < min(t.rcv_space // 4, t.snd_mss) else free
+    largest = rcvbuf.largest_window(t, s)
+    free = max(rcvbuf.free_window(t, s), 0)
+    half, mss = largest // 2, min(t.rcv_mss, largest) or 1
+    tight = free < half
+    if tight:
+        free = _rounded(free, t.rcv_wscale, False)
+        if free < rcvbuf.full_window(t) // 16 or free < mss:
+            return 0
+    free = min(free, t.rcv_ssthresh)
     if t.rcv_wscale:
-        return _rounded(free, t.rcv_wscale, s.window_rounding == "up" and free >= half)
+        return _rounded(free, t.rcv_wscale, s.window_rounding == "up")
     if t.rcv_wnd <= free - mss or t.rcv_wnd > free:
         return free // mss * mss if free >= mss else free
     return t.rcv_wnd

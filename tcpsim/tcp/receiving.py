@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpsim.tcp import acks, output
+from tcpsim.tcp import acks, output, rcvbuf
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.segment import FIN, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
 from tcpsim.tcp.state import CLOSE_WAIT, FIN_WAIT_1, FIN_WAIT_2
-from tcpsim.tcp.tcb import ACK_NOW, ACK_SCHED
+from tcpsim.tcp.tcb import ACK_NOMEM, ACK_NOW, ACK_SCHED
 
 if TYPE_CHECKING:
     from tcpsim.tcp.step import Step
@@ -44,22 +44,39 @@ def text(step: Step, seg: Segment) -> None:
         report_duplicate(step, left, t.rcv_nxt, False)
         left = t.rcv_nxt
     if left != t.rcv_nxt:
-        _queue_out_of_order(step, left, right, fin)
+        if _has_room(step, seg):
+            _queue_out_of_order(step, seg, left, right, fin)
         return
+    if not _has_room(step, seg) and t.held and seg.len:
+        return
+    before = t.rcv_nxt
     _take(step, seg, right, fin)
     if t.ooo:
-        _take_queued(step, seg)
+        _take_queued(step, seg, before)
         if not t.ooo:
             t.ack_pending |= ACK_NOW  # RFC 5681 4.2: a filled gap is acknowledged at once
 
 
+def _has_room(step: Step, seg: Segment) -> bool:
+    """Whether the buffer takes a segment; where it does not, the window is shut at once (ICSK_ACK_NOMEM)."""
+    t = step.t
+    if rcvbuf.has_room(t, step.s, seg):
+        return True
+    if seg.seq == t.rcv_nxt:
+        t.ack_pending |= ACK_SCHED | ACK_NOW | ACK_NOMEM
+    step.drop("no room in the receive buffer")
+    return False
+
+
 def _take(step: Step, seg: Segment, right: int, fin: bool) -> None:
     """In-order octets up to `right`, and the FIN behind them."""
-    t = step.t
+    t, s = step.t, step.s
     taken = (right - t.rcv_nxt) & MASK
     t.rcv_nxt = right
     if _keeps(step):
         t.readable += taken
+        if s.skb_heads:
+            rcvbuf.queue(t, rcvbuf.arrived(seg, t, s)._replace(octets=taken))
     if taken:
         acks.data_arrived(step, seg)
     if fin:
@@ -79,13 +96,13 @@ def text_of_syn(step: Step, seg: Segment) -> None:
     tcp_reass, which sets no TF_ACKNOW here).
     """
     t = step.t
-    _take_queued(step, seg)
+    _take_queued(step, seg, t.rcv_nxt)
     if step.s.syn_text == "process":
         t.ack_pending |= ACK_SCHED
 
 
-def _take_queued(step: Step, seg: Segment) -> None:
-    """What a filled gap makes contiguous."""
+def _take_queued(step: Step, seg: Segment, before: int) -> None:
+    """What a filled gap, which began at `before`, makes contiguous."""
     t = step.t
     while t.ooo and le(t.ooo[0][0], t.rcv_nxt):
         _, right, fin = t.ooo[0]
@@ -95,8 +112,10 @@ def _take_queued(step: Step, seg: Segment) -> None:
                 t.readable += (right - t.rcv_nxt) & MASK
             t.rcv_nxt = right
         if fin and t.rcv_nxt == right:
+            rcvbuf.fill(t, before)
             _fin(step)
             return
+    rcvbuf.fill(t, before)
 
 
 def _fin(step: Step) -> None:
@@ -107,6 +126,7 @@ def _fin(step: Step) -> None:
     t.ooo = t.sack_order = ()
     if s.fin_clears_dsack:
         t.dsack = None
+    rcvbuf.forget_ahead(t)
     t.ack_pending |= ACK_SCHED
     if t.state in (FIN_WAIT_1, FIN_WAIT_2):
         # CLOSING and TIME-WAIT are entered with an ACK at once, whatever the delay (Linux tcp_fin)
@@ -135,10 +155,12 @@ def report_duplicate(step: Step, left: int, right: int, fin: bool) -> None:
         t.dsack = (left, right)
 
 
-def _queue_out_of_order(step: Step, left: int, right: int, fin: bool) -> None:
+def _queue_out_of_order(step: Step, seg: Segment, left: int, right: int, fin: bool) -> None:
     """Merge a range into the out-of-order queue; the changed block leads the next SACK."""
     t = step.t
     t.ack_pending |= ACK_SCHED
+    if step.s.skb_heads:
+        rcvbuf.queue_ahead(t, left, right, rcvbuf.arrived(seg, t, step.s))
     kept: list[tuple[int, int, bool]] = []
     gone: set[int] = set()
     for a, b, f in t.ooo:

@@ -240,8 +240,9 @@ def resend_lost(step: Step) -> None:
         if record.lost and not record.resent:
             if t.pipe >= t.cwnd:
                 return
+            if not sending.resend(step, index):
+                return
             _note_retransmission(step)
-            sending.resend(step, index)
         index += 1
 
 

@@ -9,7 +9,8 @@ What is left out, and the rule that lets it be:
 
 - The peer's numbers in SYN-SENT, where none is known: they come with its SYN (3.10.7.3).
 - CLOSED: a call finds the queue, the errors and the options, nothing else (3.10; `step.bury`).
-- `closed_by`: for people. `ts_offset`, and the name of `parent`: the end's, and there (key).
+- `rmem`: the sum of what `held` and `held_ahead` are charged. `closed_by`: for people. `ts_offset`, and the
+  name of `parent`: the end's, and there (key).
 - *At rest*: nothing is outstanding and nothing will be sent (our FIN is acknowledged, or no program will
   send or close and the queue is empty). Loss recovery, RACK, the congestion window, retry counts, SND.WND and
   the round-trip estimate's inside are read only with something outstanding or to send.
@@ -122,6 +123,7 @@ def seen(t: Tcb, s: Stack, around: Around, measured: bool) -> Seen:
             t.max_window, t.snd_mss, t.snd_wscale, t.unsent,
             (t.irs - theirs) & MASK, (t.rcv_nxt - theirs) & MASK, (t.rcv_wup - theirs) & MASK, t.rcv_wnd,
             t.rcv_wscale, t.rcv_space, t.rcv_ssthresh, t.rcv_mss, t.adv_mss,
+            t.scaling_ratio, t.window_clamp, t.held,
         ),
         _out_of_order(t, theirs) if t.ooo or t.sack_order or t.dsack else None,
         pace(t, s, complete),
@@ -156,6 +158,12 @@ def _out_of_order(t: Tcb, theirs: int) -> Key:
         tuple([((a - theirs) & MASK, (b - theirs) & MASK, fin) for a, b, fin in t.ooo]),
         tuple([(a - theirs) & MASK for a in t.sack_order]),
         t.dsack and ((t.dsack[0] - theirs) & MASK, (t.dsack[1] - theirs) & MASK),
+        tuple(
+            [
+                each._replace(left=(each.left - theirs) & MASK, right=(each.right - theirs) & MASK)
+                for each in t.held_ahead
+            ]
+        ),
     )
 
 

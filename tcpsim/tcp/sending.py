@@ -201,26 +201,36 @@ def probe_acked(step: Step, ack: int) -> bool:
     return True
 
 
-def resend(step: Step, index: int) -> None:
-    """Send record `index` of the queue again, with small ones behind it where the stack collapses them."""
+def resend(step: Step, index: int) -> bool:
+    """Send record `index` of the queue again, with small ones behind it where the stack collapses them.
+
+    False: the peer has taken back the window that it was sent in, and the stack keeps to that; but the first
+    octet is always sent again, as a probe (Linux __tcp_retransmit_skb).
+    """
     t, s = step.t, step.s
     record = t.sent[index]
+    room = output.segment_room(t)
+    if not s.resends_beyond_window and not record.flags & SYN:
+        window = diff((t.snd_una + t.snd_wnd) & MASK, record.seq)
+        if window <= 0 and record.seq != t.snd_una:
+            return False
+        room = min(room, window) if window > 0 else room
     if record.flags & SYN:
         t.handshake_resent += 1
         output.send_syn(step, SYN if t.state is SYN_SENT else SYN | ACK)
     else:
         if s.retransmit_collapse and index + 1 < len(t.sent):
-            record = _collapse(t, index)
-        record = _cut(t, index, record)
+            record = _collapse(t, index, room)
+        record = _cut(t, index, record, room)
         output.transmit(step, record.flags, record.seq, record.payload)
     seq, end, flags, _, xmits, sacked, lost, _ = record
     again = Sent(seq, end, flags, step.now, xmits + 1, sacked, lost, lost)
     t.sent = (*t.sent[:index], again, *t.sent[index + 1 :])
+    return True
 
 
-def _cut(t: Tcb, index: int, record: Sent) -> Sent:
+def _cut(t: Tcb, index: int, record: Sent, room: int) -> Sent:
     """What of a record fits one segment now: options may have come to be beside it; the rest is one more."""
-    room = output.segment_room(t)
     if record.payload <= room:
         return record
     edge = (record.seq + room) & MASK
@@ -229,10 +239,10 @@ def _cut(t: Tcb, index: int, record: Sent) -> Sent:
     return head
 
 
-def _collapse(t: Tcb, index: int) -> Sent:
+def _collapse(t: Tcb, index: int, room: int) -> Sent:
     """Let record `index` swallow its small neighbours (Linux tcp_retrans_try_collapse)."""
     record = t.sent[index]
-    room = output.segment_room(t) - record.payload
+    room -= record.payload
     behind = index + 1
     while behind < len(t.sent):
         following = t.sent[behind]

@@ -42,7 +42,7 @@ def unacceptable(step: Step, seg: Segment) -> bool:
     left = lt(end, t.rcv_wup)
     unacceptable = left or lt(edge, seq) or _on_edge(step, seg)
     if not unacceptable and lt(edge, end) and s.window_overrun == "if-empty":
-        unacceptable = t.readable > 0 and lt(edge, (end - (seg.flags & FIN)) & MASK)
+        unacceptable = bool(t.readable or t.held) and lt(edge, (end - (seg.flags & FIN)) & MASK)
     if not unacceptable:
         if s.timestamp_taken == "first":
             take_timestamp(step, seg)

@@ -204,12 +204,14 @@ class Stack:
     mss: int  # offered, IPv4 over an MTU of 1500
     default_mss: int  # without the option (RFC 9293 MUST-15)
     mss_told: str  # TCP_MAXSEG and tcp_info say what fits beside options ("effective"), or the MSS ("agreed")
-    rcv_space: int  # receive buffer in octets of window
-    rcv_space_first: int  # the same before any segment told how well octets use the buffer (Linux)
+    rcv_space: int  # receive buffer: octets, or where `skb_heads` says so memory
+    rcv_space_max: int | None  # up to which it grows by itself (Linux tcp_rmem[2])
+    skb_heads: tuple[int, ...]  # sizes of the buffers that queued segments are charged; (): octets count
+    scaling_ratio: int  # 256ths of a receive buffer that are window before any segment tells (Linux)
     rcv_space_mss_multiple: bool  # the first window offered is a multiple of the MSS (Linux)
     window_rule: str  # what a segment offers: what is "free" (BSD), or whole "segments" of it (Linux)
     window_rounding: str  # a scaled window is rounded "up" (Linux) or "down" to the unit
-    rcvbuf_percent: int  # octets of window per 100 of SO_RCVBUF
+    rcvbuf_percent: int  # of the buffer per 100 of SO_RCVBUF
     sndbuf_percent: int  # octets of data per 100 of SO_SNDBUF
     sockbuf_doubled: bool  # getsockopt(SO_RCVBUF, SO_SNDBUF) returns twice what was set (Linux)
     buffers_hold_whole_segments: bool  # both are rounded up to the MSS when the connection opens (FreeBSD)
@@ -229,6 +231,10 @@ class Stack:
     nagle: str  # what holds a small segment: "rfc": anything outstanding; "bsd": outstanding at the call;
     # "minshall": a small segment outstanding (Linux)
     push_rule: str  # "write": end of each; "buffer": when nothing is left (BSD); "queue": Linux's chunks
+    control_seq: (
+        str  # SEG.SEQ of bare ACKs and RSTs: "next" is SND.NXT; "window": no further than that (Linux)
+    )
+    resends_beyond_window: bool  # what was sent before the peer took its window back (RFC 9293 MAY-7)
     retransmit_collapse: bool  # a resent segment swallows small ones queued behind it
     # congestion and loss recovery
     initial_window: int  # segments

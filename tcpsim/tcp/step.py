@@ -63,7 +63,8 @@ class Step:
         t = self.t
         t.sent = t.unsent = ()
         t.snd_una = t.snd_nxt = t.write_seq
-        t.ooo = t.sack_order = ()
+        t.ooo = t.sack_order = t.held = t.held_ahead = ()
+        t.rmem = 0
         t.ack_pending = 0
 
     def reheld(self) -> None:

@@ -64,11 +64,28 @@ class Sent(NamedTuple):
         return Sent(seq, end, flags, sent_us, xmits, sacked, True)
 
 
+class Held(NamedTuple):
+    """One buffer of the receive queue: octets in it, what it is charged, and octets that it still takes."""
+
+    octets: int
+    charge: int
+    room: int
+
+
+class Ahead(NamedTuple):
+    """One buffer of the out-of-order queue, from `left` to `right`."""
+
+    left: int
+    right: int
+    charge: int
+    room: int
+
+
 # The state of congestion control, as Linux names it (include/net/tcp.h)
 OPEN, DISORDER, RECOVERY, LOSS = 0, 1, 2, 3
 
 # What an acknowledgement waits for (Linux inet_connection_sock.h ICSK_ACK_*)
-ACK_SCHED, ACK_TIMER, ACK_PUSHED, ACK_PUSHED2, ACK_NOW = 1, 2, 4, 8, 16
+ACK_SCHED, ACK_TIMER, ACK_PUSHED, ACK_PUSHED2, ACK_NOW, ACK_NOMEM = 1, 2, 4, 8, 16, 32
 
 _INITIAL: dict[str, Any] = {
     # identity
@@ -103,9 +120,15 @@ _INITIAL: dict[str, Any] = {
     "rcv_wnd": 0,
     "rcv_wup": 0,  # Linux: RCV.NXT as last advertised, so RCV.WUP + RCV.WND is the edge offered
     "rcv_wscale": 0,
-    "rcv_space": 0,  # receive buffer in window octets
+    "rcv_space": 0,  # receive buffer, in what the stack counts (rcvbuf)
+    "rmem": 0,  # Linux sk_rmem_alloc: what is queued is charged so much
+    "held": (),  # tuple[Held, ...]: the buffers of the receive queue, where they are charged
+    "held_ahead": (),  # tuple[Ahead, ...]: the same of the out-of-order queue
+    "scaling_ratio": 0,  # Linux: 256ths of the buffer that are window
+    "window_clamp": 0,  # Linux: the largest window to offer
     "rcv_ssthresh": 0,  # Linux: the window that is offered at most for now; grows with full segments
     "rcv_mss": 0,  # estimate of the peer's segment size
+    "last_seg_size": 0,  # Linux: of the segment before, if it may be a full one
     "adv_mss": 0,
     "readable": 0,  # octets in order that the program has not taken
     "ooo": (),  # tuple[(left, right, fin), ...]: queued out of order, sorted
@@ -209,8 +232,14 @@ class Tcb:
     rcv_wup: int
     rcv_wscale: int
     rcv_space: int
+    rmem: int
+    held: tuple[Held, ...]
+    held_ahead: tuple[Ahead, ...]
+    scaling_ratio: int
+    window_clamp: int
     rcv_ssthresh: int
     rcv_mss: int
+    last_seg_size: int
     adv_mss: int
     readable: int
     ooo: tuple[tuple[int, int, bool], ...]

@@ -48,24 +48,18 @@ MODULES = (
 )
 
 # Values that cannot be told from the profile's own, whatever is done: (profile, field) -> values, and why.
-_OF_FREEBSD, _OF_THE_RFC = stack("freebsd"), stack("rfc9293")
+_OF_FREEBSD = stack("freebsd")
 ALIKE: dict[tuple[str, str], tuple[tuple[Any, ...], str]] = {
     ("rfc9293", "backoff"): (
         (_OF_FREEBSD.backoff,),
         "FreeBSD's table doubles as often as the RFC's 60 s allow",
     ),
-    ("linux", "rcv_space_first"): (
-        (_OF_THE_RFC.rcv_space_first,),
-        "both have room for 44 segments, and that is what a SYN says",
+    ("linux", "rcv_space_max"): (
+        (1 << 24, 1 << 26),
+        "no probe fills megabytes; that a buffer grows at all is watched",
     ),
-    ("rfc9293", "rcv_space_first"): (
-        (_OF_FREEBSD.rcv_space_first, 2 * _OF_THE_RFC.rcv_space_first),
-        "a SYN says at most 65,535 octets",
-    ),
-    ("freebsd", "rcv_space_first"): (
-        (_OF_THE_RFC.rcv_space_first, 2 * _OF_FREEBSD.rcv_space_first),
-        "a SYN says at most 65,535 octets",
-    ),
+    ("rfc9293", "scaling_ratio"): ((512,), "a SYN says at most 65,535 octets"),
+    ("freebsd", "scaling_ratio"): ((512,), "a SYN says at most 65,535 octets"),
     ("freebsd", "push_rule"): (("queue",), "both push where nothing is left in the buffer"),
 }
 

@@ -47,11 +47,13 @@ def test_what_a_first_send_takes(stack: str, octets: int) -> None:
     assert line.send(CLIENT, 1 << 20) == octets
 
 
-@pytest.mark.parametrize(("stack", "window"), [("linux", 11_700), ("rfc9293", 10_000)])
-def test_so_rcvbuf_is_a_window(stack: str, window: int) -> None:
+@pytest.mark.parametrize(
+    ("stack", "space", "window"), [("linux", 20_000, 11_700), ("rfc9293", 10_000, 10_000)]
+)
+def test_so_rcvbuf_is_a_window(stack: str, space: int, window: int) -> None:
     """Linux doubles SO_RCVBUF and counts its own overhead against it; elsewhere octets are octets."""
     line = Line(stack, stack).open(server=SocketOptions(rcvbuf=10_000))
-    assert line.tcb(SERVER).rcv_space == window
+    assert line.tcb(SERVER).rcv_space == space
     while line.send(CLIENT, 1 << 20):
         line.run(2 * S)
     line.run(600 * S)
@@ -60,7 +62,7 @@ def test_so_rcvbuf_is_a_window(stack: str, window: int) -> None:
 
 @pytest.mark.parametrize(("rounding", "field"), [("up", 33), ("down", 32)])
 def test_a_scaled_window_is_rounded_to_its_unit(rounding: str, field: int) -> None:
-    stack = profile("rfc9293", wscale=10, rcv_space=33_000, rcv_space_first=33_000, window_rounding=rounding)
+    stack = profile("rfc9293", wscale=10, rcv_space=33_000, window_rounding=rounding)
     line = Line(stack, stack).open()
     line.send(SERVER, 2_000)  # the edge that the SYN promised is behind
     line.run(1 * S)

@@ -17,7 +17,8 @@ _REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
 _ERROR, _DONE = 2, 3
 _HEADER, _QUERY, _MESSAGE = struct.Struct("=IHHII"), struct.Struct("=BBBxI"), struct.Struct("=4B48sIIIII")
 _ATTRIBUTE, _PORTS, _COOKIE = struct.Struct("=HH"), struct.Struct("!HH"), struct.Struct("=40xQ")
-_INFO, _ASK_INFO = 2, 1 << 1
+_INFO, _MEMORY = 2, 7  # INET_DIAG_INFO, INET_DIAG_SKMEMINFO
+_ASKED = 1 << _INFO - 1 | 1 << _MEMORY - 1
 _STATES = {
     1: "ESTABLISHED",
     2: "SYN_SENT",
@@ -63,7 +64,7 @@ class Diag:
 
     def sockets(self) -> list[Seen]:
         """Every connection of the namespace, listeners left out."""
-        return [_seen(body) for body in self._dump(_CONNECTIONS, _ASK_INFO)]
+        return [_seen(body) for body in self._dump(_CONNECTIONS, _ASKED)]
 
     def destroy_all(self) -> None:
         """End every socket without a word, orphans too: they would keep the namespace until they give up."""
@@ -113,8 +114,9 @@ def _seen(body: bytes) -> Seen:
 
 
 def _info(body: bytes) -> dict[str, Any]:
-    """What tcp_info says, in milliseconds where it is a time."""
+    """What tcp_info says, times in milliseconds; what the receive queue is charged, and of how much."""
     place = _MESSAGE.size
+    told: dict[str, Any] = {}
     while place + _ATTRIBUTE.size <= len(body):
         length, kind = _ATTRIBUTE.unpack_from(body, place)
         if kind == _INFO:
@@ -124,6 +126,9 @@ def _info(body: bytes) -> dict[str, Any]:
             (unacked,) = struct.unpack_from("=I", info, 24)
             rtt, rttvar, _, cwnd = struct.unpack_from("=4I", info, 68)
             times = {"rto": rto / 1_000, "srtt": rtt / 1_000, "rttvar": rttvar / 1_000}
-            return times | {"ca": ca, "probes": probes, "backoff": backoff, "unacked": unacked, "cwnd": cwnd}
+            counts = {"ca": ca, "probes": probes, "backoff": backoff, "unacked": unacked, "cwnd": cwnd}
+            told |= times | counts
+        elif kind == _MEMORY:
+            told["rmem"], told["rcvbuf"] = struct.unpack_from("=2I", body, place + _ATTRIBUTE.size)
         place += (length + 3) & ~3
-    return {}
+    return told

@@ -79,6 +79,7 @@ class Process:
         fd: object = call.fds[0] if isinstance(call, Poll) else next(iter(call), None)
         before_us = linux.waited_us(self.waited)
         row = self.row(fd, call)
+        self.tell({"began": row})
         reply = self.here.make(call)
         row |= {"t_end": self.clock_us() / 1_000} | answered(call, reply)
         row["late_us"] = linux.waited_us(self.waited) - before_us

@@ -72,6 +72,7 @@ class Recording:
         stamps = {side: host.stamps for side, host in hosts.items()}
         self.relay = Relay(job.path, Seeded(job.seed), tuns, stamps, self.clock_us, self.start_ns)
         self.told: list[Told] = []
+        self.begun: dict[tuple[str, float], Told] = {}  # calls that have not returned
         self.pids: dict[Side, list[int]] = {"client": [], "server": []}
         self.busy_until_us = 0
         self.heard_us = 0
@@ -97,7 +98,9 @@ class Recording:
                 _signal(pid, signal.SIGSTOP)  # what they would still do is not part of the trace
         watch.end()
         self.gather()
-        return trace_of(self.job, self.relay, watch, self.told, self.counters(), over)
+        return trace_of(
+            self.job, self.relay, watch, [*self.told, *self.begun.values()], self.counters(), over
+        )
 
     def start_program(self, side: Side) -> None:
         """The first process of a host."""
@@ -163,7 +166,10 @@ class Recording:
             except BlockingIOError:
                 return
             match message:
+                case {"began": row}:
+                    self.begun[row["who"], row["t"]] = Told(**row)
                 case {"row": row}:
+                    self.begun.pop((row["who"], row["t"]), None)
                     self.told.append(Told(**row))
                     self.heard_us = self.clock_us()
                 case {"until_us": until_us}:

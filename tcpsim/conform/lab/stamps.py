@@ -3,16 +3,27 @@
 Owns: a packet socket on the line's device, and matching what it tells with what the relay has read. Refuses
 to know: what becomes of a packet (relay). Where the kernel tells nothing, a packet left when it was read.
 
+The socket must not see what comes in: the kernel would keep a copy for it, and does not merge packets in a
+receive queue while somebody else holds them (skb_try_coalesce, skb_cloned).
+
 Source: packet(7); Linux net/core/dev.c dev_queue_xmit_nit (a copy of each packet that is sent, stamped).
 """
 
 from __future__ import annotations
 
+import ctypes
 import socket
 import struct
 import time
 
-_STAMP, _EVERY_PROTOCOL, _OUTGOING = 35, 3, 4  # SO_TIMESTAMPNS, ETH_P_ALL, PACKET_OUTGOING
+_STAMP, _FILTER, _EVERY_PROTOCOL, _OUTGOING = 35, 26, 3, 4  # SO_TIMESTAMPNS, SO_ATTACH_FILTER, ETH_P_ALL, ...
+_INSTRUCTION = struct.Struct("=HBBI")
+_ONLY_OUTGOING = (
+    (0x20, 0, 0, 0xFFFFF004),  # load the packet's type (SKF_AD_OFF + SKF_AD_PKTTYPE)
+    (0x15, 0, 1, _OUTGOING),
+    (0x06, 0, 0, 0xFFFF),
+    (0x06, 0, 0, 0),
+)
 _TIMESPEC = struct.Struct("=qq")
 _SECOND_NS = 1_000_000_000
 _MOST, _BUFFER = 1 << 16, 1 << 24
@@ -24,7 +35,10 @@ class Stamps:
 
     def __init__(self, device: str) -> None:
         kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-        self.socket = socket.socket(socket.AF_PACKET, kind, socket.htons(_EVERY_PROTOCOL))
+        self.socket = socket.socket(socket.AF_PACKET, kind)  # hears nothing before bind()
+        program = ctypes.create_string_buffer(b"".join(_INSTRUCTION.pack(*each) for each in _ONLY_OUTGOING))
+        told = struct.pack("HL", len(_ONLY_OUTGOING), ctypes.addressof(program))
+        self.socket.setsockopt(socket.SOL_SOCKET, _FILTER, told)
         self.socket.setsockopt(socket.SOL_SOCKET, _STAMP, 1)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         self.socket.bind((device, _EVERY_PROTOCOL))
@@ -45,11 +59,9 @@ class Stamps:
         offset_ns = time.monotonic_ns() - time.time_ns()
         while True:
             try:
-                data, control, _, address = self.socket.recvmsg(_MOST, 100)
+                data, control, _, _ = self.socket.recvmsg(_MOST, 100)
             except BlockingIOError:
                 return
-            if address[2] != _OUTGOING:
-                continue
             for level, kind, content in control:
                 if level == socket.SOL_SOCKET and kind == _STAMP:
                     seconds, nanoseconds = _TIMESPEC.unpack_from(content)

@@ -60,6 +60,20 @@ def replay(trace: Trace, exempt: Exempt) -> Record:
     return play.stage.record()
 
 
+def _starts(rows: tuple[Row, ...]) -> set[int]:
+    """The rows with which a server is started anew: a bind() of the listener, or options set before it."""
+    found: set[int] = set()
+    first: int | None = None
+    for row in (row for row in rows if row.sock == _LISTENER):
+        if row.call in ("setsockopt", "setblocking"):
+            first = row.place if first is None else first
+            continue
+        if row.call == "bind":
+            found.add(row.place if first is None else first)
+        first = None
+    return found
+
+
 class _Play:
     """The rows of a trace on their way into a pair."""
 
@@ -68,9 +82,11 @@ class _Play:
         self.fds: dict[tuple[Side, str], int] = {}
         self.threads = 0
         self.accepted = 0
+        self.starts: set[int] = set()
 
     def run(self, rows: tuple[Row, ...]) -> None:
         """Every row, each host's in their order, the hosts by time."""
+        self.starts = _starts(rows)
         queues = {
             who: deque(sorted((row for row in rows if row.who == who), key=self.begins_us))
             for who in dict.fromkeys(row.who for row in rows)
@@ -143,7 +159,7 @@ class _Play:
     def descriptor(self, side: Side, row: Row, now_us: int) -> int | None:
         """The descriptor behind a name; a new name is a new socket, but for one that accept() returns."""
         fd = self.fds.get((side, row.sock))
-        if row.sock == _LISTENER and row.call == "bind":  # the server was started anew
+        if row.place in self.starts:
             if fd is not None:
                 self.make(side, Close(fd), now_us)
             return self.open(side, row.sock, now_us)

@@ -54,6 +54,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "nagle": ("rfc", "bsd", "minshall"),
     "icmp_hard_while": ("any", "opening", "syn-sent"),
     "icmp_errnos": ("linux", "bsd"),
+    "control_seq": ("next", "window"),
     "push_rule": ("write", "buffer", "queue"),
     "out_of_memory": ("refuse", "reset", "crash"),
 }
@@ -66,7 +67,8 @@ _ROUGH = {
     "memory_pages",
     "snd_space",
     "rcv_space",
-    "rcv_space_first",
+    "rcv_space_max",
+    "scaling_ratio",
     "rcvbuf_percent",
     "sndbuf_percent",
     "rto_tick_us",
@@ -102,6 +104,8 @@ def _changed(field: str, value: Any) -> list[Any]:
         # where nothing of ours is outstanding: elsewhere no stack probes, whether it names the state or not
         quiet = (State.ESTABLISHED, State.FIN_WAIT_2, State.CLOSE_WAIT)
         return [value ^ {state} for state in quiet]
+    if field == "skb_heads":
+        return [(), (1024, 4096)]
     if field == "backoff":
         return [(), (1, 2, 4, 8), (1, 2, 4, 6, 12, 24, 48)]
     if field == "persist_weights":

@@ -91,7 +91,7 @@ def a_syn_of_the_rfc_that_nobody_answers(s: Stack) -> None:
 @probe(
     "linux",
     *("layout_syn", "mss", "wscale", "window_scaling", "timestamps", "sack"),
-    *("rcv_space_first", "rcv_space_mss_multiple"),
+    *("scaling_ratio", "rcv_space_mss_multiple"),
 )
 def the_first_syn(s: Stack) -> None:
     """tcp_output.c tcp_syn_options, tcp_select_initial_window: 64240 is 44 times 1460; tcp_rmem[2] is 32
@@ -109,7 +109,7 @@ def a_syn_without_timestamps(s: Stack) -> None:
     assert line.sent[0].seg.options.layout == ("mss", "nop", "nop", "sackOK", "nop", "wscale")
 
 
-@probe("freebsd", "layout_pads", "layout_syn", "wscale", "rcv_space_first", "rcv_space_mss_multiple", "mss")
+@probe("freebsd", "layout_pads", "layout_syn", "wscale", "scaling_ratio", "rcv_space_mss_multiple", "mss")
 def the_first_syn_of_freebsd(s: Stack) -> None:
     """tcp_output.c tcp_addoptions; without timestamps: mss, nop, wscale, sackOK, and eol to fill the word."""
     line, _ = reach("SYN-SENT", s)

@@ -22,17 +22,62 @@ def taken_unread(s: Stack, **options: Any) -> int:
     return line.receive(CLIENT)
 
 
-@probe("linux", "rcv_space")
+@probe("linux", "rcv_space", "rcv_space_max", "skb_heads")
 def an_unread_buffer(s: Stack) -> None:
-    """ip-sysctl.rst tcp_rmem 131072 by the ratio 150 of 256 is 76,800; rounding each window up to 1024 lets a
-    little more in (tcp_output.c tcp_select_window never takes back)."""
-    assert 76_800 <= taken_unread(s) <= 76_800 * 5 // 4
+    """A sender without end on 6.18 brought 89,776 octets into the queue, 62 buffers of 2,304, and then as
+    much as the window was rounded up (tcp_input.c tcp_clamp_window, tcp_output.c tcp_select_window)."""
+    assert 89_776 <= taken_unread(s) <= 89_776 + 1_448
 
 
-@probe("linux", "rcvbuf_percent")
+@probe("linux", "rcvbuf_percent", "skb_heads")
 def an_unread_buffer_set_by_hand(s: Stack) -> None:
-    """net/core/sock.c doubles SO_RCVBUF; 150 of 256 of 2 x 40,000 are 46,875, so 46,800 in per cent."""
-    assert 46_800 * 15 // 16 <= taken_unread(s, rcvbuf=40_000) <= 46_800
+    """net/core/sock.c doubles SO_RCVBUF; what is taken while no more than that is charged: of 20,000 and
+    2,304 each nine are taken, of 80,000 thirty-five (34 rounded up to what a window says)."""
+    assert 8 * 1_448 <= taken_unread(s, rcvbuf=10_000) <= 9 * 1_448
+    assert 34 * 1_448 <= taken_unread(s, rcvbuf=40_000) <= 35 * 1_448
+
+
+def window_taken_back(s: Stack) -> tuple[Line, int]:
+    """The client has five segments under way, and hears that there is no room for them; SND.UNA."""
+    line, side = reach("ESTABLISHED", s)
+    line.cut()
+    first = line.tcb(side).snd_nxt
+    line.send(side, 5 * 1_448)
+    line.inject(side, segment_for(line, side, "A", ack=first - line.tcb(side).snd_nxt, wnd=0))
+    return line, first
+
+
+@probe("linux", "control_seq", "resends_beyond_window")
+def a_window_that_was_taken_back(s: Stack) -> None:
+    """tcp_output.c __tcp_retransmit_skb: nothing beyond it is sent again, so there is no tail-loss probe, and
+    the first octet probes; tcp_acceptable_seq: what carries nothing is numbered where it ends."""
+    line, first = window_taken_back(s)
+    since = line.now
+    line.run(S)
+    assert {record.seg.seq for record in line.log(CLIENT, since + 1)} == {first}
+    line.abort(CLIENT)
+    assert line.log(CLIENT)[-1].seg.seq == first
+
+
+@probe("rfc9293", "control_seq", "resends_beyond_window")
+def a_window_that_was_taken_back_by_the_rfc(s: Stack) -> None:
+    """RFC 9293 3.8.6 MAY-7: data beyond it may be sent again; 3.10.7.4: SND.NXT, whatever the window is."""
+    line, first = window_taken_back(s)
+    line.run(3 * S)
+    sent = line.tcb(CLIENT).snd_nxt
+    again = line.inject(CLIENT, segment_for(line, CLIENT, "A", ack=first + 1_448 - sent, wnd=0))
+    assert [seg.seq - first for seg in again] == [1_448, 2_896]
+    line.abort(CLIENT)
+    assert line.log(CLIENT)[-1].seg.seq == sent
+
+
+@probe("linux", "scaling_ratio", "rcv_space_mss_multiple")
+def a_first_window(s: Stack) -> None:
+    """tcp_output.c tcp_select_initial_window: half of tcp_rmem in whole segments, 44 of 1,460; the peer's SYN
+    has told of timestamps, so its are 45 of 1,448."""
+    line = Line(s, s).open()
+    assert [record.seg.wnd for record in line.log(CLIENT)][:1] == [64_240]
+    assert [record.seg.wnd for record in line.log(SERVER)][:1] == [65_160]
 
 
 @probe("freebsd", "rcv_space", "rcvbuf_percent", "buffers_hold_whole_segments")
@@ -79,11 +124,12 @@ def window_after(s: Stack, octets: int) -> int:
 
 @probe("linux", "window_rounding", "wscale")
 def windows_are_rounded_up(s: Stack) -> None:
-    """tcp_output.c __tcp_select_window ALIGN: 64,240 octets are 62.7 units of 1024; 63 are said."""
-    assert window_after(s, 1_100) == 63
+    """tcp_output.c __tcp_select_window ALIGN: 64,512 octets, grown by 2,896, are 65.8 units of 1024; 66 are
+    said, and were on 6.18."""
+    assert window_after(s, 1_448) == 66
 
 
-@probe("rfc9293", "rcv_space", "wscale", "rcv_space_first")
+@probe("rfc9293", "rcv_space", "wscale", "scaling_ratio")
 def windows_of_the_rfc(s: Stack) -> None:
     """RFC 9293 3.1: 65,535 octets are all that a window without scaling can say."""
     assert window_after(s, 5_000) == 65_535 - 5_000
