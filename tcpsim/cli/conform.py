@@ -68,7 +68,7 @@ def _text(verdict: Verdict) -> str:
     title = f"  {verdict.title}" if verdict.title else ""
     head = f"{verdict.verdict:<11} {verdict.path}{title}\n"
     if verdict.reason:
-        why = "exempt: " if verdict.verdict == "PASS" else ""
+        why = "" if verdict.verdict != "PASS" or verdict.reason.startswith("with ") else "exempt: "
         head += f"{'':<11} {why}{verdict.reason}\n"
     return head + (f"\n{verdict.ladders}\n" if verdict.ladders else "")
 

@@ -29,6 +29,7 @@ _BLANK = {
     "handshake_sent_us", "rack_us", "rack_end", "rack_rtt_us", "ato_us", "quick", "pingpong", "last_data_us",
     "last_oow_ack_us", "last_ack_us", "ts_offset", "ts_recent", "ts_recent_at_us", "cwnd", "cwnd_acked",
     "ssthresh", "snd_sml", "rcv_mss", "rcv_ssthresh", "closed_by", "rmem", "held", "scaling_ratio",
+    "prior_cwnd", "prior_ssthresh", "prr_delivered", "prr_out", "undo_retrans", "frto",
     "window_clamp", "last_seg_size",
 }  # fmt: skip
 # counted from an ISN, or of interest only as long as something is outstanding

@@ -20,6 +20,8 @@ from tcpsim.tcp.tcb import ACK_NOW, ACK_PUSHED, ACK_PUSHED2, ACK_SCHED, ACK_TIME
 if TYPE_CHECKING:
     from tcpsim.tcp.step import Step
 
+# Of the halves of a tick that are added before whole ticks are counted
+_rounding = {"early": 0, "middle": 1, "late": 2}
 _DEFAULT_MSS, _LEAST_MSS = 536, 88  # Linux TCP_MSS_DEFAULT, TCP_MIN_MSS
 
 
@@ -97,7 +99,7 @@ def data_sent(step: Step) -> None:
     t.last_sent_us = step.now
     tick = step.s.rto_tick_us  # Linux counts both in jiffies
     if t.last_data_us is not None:
-        gap = (step.now - t.last_data_us + tick // 2) // tick
+        gap = (step.now - t.last_data_us + _rounding[step.s.ticks_begin] * tick // 2) // tick
         t.pingpong = t.pingpong or gap < t.ato_us // tick
 
 

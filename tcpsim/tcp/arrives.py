@@ -50,6 +50,7 @@ def segment_arrives(step: Step, seg: Segment) -> None:
     if step.s.syn_fin == "drop-anywhere" and seg.flags & (SYN | FIN) == SYN | FIN:
         step.drop("SYN with FIN")
         return
+    simultaneous = t.state is SYN_RECEIVED and not t.parent and seg.seq == t.irs
     if t.state is SYN_SENT:
         if not opening.syn_sent(step, seg):
             return
@@ -73,6 +74,8 @@ def segment_arrives(step: Step, seg: Segment) -> None:
             _waiting(step, seg)
         return
     if seg.flags & SYN:
+        if simultaneous:
+            receiving.duplicate(step, seg.seq, (seg.seq + 1) & MASK, False)  # 3.10.7.4, first check
         seg = seg._replace(seq=(seg.seq + 1) & MASK, flags=seg.flags & ~SYN)  # its text and FIN remain
     if _text(step, seg):
         return
@@ -178,7 +181,8 @@ def _ack(step: Step, seg: Segment) -> bool:
     if lt(t.snd_wl1, seq) or (t.snd_wl1 == seq and le(t.snd_wl2, ack)):
         t.snd_wnd = _window(t, seg)
         t.snd_wl1, t.snd_wl2 = seq, ack
-        t.max_window = max(t.max_window, t.snd_wnd)
+        if t.snd_wnd > t.max_window:
+            opening.window_seen(t, s, t.snd_wnd)
     t.probes_out = 0
     t.last_ack_us = step.now
     if t.sent:
@@ -201,7 +205,7 @@ def _duplicate(step: Step, seg: Segment) -> bool:
         return False
     if step.s.duplicate_ack == "window":
         return lt(seg.seq, t.snd_wl1) or wnd == t.snd_wnd
-    return lt(seg.seq, t.snd_wl1) or (seg.seq == t.snd_wl1 and 0 < wnd <= t.snd_wnd)
+    return not sequence.may_update_window(t, seg)
 
 
 def _least_ack(step: Step) -> int:
@@ -232,12 +236,12 @@ def _window_heard(step: Step) -> None:
 
 def _complete_passive_open(step: Step, seg: Segment) -> None:
     """SYN-RECEIVED and our SYN is acknowledged."""
-    t = step.t
+    t, s = step.t, step.s
     prior_una, t.snd_una = t.snd_una, (t.iss + 1) & MASK
     recovery.acknowledged(step, seg, prior_una, False)
     t.snd_wnd = _window(t, seg)
     t.snd_wl1, t.snd_wl2 = seg.seq, seg.ack
-    t.max_window = max(t.max_window, t.snd_wnd)
+    opening.window_seen(t, s, t.snd_wnd)
     step.fact(Fact.SYN_ACKED)
     opening.agreed(step, seg)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tcpsim.tcp import acks, opening, output, rcvbuf, sending
+from tcpsim.tcp import acks, opening, output, rcvbuf, sending, timers
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.state import (
@@ -77,7 +77,7 @@ def _send_fin(step: Step) -> None:
         t.close_called = True
         t.write_seq = (t.write_seq + 1) & MASK
         step.fact(Fact.CLOSE_CALLED)
-        sending.push(step)
+        sending.push(step, nagle=False)
 
 
 def close(step: Step) -> None:
@@ -131,14 +131,17 @@ def _throw_away(step: Step, why: str, rst: bool, error: str = "ECONNRESET") -> N
 
 def set_options(step: Step, changes: dict[str, Any]) -> None:
     """Change the socket's options; the timers that read them follow by themselves."""
-    t = step.t
+    t, kept = step.t, step.t.options.keepalive
     t.options = t.options._replace(**changes)
     if changes.get("sndbuf") is not None:
         t.snd_space = opening.send_space(step.s, t.options)
     if changes.get("rcvbuf") is not None:
         rcvbuf.resize(t, step.s)
-    if changes.keys() & {"keepalive", "keep_idle_us"}:
-        t.keep_at_us = None
+    if not kept or not t.options.keepalive:
+        t.keep_at_us = None  # it begins, or ends
+    elif "keep_idle_us" in changes and t.keep_at_us is not None:
+        heard = max(t.last_ack_us, t.last_data_us or 0) if step.s.keep_idle_from == "heard" else step.now
+        t.keep_at_us = max(heard + timers.keep_idle_us(t, step.s), step.now + 1)
     if changes.get("nodelay"):
         sending.push(step)
     if changes.get("quickack"):

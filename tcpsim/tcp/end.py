@@ -234,6 +234,10 @@ def _acted(end: End, number: int, now: int, act: Any, *arguments: Any) -> Result
 
 def _settled(end: End, number: int, before: Tcb, done: Step, value: int = 0) -> Result:
     t = done.t
+    if t.mini and not before.mini and _minis_full(end):
+        over = Fact.TWO_MSL_OVER if t.state is TIME_WAIT else Fact.FIN_WAIT_2_OVER
+        done.end(over, "no room for another mini-socket", None)  # Linux tcp_time_wait: closed in silence
+        timers.stop_all(t)
     sockets = dict(end.sockets)
     listeners, left = end.listeners, False
     leaves = before.state is SYN_RECEIVED and t.state is not SYN_RECEIVED
@@ -245,6 +249,12 @@ def _settled(end: End, number: int, before: Tcb, done: Step, value: int = 0) -> 
         sockets[number] = t
     after = End(end.stack, end.iss, end.ts_offset, sockets, listeners, end.next_id)
     return Result(after, tuple(done.out), tuple(done.notes), value)
+
+
+def _minis_full(end: End) -> bool:
+    """Whether there are as many mini-sockets as the stack allows."""
+    most = end.stack.max_mini
+    return most is not None and sum([t.mini for t in end.sockets.values()]) >= most
 
 
 def _left_embryo(end: End, number: int, t: Tcb) -> dict[int, Listener]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tcpsim.tcp.step import Step
 
 _LINUX_RCV_MSS = 536  # first guess of the peer's segment size (tcp_initialize_rcv_mss)
+_DEFAULT_MSS = 536
 _LEAST_MSS = 48  # whatever a peer offers: 40 octets of options, and data (Linux TCP_MIN_SND_MSS)
 
 
@@ -139,14 +140,23 @@ def _heard_syn(step: Step, seg: Segment) -> None:
         t.ecn_on = asked == ECE and s.ecn == "offers"
     else:
         t.ecn_on = asked == ECE | CWR and s.ecn != "never"
-    t.snd_wnd = t.max_window = seg.wnd
+    t.snd_wnd = seg.wnd
     t.snd_wl1 = seg.seq
     t.snd_wl2 = seg.ack if seg.flags & ACK else t.iss
     room = max(min(offer.mss or s.default_mss, t.adv_mss), _LEAST_MSS)
-    t.snd_mss = room - 12 if t.ts_on else room  # RFC 6691: options count against it
+    t.mss_clamp = room - 12 if t.ts_on else room  # RFC 6691: options count against it
+    window_seen(t, s, seg.wnd)
     if seg.flags & ACK == 0 and s.rcv_space_mss_multiple:  # a passive opener knows the options by now
         mss = t.adv_mss - 12 if t.ts_on else t.adv_mss
         t.rcv_wnd = t.rcv_ssthresh = first_window(s, rcvbuf.full_window(t), mss)
+
+
+def window_seen(t: Tcb, s: Stack, window: int) -> None:
+    """The largest window so far bounds the size of a segment, where the stack sees to that two fit it."""
+    t.max_window = max(t.max_window, window)
+    half = t.max_window >> 1 if t.max_window > _DEFAULT_MSS else t.max_window
+    bound = s.mss_within_half_window and 0 < half < t.mss_clamp
+    t.snd_mss = max(half, _LEAST_MSS) if bound else t.mss_clamp
 
 
 def agreed(step: Step, seg: Segment) -> None:

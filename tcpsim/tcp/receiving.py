@@ -31,7 +31,7 @@ def text(step: Step, seg: Segment) -> None:
     if bare_fin and not window:
         t.ack_pending |= ACK_NOW  # there was no room for anything more (Linux tcp_data_queue)
     if le(end, t.rcv_nxt):
-        _duplicate(step, left, right, fin)
+        duplicate(step, left, right, fin)
         return
     edge = (t.rcv_nxt + window) & MASK
     if not lt(left, edge) and not bare_fin:
@@ -138,7 +138,7 @@ def _fin(step: Step) -> None:
         t.pingpong = True  # nothing is in a hurry any more (Linux tcp_fin)
 
 
-def _duplicate(step: Step, left: int, right: int, fin: bool) -> None:
+def duplicate(step: Step, left: int, right: int, fin: bool) -> None:
     """All of it is known: the peer missed an ACK."""
     t = step.t
     report_duplicate(step, left, right, fin)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from tcpsim.tcp import output, rto, sending
+from tcpsim.tcp import output, prr, rto, sending, undo
 from tcpsim.tcp.segment import SYN, Segment
 from tcpsim.tcp.seqnum import MASK, le, lt
 from tcpsim.tcp.stack import Stack
@@ -28,6 +28,8 @@ class _Heard(NamedTuple):
 
     acked: int  # records gone
     sacked: int  # records newly marked
+    delivered: int  # records of both kinds that nobody had told of
+    fresh: bool  # one of these was never resent
     rtt_us: int | None
     dsack: bool
 
@@ -39,22 +41,35 @@ def acknowledged(step: Step, seg: Segment, prior_una: int, duplicate: bool) -> N
         return
     in_queue = len(t.sent)
     advanced = t.snd_una != prior_una
-    acked, sacked, rtt_us, dsack = _clean(step, seg)
-    if rtt_us is not None:
-        rto.sample(t, rtt_us, s)
-    if acked or advanced:
+    undo.duplicate_told(t, seg, prior_una)
+    heard = _clean(step, seg)
+    if heard.rtt_us is not None:
+        rto.sample(t, heard.rtt_us, s)
+    if heard.acked or advanced:
         step.restart = PROGRESS
-    _tail_probe_acked(t, seg, advanced, dsack)
+    _tail_probe_acked(t, seg, advanced, heard.dsack)
     if advanced:
-        t.dupacks = 0
-        if t.ca_state == OPEN and not sacked:
-            _grow(t, acked, in_queue)
+        t.dupacks = max(t.dupacks - heard.acked + 1, 0) if t.ca_state == RECOVERY else 0
+        if t.ca_state == OPEN and not heard.sacked:
+            _grow(t, heard.acked, in_queue)
             return
-    _alert(step, advanced, duplicate)
-    if t.ca_state == LOSS and advanced:
-        _grow(t, acked, t.cwnd)
-    if t.ca_state >= RECOVERY:
+    lost = _unsent_losses(t)
+    _alert(step, seg, heard, advanced, duplicate)
+    if t.ca_state == RECOVERY:
+        told = heard.delivered + (duplicate and not t.sack_on)
+        prr.reduce(t, told, not _unsent_losses(t) <= lost, advanced)
+    elif heard.acked:
+        _grow(t, heard.acked, in_queue if t.ca_state < RECOVERY else t.cwnd)
+    if t.ca_state >= RECOVERY and not (t.frto and lt(t.high_seq, t.snd_nxt)):
+        if t.frto and advanced and sending.push(step, nagle=False):
+            return  # new data first: if that arrives, nothing was lost (RFC 5682 2.1 step 2b)
+        t.frto = t.frto and not advanced
         resend_lost(step)
+
+
+def _unsent_losses(t: Tcb) -> frozenset[int]:
+    """What is marked lost and not resent."""
+    return frozenset([r.end for r in t.sent if r.lost and not r.resent])
 
 
 def _clean(step: Step, seg: Segment) -> _Heard:
@@ -63,27 +78,32 @@ def _clean(step: Step, seg: Segment) -> _Heard:
     dsack = _is_dsack(seg)
     blocks = seg.options.sack[1:] if dsack else seg.options.sack
     rest: list[Sent] = []
-    acked = sacked = 0
+    acked = sacked = delivered = 0
+    fresh = False
     first_us: int | None = None
     sack_us: int | None = None
     resent_acked = False
     for record in t.sent:
-        seq, end, _, sent_us, xmits, known, _, _ = record
+        seq, end, _, sent_us, xmits, known, _, _, _ = record
         if le(end, t.snd_una):
             acked += 1
             resent_acked |= xmits > 1
             if xmits == 1 and not known and first_us is None:
                 first_us = sent_us
             if not known:
-                _rack_heard(t, record, now)
+                delivered += 1
+                fresh |= xmits == 1
+                _rack_heard(t, record, now, s.rtt_noise_us)
             continue
         if lt(seq, t.snd_una):
             record = record._replace(seq=t.snd_una)  # part of it: what is left may be resent
         elif blocks and not known and any(le(a, seq) and le(end, b) for a, b in blocks):
             sacked += 1
+            delivered += 1
+            fresh |= xmits == 1
             if xmits == 1 and sack_us is None:
                 sack_us = sent_us
-            _rack_heard(t, record, now)
+            _rack_heard(t, record, now, s.rtt_noise_us)
             record = record._replace(sacked=True, lost=False, resent=False)
         rest.append(record)
     t.sent = tuple(rest)
@@ -94,7 +114,7 @@ def _clean(step: Step, seg: Segment) -> _Heard:
         rtt = now - sack_us
     elif acked and t.ts_on and seg.options.ts_ecr and s.timestamps:
         rtt = ((output.timestamp(t, now) - seg.options.ts_ecr) & MASK) * 1000 or 1000
-    return _Heard(acked, sacked, rtt, dsack)
+    return _Heard(acked, sacked, delivered, fresh, rtt, dsack)
 
 
 def _is_dsack(seg: Segment) -> bool:
@@ -108,10 +128,10 @@ def _is_dsack(seg: Segment) -> bool:
     return len(sack) > 1 and le(sack[1][0], left) and le(right, sack[1][1])
 
 
-def _rack_heard(t: Tcb, record: Sent, now: int) -> None:
+def _rack_heard(t: Tcb, record: Sent, now: int, noise_us: int) -> None:
     """RFC 8985 6.2 steps 1 and 2: the latest-sent segment that is known to have arrived."""
     rtt_us = now - record.sent_us
-    if record.xmits > 1 and rtt_us <= (t.min_rtt_us or 0):
+    if record.xmits > 1 and rtt_us <= (t.min_rtt_us or 0) + noise_us:
         return  # ambiguous: the original may have been the one
     t.rack_rtt_us = rtt_us
     if record.sent_us > t.rack_us or (record.sent_us == t.rack_us and lt(t.rack_end, record.end)):
@@ -145,14 +165,13 @@ def _grow(t: Tcb, acked: int, in_queue: int) -> None:
             t.cwnd += 1
 
 
-def _alert(step: Step, advanced: bool, duplicate: bool) -> None:
+def _alert(step: Step, seg: Segment, heard: _Heard, advanced: bool, duplicate: bool) -> None:
     """Linux tcp_fastretrans_alert: from duplicates and marks to an episode, and out of it."""
     t, s = step.t, step.s
-    if t.ca_state >= RECOVERY and le(t.high_seq, t.snd_una):
-        if t.ca_state == RECOVERY:
-            t.cwnd = max(min(t.ssthresh, t.cwnd), 1)
+    if t.ca_state >= RECOVERY and _is_over(step, seg, heard, advanced):
         t.ca_state = OPEN
         t.retrans_since_us = None
+        undo.forget(t)
     if duplicate and not t.sack_on:
         t.dupacks += 1
     if s.rack and t.sack_on:
@@ -165,19 +184,41 @@ def _alert(step: Step, advanced: bool, duplicate: bool) -> None:
     if any(r.lost for r in t.sent) or (marked >= s.dupthresh and not (s.rack and t.sack_on)):
         _mark_head(t)
         _enter_recovery(t)
-        t.tlp_high_seq = None
     else:
         t.ca_state = DISORDER if marked else OPEN
     if not any(r.xmits > 1 for r in t.sent):
         t.retrans_since_us = None
 
 
+def _is_over(step: Step, seg: Segment, heard: _Heard, advanced: bool) -> bool:
+    """Whether the episode ends: all of it is acknowledged, or it was for nothing, which is then undone."""
+    t = step.t
+    through = le(t.high_seq, t.snd_una)
+    nothing = undo.was_for_nothing(t, seg)
+    if t.ca_state == LOSS:
+        if (advanced and nothing) or (t.frto and heard.fresh and lt(t.high_seq, t.snd_nxt)):
+            undo.undo(t)
+            return True
+        if t.frto and lt(t.high_seq, t.snd_nxt) and (heard.sacked or not advanced):
+            t.frto = False  # the loss was real (RFC 5682 2.1 step 3a)
+        return through
+    if not through:
+        return False
+    if nothing:
+        undo.undo(t)
+    else:
+        t.cwnd = t.ssthresh
+    return True
+
+
 def _enter_recovery(t: Tcb) -> None:
-    """An episode of fast recovery begins: half the window, and room for one segment at least."""
+    """An episode of fast recovery begins (Linux tcp_enter_recovery); how far CWND falls, PRR says."""
+    undo.begin(t)
+    prr.begin(t)
     t.ca_state = RECOVERY
     t.high_seq = t.snd_nxt
+    t.tlp_high_seq = None
     t.ssthresh = max(t.cwnd // 2, 2)
-    t.cwnd = max(t.ssthresh, t.pipe + 1)
 
 
 def _mark_head(t: Tcb) -> None:
@@ -228,6 +269,7 @@ def reordering_over(step: Step) -> None:
     _rack_detect(step)
     if t.ca_state < RECOVERY and any(r.lost for r in t.sent):
         _enter_recovery(t)
+        prr.reduce(t, 1, True, False)
     resend_lost(step)
 
 
@@ -235,13 +277,18 @@ def resend_lost(step: Step) -> None:
     """Resend what is marked lost, as far as the congestion window goes."""
     t = step.t
     index = 0
+    pushed = False
     while index < len(t.sent):
         record = t.sent[index]
         if record.lost and not record.resent:
             if t.pipe >= t.cwnd:
                 return
-            if not sending.resend(step, index):
+            joined = record.joined and _goes_along(t, index)
+            if not sending.resend(step, index, joined, pushed):
                 return
+            pushed = joined
+            if t.ca_state == RECOVERY:
+                t.prr_out += 1
             _note_retransmission(step)
         index += 1
 
@@ -258,12 +305,25 @@ def too_big(step: Step, room: int) -> None:
     resend_lost(step)
 
 
+def _goes_along(t: Tcb, index: int) -> bool:
+    """Whether the rest of a burst is to be resent with its first part: lost too, and the windows let both."""
+    if index + 1 >= len(t.sent):
+        return False
+    following = t.sent[index + 1]
+    room = (t.snd_una + t.snd_wnd) & MASK
+    return following.lost and not following.resent and t.cwnd - t.pipe >= 2 and le(following.end, room)
+
+
 def timed_out(step: Step) -> None:
     """RFC 6298 5.4 and RFC 5681 3.1: everything unreported is lost, resend the first, start over."""
-    t = step.t
+    t, s = step.t, step.s
     if t.sent[0].flags & SYN == 0:
-        if t.ca_state <= DISORDER or (t.ca_state == LOSS and not t.retransmits):
+        fresh = t.ca_state < RECOVERY
+        if fresh or le(t.high_seq, t.snd_una) or (t.ca_state == LOSS and not t.retransmits):
+            undo.begin(t)
+            t.prior_cwnd = t.cwnd
             t.ssthresh = max(t.cwnd // 2, 2)
+        t.frto = s.frto and (fresh or t.retransmits > 0)
         t.sent = tuple(
             [
                 r if r.sacked or (index and _sent_recently(step, r)) else r.given_up()
@@ -290,5 +350,8 @@ def _sent_recently(step: Step, record: Sent) -> bool:
 
 def _note_retransmission(step: Step) -> None:
     """The clock of a retry budget starts with the first retransmission that is no probe."""
-    if step.t.retrans_since_us is None:
-        step.t.retrans_since_us = step.now
+    t = step.t
+    if t.retrans_since_us is None:
+        t.retrans_since_us = step.now
+    if t.undo_retrans is not None:
+        t.undo_retrans = max(t.undo_retrans, 0) + 1

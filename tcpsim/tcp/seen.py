@@ -120,7 +120,7 @@ def seen(t: Tcb, s: Stack, around: Around, measured: bool) -> Seen:
             t.mini, t.deferred, t.fw2_armed, t.sack_on, t.ts_on, t.slot, t.wait, t.probes_out, t.ack_pending,
             (t.iss - ours) & MASK, (t.snd_una - ours) & MASK, (t.snd_nxt - ours) & MASK,
             (t.write_seq - ours) & MASK, *_window(t, s, around, at_rest, finished),
-            t.max_window, t.snd_mss, t.snd_wscale, t.unsent,
+            t.max_window, t.snd_mss, t.mss_clamp, t.snd_wscale, t.unsent,
             (t.irs - theirs) & MASK, (t.rcv_nxt - theirs) & MASK, (t.rcv_wup - theirs) & MASK, t.rcv_wnd,
             t.rcv_wscale, t.rcv_space, t.rcv_ssthresh, t.rcv_mss, t.adv_mss,
             t.scaling_ratio, t.window_clamp, t.held,
@@ -217,6 +217,9 @@ def _resending(
     return (
         tuple([_record(r, ours) for r in t.sent]), probe,
         None if last else (t.cwnd, t.cwnd_acked, t.ssthresh),
+        None if t.ca_state < RECOVERY else (
+            t.prior_cwnd, t.prior_ssthresh, t.prr_delivered, t.prr_out, t.undo_retrans, t.frto,
+        ),
         _estimator(t, ours) if measured else None,
         None if settled else t.backoff, counted,
         t.ca_state, (t.high_seq - ours) & MASK if t.ca_state >= RECOVERY else None, t.dupacks,
@@ -241,8 +244,8 @@ def _is_last(t: Tcb, finished: bool) -> bool:
 
 def _record(r: Sent, ours: int) -> Key:
     """One record; of how often it was sent it counts whether more than once (Karn)."""
-    seq, end, flags, _, xmits, sacked, lost, resent = r
-    return (seq - ours) & MASK, (end - ours) & MASK, flags, xmits > 1, sacked, lost, resent
+    seq, end, flags, _, xmits, sacked, lost, resent, joined = r
+    return (seq - ours) & MASK, (end - ours) & MASK, flags, xmits > 1, sacked, lost, resent, joined
 
 
 def _opening(t: Tcb, s: Stack, instants: list[Instant | None], first: bool) -> Key:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcpsim.tcp import acks, output
+from tcpsim.tcp import acks, output, tso
 from tcpsim.tcp.segment import ACK, FIN, PSH, SYN
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
 from tcpsim.tcp.state import CLOSE_WAIT, CLOSING, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, LAST_ACK, SYN_SENT
-from tcpsim.tcp.tcb import OPEN, Sent, Tcb
+from tcpsim.tcp.tcb import OPEN, RECOVERY, Sent, Tcb
 from tcpsim.tcp.timers import RETRY, SENT
 
 if TYPE_CHECKING:
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 _SENDING = frozenset({ESTABLISHED, CLOSE_WAIT, FIN_WAIT_1, CLOSING, LAST_ACK, FIN_WAIT_2})
 
 
-def push(step: Step, probe: bool = False) -> bool:
-    """Send what the windows and Nagle allow, FIN included; `probe`: one segment whatever cwnd says."""
+def push(step: Step, probe: bool = False, nagle: bool = True) -> bool:
+    """Send what the windows and Nagle allow, FIN included; `probe`: one segment whatever cwnd says.
+
+    Without `nagle` nothing waits for it (Linux TCP_NAGLE_OFF: a close(), a tail-loss probe).
+    """
     t = step.t
     if step.s.device_refuses:
         return False
@@ -35,7 +38,7 @@ def push(step: Step, probe: bool = False) -> bool:
         quota = t.cwnd - t.pipe
         if quota <= 0 and not (probe and not sent):
             break
-        length, fin = _burst(step, max(quota, 1), idle, probe)
+        length, fin = _burst(step, max(quota, 1), idle, nagle and not probe)
         if length < 0:
             break
         _send_burst(step, length, fin)
@@ -62,18 +65,16 @@ def _after_idle(step: Step) -> None:
     t.cwnd = least
 
 
-def _burst(step: Step, quota: int, idle: bool, probe: bool) -> tuple[int, bool]:
-    """Octets of data to send as one burst, and whether our FIN rides on it; (-1, False): nothing may go.
-
-    A tail-loss `probe` does not wait for Nagle (Linux tcp_send_loss_probe).
-    """
+def _burst(step: Step, quota: int, idle: bool, nagle: bool) -> tuple[int, bool]:
+    """Octets of data to send as one burst, and whether our FIN rides on it; (-1, False): nothing may go."""
     t, s = step.t, step.s
     queued = sum(t.unsent)
     usable = diff((t.snd_una + t.snd_wnd) & MASK, t.snd_nxt)
     mss = output.segment_room(t)
     if queued == 0:
         return (0, True) if usable >= 1 and t.close_called else (-1, False)
-    limit = min(quota, s.burst_segments) * mss
+    burst = tso.segments(t, s, mss)
+    limit = min(quota, burst) * mss
     chunk, chunks = t.unsent[0], 1
     while chunk < limit and chunks < len(t.unsent):  # small writes that wait are sent together
         chunk += t.unsent[chunks]
@@ -90,14 +91,16 @@ def _burst(step: Step, quota: int, idle: bool, probe: bool) -> tuple[int, bool]:
         if first + (fin and chunk <= mss) > usable:
             return -1, False
         partial = chunk < mss and last and not fin
-        if partial and not probe and _nagle_holds(step):
+        if partial and nagle and _nagle_holds(step):
             return -1, False
         length = min(chunk, limit)
+        if chunk > mss and nagle and tso.defers(step, chunk, last, burst, quota):
+            return -1, False
         if length > mss:
             length = min(length, usable)
             rest = length % mss
-            if rest and length < chunk and _nagle_holds(step):
-                length -= rest
+            if rest and nagle and _nagle_holds(step):
+                length -= rest  # its tail waits, and may yet take a FIN (Linux tcp_mss_split_point)
     fin = fin and length == queued and length < usable
     return length, fin
 
@@ -141,9 +144,12 @@ def _send_burst(step: Step, length: int, fin: bool) -> None:
         end = (seq + size + (kept & FIN)) & MASK
         t.snd_nxt = end
         output.transmit(step, kept | burst_push, seq, size)
-        sent_records.append(Sent(seq, end, kept, step.now, 1))
+        joined = not last and s.burst_segments > 1
+        sent_records.append(Sent(seq, end, kept, step.now, 1, joined=joined))
         if last:
             break
+    if t.ca_state == RECOVERY:
+        t.prr_out += len(sent_records) - len(t.sent)
     t.sent = tuple(sent_records)
     if length % mss:
         t.snd_sml = (start + length) & MASK
@@ -201,11 +207,12 @@ def probe_acked(step: Step, ack: int) -> bool:
     return True
 
 
-def resend(step: Step, index: int) -> bool:
+def resend(step: Step, index: int, with_next: bool = False, pushed: bool = False) -> bool:
     """Send record `index` of the queue again, with small ones behind it where the stack collapses them.
 
     False: the peer has taken back the window that it was sent in, and the stack keeps to that; but the first
-    octet is always sent again, as a probe (Linux __tcp_retransmit_skb).
+    octet is always sent again, as a probe (Linux __tcp_retransmit_skb). `with_next`: it is the first part of
+    a burst that is sent again as one, `pushed`: the last, which is pushed as at first.
     """
     t, s = step.t, step.s
     record = t.sent[index]
@@ -219,12 +226,12 @@ def resend(step: Step, index: int) -> bool:
         t.handshake_resent += 1
         output.send_syn(step, SYN if t.state is SYN_SENT else SYN | ACK)
     else:
-        if s.retransmit_collapse and index + 1 < len(t.sent):
+        if s.retransmit_collapse and index + 1 < len(t.sent) and not record.joined and not pushed:
             record = _collapse(t, index, room)
         record = _cut(t, index, record, room)
-        output.transmit(step, record.flags, record.seq, record.payload)
-    seq, end, flags, _, xmits, sacked, lost, _ = record
-    again = Sent(seq, end, flags, step.now, xmits + 1, sacked, lost, lost)
+        output.transmit(step, record.flags | PSH * pushed, record.seq, record.payload)
+    seq, end, flags, _, xmits, sacked, lost, _, joined = record
+    again = Sent(seq, end, flags, step.now, xmits + 1, sacked, lost, lost, joined and with_next)
     t.sent = (*t.sent[:index], again, *t.sent[index + 1 :])
     return True
 
@@ -235,18 +242,30 @@ def _cut(t: Tcb, index: int, record: Sent, room: int) -> Sent:
         return record
     edge = (record.seq + room) & MASK
     head = record._replace(end=edge, flags=record.flags & ~(PSH | FIN))
-    t.sent = (*t.sent[:index], head, record._replace(seq=edge), *t.sent[index + 1 :])
+    rest, behind = [record._replace(seq=edge)], index + 1
+    if record.joined and behind < len(t.sent):  # what is left of a burst is cut anew when it is sent
+        rest, behind = _cut_anew(rest[0], t.sent[behind], t.snd_mss), behind + 1
+    t.sent = (*t.sent[:index], head, *rest, *t.sent[behind:])
     return head
+
+
+def _cut_anew(first: Sent, second: Sent, mss: int) -> list[Sent]:
+    """Two records that are one buffer, in segments of full size."""
+    edge = (first.seq + mss) & MASK
+    if not lt(first.end, edge) or not lt(edge, second.end):
+        return [first, second]
+    return [first._replace(end=edge), second._replace(seq=edge)]
 
 
 def _collapse(t: Tcb, index: int, room: int) -> Sent:
     """Let record `index` swallow its small neighbours (Linux tcp_retrans_try_collapse)."""
     record = t.sent[index]
     room -= record.payload
+    edge = (t.snd_una + t.snd_wnd) & MASK
     behind = index + 1
     while behind < len(t.sent):
         following = t.sent[behind]
-        if following.sacked or following.payload > room:
+        if following.sacked or following.joined or following.payload > room or lt(edge, following.end):
             break
         room -= following.payload
         record = record._replace(end=following.end, flags=record.flags | following.flags)

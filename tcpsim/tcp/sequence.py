@@ -18,6 +18,7 @@ from tcpsim.tcp.tcb import ACK_NOW, ACK_SCHED
 
 if TYPE_CHECKING:
     from tcpsim.tcp.step import Step
+    from tcpsim.tcp.tcb import Tcb
 
 PEER_CLOSED = frozenset({CLOSE_WAIT, CLOSING, LAST_ACK})
 _AFTER_CLOSE = frozenset({FIN_WAIT_1, FIN_WAIT_2})
@@ -31,7 +32,7 @@ def unacceptable(step: Step, seg: Segment) -> bool:
     if t.ts_on and _paws_rejects(step, seg):
         if seg.flags & SYN and not seg.flags & RST:
             challenge(step)
-        elif not seg.flags & RST and (seg.len or s.paws_answers_empty):
+        elif not seg.flags & RST and (seg.len or s.paws_answers_empty) and not _is_old_ack(step, seg):
             _duplicate_ack(step, seg)
         return not seg.flags & RST or _out_of_window(step, seg)
     if s.rst_on_data_after_close == "anywhere" and not seg.flags & (RST | SYN) and after_close(step, seg):
@@ -101,8 +102,26 @@ def _paws_rejects(step: Step, seg: Segment) -> bool:
         return False
     if step.now - t.ts_recent_at_us > PAWS_IDLE_US:
         return False
-    # Linux tcp_disordered_ack: an ACK overtaken by another one is no attack
-    return not (seg.flags & ACK and seg.seq == t.rcv_nxt and not seg.seg_len and seg.ack == t.snd_una)
+    # Linux tcp_disordered_ack_check: an ACK overtaken by another one is no attack
+    overtaken = seg.flags & ACK and seg.seq == t.rcv_nxt and not seg.seg_len and seg.ack == t.snd_una
+    if not overtaken or step.s.paws_replay_percent is None:
+        return not overtaken
+    window_ms = t.rto_us * step.s.paws_replay_percent // 100_000
+    return may_update_window(t, seg) or diff(t.ts_recent, val) > window_ms
+
+
+def may_update_window(t: Tcb, seg: Segment) -> bool:
+    """Whether an ACK that acknowledges nothing new may change SND.WND (Linux tcp_may_update_window)."""
+    wnd = seg.wnd if seg.flags & SYN else seg.wnd << t.snd_wscale
+    newer = lt(t.snd_una, seg.ack) or lt(t.snd_wl1, seg.seq)
+    return newer or (seg.seq == t.snd_wl1 and (wnd > t.snd_wnd or not wnd))
+
+
+def _is_old_ack(step: Step, seg: Segment) -> bool:
+    """A bare ACK left of the window with an old timestamp: too common for an answer (Linux PAWS_OLD_ACK)."""
+    if step.s.paws_replay_percent is None or seg.seg_len or not seg.flags & ACK:
+        return False
+    return lt(seg.seq, step.t.rcv_nxt)
 
 
 def _duplicate_ack(step: Step, seg: Segment) -> None:
@@ -129,10 +148,14 @@ def reset_behind_fin(step: Step, seg: Segment) -> bool:
 
 
 def after_close(step: Step, seg: Segment) -> bool:
-    """New octets for a program that is gone are answered with a RST, where the stack does that."""
+    """New octets for a program that is gone are answered with a RST, where the stack does that.
+
+    Linux asks whether anything lies beyond RCV.NXT, so that a FIN alone that comes out of order counts too.
+    """
     t, rule = step.t, step.s.rst_on_data_after_close
     deaf = t.rd_shut if rule == "cannot-receive" else t.orphaned and rule != "never"
-    new = seg.len and lt(t.rcv_nxt, (seg.seq + seg.len) & MASK)
+    asked = seg.seg_len if rule == "cannot-receive" else seg.len
+    new = asked and lt(t.rcv_nxt, (seg.seq + seg.len) & MASK)
     if not deaf or not new or t.state not in _AFTER_CLOSE:
         return False
     answer_with_reset(step, seg, "data after close")

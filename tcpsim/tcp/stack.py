@@ -85,6 +85,10 @@ class Stack:
     rto_max_us: int
     rto_rule: str  # "floor": max(min, SRTT + 4 RTTVAR); "variance": SRTT + max(4 RTTVAR, min) (Linux)
     rto_tick_us: int  # clock granularity G: RTOs are rounded up to it
+    ticks_begin: (
+        str  # within a tick: "middle"; a span is counted in ticks, and "early" or "late" it has other ones
+    )
+    rtt_noise_us: int  # by which equal round trips differ on a real machine (RACK asks which is shorter)
     timer_hz: int  # a kernel's timer wheel delays every timer to its buckets; 0: timers fire on time
     rto_slop_us: int  # added to every RTO (FreeBSD rexmit_slop)
     syn_options_until: int | None  # SYNs sent with all options; later ones carry MSS only (FreeBSD)
@@ -106,6 +110,7 @@ class Stack:
     # keepalive
     keepalive_default: bool  # probes without being asked (FreeBSD always_keepalive)
     keep_idle_us: int
+    keep_idle_from: str  # TCP_KEEPIDLE, set while it probes: from the last segment "heard" (Linux), or "now"
     keep_intvl_us: int
     keep_cnt: int
     keepalive_states: frozenset[State]  # where an owned socket probes
@@ -186,6 +191,7 @@ class Stack:
     unsent_ack_answered: bool  # in ESTABLISHED too, an ACK of what was never sent draws an ACK (3.10.7.4)
     reads_old_acks: bool  # the ACK field of a segment left of the window counts (BSD)
     drops_unstamped: bool  # a segment without the timestamp that was agreed on (RFC 7323 3.2)
+    paws_replay_percent: int | None  # of RTO by which the timestamp of an overtaken ACK may be old (Linux)
     paws_answers_empty: bool  # PAWS answers a segment without data too (RFC 7323 5.3)
     timestamp_taken: str  # TS.Recent: of an acceptable segment, "first" (RFC), or if its "ack" is (Linux)
     window_checked: str  # segments have to fit what was "offered", or there is "room" for (FreeBSD)
@@ -228,6 +234,7 @@ class Stack:
     fin_clears_dsack: bool  # the FIN that is taken takes away what was to be reported (Linux tcp_sack_reset)
     layout_syn: tuple[str, ...]  # option order of a SYN with everything on; absent options fall out
     layout_pads: str  # which word an option begins in, and what fills the gaps: as "linux" or as "bsd" does
+    mss_within_half_window: bool  # a segment is no larger than half of the largest window seen (Linux)
     nagle: str  # what holds a small segment: "rfc": anything outstanding; "bsd": outstanding at the call;
     # "minshall": a small segment outstanding (Linux)
     push_rule: str  # "write": end of each; "buffer": when nothing is left (BSD); "queue": Linux's chunks
@@ -245,6 +252,7 @@ class Stack:
     duplicate_ack: str  # one with the same "window" (RFC), or one that may not "update" it (Linux)
     loss_probe: bool  # TLP
     rack: bool
+    frto: bool  # after a timeout new data is sent first, to see whether it was spurious (RFC 5682)
     burst_segments: int  # segments sent as one, PSH on the last (Linux TSO autosizing at its floor)
     # the device's queue is full for ever: what is handed to it is dropped, and the stack knows (Linux
     # NET_XMIT_DROP), so new data counts as not sent

@@ -52,6 +52,7 @@ class Sent(NamedTuple):
     sacked: bool = False
     lost: bool = False
     resent: bool = False  # a retransmission of it is in flight
+    joined: bool = False  # and what follows were sent as one, and may be again (Linux TSO)
 
     @property
     def payload(self) -> int:
@@ -60,8 +61,8 @@ class Sent(NamedTuple):
 
     def given_up(self) -> Sent:
         """The same, marked lost; so is a retransmission of it."""
-        seq, end, flags, sent_us, xmits, sacked, _, _ = self
-        return Sent(seq, end, flags, sent_us, xmits, sacked, True)
+        seq, end, flags, sent_us, xmits, sacked, _, _, joined = self
+        return Sent(seq, end, flags, sent_us, xmits, sacked, True, False, joined)
 
 
 class Held(NamedTuple):
@@ -108,6 +109,7 @@ _INITIAL: dict[str, Any] = {
     "max_window": 0,  # largest SND.WND seen (RFC 9293 3.8.6.2.1)
     "snd_sml": 0,  # Linux: end of the last small segment (Minshall's Nagle)
     "snd_mss": 0,  # Eff.snd.MSS: payload of a full segment
+    "mss_clamp": 0,  # what both ends agreed on; SND.MSS is less while the peer's window is small (Linux)
     "snd_wscale": 0,
     "sent": (),  # tuple[Sent, ...]: the retransmission queue
     "unsent": (),  # tuple[int, ...]: chunks not sent yet, each ended by a PUSH
@@ -163,6 +165,12 @@ _INITIAL: dict[str, Any] = {
     "ca_state": OPEN,
     "high_seq": 0,  # SND.NXT when the episode began ("recover" of RFC 6582)
     "dupacks": 0,
+    "prior_cwnd": 0,  # CWND and SSTHRESH before the episode
+    "prior_ssthresh": 0,
+    "prr_delivered": 0,  # RFC 6937: segments delivered, and sent, in the episode
+    "prr_out": 0,
+    "undo_retrans": None,  # Linux: resent segments that no D-SACK has told of; -1: none was resent yet
+    "frto": False,  # RFC 5682: new data may yet tell that the timeout was spurious
     "retransmits": 0,  # RTO retransmissions since the last progress
     "retrans_since_us": None,  # Linux retrans_stamp: what a retry budget counts from
     "tlp_high_seq": None,
@@ -220,6 +228,7 @@ class Tcb:
     max_window: int
     snd_sml: int
     snd_mss: int
+    mss_clamp: int
     snd_wscale: int
     sent: tuple[Sent, ...]
     unsent: tuple[int, ...]
@@ -271,6 +280,12 @@ class Tcb:
     ca_state: int
     high_seq: int
     dupacks: int
+    prior_cwnd: int
+    prior_ssthresh: int
+    prr_delivered: int
+    prr_out: int
+    undo_retrans: int | None
+    frto: bool
     retransmits: int
     retrans_since_us: int | None
     tlp_high_seq: int | None

@@ -32,12 +32,17 @@ def test_a_segment_arrives_when_it_did() -> None:
     assert arrivals((100, 30_100), (200, 30_101), sent=(90, 210)) == [30_100, 30_101]
 
 
-def test_what_was_in_time_takes_the_delay() -> None:
-    assert arrivals((100, 10_150), (200, 11_200), sent=(90, 210)) == [10_090, 10_210]
+def test_a_burst_arrives_as_one_when_its_first_segment_did() -> None:
+    assert arrivals((100, 10_150), (200, 10_290), sent=(90, 90)) == [10_150, 10_150]
+    assert arrivals((100, 10_150), (300, 10_390), sent=(90, 290)) == [10_150, 10_390]
 
 
-def test_what_was_in_time_behind_something_late_keeps_its_place() -> None:
-    assert arrivals((100, 11_101), (400, 11_300), sent=(90, 90)) == [11_101, 11_101]
+def test_a_burst_is_none_where_the_recorder_was_late_in_between() -> None:
+    assert arrivals((100, 10_150), (200, 12_000), sent=(90, 90)) == [10_150, 12_000]
+
+
+def test_nothing_arrives_sooner_than_the_line_lets_it() -> None:
+    assert arrivals((100, 10_150), sent=(400,)) == [10_400]
 
 
 def test_what_was_not_carried_takes_the_delay() -> None:

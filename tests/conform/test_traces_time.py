@@ -17,17 +17,17 @@ def shifted(trace: dict[str, Any], after_ms: float, by_ms: float) -> dict[str, A
     """The trace with everything after a moment later: one interval is longer, no other."""
     for rows in (trace["packets"], trace["states"], trace["app"]):
         for row in rows:
-            for key in ("t", "t_end"):
+            for key in ("t", "t_end", "t_out"):
                 if row.get(key, 0) > after_ms:
                     row[key] += by_ms
     return trace
 
 
 @pytest.mark.parametrize(
-    ("by_ms", "verdict"), [(0, "PASS"), (25, "PASS"), (27, "FAIL"), (-9, "PASS"), (-11, "FAIL")]
+    ("by_ms", "verdict"), [(0, "PASS"), (30, "PASS"), (32, "FAIL"), (-6, "PASS"), (-7, "FAIL")]
 )
 def test_a_retransmission_may_be_an_eighth_and_8_ms_late_and_never_early(by_ms: float, verdict: str) -> None:
-    # 06c: the first retransmission of the FIN, 220 ms after 300.233 by the model, was seen at 529.662
+    # 06c: the first retransmission of the FIN, 224 ms after 300.233 by the model, was seen at 529.662
     assert judged(shifted(content("traces/06c"), 529, by_ms)).verdict == verdict
 
 
@@ -78,7 +78,9 @@ def test_a_burst_race_is_exempt_by_name_and_only_where_it_is_needed() -> None:
     raced = content("plain/13a")
     assert judged(raced).reason == exempt_of("13a").reason
     raced["id"] = "another"
-    assert judged(raced).verdict == "FAIL"
+    assert judged(raced).reason == "a reader is woken while a burst arrives: both go on at once"
+    raced["app"] = [row for row in raced["app"] if row["call"] != "recv"]
+    assert judged(raced).verdict == "FAIL"  # nobody reads
     assert judge((FOLDER / "traces/13a.json").read_bytes(), "13a").reason == ""
 
 

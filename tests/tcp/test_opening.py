@@ -222,14 +222,19 @@ def test_sequence_numbers_wrap(stack: str, iss: int) -> None:
     line = Line(stack, stack, iss=iss).open()
     line.loses = lambda side, seg: len(line.sent) % 5 == 0
     got = {CLIENT: 0, SERVER: 0}
+    taken = {CLIENT: 0, SERVER: 0}
     for _ in range(10):
         for side in (CLIENT, SERVER):
-            line.send(side, 20_000)
+            taken[side] += line.send(side, 20_000)
             line.run(5 * S)
             got[CLIENT] += line.receive(CLIENT)
             got[SERVER] += line.receive(SERVER)
-    line.run(HOUR)
-    assert got[CLIENT] + line.receive(CLIENT) == got[SERVER] + line.receive(SERVER) == 200_000
+    for _ in range(10):  # what a timeout has held up, a window at a time
+        line.run(HOUR)
+        got[CLIENT] += line.receive(CLIENT)
+        got[SERVER] += line.receive(SERVER)
+    assert got == {CLIENT: taken[SERVER], SERVER: taken[CLIENT]}
+    assert min(got.values()) > 100_000
     line.close(CLIENT)
     line.run(10 * S)
     line.close(SERVER)

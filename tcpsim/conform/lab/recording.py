@@ -36,7 +36,7 @@ _RELAY_PRIORITY, _PROGRAM_PRIORITY = 20, 10
 _SLOW_US = 20_000_000  # a recording that takes longer is sampled less often
 _SILENCE_US = 500_000
 _PROGRESS_US = 1_000_000
-_HEAD_START_S = 0.002  # the server listens before the client's first step, as in the simulator
+_HEAD_START_S = 0.01  # the server listens before the client's first step, as in the simulator
 _READY_S = 0.02
 _MOST = 1 << 20
 

@@ -12,6 +12,7 @@ from importlib import resources
 from typing import NamedTuple
 
 from tcpsim.conform.traces.record import Packet
+from tcpsim.conform.traces.schema import Trace
 
 
 class Exempt(NamedTuple):
@@ -27,6 +28,7 @@ class Exempt(NamedTuple):
 
 
 NOTHING = Exempt()
+_WAKES_US = 1_500  # between the first segment of a burst and the last that a reader it has woken may meet
 
 
 @cache
@@ -41,6 +43,25 @@ def _table() -> dict[str, Exempt]:
 def exempt_of(name: str) -> Exempt:
     """What the trace with this id is exempt from."""
     return _table().get(name, NOTHING)
+
+
+def of_readers(trace: Trace) -> Exempt:
+    """What a trace is exempt from in which a reader was woken by the first segments of a burst.
+
+    The reader runs, on another processor, while the rest arrives: what it finds, and how often the kernel
+    acknowledges meanwhile, differs from run to run.
+    """
+    for row in trace.rows:
+        if row.call != "recv" or not row.waited or not row.took_data or row.end_us is None:
+            continue
+        came = [
+            each.out_us
+            for each in trace.carried
+            if each.sender != row.who and each.len and abs(each.out_us - row.end_us) <= _WAKES_US
+        ]
+        if len(came) > 1:
+            return Exempt(True, True, "a reader is woken while a burst arrives: both go on at once")
+    return NOTHING
 
 
 def reasons() -> dict[str, str]:

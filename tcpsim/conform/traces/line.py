@@ -4,8 +4,8 @@ Owns: the element that does so. Refuses to know: what is lost (the trace's rules
 how late a recorder may be (compare).
 
 The recorder's lateness is an input: a segment that it held for 20 ms too long has reached the kernel 20 ms
-later, and what the kernel did then is judged by that. What it never carried takes the line's delay, and so
-does what was late by no more than a host is itself: a burst that one call sends arrives as one.
+later, and what the kernel did then is judged by that. What it never carried takes the line's delay. A burst
+that one call sends arrives as one, when its first segment came out, unless the recorder was late in between.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ from tcpsim.path import Chooser, Side
 from tcpsim.path.element import Passage
 from tcpsim.tcp.segment import Segment, flag_letters
 
-_NOT_LATE_US = 1_000
+_BURST_US = 150  # segments that enter the line so close together are one
+
+_LATE_US = 1_000
 
 
 class Carried(NamedTuple):
-    """A segment that the recorder carried: when it entered the line, and when it came out (if late)."""
+    """A segment that the recorder carried: when it entered the line, and when it came out."""
 
     sender: Side
     flags: str
     len: int
     entered_us: int
-    out_us: int | None
+    out_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +47,21 @@ class AsRecorded:
         if self.count < len(self.carried):
             told = self.carried[self.count]
             alike = (told.flags, told.len) == (flag_letters(segment.flags), segment.len)
-            if alike and told.out_us is not None and abs(told.entered_us - at_us) <= LATE_US:
+            if alike and abs(told.entered_us - at_us) <= LATE_US:
                 return after, ((max(told.out_us, at_us + self.delay_us), segment),), ""
         return after, ((at_us + self.delay_us, segment),), ""
 
 
 def as_recorded(sender: Side, delay_us: int, carried: Iterable[Carried]) -> AsRecorded:
-    """The direction of `sender`; what followed something late is as late, so that the order is kept."""
-    mine = [each for each in carried if each.sender == sender]
-    out_us: dict[int, int | None] = {}
-    latest_us = 0
-    for place in sorted(range(len(mine)), key=lambda place: mine[place].out_us or 0):
-        each = mine[place]
-        due_us = each.entered_us + delay_us
-        came_us = each.out_us if each.out_us is not None and each.out_us - due_us > _NOT_LATE_US else due_us
-        latest_us = max(latest_us, came_us)
-        out_us[place] = latest_us if latest_us > due_us else None
-    return AsRecorded(delay_us, tuple(each._replace(out_us=out_us[n]) for n, each in enumerate(mine)))
+    """The direction of `sender`."""
+    told: list[Carried] = []
+    entered_us = out_us = 0
+    for each in carried:
+        if each.sender != sender:
+            continue
+        in_burst = bool(told) and abs(each.entered_us - entered_us) <= _BURST_US
+        late_us = each.out_us - each.entered_us - delay_us
+        out_us = out_us if in_burst and late_us <= _LATE_US else each.out_us
+        entered_us = each.entered_us
+        told.append(each._replace(out_us=out_us))
+    return AsRecorded(delay_us, tuple(told))

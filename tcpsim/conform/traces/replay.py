@@ -10,6 +10,8 @@ its host send, at the time of that segment, otherwise at the beginning. The rows
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
+from typing import Any
 
 from tcpsim.conform.traces.calls import BACKLOG, calls_of
 from tcpsim.conform.traces.exempt import Exempt
@@ -39,22 +41,26 @@ from tcpsim.tcp.segment import ACK, Segment
 _PID, _SERVER_PORT, _CLIENT_PORT = 1, 5_000, 40_000
 _ISS = {"client": 1_000_000, "server": 5_000_000}
 _LISTENER = "listener"
+_NOTHING: Mapping[str, Any] = {}
 _RETURNS_US = 1_000  # a segment may be seen a little after the call that made it has returned
 
 
-def replay(trace: Trace, exempt: Exempt) -> Record:
-    """What tcpsim does when it is called and treated as the kernel was.
+def replay(trace: Trace, exempt: Exempt, untold: Mapping[str, Any] = _NOTHING) -> Record:
+    """What tcpsim does when it is called and treated as the kernel was; `untold` turns knobs besides.
 
     Raises:
         Unsupported: the trace needs something that is not known here.
     """
     client, server = (
-        Machine(new_system(new_end(stack_of(trace, host), iss=_ISS[side])), ())
+        Machine(new_system(new_end(stack_of(trace, host).with_knobs(dict(untold)), iss=_ISS[side])), ())
         for host, side in SIDES.items()
     )
     pair = Pair(0, client, server, path_of(trace), None)
     play = _Play(Stage(trace, exempt, pair, Lineage(_CLIENT_PORT, _SERVER_PORT)))
-    play.listen()
+    play.starts = _starts(trace.rows)
+    first = next((row.place for row in trace.rows if row.sock == _LISTENER), None)
+    if first not in play.starts:
+        play.listen()
     play.run(trace.rows)
     play.stage.until(trace.end_us)
     return play.stage.record()
@@ -86,7 +92,6 @@ class _Play:
 
     def run(self, rows: tuple[Row, ...]) -> None:
         """Every row, each host's in their order, the hosts by time."""
-        self.starts = _starts(rows)
         queues = {
             who: deque(sorted((row for row in rows if row.who == who), key=self.begins_us))
             for who in dict.fromkeys(row.who for row in rows)
@@ -205,4 +210,6 @@ class _Play:
         seq = (given.seq + isn) % 2**32
         ack = (given.ack + (peer_isn or 0)) % 2**32 if flags & ACK else 0
         segment = Segment(source, target, flags, seq, ack, given.len, given.win)
+        if given.newconn:
+            self.stage.opens(SIDES[given.dir[0]], segment)
         self.stage.act(receiver, Inject(segment, row.t_us + us(self.stage.trace.meta.delay_ms)), row.t_us)

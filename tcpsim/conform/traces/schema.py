@@ -64,6 +64,7 @@ class Injected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ack: int = 0
     len: int = 0
     win: int = 64_000
+    newconn: bool = False  # a SYN from which the numbers of its direction count anew
 
 
 class _Packet(msgspec.Struct, frozen=True):
@@ -203,7 +204,7 @@ def read(content: bytes, name: str) -> Trace:
         meta=meta,
         rows=rows,
         seen=seen,
-        end_us=_end_us(meta, stats, seen, rows),
+        end_us=_end_us(meta, stats, seen, rows, packets),
         gap_us=3 * _FAST_MS * 1_000 + _SAMPLING_US if slow else gap_us,
         slow_gap_us=gap_us,
         carried=_carried(packets, us(meta.delay_ms)),
@@ -299,8 +300,11 @@ def _lives(states: list[_State], name: str) -> tuple[Life, ...]:
     return tuple(Life(SIDES[key[0]], tuple(known), gone.get(key)) for key, known in stays.items())
 
 
-def _end_us(meta: _Meta, stats: _Stats, seen: Record, rows: tuple[Row, ...]) -> int:
-    """How long one looked; where a trace does not say, at least as long as its samples and events take."""
+def _end_us(meta: _Meta, stats: _Stats, seen: Record, rows: tuple[Row, ...], packets: list[_Packet]) -> int:
+    """How long one looked; where a trace does not say, at least as long as its samples and events take.
+
+    A segment that was sent and never came out tells that the recorder had ended before it was due.
+    """
     samples = stats.sampler.samples or 0
     if stats.watched_ms is not None:
         sampled_us = us(stats.watched_ms)
@@ -312,4 +316,7 @@ def _end_us(meta: _Meta, stats: _Stats, seen: Record, rows: tuple[Row, ...]) -> 
     times = [packet.t_us for packet in seen.packets]
     times += [stay.t_us for life in seen.lives for stay in life.steps() if stay.state is not State.LISTEN]
     times += [row.end_us or row.t_us for row in rows]
-    return max([sampled_us, *times])
+    carries = any(packet.t_out is not None for packet in packets)
+    due = [p.t + meta.delay_ms for p in packets if carries and p.t_out is None and p.drop is None]
+    held = [us(due_ms) - _CALL_US for due_ms in due]
+    return max([min([sampled_us, *held]), *times])

@@ -50,9 +50,6 @@ _SYSCTLS: dict[str, _Switch | _Both | _Fixed] = {
     "tcp_congestion_control": _Fixed(("reno",), "congestion control is Reno's"),
     "tcp_available_congestion_control": _Fixed(("reno",), "congestion control is Reno's"),
     "tcp_ecn": _Fixed(("0", "2"), "no host asks for ECN"),
-    "tcp_frto": _Fixed(
-        ("0", "2"), "it undoes what a spurious timeout did to the window; no timeout is spurious"
-    ),
     "tcp_tw_reuse": _Fixed(("0", "1", "2"), "it concerns ports that the host chooses; a trace binds its own"),
     "tcp_moderate_rcvbuf": _Fixed(("0", "1"), "buffers grow only in transfers larger than these"),
     "tcp_no_metrics_save": _Fixed(("0", "1"), "a trace starts with hosts that know nothing of each other"),

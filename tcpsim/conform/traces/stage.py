@@ -35,7 +35,7 @@ from tcpsim.sockets import Call, System
 from tcpsim.sockets.system import Blocked
 from tcpsim.tcp import timers
 from tcpsim.tcp.end import End
-from tcpsim.tcp.segment import flag_letters
+from tcpsim.tcp.segment import Segment, flag_letters
 from tcpsim.tcp.state import Holder, State
 from tcpsim.tcp.tcb import Tcb
 
@@ -83,6 +83,12 @@ class Stage:
         if self.exempt.acks:
             ahead = [packet for packet in ahead if packet.t_us >= now_us]
         return ahead[0] if ahead else None
+
+    def opens(self, sender: Side, segment: Segment) -> None:
+        """A SYN that neither end sent begins a connection of its ports, and its numbers count from it."""
+        line = self.line
+        self.line = Lineage(line.client_port, line.server_port, line.conn + 1).seen(sender, segment)
+        self._lines[self.line[:2]] = self.line
 
     def system(self, side: Side) -> System:
         """The host of a side."""
@@ -244,12 +250,15 @@ def _machine(pair: Pair, side: Side) -> Machine:
 def _stay(end: End, sid: int, now_us: int) -> Stay:
     """A socket as a dump of the host's sockets shows it.
 
-    A connection that nobody has accepted yet has no owner there, as one that was closed.
+    A connection that nobody has accepted yet has no owner there, as one that was closed; and a dump does not
+    tell an active opener in SYN-RECEIVED (a simultaneous open) from a request.
     """
     tcb = end.sockets.get(sid)
     if tcb is None or tcb.state is State.CLOSED:
         return Stay(now_us, State.CLOSED, Holder.OWNED)
     holder = tcb.holder(end.stack)
-    if holder is Holder.QUEUE:
+    if holder is Holder.OWNED and tcb.state is State.SYN_RECEIVED and not tcb.parent:
+        holder = Holder.REQUEST
+    elif holder is Holder.QUEUE:
         holder = Holder.ORPHAN
     return Stay(now_us, tcb.state, holder)

@@ -204,6 +204,19 @@ def an_old_timestamp(s: Stack) -> None:
     assert answer(line, side, "A", at=1, ts_age=100) == "A"
 
 
+@probe("linux", "paws_replay_percent")
+def an_overtaken_ack(s: Stack) -> None:
+    """tcp_input.c tcp_disordered_ack_check: a repeated ACK may be 1.2 RTO old (RTO: 224 ms); what lies left
+    of the window is no news to anybody."""
+    line, side = reach("ESTABLISHED", s)
+    wnd = line.tcb(side).snd_wnd >> line.tcb(side).snd_wscale
+    line.inject(side, segment_for(line, side, "A", wnd=wnd))  # what comes first may update the window
+    for age, flags in ((200, ""), (400, "A")):
+        seg = segment_for(line, side, "A", ts_age=age, wnd=wnd)
+        assert flags_of(line.inject(side, seg)) == flags
+    assert line.inject(side, segment_for(line, side, "A", at=-1, ts_age=400, wnd=wnd)) == ()
+
+
 @probe("linux", "drops_unstamped")
 def a_missing_timestamp(s: Stack) -> None:
     """tcp_input.c tcp_validate_incoming: what has no timestamp cannot be too old."""

@@ -234,6 +234,29 @@ def freebsd_keeps_alive_unasked(s: Stack) -> None:
     assert line.flags(CLIENT, since) == ["A"]
 
 
+def probed_after(s: Stack) -> int:
+    """How long a socket that has kept alive in silence for 100 s waits once TCP_KEEPIDLE is 60 s."""
+    line = Line(s).open(client=SocketOptions(keepalive=True))
+    alone(line)
+    line.run(100 * S)
+    line.set(CLIENT, keep_idle_us=60 * S)
+    since = line.now
+    line.run(70 * S)
+    return sent_at(line, CLIENT, since)[0]
+
+
+@probe("linux", "keep_idle_from")
+def a_shorter_idle_time_counts_from_what_was_heard(s: Stack) -> None:
+    """tcp.c tcp_sock_set_keepidle_locked: what has elapsed is taken off."""
+    assert probed_after(s) <= MS
+
+
+@probe("freebsd", "keep_idle_from")
+def a_shorter_idle_time_counts_from_now(s: Stack) -> None:
+    """tcp_usrreq.c tcp_ctloutput TCP_KEEPIDLE: the timer is started anew."""
+    assert probed_after(s) == 60 * S
+
+
 def probes_in(s: Stack) -> list[str]:
     """The states in which an idle owner of the socket that asked for it is probed."""
     found = []

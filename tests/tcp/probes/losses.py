@@ -20,6 +20,7 @@ from tests.tcp.probes.battery import (
     turned,
 )
 from tests.tcp.two_ends import nth, segment_for
+from tests.tcp.ways import reach
 
 
 @probe("linux", "loss_probe")
@@ -129,3 +130,49 @@ def no_sample_from_the_handshake(s: Stack) -> None:
     line.send(CLIENT, 100)
     line.run(4 * S)
     assert sent_at(line, CLIENT, since) == [0, *after(3_000)]
+
+
+def resent_on_news_of_a_probe(s: Stack) -> int:
+    """Of three segments the first is lost; the tail-loss probe repeats the last, and the peer tells of the
+    last two 50 us later than the shortest round trip; how many are resent at once."""
+    line, side = reach("ESTABLISHED", s)
+    alone(line)
+    first = line.tcb(side).snd_nxt
+    line.send(side, 3 * 1_448)
+    line.run_until(lambda: len(line.log(side)) and line.tcb(side).tlp_high_seq is not None)
+    shortest = line.tcb(side).min_rtt_us
+    assert shortest is not None
+    line.run(shortest + 50)
+    edges = ((first + 1_448, first + 3 * 1_448),)
+    ack = segment_for(line, side, "A", ack=first - line.tcb(side).snd_nxt, sack=edges)
+    return len(line.inject(side, ack))
+
+
+@probe("linux", "rtt_noise_us")
+def which_round_trip_was_shorter(s: Stack) -> None:
+    """tcp_recovery.c tcp_rack_advance: a retransmission that was answered sooner than any is ambiguous."""
+    assert resent_on_news_of_a_probe(s) == 1
+
+
+@probe("linux", "frto")
+def new_data_after_a_timeout(s: Stack) -> None:
+    """tcp_input.c tcp_process_loss: RFC 5682 2.1 step 2b; 10 segments are lost, the tail-loss probe
+    too, and one waits."""
+    line, side = reach("ESTABLISHED", s)
+    alone(line)
+    first = line.tcb(side).snd_nxt
+    line.send(side, 12 * 1_448)
+    line.run_until(lambda: line.tcb(side).retransmits > 0)
+    ack = segment_for(line, side, "A", ack=first + 1_448 - line.tcb(side).snd_nxt)
+    assert [seg.seq - first for seg in line.inject(side, ack)] == [11 * 1_448]
+
+
+@probe("linux", "ticks_begin")
+def a_pause_in_ticks(s: Stack) -> None:
+    """tcp_output.c tcp_event_data_sent counts jiffies: 37 ms are nine of 4 ms or ten, as they fall."""
+    for pause_us, talks in ((37 * MS, True), (39_900, False)):
+        line, side = reach("ESTABLISHED", s)
+        line.inject(side, segment_for(line, side, "PA", length=100))
+        line.run(pause_us)
+        line.send(side, 10)
+        assert line.tcb(side).pingpong == talks

@@ -37,6 +37,27 @@ def an_unread_buffer_set_by_hand(s: Stack) -> None:
     assert 34 * 1_448 <= taken_unread(s, rcvbuf=40_000) <= 35 * 1_448
 
 
+def first_segments(s: Stack) -> list[int]:
+    """The sizes of what 2,000 octets are cut into for a peer whose buffer is 4,000."""
+    line = Line(s, s).open(server=SocketOptions(rcvbuf=2_000))
+    since = line.now
+    line.send(CLIENT, 2_000)
+    line.run(S)
+    return [record.seg.len for record in line.log(CLIENT, since)][:2]
+
+
+@probe("linux", "mss_within_half_window")
+def two_segments_fit_a_small_window(s: Stack) -> None:
+    """include/net/tcp.h tcp_bound_to_half_wnd: of a window of 1,448 a segment takes 724."""
+    assert first_segments(s) == [724, 724]
+
+
+@probe("rfc9293", "mss_within_half_window")
+def a_segment_is_what_the_mss_says(s: Stack) -> None:
+    """RFC 9293 3.7.1."""
+    assert first_segments(s)[0] == 1_448
+
+
 def window_taken_back(s: Stack) -> tuple[Line, int]:
     """The client has five segments under way, and hears that there is no room for them; SND.UNA."""
     line, side = reach("ESTABLISHED", s)
