@@ -36,6 +36,7 @@ from tcpsim.catalogue import (
     sockets_in_words,
     takes,
 )
+from tcpsim.catalogue.trial import TOGETHER
 from tcpsim.draw.caption import Caption, caption_of
 from tcpsim.draw.clock import clock, length
 from tcpsim.draw.ladder import WIDTH
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
 
 Built = TypeVar("Built")
 _LABEL, _BESIDE = 14, 4  # the width of the first column; how many runs stand beside the one without a fix
-_ALL = "all of them"
 
 
 class Column(NamedTuple):
@@ -126,9 +126,9 @@ def _together(
     try:
         fixed = changes(wanted, "fix")
     except InputError as error:
-        return Column(_ALL, None, f"not possible: {error.found}")
+        return Column(TOGETHER, None, f"not possible: {error.found}")
     after = play(story, seed, **merged(base, fixed))
-    return Column(_ALL, after, tried=judge(story, _ALL, before, after))
+    return Column(TOGETHER, after, tried=judge(story, TOGETHER, before, after))
 
 
 class Comparison(Noted, Result):
@@ -165,7 +165,7 @@ class Comparison(Noted, Result):
         """What a fix takes beyond the one time that it names."""
         found = []
         for run in self.runs:
-            if run.tried is not None and run.played is not None and run.title != _ALL:
+            if run.tried is not None and run.played is not None and run.title != TOGETHER:
                 side = (self.scenario.concerns or "server") if run.title[:6] not in SIDES else run.title[:6]
                 stack = getattr(run.played.begun, side).system.end.stack
                 found += [f"{run.title}: {words}" for words in [takes(run.title, stack)] if words]

@@ -127,13 +127,11 @@ def _sockets(machine: Machine, now_us: int) -> Iterator[tuple[int, _Stay]]:
     """A machine's sockets by number: those not CLOSED, and those that hold a descriptor."""
     end, with_fd = machine.system.end, held(machine.system)
     for number, tcb in end.sockets.items():
-        owner = "program" if number in with_fd else "kernel"
-        if tcb.state is State.CLOSED and owner != "program":
+        if tcb.state is State.CLOSED and number not in with_fd:
             continue
-        if (
-            owner == "kernel" and tcb.holder(end.stack) is Holder.OWNED
-        ):  # by a close() that lingers, or queued
-            owner = "program" if tcb.accepted else "queue"
+        holder = tcb.holder(end.stack)  # without a descriptor a program holds it in a close() that lingers
+        programs = number in with_fd or holder is Holder.OWNED
+        owner = "program" if programs else "queue" if holder is Holder.QUEUE else "kernel"
         yield number, _Stay(tcb.state, owner, now_us, tcb.readable, tcb.unacked)
 
 

@@ -10,17 +10,19 @@ gets no response, or the same end later.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from tcpsim.catalogue.fixes import changes
+from tcpsim.catalogue.fixes import changes, fix
 from tcpsim.catalogue.play import Played, concerned, cured, cured_us, play
 from tcpsim.catalogue.run import Verdict, sockets_in_words
 from tcpsim.catalogue.scenario import Scenario, merged
 from tcpsim.errors import InputError
-from tcpsim.pair import SIDES, Side
+from tcpsim.pair import SIDES, Side, StateChanged
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
 from tcpsim.units import format_duration
+
+TOGETHER: Final = "all of them"
 
 
 class Tried(NamedTuple):
@@ -42,14 +44,15 @@ class Tried(NamedTuple):
         """One of "helps", "mixed", "worse", "sooner", "none" and "does not apply"."""
         if self.worse:
             return "mixed" if self.helps else "worse"
-        if self.why_not:
+        if self.why_not and not self.helps:
             return "does not apply"
         return "helps" if self.helps else "sooner" if self.sooner else "none"
 
     @property
     def why(self) -> tuple[str, ...]:
         """The reasons, that for which it does not apply first."""
-        return ((f"does not apply: {self.why_not}",) if self.why_not else ()) + self.worse
+        idle = self.why_not and not self.helps
+        return ((f"does not apply: {self.why_not}",) if idle else ()) + self.worse
 
     def in_words(self) -> str:
         """The effect and its reasons."""
@@ -78,8 +81,9 @@ def try_fix(
 
 def judge(scenario: Scenario, words: str, before: Played, after: Played) -> Tried:
     """What a fix made of a run, given the run after it."""
+    absent = "" if words == TOGETHER else _never_there(words, before)
     if after.events == before.events:
-        return Tried(words, after, why_not="the run is the same without it, event for event")
+        return Tried(words, after, why_not=absent or "the run is the same without it, event for event")
     was_us, is_us = cured_us(scenario, before), cured_us(scenario, after)
     return Tried(
         words,
@@ -87,7 +91,23 @@ def judge(scenario: Scenario, words: str, before: Played, after: Played) -> Trie
         helps=cured(scenario, after) and not cured(scenario, before),
         sooner=was_us is not None and is_us is not None and is_us < was_us,
         worse=(*_kept(before, after), *_unserved(before, after), *_later(scenario, was_us, is_us)),
+        why_not=absent,
     )
+
+
+def _never_there(words: str, before: Played) -> str:
+    """Which states the run without the fix never came to, if the fix acts in none other; else ""."""
+    found = fix(words)
+    named = words.partition(".")[0]
+    sides = [each for each in SIDES if found.side == each or named == each]
+    if found.side in ("either", "both") and not sides:
+        sides = list(SIDES)
+    had = {e.new for e in before.events if isinstance(e, StateChanged) and e.side in sides}
+    if not sides or not found.states or had.intersection(found.states):
+        return ""
+    who = f"the {sides[0]}" if len(sides) == 1 else "neither side"
+    never = "was never" if len(sides) == 1 else "was ever"
+    return f"{who} {never} in {' or '.join(map(str, found.states))}"
 
 
 def _kept(before: Played, after: Played) -> list[str]:

@@ -45,9 +45,17 @@ def _side_words(played: Played, side: Side) -> str:
     held = played.ended.client if side == "client" else played.ended.server
     alive = [socket for socket in held if socket.state is not State.CLOSED]
     details = sorted({_PAYERS[socket.holder] for socket in alive})
-    details += [f"{socket.readable:,} bytes unread" for socket in alive if socket.readable]
-    details += [f"{socket.unacked:,} bytes unacknowledged" for socket in alive if socket.unacked]
+    details += _octets([socket.readable for socket in alive], "unread")
+    details += _octets([socket.unacked for socket in alive], "unacknowledged")
     return ", ".join([_states_since(played, side, held), *details])
+
+
+def _octets(counts: Sequence[int], what: str) -> list[str]:
+    """What is queued in sockets, once where it is the same in each of several."""
+    some = [count for count in counts if count]
+    if len(some) > 1 and len(set(some)) == 1:
+        return [f"{some[0]:,} bytes {what} each"]
+    return [f"{count:,} bytes {what}" for count in some]
 
 
 def _states_since(played: Played, side: Side, held: Sequence[Held]) -> str:

@@ -13,17 +13,18 @@ from tcpsim.app import Program, connect
 from tcpsim.catalogue import scenario
 from tcpsim.draw.caption import caption_of
 
+CLOSE = scenario("normal-close")
 CHANGED = "normal-close, changed: client never-closes, loss 1 %"
 
 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({}, "normal-close: Both sides close"),
+        ({}, f"normal-close: {CLOSE.title}"),
         ({"client": "never-closes", "loss": 0.01}, CHANGED),
-        ({"client": "closes-on-eof", "delay": "10ms", "loss": 0.0}, "normal-close: Both sides close"),
-        ({"middlebox": "none"}, "normal-close: Both sides close"),
-        ({"delay": 10_000, "loss_to_client": None}, "normal-close: Both sides close"),
+        ({"client": "closes-on-eof", "delay": "10ms", "loss": 0.0}, f"normal-close: {CLOSE.title}"),
+        ({"middlebox": "none"}, f"normal-close: {CLOSE.title}"),
+        ({"delay": 10_000, "loss_to_client": None}, f"normal-close: {CLOSE.title}"),
         ({"delay": 25_000, "loss_to_client": "5%"}, "normal-close, changed: delay 25ms, loss to client 5 %"),
         (
             {"stack_server": "rfc9293", "knobs": {"client.fin_wait_2_us": 30_000_000, "server.mss": 500}},
@@ -37,7 +38,7 @@ CHANGED = "normal-close, changed: client never-closes, loss 1 %"
     ],
 )  # fmt: skip
 def test_what_is_changed_is_named(changes: dict[str, object], told: str) -> None:
-    assert str(caption_of(scenario("normal-close"), changes)) == told
+    assert str(caption_of(CLOSE, changes)) == told
 
 
 RESULTS = [
@@ -71,7 +72,7 @@ def test_one_caption_for_text_and_files(make: object, tmp_path: Path) -> None:
 def test_exact_and_check_name_what_was_asked_and_not_the_losses_they_stand_for() -> None:
     limit = {"limit": 60}
     plain = tcpsim.exact("closewait-ignored-eof", loss=0.1, **limit)
-    assert str(plain.caption()) == "closewait-ignored-eof: A client ignores end-of-file"
+    assert str(plain.caption()) == f"closewait-ignored-eof: {plain.scenario.title}"
     one_way = tcpsim.exact("closewait-ignored-eof", loss=0.1, loss_to_client=0.2, **limit)
     assert str(one_way.caption()) == "closewait-ignored-eof, changed: loss to client 20 %"
     assert one_way.to_dict()["caption"] == str(one_way.caption())

@@ -20,8 +20,10 @@ def tried(name: str, words: str, **base: Any) -> Tried:
 def test_a_fix_for_a_client_that_closes_first_makes_it_wait() -> None:
     found = tried("normal-close", "client-closes", client="closes-first", server="closes-on-eof")
     assert found.effect == "worse"
+    assert found.why_not == "the client was never in CLOSE-WAIT"
     assert found.worse[0] == "the client keeps ESTABLISHED for ever"
-    assert found.in_words().startswith("worse: the client keeps ESTABLISHED for ever; the server keeps")
+    told = "worse: does not apply: the client was never in CLOSE-WAIT; the client keeps ESTABLISHED for ever"
+    assert found.in_words().startswith(told)
 
 
 def test_what_helps_and_what_does_not() -> None:

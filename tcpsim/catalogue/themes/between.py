@@ -177,7 +177,7 @@ SCENARIOS = (
         server="answers-until-eof",
         middlebox="aws-nat",
         expect=Expect(
-            GONE, "ESTABLISHED", PERMANENT, rst=False, settled=("600s", "601s"), reads=(1000, "ECONNRESET")
+            GONE, "ESTABLISHED", PERMANENT, rst=True, settled=("600s", "601s"), reads=(1000, "ECONNRESET")
         ),
         horizon="4h",
         concerns="server",
