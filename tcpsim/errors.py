@@ -1,15 +1,18 @@
 """The one exception that a user's mistake becomes.
 
-Owns: the error's type and its one-line form. Refuses to know: who reads it (the command line prints
-it and exits with status 2; a library user catches it).
+Owns: the error's type, its one-line form, and what may have been meant by a misspelt name. Refuses to know:
+who reads it (the command line prints it and exits with status 2; a library user catches it).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 T = TypeVar("T", bound=type)
+
+_FEW = 12  # names that an error lists beside a suggestion
 
 
 class InputError(ValueError):
@@ -24,6 +27,38 @@ class InputError(ValueError):
         self.where = where
         self.found = found
         self.allowed = allowed
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[Any, ...]]:
+        """A worker process hands it over as it is; what was found, as text."""
+        return type(self), (self.where, str(self.found), self.allowed)
+
+
+def nearest(value: object, known: Iterable[object]) -> str:
+    """A misspelt value as an error shows it, with what may have been meant.
+
+    >>> nearest("orphans", ("never", "orphan", "always"))
+    "'orphans' (did you mean orphan?)"
+    """
+    words = list(map(str, known))
+    near: list[str] = []
+    if isinstance(value, str) and value:
+        near = get_close_matches(value, words, n=3) or [word for word in words if word.startswith(value)][:3]
+    hint = f" (did you mean {' or '.join(near)}?)" if near else ""
+    text = repr(value)
+    return f"{text if len(text) <= 80 else text[:77] + '...'}{hint}"
+
+
+def unknown(where: str, name: str, known: Iterable[str]) -> InputError:
+    """The error for a name that does not exist: what may have been meant, or else all that there is.
+
+    >>> print(unknown("stack", "linus", ["linux", "freebsd"]))
+    stack: found 'linus' (did you mean linux?), allowed: freebsd, linux
+    """
+    names = sorted(set(known))
+    found = nearest(name, names)
+    if len(names) > _FEW and "did you mean" in found:
+        return InputError(where, found, f"one of {len(names)} names")
+    return InputError(where, found, ", ".join(names) or "nothing here")
 
 
 class Mistakes(InputError):
@@ -42,7 +77,7 @@ class Mistakes(InputError):
     def __str__(self) -> str:
         return "\n".join(map(str, self.errors))
 
-    def __reduce__(self) -> tuple[type[Mistakes], tuple[tuple[InputError, ...]]]:
+    def __reduce__(self) -> tuple[type[InputError], tuple[Any, ...]]:
         return type(self), (self.errors,)
 
 

@@ -13,11 +13,10 @@ from tcpsim.api.notes import Noted, sample_of
 from tcpsim.api.result import Result
 from tcpsim.api.settings import Named, Settings, chosen, settings
 from tcpsim.api.ways import LOSSES, way_json, way_ladder, way_words
-from tcpsim.app.behaviour import unknown
 from tcpsim.catalogue import Sample, Scenario, Setting, build
 from tcpsim.draw.caption import Caption, caption_of
 from tcpsim.draw.ladder import WIDTH
-from tcpsim.errors import InputError
+from tcpsim.errors import InputError, unknown
 from tcpsim.explore.anyorder import ROOM
 from tcpsim.explore.chain import LIMIT
 from tcpsim.explore.properties import Checked, Finding, Kind, Property

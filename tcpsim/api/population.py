@@ -19,9 +19,9 @@ from tcpsim.draw.caption import Caption, caption_of
 from tcpsim.draw.clock import length
 from tcpsim.draw.columns import columns
 from tcpsim.draw.ladder import WIDTH
-from tcpsim.errors import InputError
+from tcpsim.errors import InputError, unknown
 from tcpsim.host.census import Census
-from tcpsim.host.limits import HostLimits, Limits, own_limits
+from tcpsim.host.limits import RESOURCES, HostLimits, Limits, own_limits
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.leaks import leaked_connections, leaks
 from tcpsim.measure.table import first_met, over_time, peaks
@@ -135,15 +135,14 @@ def _word(name: str, value: Any) -> str:
 
 def _limits(words: Limited, server: HostLimits) -> Limits:
     """`client.ports` and so on, over the server's own; with a client limit all clients share a host."""
+    known = [f"{side}.{resource}" for side in SIDES for resource in RESOURCES[side]]
     found: dict[str, dict[str, int]] = {side: {} for side in SIDES}
     for place, number in words.items():
         side, _, resource = place.partition(".")
-        whole = isinstance(number, int) and not isinstance(number, bool) and number >= 0
-        if side not in found or resource not in HostLimits._fields or not whole:
-            allowed = (
-                f"client or server, a dot, one of {', '.join(HostLimits._fields)}, = and an integer >= 0"
-            )
-            raise InputError("limit", repr(f"{place}={number}"), allowed)
+        if place not in known:
+            raise unknown("limit", place, known)
+        if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+            raise InputError("limit", repr(f"{place}={number}"), "an integer >= 0")
         found[side][resource] = number
     client = HostLimits(**found["client"]) if found["client"] else None
     return Limits(server=server._replace(**found["server"]), client=client)

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
 from tcpsim.app import Program
-from tcpsim.app.behaviour import unknown
 from tcpsim.catalogue import Scenario, Setting, parse_scenario, scenario
-from tcpsim.errors import InputError
+from tcpsim.errors import InputError, unknown
 from tcpsim.pair import SIDES, Side
 from tcpsim.path import Distribution, Middlebox
 from tcpsim.tcp.stack import Stack

@@ -19,10 +19,10 @@ from tcpsim import __version__
 from tcpsim.api.over_time import parse_times
 from tcpsim.api.settings import NAMES, OPTIONS, Named, Settings, chosen, one_of_them, settings
 from tcpsim.app import Program
-from tcpsim.app.behaviour import behaviours, unknown
+from tcpsim.app.behaviour import behaviours
 from tcpsim.catalogue import Scenario, Setting, build, changes, merged
 from tcpsim.draw.clock import length
-from tcpsim.errors import InputError
+from tcpsim.errors import InputError, unknown
 from tcpsim.explore.explorable import obstacle
 from tcpsim.measure.grid import Point
 from tcpsim.measure.grid import points as points_of

@@ -23,8 +23,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from tcpsim.app.behaviour import unknown
-from tcpsim.errors import InputError
+from tcpsim.errors import InputError, unknown
 
 _TABLES = {"settings": dict, "grid": dict, "zip": dict, "points": list, "plot": dict}
 _WORDS = ("scenario", "out", "method", "horizon", "at", "rate", "for", "connections", "replications", "seed")

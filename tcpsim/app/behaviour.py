@@ -24,12 +24,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_type_hints
 
 from tcpsim.app.program import Program, Step
 from tcpsim.app.waiting import Distribution
-from tcpsim.errors import InputError
+from tcpsim.errors import InputError, unknown
 from tcpsim.units import parse_duration, parse_probability
 
 Side = Literal["client", "server"]
@@ -189,10 +188,3 @@ def make(side: Side, name: str, **arguments: Any) -> Program:
 def forget(side: Side, name: str) -> None:
     """Take a behaviour out of the registry again."""
     del _REGISTRY[side, find(side, name).name]
-
-
-def unknown(where: str, name: str, known: Sequence[str] | dict[str, Any]) -> InputError:
-    """The error for a name that does not exist: what may have been meant, and all there is."""
-    near = get_close_matches(name, list(known), n=3, cutoff=0.5)
-    hint = f" (did you mean {' or '.join(near)}?)" if near else ""
-    return InputError(where, f"{name!r}{hint}", ", ".join(sorted(known)) or "nothing here")

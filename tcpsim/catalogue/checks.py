@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tcpsim.app import Program, find
-from tcpsim.app.behaviour import unknown
 from tcpsim.catalogue.fixes import changes
-from tcpsim.errors import InputError
+from tcpsim.errors import InputError, unknown
 from tcpsim.pair import SIDES
 from tcpsim.path import Distribution, Middlebox, middleboxes, parse_distribution, parse_rule
 from tcpsim.path.rule import Rule

@@ -37,7 +37,7 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from tcpsim.app import find
-from tcpsim.app.behaviour import DELAY, Behaviour, Kind, Side, unknown
+from tcpsim.app.behaviour import DELAY, Behaviour, Kind, Side
 from tcpsim.catalogue.run import Verdict
 from tcpsim.catalogue.scenario import Expect, Scenario
 from tcpsim.catalogue.written import (
@@ -56,7 +56,7 @@ from tcpsim.catalogue.written import (
     text,
     time,
 )
-from tcpsim.errors import InputError
+from tcpsim.errors import InputError, unknown
 from tcpsim.pair import SIDES
 from tcpsim.path import middlebox, middleboxes, parse_distribution
 from tcpsim.path.middlebox import FIELDS, sources

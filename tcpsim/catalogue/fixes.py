@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tcpsim.app.behaviour import unknown
 from tcpsim.catalogue.fix_list import FIXES, Changes, Fix
-from tcpsim.errors import InputError
+from tcpsim.errors import InputError, unknown
 from tcpsim.path import SIDES
 
 _BY_NAME = {each.name: each for each in FIXES}

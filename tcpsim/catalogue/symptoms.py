@@ -17,10 +17,9 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final, NamedTuple
 
-from tcpsim.app.behaviour import unknown
 from tcpsim.catalogue.scenario import Scenario, build
 from tcpsim.catalogue.themes import scenarios as catalogue
-from tcpsim.errors import InputError
+from tcpsim.errors import InputError, unknown
 from tcpsim.pair import SIDES, Machine, Pair, Side, advance, next_time
 from tcpsim.path import Seeded
 from tcpsim.sockets.system import held

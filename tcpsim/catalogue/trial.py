@@ -59,6 +59,8 @@ class Tried(NamedTuple):
         effect, reasons = self.effect, "; ".join(self.why)
         if effect == "does not apply":
             return reasons
+        if effect == "worse" and self.why_not:
+            return f"does not apply ({self.why_not}), and makes it worse: {'; '.join(self.worse)}"
         word = {"mixed": "helps, but worse", "none": "no difference at the end"}.get(effect, effect)
         return f"{word}: {reasons}" if reasons else word
 

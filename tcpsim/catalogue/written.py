@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from tcpsim.app.behaviour import unknown
 from tcpsim.catalogue.fixes import changes
-from tcpsim.errors import InputError, Mistakes
+from tcpsim.errors import InputError, Mistakes, unknown
 from tcpsim.path import parse_rule
 from tcpsim.units import parse_duration, parse_probability
 

@@ -16,7 +16,7 @@ from importlib import import_module
 import click
 
 from tcpsim import __version__
-from tcpsim.errors import InputError
+from tcpsim.errors import InputError, unknown
 
 GROUPS = {
     "Ask": {
@@ -61,8 +61,6 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            from tcpsim.app.behaviour import unknown
-
             raise unknown("command", cmd_name, list(COMMANDS))
         command: click.Command = import_module(f"tcpsim.cli.{cmd_name}").command
         return command

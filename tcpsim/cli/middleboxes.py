@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from tcpsim.app.behaviour import unknown
 from tcpsim.cli.options import JSON, subcommand
 from tcpsim.cli.show import print_json, print_text
 from tcpsim.draw.profiles import aligned, spelled
+from tcpsim.errors import unknown
 from tcpsim.path import middlebox, middleboxes
 from tcpsim.path.middlebox import sources
 

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tcpsim.app.behaviour import unknown
 from tcpsim.catalogue import build, merged, scenario
+from tcpsim.errors import unknown
 from tcpsim.host.limits import HostLimits, Limits, Restart, own_limits
 from tcpsim.host.population import Arrivals, Plan
 from tcpsim.pair import Side

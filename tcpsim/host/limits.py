@@ -51,7 +51,7 @@ from tcpsim.tcp.end import End, abort, granted, set_options
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import Holder, State
 
-_HAS: Final[dict[Side, tuple[str, ...]]] = {
+RESOURCES: Final[dict[Side, tuple[str, ...]]] = {
     "client": ("descriptors", "ports", "orphans", "minis", "pages"),
     "server": ("descriptors", "workers", "backlog", "orphans", "minis", "bytes", "pages"),
 }
@@ -118,8 +118,9 @@ class Limits(NamedTuple):
             raise InputError("limits", f"{self.server!r}, {self.client!r}", "HostLimits")
         for side in SIDES:
             for resource, limit in self.of(side)._asdict().items():
-                if limit is not None and resource not in _HAS[side]:
-                    raise InputError(f"limits.{side}.{resource}", limit, f"one of {', '.join(_HAS[side])}")
+                if limit is not None and resource not in RESOURCES[side]:
+                    allowed = f"one of {', '.join(RESOURCES[side])}"
+                    raise InputError(f"limits.{side}.{resource}", limit, allowed)
 
 
 @checked

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 from tcpsim.errors import InputError
 from tcpsim.path.rule import Rule, Script, Spans, Who
@@ -44,6 +45,7 @@ _KINDS: dict[str, tuple[int, int, int, int | None]] = {
     "ANY": (0, 0, 0, None),
 }
 _WHO: dict[str, Who] = {"client": "client", "server": "server", "both": "both"}
+_VOCABULARY = ("every", "after", "before", *_WHO, *_KINDS)
 _SPAN = re.compile(r"([1-9][0-9]*)(?:-([1-9][0-9]*))?", re.ASCII)
 
 
@@ -83,7 +85,27 @@ def script(drops: Iterable[str | Rule], where: str = "drop") -> Script:
 
 
 def _error(where: str, text: str) -> InputError:
-    return InputError(where, repr(text), ALLOWED)
+    meant = _meant(text)
+    if meant is None:
+        return InputError(where, repr(text), ALLOWED)
+    return InputError(where, f"{text!r} (did you mean {meant!r}?)", "WHO, WHAT and NUMBERS as in docs/cli.md")
+
+
+def _meant(text: str) -> str | None:
+    """The rule with each misspelt word as it may have been meant, if that is one."""
+    words = []
+    for word in text.split():
+        known = [each if word.islower() is each.islower() else each.swapcase() for each in _VOCABULARY]
+        near = get_close_matches(word, known, n=1) if word[:1].isalpha() and word not in known else []
+        words.append(near[0] if near else word)
+    meant = " ".join(words)
+    if meant == " ".join(text.split()):
+        return None
+    try:
+        parse_rule(meant)
+    except InputError:
+        return None
+    return meant
 
 
 def _times(words: list[str], text: str, where: str) -> tuple[int | None, int | None, list[str]]:

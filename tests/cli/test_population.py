@@ -67,8 +67,12 @@ def test_limits_refuse(tcpsim: Tcpsim) -> None:
         ),
         (["w2", "--rate", "5", "--for", "1h"], "scenario: found 'w2'"),
         (
+            ["w1", "--rate", "5", "--for", "1h", "--limit", "server.worker=1"],
+            "--limit: found 'server.worker' (did you mean server.workers",
+        ),
+        (
             ["w1", "--rate", "5", "--for", "1h", "--limit", "server.coffee=1"],
-            "--limit: found 'server.coffee=1'",
+            "--limit: found 'server.coffee'",
         ),
         (["w1", "--rate", "5", "--for", "1h", "--csv", "no/where.csv"], "--csv: found 'no/where.csv'"),
         (["w1", "--rate", "5", "--for", "1h", "--figure", "x.csv"], "--figure: found 'x.csv'"),

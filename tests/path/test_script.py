@@ -139,8 +139,8 @@ def test_what_is_no_rule_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_rule(text, "--drop")
     message = str(caught.value)
-    assert message.startswith(f"--drop: found {text!r}, allowed: ")
-    assert "SYN-ACK" in message
+    assert message.startswith(f"--drop: found {text!r}")
+    assert ("SYN-ACK" in message) is ("did you mean" not in message)
     assert "\n" not in message
 
 
@@ -294,3 +294,27 @@ def test_a_script_is_a_value() -> None:
     assert script(["server FIN 2"]) == script(["server FIN 2"])
     assert hash(script(["server FIN 2"])) == hash(script(["server FIN 2"]))
     assert Script(()).carry(*c("S"), 0, Tape())[1] == ((0, c("S")[1]),)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("server FON 2", "server FIN 2"),
+        ("sever fin", "server fin"),
+        ("every clinet SYNACK", "every client SYN-ACK"),
+        ("client DATA aftr 5s", "client DATA after 5s"),
+    ],
+)
+def test_a_misspelt_word_is_suggested(text: str, meant: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_rule(text)
+    told = f"drop: found {text!r} (did you mean {meant!r}?), allowed: WHO, WHAT and NUMBERS as in docs/cli.md"
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize("text", ["nobody knows", "server FIN 0", "server", "7 FIN"])
+def test_where_nothing_near_is_a_rule_the_grammar_is_told(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_rule(text)
+    assert "did you mean" not in str(caught.value)
+    assert "[every] WHO WHAT" in str(caught.value)

@@ -134,10 +134,8 @@ def test_a_mistake_is_told_in_one_line(overrides: dict[str, Any], message: str) 
     assert "\n" not in str(caught.value)
 
 
-def test_an_unknown_scenario_names_its_neighbours_and_all() -> None:
-    expected = (
-        r"^scenario: found 'normal' \(did you mean normal-close\?\), allowed: accept.*, normal-close, .*w1$"
-    )
+def test_an_unknown_scenario_names_its_neighbours_alone() -> None:
+    expected = r"^scenario: found 'normal' \(did you mean normal-close\?\), allowed: one of [0-9]+ names$"
     with pytest.raises(InputError, match=expected):
         scenario("normal")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,11 @@ MISTAKES = [
     ('"never-closes"', "7", "client.behaviour: found 7, allowed: text"),
     ("[client]", "[path]\nloss = 1.5\n[client]", "path.loss: found 1.5, allowed: a number from 0 to 1"),
     ("[client]", "[path]\ndelay = 10\n[client]", "path.delay: found '10', allowed: a number with a unit"),
-    ("[client]", "[path]\ndrops = ['server WIN']\n[client]", "path.drops[0]: found 'server WIN', allowed: "),
+    (
+        "[client]",
+        "[path]\ndrops = ['server WIN']\n[client]",
+        "path.drops[0]: found 'server WIN' (did you mean 'server FIN'?)",
+    ),
     ("[client]", "cures = ['keepalife']\n[client]", "cures[0]: found 'keepalife' (did you mean keepalive"),
     ("[client]", "path = 3\n[client]", "path: found 3, allowed: a table"),
     ("[client]", "[middlebox]\n[client]", "middlebox.kind: found nothing, allowed: it is required"),
@@ -301,3 +306,11 @@ loss = 2
         "cures[2].keepalive",
         "storry",
     ]
+
+
+def test_mistakes_survive_a_worker_process() -> None:
+    with pytest.raises(InputError) as caught:
+        read("horizon = 3")
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (type(again), str(again)) == (type(caught.value), str(caught.value))
+    assert len(str(again).split("\n")) == 3

@@ -22,7 +22,7 @@ def test_a_fix_for_a_client_that_closes_first_makes_it_wait() -> None:
     assert found.effect == "worse"
     assert found.why_not == "the client was never in CLOSE-WAIT"
     assert found.worse[0] == "the client keeps ESTABLISHED for ever"
-    told = "worse: does not apply: the client was never in CLOSE-WAIT; the client keeps ESTABLISHED for ever"
+    told = "does not apply (the client was never in CLOSE-WAIT), and makes it worse: the client keeps"
     assert found.in_words().startswith(told)
 
 

@@ -6,7 +6,6 @@ stories; each theme is a module beside this one.
 
 from __future__ import annotations
 
-from tcpsim.app.behaviour import unknown
 from tcpsim.catalogue.scenario import Scenario
 from tcpsim.catalogue.themes import (
     between,
@@ -21,6 +20,7 @@ from tcpsim.catalogue.themes import (
     server_leaks,
     systems,
 )
+from tcpsim.errors import unknown
 
 _ALL = (
     *ordinary.SCENARIOS,

@@ -7,11 +7,11 @@ them; that is what recordings are for. Those in tests/data/kernel/lab were made 
 
 from __future__ import annotations
 
-from tcpsim.app.behaviour import unknown
 from tcpsim.catalogue import scenarios
 from tcpsim.conform.lab.endings import ENDINGS
 from tcpsim.conform.lab.openings import OPENINGS
 from tcpsim.conform.lab.situation import Situation
+from tcpsim.errors import unknown
 
 _BY_NAME = {situation.name: situation for situation in (*OPENINGS, *ENDINGS)}
 

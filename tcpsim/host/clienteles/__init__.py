@@ -5,7 +5,7 @@ Owns: looking one up. Refuses to know: the stories (browsers, pools).
 
 from __future__ import annotations
 
-from tcpsim.app.behaviour import unknown
+from tcpsim.errors import unknown
 from tcpsim.host.clienteles import browsers, pools
 from tcpsim.host.clienteles.clientele import Clientele, Variant
 
