@@ -47,6 +47,7 @@ class SettingsButLoss(TypedDict, total=False):
     close_on_error: Mapping[str, bool]
     linger: Mapping[str, str | int]
     restart: Mapping[str, str | int]
+    kill_sockets: Mapping[str, str | int]
     delay: str | int
     jitter: str | Distribution
     rate_bps: int

@@ -140,7 +140,7 @@ def test_an_unknown_scenario_names_its_neighbours_alone() -> None:
         scenario("normal")
 
 
-MAPPINGS = ("knobs", "parameters", "drops", "close_on_error", "linger", "restart")
+MAPPINGS = ("knobs", "parameters", "drops", "close_on_error", "linger", "restart", "kill_sockets")
 FIELDS = st.sampled_from(sorted(set(Setting.__dataclass_fields__) - set(MAPPINGS)))
 
 
