@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tcpsim.app import Program, comes_once, find
-from tcpsim.app.behaviour import DELAY, Behaviour, Parameter, Side
+from tcpsim.app.behaviour import DELAY, Behaviour, Parameter, Side, unknown
 from tcpsim.app.changed import closing_on_error, lingering, restarted
 from tcpsim.catalogue.checks import check_expect, check_scenario, check_setting
 from tcpsim.catalogue.run import Verdict
-from tcpsim.errors import InputError, unknown
+from tcpsim.errors import InputError
 from tcpsim.pair import SIDES, Pair, new_pair
 from tcpsim.path import Distribution, Loss, Middlebox, Path, make_path, middlebox, parse_distribution
 from tcpsim.tcp.stack import Stack, stack
@@ -120,7 +120,7 @@ class Setting:
     middlebox a segment is lost before the box; `loss_side` puts all losses on one side of it instead.
     Three settings change whatever program a side has, by its side: `close_on_error` lets it close its sockets
     when a call fails, `linger` sets SO_LINGER on each of them, `restart` kills its processes at that time. At
-    the time of `kill_sockets` the operator of a side kills what is in FIN-WAIT-2, CLOSE-WAIT or LAST-ACK.
+    the time of `kill_sockets` a side's operator kills its sockets in FIN-WAIT-2, CLOSE-WAIT and LAST-ACK.
     """
 
     client: str | Program | None = None
