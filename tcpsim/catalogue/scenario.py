@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tcpsim.app import Program, comes_once, find
-from tcpsim.app.behaviour import DELAY, Behaviour, Parameter, Side, unknown
+from tcpsim.app.behaviour import DELAY, Behaviour, Parameter, Side
 from tcpsim.app.changed import closing_on_error, lingering, restarted
 from tcpsim.catalogue.checks import check_expect, check_scenario, check_setting
 from tcpsim.catalogue.run import Verdict
-from tcpsim.errors import InputError
+from tcpsim.errors import InputError, unknown
 from tcpsim.pair import SIDES, Pair, new_pair
 from tcpsim.path import Distribution, Loss, Middlebox, Path, make_path, middlebox, parse_distribution
 from tcpsim.tcp.stack import Stack, stack
