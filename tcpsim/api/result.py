@@ -112,12 +112,12 @@ class Result(ABC):
         save(self.figure(), path, origin=self.origin)
 
     def _save_table(self, path: Path) -> None:
-        from tcpsim.measure.results import write_table
+        from tcpsim.measure.results import Table, write_table
 
         table = self._table()
-        for name, value in self.origin._asdict().items():  # so that it stays with the rows
-            table.columns.setdefault(name, [value] * len(table))
-        write_table(table, path)
+        origin = {name: [value] * len(table) for name, value in self.origin._asdict().items()}
+        kept = {name: values for name, values in origin.items() if name not in table.columns}
+        write_table(Table(table.columns | kept), path)  # so that it stays with the rows
 
     def _save_json(self, path: Path) -> None:
         self._write(path, self.json())

@@ -116,6 +116,9 @@ class Sweep(Pictured):
     def _table(self) -> Table:
         return self._rows
 
+    def _save_table(self, path: Path) -> None:
+        write_table(self._rows, path)  # seed and version are in every row
+
     @property
     def quantities(self) -> list[str]:
         """What there is to plot."""

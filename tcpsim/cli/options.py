@@ -244,6 +244,34 @@ _SETTINGS: tuple[Callable[[Any], Any], ...] = (
         group=PROGRAMS,
         help="A knob of both stacks, or of one: server.tcp_fin_timeout=30s; of the box: middlebox.KNOB.",
     ),
+    option(
+        "--close-on-error",
+        multiple=True,
+        type=click.Choice(_SIDES),
+        group=PROGRAMS,
+        help="This side's program closes its sockets when a call fails.",
+    ),
+    option(
+        "--linger",
+        multiple=True,
+        metavar="SIDE=TIME",
+        group=PROGRAMS,
+        help="This side's program sets SO_LINGER: server=0s, client=30s.",
+    ),
+    option(
+        "--restart",
+        multiple=True,
+        metavar="SIDE=TIME",
+        group=PROGRAMS,
+        help="Kill this side's program at that time, and start it again.",
+    ),
+    option(
+        "--kill-sockets",
+        multiple=True,
+        metavar="SIDE=TIME",
+        group=PROGRAMS,
+        help="An operator kills this side's leaking sockets at that time (ss -K, tcpdrop).",
+    ),
     _LOSS,
     probability("--loss-to-client", help="The same, on the way to the client only."),
     probability("--loss-to-server", help="The same, on the way to the server only."),
@@ -299,6 +327,11 @@ def setting(*, knobs: tuple[str, ...], parameters: tuple[str, ...], **others: An
     ):
         if words:
             found[field] = assignments(name, words, owners)
+    if "close_on_error" in found:
+        found["close_on_error"] = dict.fromkeys(found["close_on_error"], True)
+    for field in ("linger", "restart", "kill_sockets"):
+        if field in found:
+            found[field] = assignments(f"--{field.replace('_', '-')}", found[field], ())
     return found
 
 
@@ -308,8 +341,9 @@ def assignments(name: str, words: tuple[str, ...], owners: Sequence[str]) -> dic
     for text in words:
         key, equals, value = text.partition("=")
         if not (key and equals and value):
-            qualified = " or ".join(f"{owner}.NAME=VALUE" for owner in owners)
-            raise InputError(name, repr(text), f"NAME=VALUE, {qualified}")
+            qualified = [f"{owner}.NAME=VALUE" for owner in owners]
+            allowed = f"NAME=VALUE, {' or '.join(qualified)}" if owners else "client=TIME or server=TIME"
+            raise InputError(name, repr(text), allowed)
         if key in found:
             raise InputError(name, f"{key} twice ({found[key]} and {value})", "one value for each name")
         found[key] = value

@@ -270,7 +270,8 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, content: str, complaint: str) 
         read_sweep(tmp_path / "x.toml")
 
 
-def test_dask_gives_the_same_rows(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # sockets of the killed worker
+def test_dask_gives_the_same_rows() -> None:
     """Two workers on loopback; one is killed in the middle."""
     distributed = pytest.importorskip("distributed")
     alone = tcpsim.sweep("closewait-ignored-eof", GRID, **QUICK)
