@@ -58,10 +58,6 @@ class SettingsButLoss(TypedDict, total=False):
     drops: str | Sequence[str]
     drop: str | Sequence[str]
     middlebox: str | Middlebox
-    close_on_error: Mapping[str, bool]
-    linger: Mapping[str, str | int]
-    restart: Mapping[str, str | int]
-    kill_sockets: Mapping[str, str | int]
     client_port: int
     server_port: int
 
