@@ -131,19 +131,24 @@ def census(pair: Pair, side: Side) -> tuple[Held, ...]:
 
 def numbered(pair: Pair, side: Side) -> dict[int, Held]:
     """The same by the numbers that events give to sockets."""
-    return _numbered(pair.client if side == "client" else pair.server)
+    machine = pair.client if side == "client" else pair.server
+    with_fd = held(machine.system)
+    numbers = [
+        n for n, t in machine.system.end.sockets.items() if t.state is not State.CLOSED or n in with_fd
+    ]
+    return dict(zip(numbers, holding(machine), strict=True))
 
 
 def holding(machine: Machine) -> tuple[Held, ...]:
     """The sockets of a machine: every one not CLOSED, and CLOSED ones that hold a descriptor."""
-    return tuple(_numbered(machine).values()) if machine.system.end.sockets else ()
-
-
-def _numbered(machine: Machine) -> dict[int, Held]:
     end = machine.system.end
+    if not end.sockets:
+        return ()
     with_fd = held(machine.system)
-    return {
-        sid: Held(tcb.state, tcb.holder(end.stack), tcb.readable, tcb.unacked, sid in with_fd)
-        for sid, tcb in end.sockets.items()
-        if tcb.state is not State.CLOSED or sid in with_fd
-    }
+    return tuple(
+        [
+            Held(tcb.state, tcb.holder(end.stack), tcb.readable, tcb.unacked, sid in with_fd)
+            for sid, tcb in end.sockets.items()
+            if tcb.state is not State.CLOSED or sid in with_fd
+        ]
+    )
