@@ -83,8 +83,15 @@ def _too_big(step: Step, room: int | None) -> None:
     """
     t = step.t
     less = None if room is None else room - 12 * t.ts_on
-    if less is None or room is None or room < _LEAST_ROOM or t.state < State.ESTABLISHED or less >= t.snd_mss:
+    if (
+        less is None
+        or room is None
+        or room < _LEAST_ROOM
+        or t.state < State.ESTABLISHED
+        or less >= t.mss_clamp
+    ):
         step.drop("ICMP of no concern")
         return
-    t.snd_mss = less
+    t.mss_clamp = less
+    t.snd_mss = min(t.snd_mss, less)
     recovery.too_big(step, less)

@@ -79,10 +79,8 @@ def send_space(s: Stack, options: SocketOptions) -> int:
 
 def first_window(s: Stack, space: int, mss: int) -> int:
     """The window of a SYN: the buffer, or as many whole segments as fit it (Linux)."""
-    window = min(space, 65535)
-    if s.rcv_space_mss_multiple and space > mss:
-        window = space // mss * mss
-    return min(window, 65535)
+    window = space // mss * mss if s.rcv_space_mss_multiple and space > mss else space
+    return window if s.rcv_wnd_beyond_field else min(window, 65535)
 
 
 def _scale_for(s: Stack, options: SocketOptions, space: int) -> int:
@@ -130,6 +128,7 @@ def _heard_syn(step: Step, seg: Segment) -> None:
     t.snd_wscale = min(offer.wscale or 0, 14) if t.wscale_on else 0
     if not t.wscale_on:
         t.rcv_wscale = 0
+        t.window_clamp = min(t.window_clamp, 65535)
     t.sack_on = s.sack and offer.sack_permitted and not t.options.noopt
     t.ts_on = s.timestamps and offer.ts_val is not None and not t.options.noopt
     if t.ts_on:
@@ -191,7 +190,7 @@ def _knows_mss(step: Step) -> None:
     t = step.t
     if not step.s.buffers_hold_whole_segments:
         return
-    mss = t.snd_mss + 12 if t.ts_on else t.snd_mss
+    mss = t.mss_clamp + 12 if t.ts_on else t.mss_clamp
     t.rcv_space = t.rcv_ssthresh = -(-t.rcv_space // mss) * mss
     t.snd_space = -(-t.snd_space // mss) * mss
     options = t.options

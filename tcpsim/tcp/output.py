@@ -197,7 +197,9 @@ def select_window(step: Step) -> int:
     if t.ack_pending & ACK_NOMEM:
         return 0
     offered = acks.offered_window(t)
-    window = min(possible_window(t, step.s), 65535 << t.rcv_wscale)
+    window = possible_window(t, step.s)
+    if not step.s.rcv_wnd_beyond_field:
+        window = min(window, 65535 << t.rcv_wscale)
     if step.s.window_rule == "free":
         return max(window, offered)
     return _rounded(offered, t.rcv_wscale, True) if window < offered else window

@@ -216,6 +216,7 @@ class Stack:
     scaling_ratio: int  # 256ths of a receive buffer that are window before any segment tells (Linux)
     rcv_space_mss_multiple: bool  # the first window offered is a multiple of the MSS (Linux)
     window_rule: str  # what a segment offers: what is "free" (BSD), or whole "segments" of it (Linux)
+    rcv_wnd_beyond_field: bool  # RCV.WND is what was chosen, though the header can say less of it (Linux)
     window_rounding: str  # a scaled window is rounded "up" (Linux) or "down" to the unit
     rcvbuf_percent: int  # of the buffer per 100 of SO_RCVBUF
     sndbuf_percent: int  # octets of data per 100 of SO_SNDBUF

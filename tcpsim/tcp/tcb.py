@@ -348,7 +348,7 @@ class Tcb:
         """What TCP_MAXSEG returns; before the peer's SYN told, the default (RFC 9293 MUST-15)."""
         if not self.snd_mss:
             return stack.default_mss
-        return self.snd_mss + 12 if self.ts_on and stack.mss_told == "agreed" else self.snd_mss
+        return self.snd_mss if stack.mss_told == "effective" else self.mss_clamp + 12 * self.ts_on
 
     @property
     def eof(self) -> bool:

@@ -296,10 +296,9 @@ def a_window_of_freebsd_is_what_is_free(s: Stack) -> None:
 
 @probe("linux", "window_rule")
 def a_window_of_linux_is_whole_segments(s: Stack) -> None:
-    """tcp_output.c __tcp_select_window: without scaling the window is rounded down to the MSS."""
-    stack = turned(s, window_scaling=False, rcv_space=20_000, rcv_space_first=20_000)
-    assert window_after(stack, 10) == 13 * 1_460
-    assert window_after(stack, 1_460) == 12 * 1_460
+    """tcp_output.c __tcp_select_window: without scaling the window is rounded down to the peer's segments."""
+    stack = turned(s, window_scaling=False, rcv_space=40_000)
+    assert [window_after(stack, octets) % octets for octets in (1_448, 1_460)] == [0, 0]
 
 
 def read_after_shut_rd(s: Stack) -> list[int]:
@@ -389,3 +388,35 @@ def a_hole_is_reported(s: Stack) -> None:
     line.run(30 * MS)
     ack = line.log(CLIENT)[-1].seg
     assert ack.options.sack == ((ack.ack + 1_448, ack.ack + 2 * 1_448),)
+
+
+def ack_of_two(s: Stack) -> int:
+    """When two segments of 1,000 octets, the second with FIN, are acknowledged; nobody reads them.
+
+    The buffer is larger than a window without scaling can say.
+    """
+    line = Line(turned(s, window_scaling=False, timestamps=False, rcv_space=540_000)).open()
+    line.cut()
+    line.inject(CLIENT, segment_for(line, CLIENT, "PA", length=1_000))
+    line.run(100 * MS)
+    since = line.now
+    line.inject(CLIENT, segment_for(line, CLIENT, "FPA", length=1_000))
+    line.run(S)
+    return sent_at(line, CLIENT, since)[0]
+
+
+@probe("linux", "rcv_wnd_beyond_field")
+def what_linux_would_offer_is_less_than_it_has(s: Stack) -> None:
+    """tcp_output.c tcp_select_window sets rcv_wnd before it cuts the window to 16 bits, so that after small
+    segments __tcp_select_window is below it, and __tcp_ack_snd_check waits; certified on 6.18."""
+    assert ack_of_two(s) == 40 * MS
+
+
+@probe("rfc9293", "rcv_wnd_beyond_field")
+def what_the_rfc_has_is_what_it_says(s: Stack) -> None:
+    """RFC 9293 3.3.1 RCV.WND, 3.10.7.4 first: what begins behind 65,535 octets is outside."""
+    large = turned(s, window_scaling=False, rcv_space=200_000)
+    line = Line(large).open()
+    line.cut()
+    line.inject(CLIENT, segment_for(line, CLIENT, "PA", at=70_000, length=10))
+    assert line.tcb(CLIENT).ooo == ()
