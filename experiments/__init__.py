@@ -5,6 +5,37 @@
 `figure(table)`. Points are divided among processes; no result depends on how many there are.
 """
 
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from types import ModuleType
+from typing import Any, NamedTuple
+
+
+class Task(NamedTuple):
+    """One point of an experiment."""
+
+    experiment: str
+    point: Any
+
+
+def module(experiment: str) -> ModuleType:
+    """The file of an experiment."""
+    return import_module(f"experiments.{experiment}")
+
+
+def answer(task: Task) -> list[dict[str, Any]]:
+    """The rows of one point."""
+    rows: list[dict[str, Any]] = module(task.experiment).answer(task.point)
+    return rows
+
+
+def identity(task: Task) -> dict[str, Any]:
+    """What the stored answer of a point is found by: the code of the experiment is part of it."""
+    of = module(task.experiment)
+    return {"experiment": of.STEM, "code": inspect.getsource(of), "point": task.point._asdict()}
+
 
 def memory_words(octets: int) -> str:
     """An amount of memory as a label says it.

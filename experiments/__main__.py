@@ -10,48 +10,67 @@ import argparse
 import os
 import shutil
 import sys
-from importlib import import_module
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import polars as pl
 
+from experiments import Task, answer, identity, module
 from tcpsim.draw.sheet import save
 from tcpsim.errors import InputError
 from tcpsim.measure.results import Table, write_table
-from tcpsim.measure.sweep import on_stderr, sweep
+from tcpsim.measure.sweep import as_finished, on_stderr
 
-NAMES = (
-    "kernel_on_the_exact_curve",
-    "leaks_against_loss",
+NAMES = (  # the quickest first
+    "worker_until_emfile",
+    "mbufs_until_the_crash",
+    "growth_in_thirty_days",
+    "lingering_processes_and_lost_responses",
+    "with_and_without_timeout",
+    "buggy_share_and_keepalivetimeout",
+    "which_limit_first",
+    "timeout_and_keepalive",
+    "growth_in_a_day",
+    "page_time_and_connections",
     "exact_leaks_against_loss",
     "losses_it_takes",
-    "growth_in_a_day",
-    "growth_in_thirty_days",
-    "timeout_and_keepalive",
-    "with_and_without_timeout",
-    "mbufs_until_the_crash",
-    "worker_until_emfile",
-    "which_limit_first",
-    "buggy_share_and_keepalivetimeout",
-    "lingering_processes_and_lost_responses",
-    "page_time_and_connections",
+    "leaks_against_loss",
+    "kernel_on_the_exact_curve",
 )
 UNFINISHED = Path("build") / "experiments"
 
 
-def perform(name: str, full: bool, workers: int, out: Path) -> None:
-    """One experiment, from its points to its three files."""
-    experiment = import_module(f"experiments.{name}")
-    store = UNFINISHED / name
-    points = experiment.points(full)
-    answers = sweep(points, experiment.answer, workers, store, on_stderr(name))
-    table = Table.of_rows(row for rows in answers for row in rows)
+def perform(names: Sequence[str], full: bool, workers: int, out: Path) -> Iterator[str]:
+    """Every experiment, from its points to its three files; the name of each that is drawn.
+
+    Points are handed out in the order of `names`, and no process waits at the end of an experiment.
+    """
+    tasks = [Task(name, point) for name in names for point in module(name).points(full)]
+    rows: dict[str, dict[int, list[dict[str, Any]]]] = {name: {} for name in names}
+    left = Counter(task.experiment for task in tasks)
+    store = UNFINISHED / blake2b(" ".join(names).encode(), digest_size=8).hexdigest()
+    done = as_finished(tasks, answer, workers, store, on_stderr("points"), identity=identity)
+    for number, found in done:
+        name = tasks[number].experiment
+        rows[name][number] = found
+        left[name] -= 1
+        if not left[name]:
+            of_points = rows.pop(name)
+            draw(name, Table.of_rows(row for each in sorted(of_points) for row in of_points[each]), out)
+            yield name
+    shutil.rmtree(store)
+
+
+def draw(name: str, table: Table, out: Path) -> None:
+    """The three files of an experiment: the figure shows what the table on disk says."""
     write_table(table, out / f"{name}.csv")
     written = pl.read_csv(out / f"{name}.csv", infer_schema_length=None)
-    drawn = experiment.figure(written)  # it shows what the table says
+    drawn = module(name).figure(written)
     save(drawn, out / f"{name}.svg", out / f"{name}.png")
-    shutil.rmtree(store)
 
 
 def main() -> int:
@@ -63,13 +82,13 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("figures"))
     chosen = parser.parse_args()
     try:
-        for name in chosen.names or NAMES:
+        for name in chosen.names:
             if name not in NAMES:
                 raise InputError("experiment", repr(name), ", ".join(NAMES))
-            chosen.out.mkdir(parents=True, exist_ok=True)
-            began = perf_counter()
-            perform(name, chosen.full, chosen.workers, chosen.out)
-            print(f"{chosen.out / name}.csv .svg .png  ({perf_counter() - began:.0f} s)", flush=True)
+        chosen.out.mkdir(parents=True, exist_ok=True)
+        began = perf_counter()
+        for name in perform(chosen.names or NAMES, chosen.full, chosen.workers, chosen.out):
+            print(f"{chosen.out / name}.csv .svg .png  (after {perf_counter() - began:.0f} s)", flush=True)
     except InputError as problem:
         print(f"experiments: {problem}", file=sys.stderr)
         return 2

@@ -32,7 +32,7 @@ from tcpsim.draw.sheet import INK, PAPER, series_colour
 from tcpsim.explore.law import Law, independent
 from tcpsim.measure.populations.expect import expected
 from tcpsim.measure.populations.judge import series
-from tcpsim.measure.populations.lives import lives
+from tcpsim.measure.populations.lives import Lives, lives_at
 
 STEM = "kernel_on_the_exact_curve"
 FOLDER = Path(__file__).parent.parent / "tests" / "data" / "population"
@@ -63,10 +63,10 @@ _FLOOR = 0.5  # of a logarithmic axis: less than one connection
 
 
 class Point(NamedTuple):
-    """The series of one run (`loss` below 0), or the share that stays half-open at one loss."""
+    """The series of one run (no `losses`), or the share that stays half-open at each of some losses."""
 
     run: str
-    loss: float
+    losses: tuple[float, ...]
     states: int
     every: int  # of so many seconds one is drawn
 
@@ -74,22 +74,21 @@ class Point(NamedTuple):
 def points(full: bool) -> list[Point]:
     """The run that is shown over time, then every setting at every loss."""
     times, every = (2, 1) if full else (1, 3)
-    textbook = [run for name, run in SETTINGS.items() if name.startswith("textbook")]
-    curve = [Point(run, loss, times * STATES, every) for run in textbook for loss in LOSSES]
-    curve += [
-        Point(run, loss, times * MORE_STATES, every)
-        for run in SETTINGS.values()
-        for loss in LOSSES
-        if run not in textbook and loss <= MORE_LOSS
+    less = tuple(loss for loss in LOSSES if loss <= MORE_LOSS)
+    curve = [
+        Point(run, LOSSES, times * STATES, every)
+        if name.startswith("textbook")
+        else Point(run, less, times * MORE_STATES, every)
+        for name, run in SETTINGS.items()
     ]
-    return [Point(COUNTED, -1.0, times * STATES, every), *curve]
+    return [Point(COUNTED, (), times * STATES, every), *curve]
 
 
 def answer(point: Point) -> list[dict[str, Any]]:
     """Rows of what was counted, and of what the model expects."""
     path = FOLDER / f"{point.run}.json"
     run = read(path.read_bytes(), path.name)
-    return _over_time(run, point) if point.loss < 0 else [_half_open(run, point)]
+    return _half_open(run, point) if point.losses else _over_time(run, point)
 
 
 def _over_time(run: Run, point: Point) -> list[dict[str, Any]]:
@@ -103,29 +102,35 @@ def _over_time(run: Run, point: Point) -> list[dict[str, Any]]:
     return rows
 
 
-def _half_open(run: Run, point: Point) -> dict[str, Any]:
+def _half_open(run: Run, point: Point) -> list[dict[str, Any]]:
     """The client in ESTABLISHED, nobody at the other end. Counted only at the loss that the kernel had.
 
-    What was not followed through every loss may end so or not: it widens the band.
+    What was not followed through every loss may end so or not: it widens the band. All losses share their
+    states.
     """
     end_us = 250_000_000
-    likely, known, cut = [], [], []
-    for phase_us in PHASES_US:
-        pair = connection(run.altered(p=point.loss), "closer", phase_us)
-        found = lives(pair, point.loss, end_us, point.states)
-        left = {look: share for look, share in found.ended.items() if (look.client, look.server) == LEFT}
-        likely.append(sum(left.values()))
-        known.append(sum(share for look, share in left.items() if not look.story.cut_short))
-        cut.append(found.cut_short)
-    n = run.config.n
-    low, _ = _law(n, float(np.mean(known))).between(_BAND)
-    _, high = _law(n, float(np.mean(known) + np.mean(cut))).between(_BAND)
+    phases = [
+        lives_at(connection(run, "closer", phase_us), point.losses, end_us, point.states)
+        for phase_us in PHASES_US
+    ]
     counted = sum(number for name, number in run.outcomes if name.startswith("EST,") and "| GONE" in name)
     name = next(name for name, of in SETTINGS.items() if of == point.run)
-    real = counted if run.config.p == point.loss else None
-    return _row(
-        "half-open", name, point.loss, real, n * float(np.mean(likely)), low, high, n * float(np.mean(cut))
-    )
+    rows = []
+    for loss, found in zip(point.losses, zip(*phases, strict=True), strict=True):
+        likely, known = zip(*map(_left, found), strict=True)
+        cut = float(np.mean([each.cut_short for each in found]))
+        n = run.config.n
+        low, _ = _law(n, float(np.mean(known))).between(_BAND)
+        _, high = _law(n, float(np.mean(known)) + cut).between(_BAND)
+        real = counted if run.config.p == loss else None
+        rows.append(_row("half-open", name, loss, real, n * float(np.mean(likely)), low, high, n * cut))
+    return rows
+
+
+def _left(found: Lives) -> tuple[float, float]:
+    """How likely one is left, and how likely among those that were followed through every loss."""
+    left = {look: share for look, share in found.ended.items() if (look.client, look.server) == LEFT}
+    return sum(left.values()), sum(share for look, share in left.items() if not look.story.cut_short)
 
 
 def _law(n: int, share: float) -> Law:

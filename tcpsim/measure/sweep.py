@@ -18,7 +18,7 @@ import json
 import multiprocessing
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from functools import cache
 from pathlib import Path
@@ -58,31 +58,56 @@ def sweep(
     Raises:
         InputError: fewer than one worker, or a function that a process of its own cannot find.
     """
+    found = dict(as_finished(points, function, workers, store, progress, executor, identity))
+    return [found[i] for i in range(len(points))]
+
+
+def as_finished(
+    points: Sequence[Point],
+    function: Callable[[Point], Answer],
+    workers: int = 1,
+    store: Path | None = None,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+    identity: Identity | None = None,
+) -> Iterator[tuple[int, Answer]]:
+    """The number of each point and the answer there, as they are finished: for the rest see `sweep`."""
     if workers < 1:
         raise InputError("workers", workers, "a whole number from 1")
     if store is not None:
         store.mkdir(parents=True, exist_ok=True)
     told = [point._asdict() if identity is None else identity(point) for point in points]  # type: ignore[attr-defined]
     stored = [None if store is None else store / f"{_name(function, each)}.json" for each in told]
-    answers: dict[int, Answer] = {
-        i: json.loads(path.read_text())["answer"] for i, path in enumerate(stored) if path and path.exists()
-    }
-
-    def finish(i: int, answer: Answer) -> None:
-        answers[i] = json.loads(json.dumps(answer))  # as a stored answer would come back
+    missing = []
+    for i, path in enumerate(stored):
+        if path is not None and path.exists():
+            yield i, json.loads(path.read_text())["answer"]
+        else:
+            missing.append(i)
+    if executor is None and workers > 1 and missing:
+        _check_importable(function)
+    done = len(points) - len(missing)
+    for i, answer in _answered(points, function, missing, workers, executor):
         path = stored[i]
         if path is not None:
             with whole_or_nothing(path) as partial:
                 partial.write_text(json.dumps({"point": told[i], "answer": answer}))
+        done += 1
         if progress:
-            progress(len(answers), len(points))
+            progress(done, len(points))
+        yield i, json.loads(json.dumps(answer))  # as a stored answer would come back
 
-    missing = [i for i in range(len(points)) if i not in answers]
-    if executor is None and workers > 1 and missing:
-        _check_importable(function)
+
+def _answered(
+    points: Sequence[Point],
+    function: Callable[[Point], Answer],
+    missing: Sequence[int],
+    workers: int,
+    executor: Executor | None,
+) -> Iterator[tuple[int, Answer]]:
     if executor is None and workers == 1:
         for i in missing:
-            finish(i, function(points[i]))
+            yield i, function(points[i])
     elif missing:
         # spawn: a forked child inherits the locks of threads that it does not have
         context = multiprocessing.get_context("spawn")
@@ -92,11 +117,10 @@ def sweep(
         try:
             futures = {pool.submit(function, points[i]): i for i in missing}
             for future in as_completed(futures):
-                finish(futures[future], future.result())
+                yield futures[future], future.result()
         finally:
             if own:
                 own.shutdown(cancel_futures=True)
-    return [answers[i] for i in range(len(points))]
 
 
 def _leave_interrupts_to_the_parent() -> None:
