@@ -100,8 +100,8 @@ def parse_state(text: str) -> State:
     """
     word = text.upper().removeprefix("TCPI_").removeprefix("TCPS_").removeprefix("TCP_")
     word = word.replace("-", "").replace("_", "").replace(" ", "")
-    found = _SPELLINGS.get(word) or _PROC.get(text.upper())
-    if found is None and word != "CLOSED":
+    found = _SPELLINGS.get(word, _PROC.get(text.upper()))
+    if found is None:
         allowed = ", ".join(map(str, State))
         raise ValueError(f"state {text!r}: allowed are {allowed} in the spelling of any stack")
-    return found if found is not None else State.CLOSED
+    return found

@@ -1,0 +1,16 @@
+"""Dumps: what commands print of a host's sockets, read into plain values.
+
+Owns: the formats (ss, netstat of four systems, /proc/net/tcp, lsof, conntrack, and counters), which of them
+a line is in, and the count of what could not be read. Refuses to know: what a socket's state means for
+anybody (diagnosis). Standard library only.
+"""
+
+from __future__ import annotations
+
+from tcpsim.dumps.read import read as read
+from tcpsim.dumps.values import Address as Address
+from tcpsim.dumps.values import Dump as Dump
+from tcpsim.dumps.values import Flow as Flow
+from tcpsim.dumps.values import Owner as Owner
+from tcpsim.dumps.values import Socket as Socket
+from tcpsim.dumps.values import Timer as Timer
