@@ -19,6 +19,7 @@ Ask about one connection, or about many:
     users       browsers and connection pools
     sweep       one question at many points; plot draws the rows; study says what a sweep would take
     explain     a scenario's story
+    diagnose    what the sockets of a dump (ss, netstat, ...) mean, and what helps
 
 Choose from what there is, or bring your own:
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from tcpsim import steps as steps
     from tcpsim.api.check import check as check
     from tcpsim.api.compare import compare as compare
+    from tcpsim.api.diagnose import diagnose as diagnose
     from tcpsim.api.exact import exact as exact
     from tcpsim.api.exhaust import exhaust as exhaust
     from tcpsim.api.explain import explain as explain
@@ -80,6 +82,7 @@ _HOME = {
     "sweep": "tcpsim.api.sweep",
     "plot": "tcpsim.api.sweep",
     "study": "tcpsim.api.study",
+    "diagnose": "tcpsim.api.diagnose",
     "scenario": "tcpsim.api.lists",
     "scenarios": "tcpsim.api.lists",
     "behaviours": "tcpsim.api.lists",

@@ -41,8 +41,10 @@ TABLE = {
     "explore": Room(("catalogue",), ("networkx", "numpy"), "every branch"),
     "conform": Room(("catalogue",), ("msgspec",), "judged by others"),
     "measure": Room(("host", "explore", "conform"), ("numpy",), "leaks, census, sweeps"),
+    "dumps": Room(("tcp",), (), "what commands print of sockets"),
+    "diagnosis": Room(("dumps", "measure"), (), "whose move it is"),
     "draw": Room(("measure",), ("matplotlib", "networkx", "numpy"), "ladders, diagrams, curves"),
-    "api": Room(("draw", "steps"), ("matplotlib",), "what `import tcpsim` offers"),
+    "api": Room(("draw", "steps", "diagnosis"), ("matplotlib",), "what `import tcpsim` offers"),
     "cli": Room(("api",), ("click", "rich"), "the command line"),
     "experiments": Room(("draw",), ("numpy", "polars"), "one file, one question"),
 }

@@ -20,6 +20,7 @@ from tcpsim.errors import InputError, unknown
 
 GROUPS = {
     "Ask": {
+        "diagnose": "Say of the sockets in a dump (ss, netstat, ...) whose move it is, and what helps.",
         "explain": "Tell a scenario's story: its ladder, its source, and what fixes it.",
         "run": "Run one connection and show it as a ladder.",
         "compare": "Run a scenario as it is and with fixes, side by side.",

@@ -10,12 +10,14 @@ import re
 
 from tcpsim.dumps.values import Address
 
-# What `ss` and netstat print without -n; /etc/services of the reader's machine may differ from the operator's.
+# What `ss` and netstat print without -n. The operator's /etc/services may differ from the reader's.
 _SERVICES = {
     "ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53, "http": 80, "kerberos": 88, "pop3": 110,
-    "sunrpc": 111, "ntp": 123, "imap": 143, "imap2": 143, "ldap": 389, "https": 443, "submission": 587, "ipp": 631,
+    "sunrpc": 111, "ntp": 123, "imap": 143, "imap2": 143, "ldap": 389, "https": 443, "submission": 587,
+    "ipp": 631,
     "ldaps": 636, "imaps": 993, "pop3s": 995, "ms-sql-s": 1433, "oracle": 1521, "nfs": 2049, "mysql": 3306,
-    "ms-wbt-server": 3389, "postgresql": 5432, "amqp": 5672, "redis": 6379, "http-alt": 8080, "webcache": 8080,
+    "ms-wbt-server": 3389, "postgresql": 5432, "amqp": 5672, "redis": 6379, "http-alt": 8080,
+    "webcache": 8080,
     "microsoft-ds": 445, "epmap": 135,
 }  # fmt: skip
 _V4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}\Z", re.ASCII)
@@ -103,7 +105,9 @@ def _address(host: str, port: str) -> Address | None:
     if named is None:
         return None
     if ":" in named and "[" not in host and not _whole(named):
-        return Address(f"{named}...", None)  # cut to the column's width: what follows the last colon may be anything
+        return Address(
+            f"{named}...", None
+        )  # cut to the column's width: what follows the last colon may be anything
     return Address(named, number)
 
 

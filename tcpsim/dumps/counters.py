@@ -10,13 +10,20 @@ import re
 
 from tcpsim.dumps.values import COUNTER, HEADER, REMARK, SETTING, Dump
 
-_SOCKSTAT = re.compile(r"(sockets|TCP|TCP6|UDP|UDP6|UDPLITE|UDPLITE6|RAW|RAW6|FRAG|FRAG6):((?: +[a-z]+ \d+)+)\s*\Z", re.ASCII)
-_SUMMARY = re.compile(
-    r"TCP:\s+(\d+) \(estab (\d+), closed (\d+), orphaned (\d+)(?:, synrecv \d+)?, timewait (\d+)(?:/\d+)?\)", re.ASCII
+_SOCKSTAT = re.compile(
+    r"(sockets|TCP|TCP6|UDP|UDP6|UDPLITE|UDPLITE6|RAW|RAW6|FRAG|FRAG6):((?: +[a-z]+ \d+)+)\s*\Z", re.ASCII
 )
-_SUMMARY_REST = re.compile(r"(?:Total: \d+|Transport\s+Total|\*\s+\d+|(?:RAW|UDP|TCP|INET|FRAG)(?:\s+\d+){3})", re.ASCII)
+_SUMMARY = re.compile(
+    r"TCP:\s+(\d+) \(estab (\d+), closed (\d+), orphaned (\d+)(?:, synrecv \d+)?, timewait (\d+)(?:/\d+)?\)",
+    re.ASCII,
+)
+_SUMMARY_REST = re.compile(
+    r"(?:Total: \d+|Transport\s+Total|\*\s+\d+|(?:RAW|UDP|TCP|INET|FRAG)(?:\s+\d+){3})", re.ASCII
+)
 _NSTAT = re.compile(r"([A-Z][A-Za-z0-9]+)\s+(\d+)\s+\d+\.\d+\s*\Z", re.ASCII)
-_EXPORTER = re.compile(r"(node_(?:netstat|sockstat|nf_conntrack|filefd)_\w+)(?:\{[^}]*\})?\s+([0-9.eE+]+)\s*\Z", re.ASCII)
+_EXPORTER = re.compile(
+    r"(node_(?:netstat|sockstat|nf_conntrack|filefd)_\w+)(?:\{[^}]*\})?\s+([0-9.eE+]+)\s*\Z", re.ASCII
+)
 _SYSCTL = re.compile(r"(?:sysctl )?((?:net|fs|kernel)\.[a-z0-9_.]+)\s*=\s*(.*?)\s*\Z", re.ASCII)
 _PROC_SYS = re.compile(r"/proc/sys/(net/[a-z0-9_/]+):\s*(.*?)\s*\Z", re.ASCII)
 _OPEN_FILES = re.compile(r"(?:open files\s+\(?.*-n\)|Max open files)\s+(\d+)", re.ASCII)
@@ -52,7 +59,10 @@ _PHRASES = {
 
 
 def read(parts: list[str], line: str, dump: Dump) -> str | None:
-    """The kind of a line that has numbers of a whole host, which the dump has then; None if it is no such line."""
+    """The kind of a line that has numbers of a whole host, which the dump has then.
+
+    None if it is no such line.
+    """
     first = parts[0]
     if "=" in line and (found := _SYSCTL.match(line.strip())):
         dump.settings[found[1]] = found[2]
@@ -93,7 +103,8 @@ def section(line: str, dump: Dump) -> str | None:
 def titled(line: str) -> bool:
     """Whether a section of `netstat -s` begins here."""
     return _SECTION.match(line) is not None and line.rstrip(": \n") in (
-        "Ip", "Icmp", "IcmpMsg", "Tcp", "Udp", "UdpLite", "TcpExt", "IpExt", "MPTcpExt", "tcp", "udp", "ip", "icmp",
+        "Ip", "Icmp", "IcmpMsg", "Tcp", "Udp", "UdpLite", "TcpExt", "IpExt", "MPTcpExt", "tcp", "udp", "ip",
+        "icmp",
         "ip6", "icmp6",
     )  # fmt: skip
 

@@ -10,15 +10,27 @@ import re
 
 from tcpsim.dumps import times, words
 from tcpsim.dumps.addresses import with_colon, with_dot
-from tcpsim.dumps.values import Address, Dump, Owner, Socket
+from tcpsim.dumps.values import Address, Dump, Owner, Socket, Timer
 from tcpsim.tcp.state import State
 
 _PROGRAM = re.compile(r"(\d+)/(.*)\Z", re.ASCII)
 _MACOS = re.compile(r"(.+):(\d+)\Z", re.ASCII)  # process:pid, since macOS 14
 _BSD = frozenset({"tcp4", "tcp46", "tcp6", "tcp"})
 _TIMERS = frozenset({"on", "off", "keepalive", "timewait", "probe"})
-_HEADERS = ("Proto", "Active", "Aktive", "Connexions", "Conexiones", "Connessioni", "Conexões", "Actieve", "Aktiva")
-_UDP = frozenset({"udp", "udp4", "udp6", "udp46", "udplite", "raw", "raw6", "icm4", "icm6", "unix", "sctp", "UDP"})
+_HEADERS = (
+    "Proto",
+    "Active",
+    "Aktive",
+    "Connexions",
+    "Conexiones",
+    "Connessioni",
+    "Conexões",
+    "Actieve",
+    "Aktiva",
+)
+_UDP = frozenset(
+    {"udp", "udp4", "udp6", "udp46", "udplite", "raw", "raw6", "icm4", "icm6", "unix", "sctp", "UDP"}
+)
 _NOT_ALL = ("Not all processes could be identified", "would have to be root", "will not be shown")
 
 
@@ -61,7 +73,7 @@ def unix(parts: list[str], line: str, number: int, dump: Dump) -> Socket | None:
     return Socket(number, state, local, peer, int(recv_q), int(send_q), _bsd(parts[6:], dump))
 
 
-def _linux(rest: list[str], dump: Dump) -> tuple[tuple[Owner, ...] | None, object]:
+def _linux(rest: list[str], dump: Dump) -> tuple[tuple[Owner, ...] | None, Timer | None]:
     """PID/Program name and Timer, both optional; a user and an inode may stand before (-e)."""
     owners: tuple[Owner, ...] | None = None
     timer = None

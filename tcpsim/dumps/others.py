@@ -56,10 +56,12 @@ def lsof_header(parts: list[str]) -> bool:
     return parts[0] == "COMMAND" and "PID" in parts
 
 
-def lsof_other(parts: list[str]) -> bool:
-    """A file of a process that is not a TCP socket."""
+def lsof_other(parts: list[str], dump: Dump) -> bool:
+    """A file of a process that is not a TCP connection; a TCP socket without one is counted."""
     if len(parts) < 8 or not _PID.match(parts[1]):
         return False
+    if parts[-2:] == ["protocol:", "TCP"] or parts[-2:] == ["protocol:", "TCPv6"]:
+        dump.counters["lsof.dead"] = dump.counters.get("lsof.dead", 0) + 1
     return "UDP" in parts[5:9] or bool({"REG", "DIR", "CHR", "FIFO", "unix", "sock"} & {*parts[4:6]})
 
 
@@ -80,4 +82,6 @@ def lsof(parts: list[str], line: str, number: int, dump: Dump) -> Socket | None:
     dump.shows.add("owners")
     digits = "".join(c for c in parts[3] if c.isdigit()) if len(parts) > 3 else ""
     name = parts[0].replace("\\x20", " ")
-    return Socket(number, state, local, peer, None, None, (Owner(name, int(parts[1]), int(digits or 0) or None),))
+    return Socket(
+        number, state, local, peer, None, None, (Owner(name, int(parts[1]), int(digits or 0) or None),)
+    )

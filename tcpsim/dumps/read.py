@@ -16,7 +16,6 @@ from tcpsim.dumps import conntrack, counters, netstat, others, ss, words
 from tcpsim.dumps.values import (
     BLANK,
     CONTINUED,
-    COUNTER,
     FLOW,
     HEADER,
     OTHER,
@@ -35,9 +34,10 @@ _WRAPPED = 3  # lines that one socket's columns may be spread over
 _PROMPT = re.compile(r"(?:[\w.~@:/\[\]()-]*\s?[$#%>])\s+(?:sudo\s+)?[\w./-]+|[$#]\s*\Z", re.ASCII)
 _COMMAND = re.compile(r"\b(ss|netstat)\s+(-[a-zA-Z46]+)", re.ASCII)
 _MORE = re.compile(r"\.\.\.\D{0,3}(\d[\d.,']*)", re.ASCII)
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _DATE = re.compile(
-    r"\[?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? +([A-Z][a-z]{2}) +(\d{1,2}) (\d\d):(\d\d):(\d\d)(?: +[AP]M)?(?: +[A-Z]{3,5})? +(\d{4})",
+    r"\[?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? +([A-Z][a-z]{2}) +(\d{1,2}) (\d\d):(\d\d):(\d\d)(?: +[AP]M)?(?:"
+    r" +[A-Z]{3,5})? +(\d{4})",
     re.ASCII,
 )
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)", re.ASCII)
@@ -57,7 +57,7 @@ def decoded(data: bytes) -> str:
 def read(text: str | bytes, name: str = "dump") -> Dump:
     """Everything that can be read of a text.
 
-    >>> dump = read("State Recv-Q Send-Q Local Address:Port Peer Address:Port\\nESTAB 0 0 10.0.0.1:22 10.0.0.2:5000\\n?!")
+    >>> dump = read("State Recv-Q Send-Q Local Address:Port\\nESTAB 0 0 10.0.0.1:22 10.0.0.2:5000\\n?!")
     >>> dump.lines["sockets"], dump.lines["unread"], str(dump.sockets[0].state)
     (1, 1, 'ESTABLISHED')
     """
@@ -147,9 +147,19 @@ class _Reading:
             dump.flows.append(flow)
             dump.formats["conntrack"] += 1
             kind: str | None = FLOW
-        elif conntrack.other(parts, line) or ss.other(parts) or netstat.other(parts) or others.lsof_other(parts):
+        elif (
+            conntrack.other(parts, line)
+            or ss.other(parts)
+            or netstat.other(parts)
+            or others.lsof_other(parts, dump)
+        ):
             kind = OTHER
-        elif ss.header(parts) or netstat.header(parts) or others.proc_header(parts) or others.lsof_header(parts):
+        elif (
+            ss.header(parts)
+            or netstat.header(parts)
+            or others.proc_header(parts)
+            or others.lsof_header(parts)
+        ):
             kind = HEADER
         elif netstat.remark(line, dump) or conntrack.trailer(line, dump):
             kind = REMARK
@@ -215,6 +225,7 @@ class _Reading:
         found = _MORE.search(line)
         if found:
             self.dump.more += int(re.sub(r"\D", "", found[1])[:12])
+            self.dump.more_at = number
         if len(self.dump.unread) < _TOLD:
             self.dump.unread.append((number, line.strip()[:100]))
 
@@ -228,7 +239,9 @@ class _Reading:
         for key in [key for key in dump.settings if key.startswith("names of ")]:
             del dump.settings[key]
         if "owners" in dump.shows and dump.formats["ss"]:
-            dump.sockets = [each if each.owners is not None else each._replace(owners=()) for each in dump.sockets]
+            dump.sockets = [
+                each if each.owners is not None else each._replace(owners=()) for each in dump.sockets
+            ]
         if len(dump.formats) > 1 or dump.formats["lsof"]:
             dump.sockets = _merged(dump.sockets)
         for each in dump.sockets:
@@ -256,26 +269,30 @@ def _merged(sockets: list[Socket]) -> list[Socket]:
     """One for each connection: two commands, or two processes, told of the same."""
     found: dict[object, Socket] = {}
     for each in sockets:
-        key = (each.local, each.peer) if each.peer.port is not None else (each.local, each.owners, each.line)
+        key: object = (each.local, each.peer)
         if each.state is State.LISTEN:
-            key = (each.local, "listens")
+            key = each.local, "listens"
+        elif each.peer.port is None:
+            key = each.local, each.owners, each.line
         old = found.get(key)
         found[key] = each if old is None else _both(old, each)
     return list(found.values())
 
 
 def _both(old: Socket, new: Socket) -> Socket:
-    values = [a if a is not None else b for a, b in zip(old, new, strict=True)]
-    merged = Socket(*values)
-    if old.owners and new.owners:
-        merged = merged._replace(owners=tuple(dict.fromkeys((*old.owners, *new.owners))))
-    elif new.owners:
-        merged = merged._replace(owners=new.owners)
-    return merged._replace(line=old.line)
+    """What either says."""
+    told = {name: value for name, value in new._asdict().items() if getattr(old, name) is None}
+    owners = old.owners
+    if new.owners:
+        owners = tuple(dict.fromkeys((*(old.owners or ()), *new.owners)))
+    return old._replace(**told)._replace(owners=new.owners if owners is None else owners)
 
 
 def _date(text: str) -> int | None:
-    """The time of a line that `date` printed, in microseconds; the zone is the host's own and the same in both dumps."""
+    """The time of a line that `date` printed, in microseconds.
+
+    The zone is the host's own and the same in both dumps.
+    """
     try:
         if found := _DATE.match(text):
             month = _MONTHS.index(found[1]) + 1

@@ -7,10 +7,11 @@ a narrow terminal or a mail wrapped). Refuses to know: all other formats.
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from tcpsim.dumps import times, words
 from tcpsim.dumps.addresses import with_colon
-from tcpsim.dumps.values import Address, Dump, Owner, Socket
+from tcpsim.dumps.values import Address, Dump, Owner, Socket, Timer
 from tcpsim.tcp.state import State
 
 _USER = re.compile(r'\("((?:[^"\\]|\\.)*)",(?:pid=)?(\d+),(?:fd=)?(\d+)', re.ASCII)
@@ -19,7 +20,8 @@ _INODE = re.compile(r"\bino:(\d+)", re.ASCII)
 _RTO = re.compile(r"\brto:(\d+(?:\.\d+)?)", re.ASCII)
 _NETIDS = frozenset({"tcp", "tcp4", "tcp6", "mptcp"})
 _OTHERS = frozenset({
-    "udp", "udp6", "raw", "icmp", "icmp6", "u_str", "u_dgr", "u_seq", "nl", "p_raw", "p_dgr", "dccp", "sctp", "v_str",
+    "udp", "udp6", "raw", "icmp", "icmp6", "u_str", "u_dgr", "u_seq", "nl", "p_raw", "p_dgr", "dccp", "sctp",
+    "v_str",
     "v_dgr", "xdp", "tipc", "vsock", "packet",
 })  # fmt: skip
 _DETAIL = ("users:((", "timer:(", "ino:", "skmem:(", "uid:", "sk:")
@@ -49,7 +51,8 @@ def socket(parts: list[str], line: str, number: int, dump: Dump) -> Socket | Non
     peer, next_at = _address(parts, next_at)
     if local is None or peer is None:
         return None
-    found = Socket(number, state, local, peer, int(recv_q), int(send_q), *_shown(line, dump))
+    shown = _shown(line, dump)
+    found = Socket(number, state, local, peer, int(recv_q), int(send_q), *shown)
     if state is State.CLOSED and peer.port is None:
         return None if at == 0 and "UNCONN" in parts[0] else found
     return found
@@ -65,8 +68,16 @@ def _address(parts: list[str], at: int) -> tuple[Address | None, int]:
     return found, at + 1
 
 
-def _shown(line: str, dump: Dump) -> tuple[object, ...]:
-    """owners, timer, inode, rto: whatever stands behind the addresses."""
+class _Shown(NamedTuple):
+    """Whatever stands behind the addresses."""
+
+    owners: tuple[Owner, ...] | None = None
+    timer: Timer | None = None
+    inode: int | None = None
+    rto_us: int | None = None
+
+
+def _shown(line: str, dump: Dump) -> _Shown:
     owners = timer = inode = rto_us = None
     if "users:((" in line:
         owners = _owners(line[line.index("users:((") :])
@@ -79,7 +90,7 @@ def _shown(line: str, dump: Dump) -> tuple[object, ...]:
         inode = int(found[1])
     if "rto:" in line and (found := _RTO.search(line)):
         rto_us = round(float(found[1]) * 1_000)
-    return owners, timer, inode, rto_us
+    return _Shown(owners, timer, inode, rto_us)
 
 
 def _owners(text: str) -> tuple[Owner, ...]:

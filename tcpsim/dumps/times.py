@@ -14,7 +14,13 @@ from tcpsim.dumps.values import Timer
 
 _SS = re.compile(r"(?:(\d{1,6})min)?(?:(\d{1,2})(?:sec|\.(\d{3})ms))?(?:(\d{1,3})ms)?\Z", re.ASCII)
 _KINDS = frozenset({"on", "keepalive", "timewait", "persist", "unknown"})
-_NETSTAT = {"on": "on", "keepalive": "keepalive", "timewait": "timewait", "probe": "persist", "unkn-4": "persist"}
+_NETSTAT = {
+    "on": "on",
+    "keepalive": "keepalive",
+    "timewait": "timewait",
+    "probe": "persist",
+    "unkn-4": "persist",
+}
 _SEEN: dict[tuple[str, str, str], Timer | None] = {}
 
 
@@ -22,7 +28,7 @@ def of_ss(kind: str, left: str, count: str) -> Timer | None:
     """The timer of `timer:(kind,left,count)`.
 
     >>> of_ss("keepalive", "1min12sec", "0")
-    Timer(kind='keepalive', left_us=72000000, step_us=1000000, count=0)
+    Timer(kind='keepalive', left_us=72000000, step_us=1000000, fired=0)
     >>> of_ss("on", "1.804ms", "3").left_us, of_ss("on", "820ms", "0").left_us, of_ss("on", "", "0").left_us
     (1804000, 820000, 0)
     """
@@ -42,18 +48,15 @@ def _read(kind: str, left: str, count: str) -> Timer | None:
         return None
     minutes, seconds, thousandths, milliseconds = (int(part or 0) for part in match.groups())
     left_us = (minutes * 60 + seconds) * 1_000_000 + (thousandths + milliseconds) * 1_000
-    if minutes > 9:
-        step_us = 60_000_000
-    else:
-        step_us = 1_000_000 if minutes or seconds > 9 else 1_000
-    return Timer(kind, left_us, step_us, int(count))
+    coarse = 60_000_000 if minutes > 9 else 1_000_000
+    return Timer(kind, left_us, coarse if minutes or seconds > 9 else 1_000, int(count))
 
 
 def of_netstat(kind: str, values: str) -> Timer | None:
     """The timer of `keepalive (7190.12/0/0)`: seconds, retransmissions, unanswered probes. "off" is none.
 
     >>> of_netstat("on", "(0.20/3/0)")
-    Timer(kind='on', left_us=200000, step_us=10000, count=3)
+    Timer(kind='on', left_us=200000, step_us=10000, fired=3)
     """
     left, _, rest = values.strip("()").partition("/")
     again, _, probes = rest.partition("/")

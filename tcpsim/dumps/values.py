@@ -41,14 +41,14 @@ class Owner(NamedTuple):
 class Timer(NamedTuple):
     """What the timer column says. The time left is from `left_us` up to `left_us` + `step_us`.
 
-    `kind` is the word of `ss`: "on" (retransmission), "keepalive", "timewait", "persist". `count` is how
-    often the timer has fired since there was progress.
+    `kind` is the word of `ss`: "on" (retransmission), "keepalive", "timewait", "persist". `fired` is how
+    often it has fired since there was progress.
     """
 
     kind: str
     left_us: int
     step_us: int
-    count: int
+    fired: int
 
 
 class Socket(NamedTuple):
@@ -100,6 +100,7 @@ class Dump:
     shows: set[str] = field(default_factory=set)  # "owners", "timers", "listeners", "queues"
     partly: bool = False  # owners of other users' sockets are hidden
     more: int = 0  # lines that somebody cut out, as a line of the text says
+    more_at: int | None = None  # and the number of that line
     taken_us: int | None = None  # when, if the text says so, on the clock of `date`
     system: str | None = None  # "linux", "freebsd", "macos", "windows", where the format tells
 

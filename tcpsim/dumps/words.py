@@ -20,11 +20,17 @@ from tcpsim.tcp.state import State, parse_state
 _ASCII = re.compile(r"[^A-Z0-9]")
 # as `ss`, netstat and lsof of Linux, the BSDs, macOS, Solaris and Windows write them
 _WRITTEN = (
-    "ESTAB", "ESTABLISHED", "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT", "CLOSE", "CLOSED",
+    "ESTAB", "ESTABLISHED", "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT", "CLOSE",
+    "CLOSED",
     "CLOSE-WAIT", "LAST-ACK", "LISTEN", "CLOSING", "FIN_WAIT1", "FIN_WAIT2", "SYN_RECV", "SYN_RCVD",
     "SYN_RECEIVED", "NEW_SYN_RECV", "LISTENING", "UNCONN", "BOUND", "IDLE",
 )  # fmt: skip
-_UNCONNECTED = {"LISTENING": State.LISTEN, "UNCONN": State.CLOSED, "BOUND": State.CLOSED, "IDLE": State.CLOSED}
+_UNCONNECTED = {
+    "LISTENING": State.LISTEN,
+    "UNCONN": State.CLOSED,
+    "BOUND": State.CLOSED,
+    "IDLE": State.CLOSED,
+}
 
 
 def fold(word: str) -> str:

@@ -49,6 +49,15 @@ def clopper_pearson(hits: int, trials: int, confidence: float = 0.95) -> tuple[f
     return low, high
 
 
+def beta_quantile(p: float, a: float, b: float) -> float:
+    """The share below which a Beta(a, b) variable lies with probability `p`.
+
+    >>> round(beta_quantile(0.5, 2, 2), 6), round(beta_quantile(0.025, 5, 6), 4)
+    (0.5, 0.1871)
+    """
+    return _root(lambda share: _beta_cdf(share, a, b) - p)
+
+
 def binomial_p_value(hits: int, trials: int, low: float, high: float) -> float:
     """How surprising `hits` are where the share is somewhere from `low` to `high`: both tails, exactly.
 

@@ -178,7 +178,28 @@ def closes_first(after_s: float = 0.3, half: bool = False) -> Callable[[], objec
     return program
 
 
-def client(count: int, then: str, after_s: float = 0.5, reads: bool = True, pause_s: float = 0.0) -> Callable[[], object]:
+def closes_on_eof() -> object:
+    """A server that answers, and closes after its clients."""
+    here = listener()
+
+    def serve() -> None:
+        while True:
+            connection, _ = here.accept()
+            threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+    def answer(connection: socket.socket) -> None:
+        connection.recv(100)
+        connection.sendall(b"a" * 200)
+        read_to_eof(connection)
+        connection.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    return here
+
+
+def client(
+    count: int, then: str, after_s: float = 0.5, reads: bool = True, pause_s: float = 0.0
+) -> Callable[[], object]:
     """Connections that are then kept, closed or half-closed."""
 
     def program() -> object:
@@ -254,7 +275,9 @@ def backend() -> object:
     return here, kept
 
 
-def with_keepalive(program: Callable[[], object], idle: int, interval: int, count: int) -> Callable[[], object]:
+def with_keepalive(
+    program: Callable[[], object], idle: int, interval: int, count: int
+) -> Callable[[], object]:
     """The same, SO_KEEPALIVE on all its sockets with these times."""
 
     def on() -> object:
@@ -265,8 +288,10 @@ def with_keepalive(program: Callable[[], object], idle: int, interval: int, coun
             with suppress(OSError):
                 self.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                 for option, value in (
-                    (socket.TCP_KEEPIDLE, idle), (socket.TCP_KEEPINTVL, interval), (socket.TCP_KEEPCNT, count),
-                ):  # fmt: skip
+                    (socket.TCP_KEEPIDLE, idle),
+                    (socket.TCP_KEEPINTVL, interval),
+                    (socket.TCP_KEEPCNT, count),
+                ):
                     self.setsockopt(socket.IPPROTO_TCP, option, value)
 
         socket.socket.__init__ = made  # type: ignore[method-assign]
@@ -343,23 +368,25 @@ def burst(count: int) -> Callable[[], object]:
 
 
 class Story(NamedTuple):
-    """What is made on purpose; `marks_s` are when both ends are looked at, `until_s` how long sockets are watched."""
+    """What is made, when both ends are looked at, and how long their sockets are watched."""
 
     make: Callable[[Lab], object]
     marks_s: tuple[float, ...]
     until_s: float
 
 
-def _both(server: Callable[[], object], client: Callable[[], object], names: tuple[str, str]) -> Callable[[Lab], object]:
+def _both(server: Callable[[], object], client: Callable[[], object]) -> Callable[[Lab], object]:
     def make(lab: Lab) -> None:
-        lab.start("server", names[0], server)
+        lab.start("server", "webapp", server)
         time.sleep(0.3)
-        lab.start("client", names[1], client)
+        lab.start("client", "worker", client)
 
     return make
 
 
-def _vanishes(server: Callable[[], object], client: Callable[[], object], after_s: float) -> Callable[[Lab], object]:
+def _vanishes(
+    server: Callable[[], object], client: Callable[[], object], after_s: float
+) -> Callable[[Lab], object]:
     """The client's host loses power: nothing arrives there any more, and nothing comes from there."""
 
     def make(lab: Lab) -> None:
@@ -436,14 +463,16 @@ def _unanswered(lab: Lab) -> None:
 
 
 STORIES = {
-    "server-forgets": Story(_both(forgets("to-eof"), client(12, "close", reads=False), ("webapp", "worker")), (3, 30, 75), 75),
-    "server-stuck": Story(_both(forgets("request"), client(12, "close"), ("webapp", "worker")), (3, 30, 75), 75),
-    "server-reads-nothing": Story(_both(forgets("nothing"), client(9, "close", reads=False), ("webapp", "worker")), (3, 75), 75),
-    "client-forgets": Story(_both(closes_first(), client(15, "read-to-eof"), ("webapp", "worker")), (3, 30, 75), 75),
-    "pool-not-looked-at": Story(_both(closes_first(2), client(15, "keep"), ("webapp", "worker")), (4, 30, 75), 75),
-    "half-closed-by-server": Story(_both(closes_first(half=True), client(11, "keep"), ("webapp", "worker")), (3, 75), 75),
-    "half-closed-by-client": Story(_both(forgets("to-eof"), client(11, "half-close", reads=False), ("webapp", "worker")), (3, 75), 75),
-    "accept-queue": Story(_both(lambda: listener(backlog=16), burst(40), ("webapp", "worker")), (3, 12, 75), 140),
+    "server-forgets": Story(_both(forgets("to-eof"), client(12, "close", reads=False)), (3, 30, 75), 75),
+    "server-stuck": Story(_both(forgets("request"), client(12, "close")), (3, 30, 75), 75),
+    "server-reads-nothing": Story(_both(forgets("nothing"), client(9, "close", reads=False)), (3, 75), 75),
+    "client-forgets": Story(_both(closes_first(), client(15, "read-to-eof")), (3, 30, 75), 75),
+    "pool-not-looked-at": Story(_both(closes_first(2), client(15, "keep")), (4, 30, 75), 75),
+    "half-closed-by-server": Story(_both(closes_first(half=True), client(11, "keep")), (3, 75), 75),
+    "half-closed-by-client": Story(
+        _both(forgets("to-eof"), client(11, "half-close", reads=False)), (3, 75), 75
+    ),
+    "accept-queue": Story(_both(lambda: listener(backlog=16), burst(40)), (3, 12, 75), 140),
     "relay": Story(
         lambda lab: (
             lab.start("server", "backend", backend), time.sleep(0.2), lab.start("server", "proxy", relay),
@@ -456,19 +485,19 @@ STORIES = {
         _vanishes(with_keepalive(forgets("request"), 20, 5, 4), client(10, "keep"), 3), (5, 26, 33, 60), 60
     ),
     "keepalive-answered": Story(
-        _both(with_keepalive(forgets("request"), 20, 5, 4), client(10, "keep"), ("webapp", "worker")), (5, 50), 50
+        _both(with_keepalive(forgets("request"), 20, 5, 4), client(10, "keep")), (5, 50), 50
     ),
     "orphans-fin-wait-1": Story(_vanishes(closes_first(4), client(10, "keep"), 3), (6, 30, 80, 150), 150),
     "last-ack": Story(_last_ack, (5, 30, 80, 150), 150),
     "unanswered-data": Story(_unanswered, (5, 30, 80), 160),
     "syn-sent": Story(_syn_sent, (3, 30, 100), 150),
-    "time-wait-storm": Story(_both(forgets("request"), storms(400), ("webapp", "worker")), (5, 50, 80), 80),
-    "server-time-wait": Story(_both(closes_first(0.05), client(150, "close", after_s=0.5), ("webapp", "worker")), (4, 50, 80), 80),
-    "stuck-reader": Story(_both(stalls, floods(6, False), ("webapp", "worker")), (4, 60), 60),
-    "stuck-reader-orphans": Story(_both(stalls, floods(6, True), ("webapp", "worker")), (4, 60, 180), 420),
-    "steady-leak": Story(_both(forgets("request"), leaks_steadily(2), ("webapp", "worker")), (10, 70, 130), 130),
+    "time-wait-storm": Story(_both(closes_on_eof, storms(400)), (5, 50, 80), 80),
+    "server-time-wait": Story(_both(closes_first(0.05), client(150, "close", after_s=0.5)), (4, 50, 80), 80),
+    "stuck-reader": Story(_both(stalls, floods(6, False)), (4, 60), 60),
+    "stuck-reader-orphans": Story(_both(stalls, floods(6, True)), (4, 60, 180), 420),
+    "steady-leak": Story(_both(forgets("request"), leaks_steadily(2)), (10, 70, 130), 130),
     "healthy": Story(
-        _both(closes_first(30), client(8, "keep", pause_s=0.2), ("webapp", "worker")), (5, 15), 15
+        _both(closes_first(30), client(8, "keep", pause_s=0.2)), (5, 15), 15
     ),
 }  # fmt: skip
 
@@ -488,7 +517,7 @@ FORMATS = {
 
 
 def record(name: str, folder: Path) -> None:
-    """One story: NAME.SIDE.AGEs.txt at each mark, and NAME.SIDE.series.txt with `ss -tano` of every second."""
+    """One story: NAME.SIDE.AGEs.txt at each mark, NAME.SIDE.series.txt with `ss -tano` of every second."""
     story = STORIES[name]
     folder.mkdir(parents=True, exist_ok=True)
     with Lab(f"t{os.getpid()}{list(STORIES).index(name)}") as lab:
@@ -519,7 +548,7 @@ def main(words: list[str]) -> None:
     if shutil.which("ss") is None or os.geteuid() != 0:
         sys.exit("needs root, and ss of iproute2")
     if len(names) == 1:
-        record(names[0], folder)
+        record("webapp", folder)
         return
     for first in range(0, len(names), _AT_ONCE):
         command = [sys.executable, "-m", "tests.diagnose.leaks", str(folder)]

@@ -66,6 +66,16 @@ class Diag:
         """Every connection of the namespace, listeners left out."""
         return [_seen(body) for body in self._dump(_CONNECTIONS, _ASKED)]
 
+    def queues(self) -> dict[int, tuple[int, int]]:
+        """Of each listening port: connections that wait for accept(), and how many it has room for."""
+        found: dict[int, tuple[int, int]] = {}
+        for family in (socket.AF_INET, socket.AF_INET6):
+            for body in self._dump(1 << _LISTEN, 0, family):
+                *_, identity, _, waiting, room, _, _ = _MESSAGE.unpack_from(body)
+                port, _ = _PORTS.unpack_from(identity)
+                found[port] = max((waiting, room), found.get(port, (0, 0)))
+        return found
+
     def destroy_all(self) -> None:
         """End every socket without a word, orphans too: they would keep the namespace until they give up."""
         for body in self._dump(_CONNECTIONS | 1 << _LISTEN, 0):
@@ -73,8 +83,8 @@ class Diag:
             self._send(_DESTROY, _REQUEST | _ACK, query)
             self.socket.recv(1 << 16)  # done, gone by itself, or a kernel that cannot: nothing else to try
 
-    def _dump(self, states: int, extensions: int) -> list[bytes]:
-        query = _QUERY.pack(socket.AF_INET, socket.IPPROTO_TCP, extensions, states) + bytes(48)
+    def _dump(self, states: int, extensions: int, family: int = socket.AF_INET) -> list[bytes]:
+        query = _QUERY.pack(family, socket.IPPROTO_TCP, extensions, states) + bytes(48)
         self._send(_DIAG_BY_FAMILY, _REQUEST | _DUMP, query)
         bodies: list[bytes] = []
         while True:

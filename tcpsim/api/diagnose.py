@@ -1,0 +1,140 @@
+"""`diagnose`: what the sockets of a dump mean: whose move it is, what ends it and when, which knob works.
+
+Owns: the function, and its result as words, rows and JSON. Refuses to know: formats (dumps), and the
+judgement (diagnosis).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tcpsim.api.result import Result
+from tcpsim.diagnosis.findings import Finding, badness
+from tcpsim.diagnosis.host import Host
+from tcpsim.diagnosis.judge import Judged, judge
+from tcpsim.diagnosis.live import live as take
+from tcpsim.diagnosis.record import document, rows
+from tcpsim.diagnosis.report import head, page
+from tcpsim.diagnosis.together import Together, together
+from tcpsim.dumps import Dump, read
+from tcpsim.errors import InputError
+from tcpsim.units import parse_duration
+
+if TYPE_CHECKING:
+    from tcpsim.measure.results import Table
+
+_MOST_BYTES = 1 << 30
+
+
+def diagnose(
+    *dumps: str | bytes | Path,
+    live: bool = False,
+    after: str | int | None = None,
+    ends: bool = False,
+    limits: Mapping[str, int] | None = None,
+    stack: str | None = None,
+    knobs: Mapping[str, str] | None = None,
+    addresses: bool = False,
+    everything: bool = False,
+) -> Diagnosis:
+    """Say of the sockets in a dump what happened, whose move it is, what ends it and when, and what helps.
+
+    >>> import tcpsim
+    >>> line = "CLOSE-WAIT 1 0 192.0.2.1:8080 192.0.2.7:{} users:((\\"java\\",pid=41,fd=9))\\n"
+    >>> found = tcpsim.diagnose("".join(line.format(port) for port in range(50_000, 50_040)))
+    >>> found
+    <Diagnosis 40 CLOSE-WAIT, server of port 8080 (by its ports), java, 1 peer host: only the FIN is unread>
+    >>> found.leaks, found.findings[0].move
+    (True, 'this program')
+
+    Args:
+        *dumps: texts (of `ss -tanop`, netstat, ...), or paths of files. Two of one host say what grows;
+            two of different hosts are matched as the ends of the same connections.
+        live: take a dump of this machine (Linux).
+        after: the time between two dumps of one host, where the texts do not say when they were taken.
+        ends: the two dumps are of the two ends, even where no connection shows that.
+        limits: what the host has: nofile, ports, orphans, tw, conntrack; others are the profile's.
+        stack: the host's TCP, where the format does not tell (`tcpsim.stacks()`).
+        knobs: settings of the host by their own names, such as tcp_fin_timeout.
+        addresses: print addresses.
+        everything: tell all groups at length.
+
+    Raises:
+        InputError: nothing to read, a file that cannot be read, no line in a known format, or a bad setting.
+    """
+    read_in = [_dump(each, number) for number, each in enumerate(dumps, 1)]
+    if live:
+        read_in.append(take())
+    if not read_in:
+        raise InputError("diagnose", "no dump", "a text, a path, or live=True (--live)")
+    for each in read_in:
+        _check(each)
+    answers = [judge(Host(each, stack, knobs)) for each in read_in]
+    after_us = None if after is None else parse_duration(after, "after")
+    related = together(answers, after_us, ends, limits or {})
+    return Diagnosis(tuple(answers), related, addresses, everything)
+
+
+def _dump(given: str | bytes | Path, number: int) -> Dump:
+    if not isinstance(given, Path):
+        return read(given, f"dump {number}")
+    try:
+        size = given.stat().st_size
+        if size > _MOST_BYTES:
+            raise InputError(f"file {given}", f"{size:,} bytes", f"at most {_MOST_BYTES:,}")
+        return read(given.read_bytes(), given.name)
+    except OSError as error:
+        raise InputError(f"file {given}", error.strerror or "an error", "a file that can be read") from None
+
+
+def _check(dump: Dump) -> None:
+    known = dump.total - dump.lines["unread"] - dump.lines["blank"]
+    if known == 0:
+        number, text = dump.unread[0] if dump.unread else (0, "")
+        found = (
+            f"{dump.total:,} lines in no known format, line {number}: {text[:60]!r}"
+            if text
+            else "an empty text"
+        )
+        raise InputError(
+            dump.name, found, "output of ss, netstat, /proc/net/tcp, lsof -i, conntrack -L, or counters"
+        )
+
+
+class Diagnosis(Result):
+    """The answer; `print()` shows its page."""
+
+    def __init__(
+        self, answers: tuple[Judged, ...], related: Together | None, addresses: bool, everything: bool
+    ) -> None:
+        self.answers = answers
+        self.related = related
+        self.addresses = addresses
+        self.everything = everything
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings, the worst first."""
+        return tuple(sorted((each for answer in self.answers for each in answer.findings), key=badness))
+
+    @property
+    def leaks(self) -> bool:
+        """Something leaks, or a limit is met."""
+        return any(answer.bad for answer in self.answers) or (self.related is not None and self.related.bad)
+
+    def headline(self) -> str:
+        found = self.findings
+        return head(found[0]) if found else "no connection is listed"
+
+    def text(self) -> str:
+        return page(self.answers, self.related, self.everything, self.addresses)
+
+    def _table(self) -> Table:
+        from tcpsim.measure.results import Table
+
+        return Table.of_rows(rows(self.findings))
+
+    def to_dict(self) -> dict[str, Any]:
+        return document(self.answers, self.related, self.leaks, self.addresses)

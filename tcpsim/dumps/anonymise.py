@@ -1,0 +1,114 @@
+"""A dump that can be posted: made-up addresses and program names, everything else as it is.
+
+Owns: which parts of a text are names of somebody, and their replacements. The same address has the same
+replacement in all texts together, so connections, both ends, services and LISTEN lines still fit.
+Loopback and "any" stay. Refuses to know: what a line means; also lines that no reader understands are
+made anonymous.
+
+IPv4 addresses become those of 198.18.0.0/15 (RFC 2544, for benchmarks), IPv6 ones of 2001:db8::/32.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from tcpsim.dumps.addresses import packed
+from tcpsim.dumps.read import decoded
+
+_V4 = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})(?=[:%\s\]./,;)-]|\Z)", re.ASCII)
+_V6 = re.compile(r"(?<![0-9A-Za-z:.])((?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F.]{0,15})(?![0-9A-Za-z])", re.ASCII)
+_HEX = re.compile(r"(?<=[ \t])([0-9A-F]{8}|[0-9A-F]{32})(?=:[0-9A-F]{4}\s)", re.ASCII)
+_USER = re.compile(r'\("((?:[^"\\]|\\.)*)",', re.ASCII)
+_PROGRAM = re.compile(
+    r"(?<=\s)(\d+)/(\S.*?)(?=\s{2,}|\s*$|\s+(?:off|on|keepalive|timewait|probe|unkn-\d)\s)", re.ASCII
+)
+_LSOF = re.compile(r"^(\S+)(\s+\d+\s+)(\S+)(?=\s+\d+[a-z]*[uUrRwW]?\s+(?:IPv[46]|sock)\b)", re.ASCII)
+_EXE = re.compile(r"\[([^\]]+\.exe)\]", re.IGNORECASE)
+_NAMED = re.compile(
+    r"(?<![\w.-])((?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?\.)+[a-zA-Z][a-zA-Z0-9-]*)(?=[:.](?:\d+|[a-z*]))",
+    re.ASCII,
+)
+_PROMPT = re.compile(r"^\S*@\S+(?=[#$%>:])", re.ASCII)
+_UNIT = re.compile(r"(cgroup:)\S+", re.ASCII)
+_CLOCK = re.compile(r"\d{1,2}:\d\d:\d\d\Z", re.ASCII)  # a time of day has colons too
+_KEEP = re.compile(r"127\.|0\.0\.0\.0$|255\.255\.255\.255$", re.ASCII)
+
+
+class Names:
+    """The replacements so far."""
+
+    def __init__(self) -> None:
+        self.v4: dict[str, str] = {}
+        self.v6: dict[str, str] = {}
+        self.programs: dict[str, str] = {}
+        self.hosts: dict[str, str] = {}
+
+    def address(self, text: str) -> str:
+        """An IPv4 address."""
+        if _KEEP.match(text) or any(int(part) > 255 for part in text.split(".")):
+            return text
+        number = len(self.v4) + 1
+        return self.v4.setdefault(text, f"198.{18 + (number >> 16)}.{number >> 8 & 255}.{number & 255}")
+
+    def address6(self, text: str) -> str:
+        """An IPv6 address; one that holds an IPv4 address keeps its shape."""
+        low = text.lower()
+        if _CLOCK.match(text):
+            return text
+        if low in ("::", "::1") or not any(char.isdigit() or char in "abcdef" for char in low):
+            return text
+        if "." in low:
+            head, _, tail = text.rpartition(":")
+            return f"{head}:{self.address(tail)}" if _V4.match(tail) else text
+        return self.v6.setdefault(low, f"2001:db8::{len(self.v6) + 1:x}")
+
+    def of_hex(self, text: str) -> str:
+        """An address of /proc/net/tcp."""
+        raw = bytes.fromhex(text)
+        host = packed(b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4)))
+        if ":" in host:
+            if host in ("::", "::1"):
+                return text
+            number = int(self.address6(host).rpartition("::")[2] or "0", 16)
+            made = bytes.fromhex("20010db8") + bytes(8) + number.to_bytes(4, "big")
+        else:
+            made = bytes(int(part) for part in self.address(host).split("."))
+            if len(raw) == 16:
+                made = bytes(10) + b"\xff\xff" + made
+        return b"".join(made[at : at + 4][::-1] for at in range(0, len(made), 4)).hex().upper()
+
+    def program(self, text: str) -> str:
+        """A program's name; what it is called does not matter, that it is the same does."""
+        return self.programs.setdefault(text, f"program{len(self.programs) + 1}")
+
+    def host(self, text: str) -> str:
+        """A host's name."""
+        return self.hosts.setdefault(text.lower(), f"host{len(self.hosts) + 1}.example")
+
+
+def anonymised(texts: Sequence[str | bytes], names: Names | None = None) -> list[str]:
+    """The same texts, made anonymous together.
+
+    >>> anonymised(['ESTAB 0 0 10.1.2.3:22 10.1.2.9:5000 users:(("sshd",pid=7,fd=4))'])
+    ['ESTAB 0 0 198.18.0.1:22 198.18.0.2:5000 users:(("program1",pid=7,fd=4))']
+    """
+    known = names or Names()
+    return ["".join(_line(line, known) for line in _text(each).splitlines(keepends=True)) for each in texts]
+
+
+def _text(given: str | bytes) -> str:
+    return given if isinstance(given, str) else decoded(given)
+
+
+def _line(line: str, names: Names) -> str:
+    line = _HEX.sub(lambda found: names.of_hex(found[1]), line)
+    line = _V6.sub(lambda found: names.address6(found[1]), line)
+    line = _V4.sub(lambda found: names.address(found[1]), line)
+    line = _NAMED.sub(lambda found: names.host(found[1]), line)
+    line = _USER.sub(lambda found: f'("{names.program(found[1])}",', line)
+    line = _PROGRAM.sub(lambda found: f"{found[1]}/{names.program(found[2].strip())}", line)
+    line = _LSOF.sub(lambda found: f"{names.program(found[1])}{found[2]}user", line)
+    line = _EXE.sub(lambda found: f"[{names.program(found[1])}.exe]", line)
+    line = _UNIT.sub(lambda found: f"{found[1]}/", line)
+    return _PROMPT.sub("user@host", line)
