@@ -25,7 +25,7 @@ from tcpsim.host.limits import RESOURCES, HostLimits, Limits, own_limits
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.leaks import leaked_connections, leaks
 from tcpsim.measure.table import first_met, over_time, peaks
-from tcpsim.pair import SIDES
+from tcpsim.pair import SIDES, Side
 from tcpsim.path import Middlebox
 from tcpsim.tcp.stack import Stack
 from tcpsim.units import format_duration, parse_duration, parse_rate
@@ -195,6 +195,30 @@ class Population(Noted, Pictured):
 
     def _table(self) -> Table:
         return over_time(self.census, self.every_us)
+
+    def ss(self, age: str | int, side: Side | None = None) -> str:
+        """What `ss -tanop` would show of the server and of all clients together, at this time of the run.
+
+        >>> import tcpsim
+        >>> crowd = tcpsim.population("server-never-closes", rate=1, for_="1min", fixed=True)
+        >>> print(crowd.ss("1min", "server").count("CLOSE-WAIT"))
+        60
+
+        Raises:
+            InputError: a time beyond the horizon, or a population that met a limit.
+        """
+        from tcpsim.diagnosis.seen import crowd
+        from tcpsim.dumps.write import ss
+
+        at_us = parse_duration(age, "ss")
+        if at_us > self.census.horizon_us:
+            raise InputError("ss", format_duration(at_us), f"up to {format_duration(self.census.horizon_us)}")
+        if self.census.refused or self.census.crashed is not None:
+            raise InputError("ss", "a population that met a limit", "one that met none")
+        found = crowd(self.plan, at_us)
+        if side is not None:
+            return ss(found[side])
+        return "\n".join(f"# {each}, {format_duration(at_us)}\n{ss(found[each])}" for each in SIDES)
 
     @cached_property
     def _document(self) -> dict[str, Any]:

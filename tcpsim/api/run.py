@@ -22,9 +22,11 @@ from tcpsim.draw.ladder import WIDTH, ladder
 from tcpsim.draw.story import Story
 from tcpsim.draw.telling import tell
 from tcpsim.draw.verdict import verdict_text
+from tcpsim.errors import InputError
 from tcpsim.pair import SIDES, Event, Held, Lost, Sent, Side
 from tcpsim.path import Seeded
 from tcpsim.tcp.state import State
+from tcpsim.units import format_duration, parse_duration
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -160,6 +162,32 @@ class Run(Noted, Pictured):
         from tcpsim.draw.ladder_figure import ladder_figure
 
         return ladder_figure(self.story, "\n".join(self.caption().lines(_TITLE)))
+
+    def ss(self, age: str | int, side: Side | None = None) -> str:
+        """What `ss -tanop` would show on both hosts, or on one, at this age of the connection.
+
+        >>> import tcpsim
+        >>> print(tcpsim.run("closewait-ignored-eof").ss("90s", "client"), end="")
+        State      Recv-Q Send-Q Local Address:Port  Peer Address:Port Process
+        CLOSE-WAIT 0      0       198.51.100.7:40000   192.0.2.10:5000 users:(("client",pid=1,fd=3))
+
+        Raises:
+            InputError: an age that is no time, or beyond the horizon.
+        """
+        from tcpsim.diagnosis.seen import sockets
+        from tcpsim.dumps.write import ss
+
+        at_us = parse_duration(age, "ss")
+        if at_us > self.horizon_us:
+            raise InputError(
+                "ss", format_duration(at_us), f"up to the horizon, {format_duration(self.horizon_us)}"
+            )
+        pair = run_pair(self.played.begun, Seeded(self.seed), at_us).pair
+        if side is not None:
+            return ss(sockets(pair, side, at_us))
+        return "\n".join(
+            f"# {each}, {format_duration(at_us)}\n{ss(sockets(pair, each, at_us))}" for each in SIDES
+        )
 
     def packetdrill(self, side: Side = "server") -> str:
         """One end of the run as a packetdrill script, which passes when it is replayed.

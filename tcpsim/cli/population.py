@@ -47,6 +47,7 @@ from tcpsim.errors import InputError
 )
 @SEED
 @duration("--every", help="The step of the census over time (default: a 240th of the run).")
+@duration("--ss", help="Show what `ss -tanop` would on both hosts at this time instead of the census.")
 @output("--csv", ".csv", ".parquet", help="Write the census over time as a table.")
 @output("--figure", ".svg", ".png", ".pdf", help="Write the census over time as a picture.")
 @JSON
@@ -59,12 +60,15 @@ def command(
     seed: int,
     limits: tuple[str, ...],
     every: int | None,
+    ss: int | None,
     csv: Path | None,
     figure: Path | None,
     as_json: bool,
     **changes: Any,
 ) -> None:
     """Everything that is asked for is checked before anything runs."""
+    if ss is not None and as_json:
+        raise InputError("--ss", "--ss with --json", "one of them")
     with progress("simulating") as tell:
         found = population(
             scenario,
@@ -82,6 +86,9 @@ def command(
         if path is not None:
             found.save(path)
     warn_of_drops(found)
+    if ss is not None:
+        print_text(found.ss(ss))
+        return
     if as_json:
         print_json(found.to_dict())
     else:

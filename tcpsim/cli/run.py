@@ -37,6 +37,7 @@ from tcpsim.pair import SIDES, Side
 @setting_options
 @SEED
 @duration("--horizon", help="Until when to watch; the scenario has its own.")
+@duration("--ss", help="Show what `ss -tanop` would on both hosts at this age of the connection instead.")
 @output("--out", ".svg", ".png", ".pdf", ".txt", help="Write the ladder to a file instead.")
 @output("--packetdrill", ".pkt", help="Write one end of the run as a packetdrill script, too.")
 @option(
@@ -51,6 +52,7 @@ def command(
     scenario: str,
     seed: int,
     horizon: int | None,
+    ss: int | None,
     out: Path | None,
     packetdrill: Path | None,
     end: Side | None,
@@ -60,6 +62,8 @@ def command(
     """Everything that is asked for is checked before anything runs."""
     if end is not None and packetdrill is None:
         raise InputError("--packetdrill-side", f"{end} without --packetdrill", "a script to write")
+    if ss is not None and (as_json or out is not None):
+        raise InputError("--ss", "--ss with --json or --out", "one of them")
     found = run(scenario, seed=seed, horizon=horizon, **setting(**changes))
     if packetdrill is not None:
         found.save_packetdrill(packetdrill, end or "server")
@@ -67,6 +71,9 @@ def command(
         found.save(out)
     wrong = found.surprises if scenario.endswith(".toml") else None
     warn_of_drops(found)
+    if ss is not None:
+        print_text(found.ss(ss))
+        return
     if as_json:
         judged = {} if wrong is None else {"surprises": list(wrong)}
         print_json(found.to_dict() | judged)

@@ -87,7 +87,7 @@ def _pages(held: Held, machine: Machine) -> int:
     """Of the queues of one socket, its segments of full size."""
     stack = machine.system.end.stack
     segments = -(-held.readable // stack.mss) + -(-held.unacked // stack.mss)
-    unread = held.holder is Holder.QUEUE or (held.holder is Holder.OWNED and not _has_read_zero(machine))
+    unread = held.holder is Holder.QUEUE or (held.holder is Holder.OWNED and not has_read_zero(machine))
     if unread and held.state in _FIN_QUEUED:
         segments += 1
     if held.holder is not Holder.REQUEST and held.state in _CONTROL_OUTSTANDING:
@@ -95,7 +95,7 @@ def _pages(held: Held, machine: Machine) -> int:
     return stack.memory.pages(held.readable + held.unacked, segments)
 
 
-def _has_read_zero(machine: Machine) -> bool:
+def has_read_zero(machine: Machine) -> bool:
     """Whether a program has been told of end-of-file; of several sockets of a machine, the first."""
     return any(
         isinstance(step, _READS_ZERO)

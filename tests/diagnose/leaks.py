@@ -548,7 +548,7 @@ def main(words: list[str]) -> None:
     if shutil.which("ss") is None or os.geteuid() != 0:
         sys.exit("needs root, and ss of iproute2")
     if len(names) == 1:
-        record("webapp", folder)
+        record(names[0], folder)
         return
     for first in range(0, len(names), _AT_ONCE):
         command = [sys.executable, "-m", "tests.diagnose.leaks", str(folder)]
