@@ -18,6 +18,7 @@ from tcpsim.diagnosis.live import live as take
 from tcpsim.diagnosis.record import document, rows
 from tcpsim.diagnosis.report import head, page
 from tcpsim.diagnosis.together import Together, together
+from tcpsim.draw.caption import Caption
 from tcpsim.dumps import Dump, read
 from tcpsim.errors import InputError
 from tcpsim.units import parse_duration
@@ -124,6 +125,9 @@ class Diagnosis(Result):
         """Something leaks, or a limit is met."""
         return any(answer.bad for answer in self.answers) or (self.related is not None and self.related.bad)
 
+    def caption(self) -> Caption:
+        return Caption("diagnosis", " and ".join(answer.host.dump.name for answer in self.answers))
+
     def headline(self) -> str:
         found = self.findings
         return head(found[0]) if found else "no connection is listed"
@@ -137,4 +141,4 @@ class Diagnosis(Result):
         return Table.of_rows(rows(self.findings))
 
     def to_dict(self) -> dict[str, Any]:
-        return document(self.answers, self.related, self.leaks, self.addresses)
+        return self.document() | document(self.answers, self.related, self.leaks, self.addresses)
