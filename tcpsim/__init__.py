@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from tcpsim.api.lists import stack as stack
     from tcpsim.api.lists import stacks as stacks
     from tcpsim.api.lists import states as states
+    from tcpsim.api.packetdrill import packetdrill as packetdrill
     from tcpsim.api.population import population as population
     from tcpsim.api.run import run as run
     from tcpsim.api.study import study as study
@@ -82,6 +83,7 @@ _HOME = {
     "sweep": "tcpsim.api.sweep",
     "plot": "tcpsim.api.sweep",
     "study": "tcpsim.api.study",
+    "packetdrill": "tcpsim.api.packetdrill",
     "diagnose": "tcpsim.api.diagnose",
     "scenario": "tcpsim.api.lists",
     "scenarios": "tcpsim.api.lists",
