@@ -32,7 +32,7 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 
 
-FEWER = {"exact_leaks_against_loss": 5, "losses_it_takes": 3, "kernel_on_the_exact_curve": 4}  # every so many
+FEWER = {"exact_leaks_against_loss": 5, "losses_it_takes": 3}  # every so many
 
 
 def small(name: str) -> list[Any]:
