@@ -19,6 +19,7 @@ Ask about one connection, or about many:
     users       browsers and connection pools
     sweep       one question at many points; plot draws the rows; study says what a sweep would take
     explain     a scenario's story
+    plan        what a server will hold at a rate of connections, and which limit comes first
     diagnose    what the sockets of a dump (ss, netstat, ...) mean, and what helps
 
 Choose from what there is, or bring your own:
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from tcpsim.api.lists import stacks as stacks
     from tcpsim.api.lists import states as states
     from tcpsim.api.packetdrill import packetdrill as packetdrill
+    from tcpsim.api.plan import plan as plan
     from tcpsim.api.population import population as population
     from tcpsim.api.run import run as run
     from tcpsim.api.study import study as study
@@ -85,6 +87,7 @@ _HOME = {
     "study": "tcpsim.api.study",
     "packetdrill": "tcpsim.api.packetdrill",
     "diagnose": "tcpsim.api.diagnose",
+    "plan": "tcpsim.api.plan",
     "scenario": "tcpsim.api.lists",
     "scenarios": "tcpsim.api.lists",
     "behaviours": "tcpsim.api.lists",

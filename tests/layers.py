@@ -43,8 +43,9 @@ TABLE = {
     "measure": Room(("host", "explore", "conform"), ("numpy",), "leaks, census, sweeps"),
     "dumps": Room(("tcp",), (), "what commands print of sockets"),
     "diagnosis": Room(("dumps", "measure"), (), "whose move it is"),
+    "planning": Room(("draw",), ("numpy",), "what a server will hold"),
     "draw": Room(("measure",), ("matplotlib", "networkx", "numpy"), "ladders, diagrams, curves"),
-    "api": Room(("draw", "steps", "diagnosis"), ("matplotlib",), "what `import tcpsim` offers"),
+    "api": Room(("steps", "diagnosis", "planning"), ("matplotlib",), "what `import tcpsim` offers"),
     "cli": Room(("api",), ("click", "rich"), "the command line"),
     "experiments": Room(("draw",), ("numpy", "polars"), "one file, one question"),
 }

@@ -27,6 +27,7 @@ GROUPS = {
         "exact": "Say exactly how a connection ends, for many loss rates at once.",
         "check": "Say what holds in every future of a connection, and how the rest fails.",
         "population": "Run many connections and count their sockets over time.",
+        "plan": "Say what a server will hold at a rate, which limit it meets when, and what to watch.",
         "exhaust": "Run a population until its host runs out: of what, when, and why.",
         "users": "Tell what browsers and connection pools do to a server, and it to them.",
         "sweep": "Ask one question at many points, as tidy rows.",

@@ -14,19 +14,14 @@ from tcpsim.cli.options import (
     PROGRAMS,
     TIME,
     assignments,
-    completed_by,
     duration,
+    numbers,
     option,
+    stack_option,
     subcommand,
 )
 from tcpsim.cli.show import print_json, print_text
 from tcpsim.errors import InputError
-
-
-def _stacks() -> list[str]:
-    from tcpsim.tcp.stack import names
-
-    return list(names())
 
 
 @subcommand(
@@ -50,9 +45,7 @@ def _stacks() -> list[str]:
     metavar="NAME=N",
     help="What the host has: nofile, ports, orphans, tw, conntrack.",
 )
-@option(
-    "--stack", metavar="STACK", group=PROGRAMS, shell_complete=completed_by(_stacks), help="The host's TCP."
-)
+@stack_option("--stack", help="The host's TCP, where the format does not tell.")
 @option(
     "--set",
     "knobs",
@@ -95,7 +88,7 @@ def command(
         live=live,
         after=after,
         ends=ends,
-        limits=_numbers(assignments("--limit", limits, ())),
+        limits=numbers(assignments("--limit", limits, ())),
         stack=stack,
         knobs=assignments("--set", knobs, ()),
         addresses=addresses,
@@ -111,12 +104,3 @@ def command(
 
 def _given(name: str) -> bytes | Path:
     return sys.stdin.buffer.read() if name == "-" else Path(name)
-
-
-def _numbers(words: dict[str, str]) -> dict[str, int]:
-    found = {}
-    for name, text in words.items():
-        if not (text.isascii() and text.isdigit() and int(text) > 0):
-            raise InputError("--limit", repr(f"{name}={text}"), "NAME= and an integer above 0")
-        found[name] = int(text)
-    return found

@@ -335,6 +335,22 @@ def setting(*, knobs: tuple[str, ...], parameters: tuple[str, ...], **others: An
     return found
 
 
+def numbers(words: dict[str, str], name: str = "--limit") -> dict[str, int]:
+    """NAME=N as numbers above zero."""
+    found = {}
+    for key, text in words.items():
+        if not (text.isascii() and text.isdigit() and int(text) > 0):
+            raise InputError(name, repr(f"{key}={text}"), "NAME= and an integer above 0")
+        found[key] = int(text)
+    return found
+
+
+def stack_option(name: str, **attributes: Any) -> Callable[[Decorated], Decorated]:
+    """An option that names a TCP."""
+    names = completed_by(_stacks)
+    return option(name, metavar="STACK", group=PROGRAMS, shell_complete=names, **attributes)
+
+
 def assignments(name: str, words: tuple[str, ...], owners: Sequence[str]) -> dict[str, str]:
     """NAME=VALUE or OWNER.NAME=VALUE, each name once."""
     found: dict[str, str] = {}
