@@ -211,7 +211,7 @@ FIXES = (
     Fix(
         "server-accepts",
         "the server's program",
-        "calls accept() for every connection, reads to end-of-file, and closes",
+        "calls accept() for every connection, serves it and closes it",
         "server",
         (State.ESTABLISHED, State.CLOSE_WAIT),
         _behaviour("server", "serves-in-children"),
