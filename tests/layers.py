@@ -30,7 +30,9 @@ class Room(NamedTuple):
 TABLE = {
     "errors": Room((), (), "the one exception for bad input"),
     "units": Room(("errors",), (), "durations as people write them"),
-    "tcp": Room(("units",), (), "the protocol, no I/O"),
+    "domain": Room(("units",), (), "what a value may be"),
+    "profile": Room(("domain",), (), "values with sources, and knobs"),
+    "tcp": Room(("profile",), (), "the protocol, no I/O"),
     "sockets": Room(("tcp",), (), "what a system call returns"),
     "path": Room(("tcp",), (), "what may happen to a segment"),
     "app": Room(("sockets",), (), "what programs do"),
@@ -50,7 +52,7 @@ TABLE = {
     "experiments": Room(("draw",), ("numpy", "polars"), "one file, one question"),
 }
 
-COMMON = ("errors", "units")
+COMMON = ("errors", "units", "domain", "profile")
 
 # A clock, a generator or a thread below `host` would end the rule "state and now come in, state comes out".
 PURE = ("tcp", "sockets", "path", "app", "pair", "catalogue")

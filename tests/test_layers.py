@@ -48,7 +48,7 @@ def test_nothing_below_host_has_a_clock_or_a_generator() -> None:
 
 
 def test_the_table_has_no_cycle_and_tcp_stands_on_nothing_but_common_ground() -> None:
-    assert layers.below("tcp") == {"tcp", "units", "errors"}
+    assert layers.below("tcp") == {"tcp", *layers.COMMON}
     assert not {"host", "explore", "conform"} & (layers.below("catalogue"))
     assert "explore" not in layers.below("host")
 

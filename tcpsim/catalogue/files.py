@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
-from dataclasses import fields
+from functools import partial
 from typing import Any, TypeVar
 
 from tcpsim.app import find
@@ -56,14 +56,14 @@ from tcpsim.catalogue.written import (
     text,
     time,
 )
-from tcpsim.errors import InputError, unknown
+from tcpsim.errors import InputError
 from tcpsim.pair import SIDES
-from tcpsim.path import middlebox, middleboxes, parse_distribution
-from tcpsim.path.middlebox import FIELDS, sources
-from tcpsim.tcp.stack import Stack, knob_names, names, stack
+from tcpsim.path import middleboxes, parse_distribution
+from tcpsim.path.middlebox import MIDDLEBOXES
+from tcpsim.profile import Profile, Profiles
+from tcpsim.tcp.stack import STACKS, names
 
 T = TypeVar("T")
-_KINDS = {field.name: str(field.type) for field in fields(Stack) if field.name != "name"}
 
 
 def parse_scenario(content: str, where: str, name: str) -> Scenario:
@@ -123,7 +123,7 @@ def _party(side: Side) -> Reader[tuple[str, str, dict[str, Any], dict[str, Any]]
         behaviour = table.take("behaviour", lambda name, at: at_field(at, lambda: find(side, text(name, at))))
         profile = table.take("stack", one_of(*names()), "linux")
         arguments = table.take("arguments", _with(behaviour, _arguments), {})
-        knobs = table.take("knobs", _with(profile, _knobs), {})
+        knobs = table.take("knobs", _with(profile, partial(_knobs, STACKS)), {})
         table.done()
         return behaviour.name, profile, arguments, knobs
 
@@ -161,65 +161,24 @@ def _argument(value: Any, kind: Kind, where: str) -> None:
     kind.read(value, where)
 
 
-def _knobs(profile: str, value: Any, where: str) -> dict[str, Any]:
+def _knobs(profiles: Profiles[Profile], name: str, value: Any, where: str) -> dict[str, Any]:
+    """Knobs of a profile, each of which it takes."""
+    profile = profiles.profile(name)
     table = Table(value, where)
     knobs, table.left = table.left, {}
     for knob, setting in knobs.items():
-        table.tried(lambda knob=knob, setting=setting: _turned(profile, knob, setting, table.path(knob)))  # type: ignore[misc]
+        table.tried(partial(profiles.turned, profile, {knob: setting}, table.path(""), written=True))
     table.done()
     return knobs
-
-
-def _turned(profile: str, knob: str, setting: Any, at: str) -> None:
-    """One knob of a stack, which takes that value."""
-    own = knob_names(profile).get(knob)
-    turned = [each.field for each in own] if own else [knob]
-    if turned[0] not in _KINDS:
-        raise unknown(at, knob, [*knob_names(profile), *_KINDS])
-    for field in turned:
-        _knob(field, setting, at, bool(own))
-    at_field(at, lambda: stack(profile).with_knobs({knob: setting}))
-
-
-def _knob(field: str, value: Any, where: str, own: bool) -> None:
-    """What `Stack.with_knobs` takes for granted of a value that a program wrote."""
-    kind = _KINDS[field]
-    none = value == "none" and "None" in kind
-    if not none and field.endswith("_us") and not own and not isinstance(value, str):
-        raise InputError(where, repr(value), 'a time with a unit, such as "30s"')
-    scalar(value, where, "text, a number from 0 on or a boolean")
-    if kind.startswith("str"):
-        spellings = sorted({str(getattr(stack(name), field)) for name in names()})
-        one_of(*spellings)(value, where)
-    elif not kind.startswith(("int", "bool")):
-        raise InputError(where, "a knob that is no single value", "one that is")
-    elif kind.startswith("int") and not none and isinstance(value, bool):
-        raise InputError(where, repr(value), "a number, or a time with a unit")
 
 
 def _middlebox(value: Any, where: str) -> tuple[str, dict[str, Any]]:
     """The box: its profile, and knobs of it."""
     table = Table(value, where)
     kind = table.take("kind", one_of(*middleboxes()))
-    knobs = table.take("knobs", _with(kind, _box_knobs), {})
+    knobs = table.take("knobs", _with(kind, partial(_knobs, MIDDLEBOXES)), {})
     table.done()
     return kind, knobs
-
-
-def _box_knobs(kind: str, value: Any, where: str) -> dict[str, Any]:
-    table = Table(value, where)
-    own = {knob.own_name for knob in sources(kind)}
-    short = dict.fromkeys(field.removesuffix("_us") for field in FIELDS)  # of max_retrans the count
-    for knob, setting in table.left.items():
-        at = table.path(knob)
-        if knob not in (*own, *FIELDS, *short):
-            raise unknown(at, knob, [*filter(None, own), *short])
-        timed = (knob if knob in FIELDS else f"{knob}_us").endswith("_us") and knob not in own
-        if timed and not isinstance(setting, str):
-            raise InputError(at, repr(setting), 'a time with a unit, such as "30s"')
-        scalar(setting, at, "text, a number from 0 on or a boolean")
-        at_field(at, lambda knob=knob, setting=setting: middlebox(kind).with_knobs({knob: setting}))  # type: ignore[misc]
-    return dict(table.left)
 
 
 def _path(value: Any, where: str) -> dict[str, Any]:

@@ -9,10 +9,10 @@ import click
 
 from tcpsim.cli.options import JSON, subcommand
 from tcpsim.cli.show import print_json, print_text
-from tcpsim.draw.profiles import aligned, spelled
+from tcpsim.draw.profiles import aligned
 from tcpsim.errors import unknown
 from tcpsim.path import middlebox, middleboxes
-from tcpsim.path.middlebox import sources
+from tcpsim.path.middlebox import MIDDLEBOXES, sources
 
 _OVERVIEW = (
     ("what", "role"),
@@ -50,7 +50,7 @@ def _overview() -> str:
     for name in middleboxes():
         box = middlebox(name)
         doubtful = sum(not knob.verified for knob in sources(name))
-        rows.append((name, *(spelled(field, getattr(box, field)) for _, field in _OVERVIEW), str(doubtful)))
+        rows.append((name, *(MIDDLEBOXES.spelled(box, field) for _, field in _OVERVIEW), str(doubtful)))
     return aligned(rows)
 
 
@@ -58,9 +58,7 @@ def _story(name: str) -> str:
     lines = []
     for knob in sources(name):
         own = f"  ({knob.own_name})" if knob.own_name else ""
-        lines.append(
-            f"{name} {knob.field} = {spelled(knob.field, getattr(middlebox(name), knob.field))}{own}"
-        )
+        lines.append(f"{name} {knob.field} = {MIDDLEBOXES.spelled(middlebox(name), knob.field)}{own}")
         doubt = "" if knob.verified else " [unverified]"
         lines += [f"    {line}" for line in wrap(knob.source + doubt, _WIDTH)]
     return "\n".join(lines) + "\n"
@@ -73,7 +71,7 @@ def _record(name: str) -> dict[str, Any]:
         "values": [
             {
                 "field": knob.field,
-                "value": spelled(knob.field, getattr(middlebox(name), knob.field)),
+                "value": MIDDLEBOXES.spelled(middlebox(name), knob.field),
                 "own_name": knob.own_name or None,
                 "source": knob.source,
                 "verified": knob.verified,

@@ -8,7 +8,7 @@ from tcpsim.cli.options import JSON, option, subcommand
 from tcpsim.cli.show import print_json, print_text
 from tcpsim.draw import profiles
 from tcpsim.errors import InputError
-from tcpsim.tcp.stack import knobs, names, stack
+from tcpsim.tcp.stack import STACKS, knobs, names, stack
 
 
 @subcommand(
@@ -45,7 +45,8 @@ def _record(name: str, explain: str | None) -> dict[str, object]:
         "values": [
             {
                 "field": knob.field,
-                "value": profiles.spelled(knob.field, getattr(profile, knob.field)),
+                "value": STACKS.spelled(profile, knob.field),
+                "allowed": STACKS.domains[knob.field].allowed,
                 "own_name": knob.own_name or None,
                 "source": knob.source,
                 "verified": knob.verified,

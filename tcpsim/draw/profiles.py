@@ -1,21 +1,19 @@
 """Stack profiles in words: a table of all, the differences of some, the story of one value.
 
-Owns: which values the overview shows and how a value is spelled for people. Refuses to know: where the
-values come from (tcp/stacks) and what they do.
+Owns: which values the overview shows. Refuses to know: where the values come from (tcp/stacks), how one is
+spelled (domain) and what they do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from textwrap import wrap
-from typing import Any
 
 from tcpsim.errors import InputError
-from tcpsim.tcp.stack import Knob, Memory, Stack, knobs, names, stack
-from tcpsim.units import format_duration
+from tcpsim.profile import Knob
+from tcpsim.tcp.stack import STACKS, knobs, names, stack
 
-FIELDS = tuple(field.name for field in fields(Stack) if field.name != "name")
+FIELDS = tuple(STACKS.domains)
 _OVERVIEW = (
     ("FIN-WAIT-2", "fin_wait_2_us"),
     ("armed when acked", "fin_wait_2_on_fin_acked"),
@@ -30,23 +28,6 @@ _OVERVIEW = (
 _WIDTH = 88
 
 
-def spelled(field: str, value: Any) -> str:
-    """A value as a profile's file would hold it."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if field.endswith("_us") and isinstance(value, int):
-        return format_duration(value)
-    if isinstance(value, Memory):
-        return ", ".join(f"{name} {octets}" for name, octets in value._asdict().items())
-    if isinstance(value, frozenset):
-        return ", ".join(str(state) for state in sorted(value))
-    if isinstance(value, tuple):
-        return " ".join(str(each) for each in value) or "doubling"
-    return str(value)
-
-
 def overview(chosen: Sequence[str] = ()) -> str:
     """One line per stack: how its FIN-WAIT-2 ends, and the timers that people ask for first."""
     head = ("stack", *(title for title, _ in _OVERVIEW), "unverified")
@@ -54,7 +35,7 @@ def overview(chosen: Sequence[str] = ()) -> str:
     for name in chosen or names():
         profile = stack(name)
         doubtful = sum(not knob.verified for knob in knobs(name))
-        cells = [spelled(field, getattr(profile, field)) for _, field in _OVERVIEW]
+        cells = [STACKS.spelled(profile, field) for _, field in _OVERVIEW]
         if profile.fin_wait_2_us is None:
             cells[1:4] = ["-"] * 3  # no limit, so nothing arms it
         rows.append((name, *cells, str(doubtful)))
@@ -66,20 +47,21 @@ def differences(chosen: Sequence[str]) -> str:
     profiles = [stack(name) for name in chosen]
     rows = [("field", *chosen)]
     for field in FIELDS:
-        cells = [spelled(field, getattr(profile, field)) for profile in profiles]
+        cells = [STACKS.spelled(profile, field) for profile in profiles]
         if len(set(cells)) > 1:
             rows.append((field, *cells))
     return aligned(rows)
 
 
 def story(name: str, field: str) -> str:
-    """One value of one stack, and of every field whose name begins with it: value, own name, source."""
+    """One value of a stack, or of each field that begins so: value, own name, domain, source."""
     found = matching(name, field)
     lines: list[str] = []
     for knob in found:
         own = f"  ({knob.own_name})" if knob.own_name else ""
-        value = spelled(knob.field, getattr(stack(name), knob.field))
+        value = STACKS.spelled(stack(name), knob.field)
         lines.append(f"{name} {knob.field} = {value}{own}")
+        lines += [f"    {line}" for line in wrap(f"allowed: {STACKS.domains[knob.field].allowed}", _WIDTH)]
         doubt = "" if knob.verified else " [unverified]"
         lines += [f"    {line}" for line in wrap(knob.source + doubt, _WIDTH)]
     return "\n".join(lines) + "\n"
@@ -106,11 +88,16 @@ def page() -> str:
         "```text",
         overview().rstrip("\n"),
         "```",
+        "\n## Fields\n",
+        "What each field may be, in a file, for `--set`, in a scenario, a fix and a script's sysctls.\n",
+        "| field | allowed |",
+        "|---|---|",
+        *[f"| `{field}` | {domain.allowed} |" for field, domain in STACKS.domains.items()],
     ]
     for name in names():
         parts += [f"\n## {name}\n", "| field | value | own name | source |", "|---|---|---|---|"]
         for knob in knobs(name):
-            value = spelled(knob.field, getattr(stack(name), knob.field))
+            value = STACKS.spelled(stack(name), knob.field)
             doubt = "" if knob.verified else " *unverified*"
             parts.append(f"| `{knob.field}` | {value} | {knob.own_name} | {knob.source}{doubt} |")
     return "\n".join(parts) + "\n"

@@ -114,7 +114,7 @@ def icmp(
     now: int,
     room: int | None = None,
 ) -> Returned:
-    """An ICMP error about a segment of this host arrives (`tcp.icmp.MESSAGES`); `room`: see `tcp.icmp`."""
+    """An ICMP error about a segment of this host arrives (`messages.MESSAGES`); `room`: see `tcp.icmp`."""
     returned = after(system, tcp.icmp(system.end, local_port, remote_port, seq, message, now, room), None)
     return _settle(system, returned, now) if system.blocked else returned
 

@@ -123,12 +123,11 @@ def reset(step: Step) -> None:
     if t.state is TIME_WAIT and s.rfc1337:
         step.drop("RST in TIME-WAIT (RFC 1337)")
         return
+    error = "ECONNRESET"
     if t.state is SYN_RECEIVED:
         error = s.reset_syn_received_error
     elif t.state is CLOSE_WAIT:
         error = s.reset_close_wait_error
-    else:
-        error = "ECONNRESET"
     if s.rst_flushes_reader:
         t.readable = 0
         rcvbuf.forget(t)

@@ -192,7 +192,7 @@ def icmp(
     now: int,
     room: int | None = None,
 ) -> Result:
-    """An ICMP error arrives that quotes a segment of ours; `message` is one of `icmp.MESSAGES`.
+    """An ICMP error arrives that quotes a segment of ours; `message` is one of `messages.MESSAGES`.
 
     `room`: the octets of a segment that the path takes, where the message says its MTU.
     """

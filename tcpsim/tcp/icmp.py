@@ -1,12 +1,8 @@
 """An ICMP error about a segment of ours (RFC 9293 3.9.2.2, RFC 5927 section 4, RFC 1122 4.2.3.9).
 
-Owns: the messages by name, the errno that each becomes, and whether a connection ends of it at once or
-remembers it as the reason should it fail later; and the lower MSS that a path asks for (RFC 1191). Refuses
-to know: which connection it is (end), probing a path (RFC 4821), and what a host remembers of a path.
-
-Messages bear packetdrill's names, those of ICMPv6 beside them where they differ. What the two families of
-systems make of them: Linux net/ipv4/icmp.c icmp_err_convert, net/ipv6/icmp.c icmpv6_err_convert; FreeBSD
-sys/netinet/ip_icmp.c icmp_errmap, sys/netinet6/icmp6.c icmp6_errmap.
+Owns: whether a connection ends of it at once or remembers it as the reason should it fail later; and the
+lower MSS that a path asks for (RFC 1191). Refuses to know: the messages there are (messages), which
+connection it is (end), probing a path (RFC 4821), and what a host remembers of a path.
 """
 
 from __future__ import annotations
@@ -15,40 +11,13 @@ from typing import TYPE_CHECKING
 
 from tcpsim.tcp import recovery
 from tcpsim.tcp.event import Fact
+from tcpsim.tcp.messages import ERRNOS, QUENCH, TOO_BIG
 from tcpsim.tcp.seqnum import le, lt
 from tcpsim.tcp.state import State
 
 if TYPE_CHECKING:
     from tcpsim.tcp.step import Step
 
-_ERRNOS = {
-    "net_unreachable": ("ENETUNREACH", "EHOSTUNREACH"),
-    "host_unreachable": ("EHOSTUNREACH", "EHOSTUNREACH"),
-    "protocol_unreachable": ("ENOPROTOOPT", "ECONNREFUSED"),
-    "port_unreachable": ("ECONNREFUSED", "ECONNREFUSED"),
-    "source_route_failed": ("EOPNOTSUPP", "EHOSTUNREACH"),
-    "net_unknown": ("ENETUNREACH", "EHOSTUNREACH"),
-    "host_unknown": ("EHOSTDOWN", "EHOSTUNREACH"),
-    "source_host_isolated": ("ENONET", "EHOSTUNREACH"),
-    "net_prohibited": ("ENETUNREACH", "ECONNREFUSED"),
-    "host_prohibited": ("EHOSTUNREACH", "ECONNREFUSED"),
-    "net_unreachable_for_tos": ("ENETUNREACH", "EHOSTUNREACH"),
-    "host_unreachable_for_tos": ("EHOSTUNREACH", "EHOSTUNREACH"),
-    "packet_filtered": ("EHOSTUNREACH", "ECONNREFUSED"),
-    "precedence_violation": ("EHOSTUNREACH", "EHOSTUNREACH"),
-    "precedence_cutoff": ("EHOSTUNREACH", "EHOSTUNREACH"),
-    "exceeded_ttl": ("EHOSTUNREACH", "EHOSTUNREACH"),
-    "exceeded_reassembly": ("EHOSTUNREACH", "EHOSTUNREACH"),
-    "parameter_problem": ("EPROTO", "ENOPROTOOPT"),
-    "no_route": ("ENETUNREACH", "EHOSTUNREACH"),
-    "admin_prohibited": ("EACCES", "ECONNREFUSED"),
-    "not_neighbour": ("EHOSTUNREACH", "ENOPROTOOPT"),
-    "address_unreachable": ("EHOSTUNREACH", "EHOSTUNREACH"),
-    "unknown_next_header": ("EPROTO", "ECONNREFUSED"),
-}
-_QUENCH = "source_quench"  # known, and discarded (MUST-55)
-_TOO_BIG = "frag_needed"
-MESSAGES = frozenset(_ERRNOS) | {_QUENCH, _TOO_BIG}
 _LEAST_ROOM = 256  # of a path that is believed: RFC 1191 has 68, the systems 296 and 552 less headers
 
 _OPENING = {
@@ -61,13 +30,13 @@ _OPENING = {
 def arrives(step: Step, seq: int, message: str, room: int | None) -> None:
     """One message that quotes our segment at `seq`; nothing but what is outstanding can have caused it."""
     t, s = step.t, step.s
-    if message == _QUENCH or not (le(t.snd_una, seq) and lt(seq, t.snd_nxt)):
+    if message == QUENCH or not (le(t.snd_una, seq) and lt(seq, t.snd_nxt)):
         step.drop("ICMP of no concern")
         return
-    if message == _TOO_BIG:
+    if message == TOO_BIG:
         _too_big(step, room)
         return
-    error = _ERRNOS[message][s.icmp_errnos == "bsd"]
+    error = ERRNOS[message][s.icmp_errnos == "bsd"]
     if t.parent and t.state == State.SYN_RECEIVED and s.requests:
         step.drop("ICMP about an embryonic connection")  # nobody is there to be told; it has its retries
     elif message in s.icmp_hard and t.state in _OPENING[s.icmp_hard_while]:

@@ -12,7 +12,7 @@ from tcpsim.tcp import output, rcvbuf, recovery, sending
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.segment import ACK, CWR, ECE, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, le, lt
-from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.stack import LEAST_MSS, Stack
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import Sent, SocketOptions, Tcb
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _LINUX_RCV_MSS = 536  # first guess of the peer's segment size (tcp_initialize_rcv_mss)
 _DEFAULT_MSS = 536
-_LEAST_MSS = 48  # whatever a peer offers: 40 octets of options, and data (Linux TCP_MIN_SND_MSS)
 
 
 def new_tcb(
@@ -142,7 +141,7 @@ def _heard_syn(step: Step, seg: Segment) -> None:
     t.snd_wnd = seg.wnd
     t.snd_wl1 = seg.seq
     t.snd_wl2 = seg.ack if seg.flags & ACK else t.iss
-    room = max(min(offer.mss or s.default_mss, t.adv_mss), _LEAST_MSS)
+    room = max(min(offer.mss or s.default_mss, t.adv_mss), LEAST_MSS)
     t.mss_clamp = room - 12 if t.ts_on else room  # RFC 6691: options count against it
     window_seen(t, s, seg.wnd)
     if seg.flags & ACK == 0 and s.rcv_space_mss_multiple:  # a passive opener knows the options by now
@@ -155,7 +154,7 @@ def window_seen(t: Tcb, s: Stack, window: int) -> None:
     t.max_window = max(t.max_window, window)
     half = t.max_window >> 1 if t.max_window > _DEFAULT_MSS else t.max_window
     bound = s.mss_within_half_window and 0 < half < t.mss_clamp
-    t.snd_mss = max(half, _LEAST_MSS) if bound else t.mss_clamp
+    t.snd_mss = max(half, LEAST_MSS) if bound else t.mss_clamp
 
 
 def agreed(step: Step, seg: Segment) -> None:

@@ -106,12 +106,15 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"parameters": {"client.delay": "1"}}, "client.closes-on-eof.delay: found '1', allowed: a number with"),
     ({"parameters": {"request": "0"}}, "client.closes-on-eof.request: found '0', allowed: an integer >= 1"),
-    ({"knobs": {"tcp_fin_timeot": "1s"}}, "knob tcp_fin_timeot: found no such knob"),
+    ({"knobs": {"tcp_fin_timeot": "1s"}}, "knob tcp_fin_timeot: found 'tcp_fin_timeot' (did you mean"),
     ({"knobs": {"middle.tcp_fin_timeout": "1s"}}, "knob middle.tcp_fin_timeout: found middle"),
     ({"knobs": {"middlebox.close_wait": "1s"}}, "knob middlebox.close_wait: found no middlebox on the path"),
     ({"middlebox": "junes"}, "middlebox: found 'junes' (did you mean junos?), allowed: "),
     ({"middlebox": 3}, "middlebox: found 3, allowed: the name of a middlebox"),
-    ({"middlebox": "junos", "knobs": {"middlebox.close_wiat": "1s"}}, "knob middlebox.close_wiat: found no"),
+    (
+        {"middlebox": "junos", "knobs": {"middlebox.close_wiat": "1s"}},
+        "knob middlebox.close_wiat: found 'close_wiat' (did",
+    ),
     (
         {"middlebox": "junos", "knobs": {"middlebox.close_wait": "0s"}},
         "knob middlebox.close_wait: found '0s'",

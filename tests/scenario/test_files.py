@@ -145,8 +145,8 @@ IN_BOX = [
     ("close_wait = 60", "close_wait: found 60, allowed: a time with a unit"),
     ("close_wait = '60'", "close_wait: found '60', allowed: a number with a unit"),
     ("loose = 'maybe'", "loose: found 'maybe', allowed: true or false"),
-    ("max_retrans = 0", "max_retrans: found 0, allowed: an integer >= 1"),
-    ("max_retrans = -3", "max_retrans: found -3, allowed: text, a number from 0 on or a boolean"),
+    ("max_retrans = 0", "max_retrans: found 0, allowed: an integer from 1 to 255"),
+    ("max_retrans = -3", "max_retrans: found -3, allowed: an integer from 1 to 255"),
     ("nf_conntrack_tcp_timeout_close_wait = []", "nf_conntrack_tcp_timeout_close_wait: found [], allowed: "),
 ]
 IN_SERVER = [
@@ -163,10 +163,11 @@ IN_SERVER = [
     ("knobs = { tcp_fin_timeout = '3 years' }", "knobs.tcp_fin_timeout: found '3 years'"),
     ("knobs = { fin_wait_2_us = 30 }", "knobs.fin_wait_2_us: found 30, allowed: a time with a unit"),
     ("knobs = { rto_rule = 'fast' }", "knobs.rto_rule: found 'fast', allowed: floor"),
-    ("knobs = { backoff = [1] }", "knobs.backoff: found [1], allowed: text"),
-    ("knobs = { backoff = '1' }", "knobs.backoff: found a knob that is no single value"),
+    ("knobs = { backoff = [1, 0] }", "knobs.backoff: found 0, allowed: an integer from 1 to 65536"),
+    ("knobs = { backoff = '1 two' }", "knobs.backoff: found 'two', allowed: an integer from 1 to 65536"),
+    ("knobs = { backoff = {} }", "knobs.backoff: found {}, allowed: doubling, or a list"),
     ("knobs = { retries = -1 }", "knobs.retries: found -1"),
-    ("knobs = { retries = true }", "knobs.retries: found True, allowed: a number"),
+    ("knobs = { retries = true }", "knobs.retries: found True, allowed: an integer from 0 to 255, or none"),
 ]
 
 

@@ -29,7 +29,7 @@ from tests.tcp.probes import (
     windows,
 )
 from tests.tcp.probes.battery import PROBES, Probe
-from tests.tcp.probes.mutants import FIELDS, TYPES, WORDS, mutants
+from tests.tcp.probes.mutants import FIELDS, mutants
 
 MODULES = (
     calls,
@@ -58,8 +58,6 @@ ALIKE: dict[tuple[str, str], tuple[tuple[Any, ...], str]] = {
         (1 << 24, 1 << 26),
         "no probe fills megabytes; that a buffer grows at all is watched",
     ),
-    ("rfc9293", "scaling_ratio"): ((512,), "a SYN says at most 65,535 octets"),
-    ("freebsd", "scaling_ratio"): ((512,), "a SYN says at most 65,535 octets"),
     ("freebsd", "push_rule"): (("queue",), "both push where nothing is left in the buffer"),
 }
 
@@ -104,8 +102,3 @@ def holds(probe: Probe, profile: Stack) -> bool:
     except AssertionError:
         return False
     return True
-
-
-def test_every_word_has_its_alternatives() -> None:
-    """A field of words that is missing from the table would be compared with other profiles' words only."""
-    assert {field for field in FIELDS if TYPES[field] == "str"} == set(WORDS)

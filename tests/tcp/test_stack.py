@@ -80,9 +80,9 @@ def test_knobs(knob: str, value: object, field: str, is_now: object) -> None:
     [
         ("tcp_fin_timeot", "30s", "tcp_fin_timeout"),
         ("tcp_fin_timeout", "30 parsecs", "knob tcp_fin_timeout"),
-        ("tcp_retries2", "many", "whole number"),
-        ("tcp_rfc1337", "perhaps", "true, false"),
-        ("name", "solaris", "no such knob"),
+        ("tcp_retries2", "many", "an integer from 0 to 255"),
+        ("tcp_rfc1337", "perhaps", "true or false"),
+        ("name", "solaris", "found 'name'"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_knob(knob: str, value: str, says: str) -> None:

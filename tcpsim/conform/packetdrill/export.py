@@ -28,9 +28,10 @@ from tcpsim.conform.packetdrill.verdict import Verdict
 from tcpsim.conform.packetdrill.wording import call_in_words
 from tcpsim.errors import InputError
 from tcpsim.pair import Arrived, Called, Event, Happened, Returned, Sent, Side, TimerFired
+from tcpsim.profile import Knob
 from tcpsim.sockets import Reply
 from tcpsim.tcp.segment import Options, Segment
-from tcpsim.tcp.stack import Knob, Stack, knobs, stack
+from tcpsim.tcp.stack import Stack, knobs, stack
 
 _HEADERS = 40  # octets of IPv4 and TCP header
 # What tells the player which stack a script is for; each changes nothing there

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tcpsim.tcp import end as tcp
-from tcpsim.tcp.icmp import MESSAGES
+from tcpsim.tcp.messages import MESSAGES
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
 from tests.tcp.probes.battery import probe

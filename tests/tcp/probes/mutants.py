@@ -1,65 +1,20 @@
 """Other legal values of a profile's fields: what the mutation test puts in their place.
 
-Owns: the words that a field of words may hold, and how a number, a list or a set is changed. A number gets a
-smaller and a larger neighbour (twice and half where it is a time or a size), a switch the other position, a
-word each other word, a limit that may be missing is removed; and each field gets the values of RFC 9293 and
-of FreeBSD, which is also what is left of it when its line is removed from a profile's file.
+Owns: which values inside a field's domain tell something. The domain names them (`Domain.others`): a smaller
+and a larger neighbour of a number, the other position of a switch, each other word, no limit. Here are those
+that it cannot know: twice and half of a size, limits where none is, and lists. Each field gets the values of
+RFC 9293 and of FreeBSD, too, which is what is left of it when its line is removed from a profile's file.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
-from tcpsim.tcp.stack import Memory, Stack, stack
+from tcpsim.domain import OrNone
+from tcpsim.tcp.stack import STACKS, Stack, stack
 from tcpsim.tcp.state import State
 
-FIELDS = tuple(field.name for field in fields(Stack) if field.name != "name")
-TYPES = {field.name: str(field.type) for field in fields(Stack)}
-
-WORDS: dict[str, tuple[str, ...]] = {
-    "embryo_checks": ("full", "request", "syncache"),
-    "accept_overflow": ("drop", "reset", "forget"),
-    "syn_meets_full_queue": ("drop", "answer"),
-    "ecn": ("never", "answers", "offers"),
-    "after_idle": ("keep", "restart", "halve"),
-    "rto_rule": ("floor", "variance"),
-    "retry_rule": ("count", "budget"),
-    "user_timeout_rule": ("timer", "checked"),
-    "persist_probe": ("window", "old"),
-    "ack_rule": ("second", "alternate", "adaptive"),
-    "rst_on_data_after_close": ("orphan", "cannot-receive", "never", "anywhere"),
-    "fin_wait_2_on_fin_acked": ("never", "orphan", "cannot-receive", "always"),
-    "fin_wait_2_error": ("ETIMEDOUT", "ECONNRESET"),
-    "time_wait_checks": ("full", "short", "resets-syn"),
-    "time_wait_yields": ("listens", "always"),
-    "send_unconnected_error": ("EPIPE", "ENOTCONN"),
-    "least_ack": ("window", "octets", "acknowledged"),
-    "duplicate_ack": ("window", "update"),
-    "timestamp_taken": ("first", "ack"),
-    "syn_reset_answer": ("segment", "active"),
-    "syn_fin": ("drop", "accept", "drop-anywhere"),
-    "syn_ack_at_listener": ("reset", "drop"),
-    "mss_told": ("effective", "agreed"),
-    "destroy_rule": ("abort", "drop"),
-    "syn_text": ("process", "queue", "discard"),
-    "window_rule": ("segments", "free"),
-    "reset_syn_received_error": ("ECONNREFUSED", "ECONNRESET"),
-    "window_checked": ("offered", "room"),
-    "right_edge": ("outside", "inside", "no-rst"),
-    "window_overrun": ("trim", "if-empty"),
-    "reset_close_wait_error": ("ECONNRESET", "EPIPE"),
-    "window_rounding": ("up", "down"),
-    "layout_pads": ("linux", "bsd"),
-    "nagle": ("rfc", "bsd", "minshall"),
-    "icmp_hard_while": ("any", "opening", "syn-sent"),
-    "icmp_errnos": ("linux", "bsd"),
-    "keep_idle_from": ("heard", "now"),
-    "ticks_begin": ("early", "middle", "late"),
-    "control_seq": ("next", "window"),
-    "push_rule": ("write", "buffer", "queue"),
-    "out_of_memory": ("refuse", "reset", "crash"),
-}
+FIELDS = tuple(STACKS.domains)
 
 # Sizes that are known as an order of magnitude only, or that a packet cannot tell from their neighbours
 _ROUGH = {
@@ -74,7 +29,6 @@ _ROUGH = {
     "scaling_ratio",
     "rcvbuf_percent",
     "sndbuf_percent",
-    "rto_tick_us",
     "wscale",
 }
 
@@ -97,12 +51,7 @@ def mutants(profile: Stack, field: str) -> list[Any]:
 
 
 def _changed(field: str, value: Any) -> list[Any]:
-    if field in WORDS:
-        return list(WORDS[field])
-    if isinstance(value, bool):
-        return [not value]
-    if field == "memory":
-        return [value._replace(**{name: getattr(value, name) + 1}) for name in Memory._fields]
+    domain = STACKS.domains[field]
     if field == "keepalive_states":
         # where nothing of ours is outstanding: elsewhere no stack probes, whether it names the state or not
         quiet = (State.ESTABLISHED, State.FIN_WAIT_2, State.CLOSE_WAIT)
@@ -120,13 +69,15 @@ def _changed(field: str, value: Any) -> list[Any]:
         return [value[::-1]]
     if value is None:
         return [_A_LIMIT.get(field, 5_000_000 if field.endswith("_us") else 3)]
-    numbers = _numbers(field, value)
-    return [None, *numbers] if "None" in TYPES[field] else numbers
+    if field == "timer_hz":
+        return [250]
+    if field in _ROUGH and value:
+        return [*([None] if isinstance(domain, OrNone) else []), value // 2, min(2 * value, _most(field))]
+    return domain.others(value)
 
 
-def _numbers(field: str, value: int) -> list[int]:
-    if value == 0:
-        return [1 if not field.endswith("_us") else 200_000, *([250] if field == "timer_hz" else [])]
-    if field.endswith("_us") or field in _ROUGH:
-        return [value // 2, 2 * value]
-    return [value - 1, value + 1]
+def _most(field: str) -> int:
+    """The largest number in a field's domain."""
+    domain = STACKS.domains[field]
+    found: int = (domain.inner if isinstance(domain, OrNone) else domain).most  # type: ignore[attr-defined]
+    return found
