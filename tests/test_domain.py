@@ -190,7 +190,7 @@ def test_a_connection_runs_with_the_outermost_values(field: str) -> None:
     ],
 )
 def test_a_typo_does_not_change_a_verdict(knob: str, value: str, allowed: str) -> None:
-    with pytest.raises(InputError, match=f"^knob {knob}: found ") as caught:
+    with pytest.raises(InputError, match=rf"^knob server\.{knob}: found ") as caught:
         build(scenario("closewait-ignored-eof"), knobs={f"server.{knob}": value})
     assert allowed in str(caught.value)
 

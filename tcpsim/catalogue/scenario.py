@@ -18,7 +18,7 @@ from tcpsim.catalogue.run import Verdict
 from tcpsim.errors import InputError, unknown
 from tcpsim.pair import SIDES, Pair, new_pair
 from tcpsim.path import Distribution, Loss, Middlebox, Path, make_path, middlebox, parse_distribution
-from tcpsim.tcp.stack import Stack, stack
+from tcpsim.tcp.stack import STACKS, Stack, stack
 from tcpsim.units import parse_duration, parse_probability
 
 
@@ -247,14 +247,13 @@ def _stack(scenario: Scenario, setting: Setting, side: Side) -> Stack:
     if not isinstance(chosen, str | Stack):
         raise InputError(f"stack_{side}", repr(chosen), "the name of a stack, or a Stack")
     profile = stack(chosen) if isinstance(chosen, str) else chosen
-    turned = {}
     for knob, value in {**scenario.knobs, **setting.knobs}.items():
-        where, dot, name = knob.partition(".")
+        where, dot, name = knob.rpartition(".")
         if dot and where not in (*SIDES, "middlebox"):
             raise InputError(f"knob {knob}", where, "client.NAME, server.NAME, middlebox.NAME or NAME")
         if not dot or where == side:
-            turned[name if dot else knob] = value
-    return profile.with_knobs(turned) if turned else profile
+            profile = STACKS.turned(profile, {name: value}, f"knob {where}{dot}")
+    return profile
 
 
 def _middlebox(scenario: Scenario, setting: Setting) -> Middlebox | None:

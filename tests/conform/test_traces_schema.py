@@ -32,6 +32,13 @@ def injecting(**segment: object) -> dict[str, Any]:
         (lambda t: t["states"][2].update(st="SLEEPING"), "$.states: found state 'SLEEPING'"),
         (lambda t: t["meta"].update(delay_ms=None), "$.meta.delay_ms: found `null`"),
         (lambda t: t["app"][1].update(who="C"), "$.app[1].who"),
+        (lambda t: t["app"][0].update(t=-1), "$.app[0].t: found that, allowed: `float` >= 0"),
+        (lambda t: t["app"][3].update(t=1e300), "$.app[3].t: found that, allowed: `float` <="),
+        (lambda t: t["app"][3].update(t_end=0), "$.app[3].t_end: found 0.0, allowed: a time from t = "),
+        (lambda t: t["packets"][0].update(t=-5), "$.packets[0].t: found that"),
+        (lambda t: t["states"][0].update(t=-5), "$.states[0].t: found that"),
+        (lambda t: t["meta"].update(delay_ms=-5), "$.meta.delay_ms: found that"),
+        (lambda t: t["meta"].update(period_ms=0), "$.meta.period_ms: found that"),
     ],
 )
 def test_what_is_no_trace_is_told_with_its_json_path(change: Change, reason: str) -> None:

@@ -11,7 +11,7 @@ so it is UNSUPPORTED. Observations may carry more than is compared.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -33,23 +33,28 @@ class Unsupported(Exception):
     """The trace needs what the simulator lacks; the message says what."""
 
 
+# Milliseconds since the trace began; more than a thousand years of them are a mistake, too
+Ms = Annotated[float, msgspec.Meta(ge=0, le=3e13)]
+Period = Annotated[float, msgspec.Meta(gt=0, le=3e13)]
+
+
 class _Meta(msgspec.Struct, frozen=True):
-    delay_ms: float
+    delay_ms: Ms
     rules: list[dict[str, Any]]
     sysctls: dict[str, dict[str, int | str]]
     base_sysctls: dict[str, int | str] = {}
     route: str | None = None
-    period_ms: float = _FAST_MS
+    period_ms: Period = _FAST_MS
     mtu: int = 1500
 
 
 class _App(msgspec.Struct, frozen=True):
-    t: float
+    t: Ms
     who: Literal["A", "B", "relay"]
     call: str
     sock: str | None = None
     arg: Any = None
-    t_end: float | None = None
+    t_end: Ms | None = None
     ret: int | str | None = None
     err: str | None = None
     late_us: int = 0
@@ -68,7 +73,7 @@ class Injected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Packet(msgspec.Struct, frozen=True):
-    t: float
+    t: Ms
     dir: Literal["A>B", "B>A"]
     flags: str | None = None
     seq: int | None = None
@@ -83,7 +88,7 @@ class _Packet(msgspec.Struct, frozen=True):
 
 
 class _State(msgspec.Struct, frozen=True):
-    t: float
+    t: Ms
     side: Literal["A", "B"]
     id: int
     st: str
@@ -186,7 +191,7 @@ def read(content: bytes, name: str) -> Trace:
     identity = _convert(raw["id"], str, name, "$.id")
     title = _convert(raw.get("title", ""), str, name, "$.title")
     meta = _convert(raw["meta"], _Meta, name, "$.meta", closed=True)
-    rows = tuple(_row(index, app) for index, app in _rows(raw, "app", _App, name, closed=True))
+    rows = tuple(_row(index, app, name) for index, app in _rows(raw, "app", _App, name, closed=True))
     packets = [packet for _, packet in _rows(raw, "packets", _Packet, name)]
     states = [state for _, state in _rows(raw, "states", _State, name)]
     stats = _convert(raw.get("stats", {}), _Stats, name, "$.stats")
@@ -253,7 +258,9 @@ def _rows(
         yield index, _convert(value, kind, name, f"$.{key}[{index}]", closed)
 
 
-def _row(index: int, app: _App) -> Row:
+def _row(index: int, app: _App, name: str) -> Row:
+    if app.t_end is not None and app.t_end < app.t:
+        raise InputError(f"{name}: $.app[{index}].t_end", app.t_end, f"a time from t = {app.t} on")
     who: Side | Literal["relay"] = "relay" if app.who == "relay" else SIDES[app.who]
     end_us = None if app.t_end is None else us(app.t_end)
     answer = None
