@@ -23,12 +23,11 @@ def _clocks_us(program: Program) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _ahead(program: Program, pc: int, alive: bool) -> frozenset[str]:
-    """What the operations behind the one at `pc` do, wherever the program may go from there.
+def _behind(program: Program, pc: int, alive: bool) -> frozenset[int]:
+    """The operations behind the one at `pc`, wherever the program may go from there.
 
     `alive`: the connection that this operation waits for stays alive, so a mere reader of it never fails.
     """
-    ops: tuple[Any, ...] = program.ops
     seen: set[int] = set()
     open_ = list(_next(program, pc, alive))
     while open_:
@@ -36,7 +35,14 @@ def _ahead(program: Program, pc: int, alive: bool) -> frozenset[str]:
         if index not in seen:
             seen.add(index)
             open_.extend(_next(program, index, False))
-    return frozenset(what for index in seen for what in getattr(ops[index], "does", ()))
+    return frozenset(seen)
+
+
+@lru_cache(maxsize=4096)
+def _ahead(program: Program, pc: int, alive: bool) -> frozenset[str]:
+    """What the operations behind the one at `pc` do."""
+    ops = (program.ops[index] for index in _behind(program, pc, alive))
+    return frozenset(what for op in ops for what in getattr(op, "does", ()))
 
 
 def _next(program: Program, index: int, alive: bool) -> Iterator[int]:
@@ -72,6 +78,12 @@ def ahead(r: Running, alive: bool = False) -> frozenset[str]:
     behind = _ahead(r.program, r.pc, alive)
     does = getattr(op, "does", ())
     return behind.union(does) if does and r.phase < getattr(op, "calls", _ALWAYS) else behind
+
+
+def options(r: Running) -> tuple[tuple[str, object], ...]:
+    """The socket options that this program may yet set, by their names, each with its value."""
+    indices = _behind(r.program, r.pc, False) | {r.pc}
+    return tuple(each for index in indices for each in getattr(r.program.ops[index], "options", ()))
 
 
 def reading(r: Running) -> int | None:

@@ -21,7 +21,7 @@ from tcpsim import sockets
 from tcpsim.app.program import NO_FD, Action, Assembler, Running, Step, fail, number
 from tcpsim.errors import InputError
 from tcpsim.sockets import Reply
-from tcpsim.sockets.options import OPTIONS
+from tcpsim.sockets.options import OPTIONS, timed_us
 from tcpsim.units import parse_duration
 
 BACKLOG: Final = 511  # what httpd (ListenBackLog) and nginx ask for unless told otherwise
@@ -185,8 +185,12 @@ class _SetOption(_OneCall):
     calls: ClassVar[int] = 1
 
     @property
+    def options(self) -> Options:
+        return ((self.name, self.value),)
+
+    @property
     def does(self) -> tuple[str, ...]:
-        return ("tunes",) if self.name in ("TCP_USER_TIMEOUT", "SO_KEEPALIVE") else ()
+        return () if timed_us(self.name, self.value) is None else ("tunes",)
 
     def _call(self, fd: int) -> sockets.Call:
         return sockets.SetSockOpt(fd, self.name, self.value)

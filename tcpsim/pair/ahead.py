@@ -12,18 +12,22 @@ from tcpsim.app import key as app
 from tcpsim.app.program import Running
 from tcpsim.sockets import Send, SendAll
 from tcpsim.sockets import key as sockets
+from tcpsim.sockets.options import timed_us
 from tcpsim.sockets.system import System, pid_of
 
 
 class Ahead(NamedTuple):
     """What a host's programs may yet do: open connections, and the sockets on which they may act at all,
-    send, close or shut down while they live, or set a user timeout. An operator's kill closes all of them."""
+    send, close or shut down while they live, or set an option that a timer reads; `later_us` is the longest
+    time of such an option, of any socket there may be (None: none will be set). An operator's kill
+    closes all of them."""
 
     opens: bool
     busy: frozenset[int]
     sends: frozenset[int]
     closes: frozenset[int]
     tunes: frozenset[int]
+    later_us: int | None
 
 
 def ahead(system: System, programs: tuple[tuple[int, Running], ...]) -> Ahead:
@@ -34,12 +38,14 @@ def ahead(system: System, programs: tuple[tuple[int, Running], ...]) -> Ahead:
     awake: set[int] = set()
     does: dict[str, set[int]] = {"sends": sending, "tunes": set()}
     closes: frozenset[int] = frozenset()
+    later_us: list[int] = []
     for pid, running in programs:
         may = app.ahead(running)
         opens = opens or "opens" in may
         if running.wake_us is None and pid not in waiting:
             continue
         awake.add(pid)
+        later_us += [us for option in app.options(running) if (us := timed_us(*option)) is not None]
         if "kills" in may:  # which closes whatever the others hold
             awake.update(other for other, _ in programs)
             closes |= sockets.reached(system, awake)
@@ -51,7 +57,7 @@ def ahead(system: System, programs: tuple[tuple[int, Running], ...]) -> Ahead:
     busy, sends, tunes = (sockets.reached(system, pids) for pids in (awake, does["sends"], does["tunes"]))
     if kills:
         busy = closes = frozenset(system.end.sockets)
-    return Ahead(opens, busy, sends, closes, tunes)
+    return Ahead(opens, busy, sends, closes, tunes, max(later_us, default=None))
 
 
 def _closes(system: System, pid: int, running: Running) -> frozenset[int]:

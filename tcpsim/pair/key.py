@@ -95,11 +95,12 @@ class Keys:
         clocks: list[Hashable] = [now_us % 1000 if view.origins else 0]  # the phase of timestamps
         if path.shared and any(isinstance(each, Script) and each.follows_connections for each in path.shared):
             clocks.append(tuple(view.origins.items()))  # such rules remember ISNs as they are
+        stamped = first.stack.timestamps and second.stack.timestamps
         for at, host in enumerate(hosts):
             if view.opens or view.asked[at]:
                 clocks.append(_isns(view, at, local_us[at]))
             if host.stack.timer_hz:
-                clocks.append(tcp.phase(host.machine.system.end, local_us[at], host.ahead.tunes))
+                clocks.append(_phase(host, local_us[at], stamped))
         found += clocks
         return Known(tuple(found), parts, tuple(segments), tuple(clocks))
 
@@ -196,3 +197,9 @@ def _isns(view: View, at: int, now_us: int) -> Key:
     """How far an ISN that this host may yet draw is from numbers of its own that exist."""
     end = view.hosts[at].machine.system.end
     return tuple([tcp.isn_clock(end, now_us, both[at]) for both in view.origins.values() if both[at]])
+
+
+def _phase(host: Host, now_us: int, stamped: bool) -> int | None:
+    """Where a host's clock stands in its timer wheel."""
+    ahead = host.ahead
+    return tcp.phase(host.machine.system.end, now_us, ahead.tunes, ahead.later_us, stamped)

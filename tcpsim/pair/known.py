@@ -74,7 +74,7 @@ class Connection:
     __slots__ = ("alive", "end", "hasty", "more", "opening", "own", "place", "ports", "promised", "t")
 
     def __init__(self, place: int, number: int, t: Tcb, ports: Ports, ahead: Ahead, stack: Stack) -> None:
-        _, busy, sends, closes, tunes = ahead
+        _, busy, sends, closes, tunes, _ = ahead
         self.place = place  # among its host's
         self.t = t
         self.ports = ports

@@ -67,6 +67,16 @@ _TIMEOUTS: dict[str, Callable[[OpenFile, int], OpenFile]] = {
 OPTIONS = ("SO_LINGER", *_SWITCHES, *_TIMEOUTS, *_NUMBERS)
 
 
+def timed_us(name: str, value: object) -> int | None:
+    """The time that an option sets a timer of a connection to; 0: it only lets one run; None: neither."""
+    if name == "SO_KEEPALIVE":
+        return 0
+    option = _NUMBERS.get(name)
+    if option is None or not option.field.endswith("_us") or not isinstance(value, int):
+        return None
+    return max(value, 0) * option.unit
+
+
 def set_option(system: System, caller: Caller, call: SetSockOpt, file_id: int, now: int) -> Returned:
     """setsockopt(): 0, EINVAL for a value out of range, ENOPROTOOPT for a name that is unknown."""
     name, value = call.name, call.value

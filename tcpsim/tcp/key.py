@@ -19,7 +19,7 @@ from tcpsim.tcp.end import End
 from tcpsim.tcp.segment import ACK, NO_OPTIONS, Segment
 from tcpsim.tcp.seqnum import MASK, le
 from tcpsim.tcp.state import State
-from tcpsim.tcp.tcb import Tcb
+from tcpsim.tcp.tcb import SocketOptions, Tcb
 
 Key = tuple[object, ...]
 
@@ -45,22 +45,22 @@ def names(end: End) -> dict[int, int]:
     return {number: place for place, number in enumerate(sorted([*end.sockets, *end.listeners]), 1)}
 
 
-def phase(end: End, now: int, tuned: Set[int]) -> int | None:
+def phase(end: End, now: int, tuned: Set[int], later_us: int | None, stamped: bool) -> int | None:
     """Where the clock stands in the buckets of the longest timers there may be, for a stack with a wheel.
 
-    Of these sockets a program may yet set the times of keepalive.
-
-    One kind is not counted: a FIN-WAIT-2 that its RTO stretches beyond these; it may be told a bucket late.
+    A program may yet set options of the sockets `tuned`, the longest time being `later_us`; so it may for a
+    connection that is still to come, which uses timestamps if both stacks do (`stamped`).
     """
     s = end.stack
     if not s.timer_hz:
         return None
-    longest = [s.rto_max_us, s.persist_max_us, s.time_wait_us, s.fin_wait_2_us or 0]
-    for number, t in end.sockets.items():
-        if t.state != State.CLOSED and (timers.keeps_alive(t, s) or number in tuned):
-            longest += [timers.keep_idle_us(t, s), s.keep_intvl_us, t.options.keep_intvl_us or 0]
-    if not end.sockets:
-        longest.append(s.keep_idle_us)
+    to_come = [SocketOptions(), *[each.options for each in end.listeners.values()]]
+    longest = [timers.longest_us(Tcb(options=each, ts_on=stamped), s, later_us) for each in to_come]
+    longest += [
+        timers.longest_us(t, s, later_us if number in tuned else None)
+        for number, t in end.sockets.items()
+        if t.state != State.CLOSED
+    ]
     return now % timers.bucket_width_us(max(longest), s.timer_hz)
 
 

@@ -99,11 +99,8 @@ def seen(t: Tcb, s: Stack, around: Around, measured: bool) -> Seen:
     at_once = prompt(t, s, complete)
     answered_us = t.last_oow_ack_us
     instants: list[Instant | None] = [
-        None if at_us is None else (at_us, EVER)
-        for at_us in (
-            t.slot_at_us, t.delack_at_us, t.keep_at_us, t.user_at_us, t.wait_at_us, t.probes_since_us,
-        )
-    ]  # fmt: skip
+        None if at_us is None else (at_us, EVER) for at_us in (*timers.deadlines(t), t.probes_since_us)
+    ]
     instants.append((_BEGINNING if answered_us is None else answered_us, -s.ack_rate_limit_us))
     instants.append(_silence(t, s, tunes and not idle))
     unread = at_once or (no_data and (complete or t.fin_received or t.mini))
@@ -179,11 +176,14 @@ def _silence(t: Tcb, s: Stack, tunes: bool) -> Instant | None:
     waits = s.last_ack_us is not None and t.state >= State.ESTABLISHED
     if t.keep_at_us is None and s.fin_wait_2_idle_check_us is None and not checked and not waits:
         return None
+    heard_us = timers.silent_since_us(t)
+    if tunes and t.options.keepalive and s.keep_idle_from == "heard":
+        return heard_us, EVER  # a TCP_KEEPIDLE that is yet to be set counts from it, however long it is
     limits = [timers.keep_idle_us(t, s), limit_us or 0]
     if s.fin_wait_2_idle_check_us is not None:
         limits.append(timers.fin_wait_2_us(t, s) + 1)
     limits.append(s.last_ack_us or 0)
-    return max(t.last_ack_us, t.last_data_us or 0), -max(limits)
+    return heard_us, -max(limits)
 
 
 def _resending(

@@ -1,9 +1,9 @@
 """Which timers a connection wants, by level, and when they fire.
 
-Owns: the rule that declares each timer's deadline from the TCB. No other module arms or stops one:
-after every step `settle` starts what is wanted and missing, stops what is not wanted, and restarts what
-saw progress (`late.put_off` moves what is due, for whoever replays a kernel that was late). Refuses to
-know: what happens when one fires (expired).
+Owns: the list of timers (`DECLARED`, at the end), and the rule that declares each one's deadline from the
+TCB. No other module arms or stops one: after every step `settle` starts what is wanted and missing, stops
+what is not wanted, and restarts what saw progress (`late.put_off` moves what is due, for whoever replays a
+kernel that was late). Refuses to know: what happens when one fires (expired).
 
 A leak of the kind this project is about is usually a timer that somebody forgot to arm on one path.
 Levels cannot be forgotten. Where stacks arm on an event, not a level (4.4BSD arms its FIN-WAIT-2
@@ -13,13 +13,15 @@ step records that event in the TCB and the level here reads it, so that the stac
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 from tcpsim.tcp.event import LOSS_PROBE, PERSIST, REORDERING, RETRANSMISSION, Timer
 from tcpsim.tcp.segment import FIN
 from tcpsim.tcp.seqnum import MASK, lt
 from tcpsim.tcp.stack import Stack
-from tcpsim.tcp.state import ESTABLISHED, FIN_WAIT_2, LAST_ACK, SYN_RECEIVED, TIME_WAIT
+from tcpsim.tcp.state import CLOSE_WAIT, ESTABLISHED, FIN_WAIT_2, LAST_ACK, SYN_RECEIVED, TIME_WAIT
 from tcpsim.tcp.tcb import ACK_TIMER, DISORDER, Tcb
 
 if TYPE_CHECKING:
@@ -31,9 +33,6 @@ PROGRESS, SENT, RETRY = 1, 2, 3
 
 RESOURCE_PROBE_US = 500_000  # Linux TCP_RESOURCE_PROBE_INTERVAL: the device has refused, so ask again
 _PROBE_SLACK_US = 2_000  # Linux TCP_TIMEOUT_MIN_US: added to a probe's 2 SRTT and to a reordering wait
-
-
-DEADLINES = ("slot_at_us", "delack_at_us", "keep_at_us", "user_at_us", "wait_at_us")
 
 
 def next_time(t: Tcb) -> int | None:
@@ -53,7 +52,8 @@ def next_time(t: Tcb) -> int | None:
 def stop_all(t: Tcb) -> None:
     """A closed connection has no timers."""
     t.slot = t.wait = None
-    t.slot_at_us = t.delack_at_us = t.keep_at_us = t.user_at_us = t.wait_at_us = None
+    for name in DEADLINES:
+        setattr(t, name, None)
 
 
 def settle(step: Step) -> None:
@@ -290,3 +290,77 @@ def fin_wait_2_us(t: Tcb, s: Stack) -> int:
     if s.fin_wait_2_rto_floor:
         limit = max(limit, 4 * t.rto_us - t.rto_us // 2)
     return limit
+
+
+# The list of timers
+
+
+class Declared(NamedTuple):
+    """A timer: the field of its deadline, and how far ahead a connection may ever set it.
+
+    `longest_us` gets the connection, its stack, and the longest time that a program may yet set as an option
+    of it (None: no program will set one that a timer reads). Whatever a rule above arms has to lie within it.
+    """
+
+    deadline: str
+    longest_us: Callable[[Tcb, Stack, int | None], int]
+
+
+def _longest_slot_us(t: Tcb, s: Stack, later_us: int | None) -> int:
+    """RTO, persist, a SYN after a reset; a probe and a reordering wait count from the round-trip time."""
+    opening = max(s.syn_rto_us, s.rto_without_handshake_sample_us, s.syn_again_after_reset_us or 0)
+    asks_us = max(s.persist_max_us, RESOURCE_PROBE_US if s.device_refuses else 0)
+    return max(opening, t.rto_us, s.rto_max_us, asks_us, (t.srtt8 >> 2) + s.rto_min_us)
+
+
+def _longest_delay_us(t: Tcb, s: Stack, later_us: int | None) -> int:
+    return max(s.delayed_ack_us, s.delayed_ack_max_us, 1)
+
+
+def _longest_keep_us(t: Tcb, s: Stack, later_us: int | None) -> int:
+    """Zero where nobody asks for probes, or will."""
+    orphan_us = s.orphan_keep_idle_us or 0
+    if not (t.options.keepalive or s.keepalive_default or later_us is not None or orphan_us):
+        return 0
+    own_us = t.options.keep_idle_us or 0, t.options.keep_intvl_us or 0
+    return max(s.keep_idle_us, s.keep_intvl_us, orphan_us, *own_us, later_us or 0)
+
+
+def _longest_user_us(t: Tcb, s: Stack, later_us: int | None) -> int:
+    opening_us = s.syn_give_up_us if t.options.keep_init_us is None else t.options.keep_init_us
+    limit_us = max(user_timeout_us(t, s) or 0, later_us or 0) if s.user_timeout_rule == "timer" else 0
+    return max(limit_us, max(opening_us or 0, s.syn_received_us or 0) if t.state < ESTABLISHED else 0)
+
+
+def _longest_wait_us(t: Tcb, s: Stack, later_us: int | None) -> int:
+    """TIME-WAIT, LAST-ACK; FIN-WAIT-2 with its extensions, 3.5 RTO of the RTO that there may be then."""
+    closed_us = max(s.time_wait_us, s.last_ack_us or 0)
+    if s.fin_wait_2_us is None or t.state in (CLOSE_WAIT, LAST_ACK, TIME_WAIT):
+        return closed_us
+    rto_us = 0
+    if s.fin_wait_2_rto_floor:
+        # with timestamps the ACK of the FIN has measured a round trip, which ends all back-off
+        settled = t.state is FIN_WAIT_2 or t.ts_on
+        rto_us = t.rto_us if settled else max(t.rto_us, s.rto_max_us)
+    asked_us = max(s.fin_wait_2_us, t.options.linger2_us or 0, later_us or 0)
+    return max(closed_us, asked_us, 4 * rto_us - rto_us // 2, s.fin_wait_2_idle_check_us or 0)
+
+
+DECLARED = (
+    Declared("slot_at_us", _longest_slot_us),
+    Declared("delack_at_us", _longest_delay_us),
+    Declared("keep_at_us", _longest_keep_us),
+    Declared("user_at_us", _longest_user_us),
+    Declared("wait_at_us", _longest_wait_us),
+)
+DEADLINES = tuple(each.deadline for each in DECLARED)
+deadlines = attrgetter(*DEADLINES)  # of a connection, in this order
+
+
+def longest_us(t: Tcb, s: Stack, later_us: int | None) -> int:
+    """The farthest ahead that any timer of a connection may ever be set.
+
+    One thing is beyond it: a path on which a segment takes a minute, where a loss probe waits longer than
+    any RTO (RFC 8985 7.2: twice the SRTT).
+    """
+    return max([each.longest_us(t, s, later_us) for each in DECLARED])
