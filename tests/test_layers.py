@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import networkx as nx
 import pytest
 
 from tests import layers
@@ -72,3 +73,24 @@ def test_imports_are_found_in_every_spelling(source: str, names: list[str]) -> N
     path = layers.Path("tcpsim/tcp/end.py")
     tree = layers.ast.walk(layers.ast.parse(source))
     assert [name for node in tree for name in layers._names(node, path)] == names
+
+
+def test_no_two_modules_import_each_other() -> None:
+    """Not even for the sake of types: whoever needs a type of a module needs the module.
+
+    `tcpsim` itself is left out: it names what is below it, and is imported for its version.
+    """
+    graph: dict[str, set[str]] = {}
+    for each in layers.imports():
+        module = each.where.partition(":")[0].removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        graph.setdefault(module, set()).add(each.name)
+    modules = set(graph) - {"tcpsim"}
+    found = {
+        module: {name if name in modules else name.rpartition(".")[0] for name in names} & modules - {module}
+        for module, names in graph.items()
+        if module in modules
+    }
+    circles = [
+        sorted(circle) for circle in nx.strongly_connected_components(nx.DiGraph(found)) if len(circle) > 1
+    ]
+    assert circles == []

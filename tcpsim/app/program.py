@@ -183,6 +183,10 @@ class Program:
     def __hash__(self) -> int:
         return self._hash
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Compiled anew where it arrives: hashes of words differ from one process to the next."""
+        return type(self), (self.steps, self.on_error, self.name)
+
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True

@@ -9,16 +9,12 @@ Refuses to know: why something has to be acknowledged.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tcpsim.tcp import rcvbuf
+from tcpsim.tcp import rcvbuf, window
 from tcpsim.tcp.segment import FIN, PSH, SYN, Segment
-from tcpsim.tcp.seqnum import MASK, diff
+from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.step import Step
 from tcpsim.tcp.tcb import ACK_NOW, ACK_PUSHED, ACK_PUSHED2, ACK_SCHED, ACK_TIMER, Tcb
-
-if TYPE_CHECKING:
-    from tcpsim.tcp.step import Step
 
 # Of the halves of a tick that are added before whole ticks are counted
 _rounding = {"early": 0, "middle": 1, "late": 2}
@@ -113,14 +109,14 @@ def ack_sent(t: Tcb, s: Stack) -> None:
     t.rcv_wup = t.rcv_nxt
 
 
-def check(step: Step, window: int) -> bool:
-    """Whether the scheduled ACK goes out now; if not, the delay has been set. `window` could be offered."""
+def check(step: Step, room: int) -> bool:
+    """Whether the scheduled ACK goes out now; if not, the delay has been set. `room` could be offered."""
     t, s = step.t, step.s
     unacked = (t.rcv_nxt - t.rcv_wup) & MASK
     if s.ack_rule == "adaptive":
         if unacked > t.rcv_mss and t.readable and rcvbuf.is_tight(t, s):
             t.quick = 0
-        enough = unacked > t.rcv_mss and (t.readable == 0 or window >= t.rcv_wnd)
+        enough = unacked > t.rcv_mss and (t.readable == 0 or room >= t.rcv_wnd)
         now = enough or in_quickack(t, s) or bool(t.ack_pending & ACK_NOW) or bool(t.ooo)
     else:
         second = unacked >= 2 * t.rcv_mss if s.ack_rule == "second" else t.delack_at_us is not None
@@ -168,7 +164,7 @@ def timer_fired(step: Step) -> bool:
     return due
 
 
-def after_read(step: Step, taken: int, window: int) -> bool:
+def after_read(step: Step, taken: int, room: int) -> bool:
     """Whether the program's read makes an ACK due: data or window it has not heard of (tcp_cleanup_rbuf)."""
     t = step.t
     pending = t.ack_pending
@@ -180,21 +176,9 @@ def after_read(step: Step, taken: int, window: int) -> bool:
             return True
     if not taken or t.rd_shut or t.fin_received:
         return False
-    offered = offered_window(t)
+    offered = window.offered(t)
     largest = t.window_clamp if step.s.skb_heads else t.rcv_space
-    return 2 * offered <= largest and window > 0 and window >= 2 * offered
-
-
-def offered_window(t: Tcb) -> int:
-    """Octets from RCV.NXT to the right edge last advertised."""
-    ahead = diff(t.rcv_wup + t.rcv_wnd, t.rcv_nxt)
-    return ahead if ahead > 0 else 0
-
-
-def acceptable_window(t: Tcb, s: Stack) -> int:
-    """Octets from RCV.NXT that may arrive: what was offered, or, where it is more, what there is room for."""
-    offered = offered_window(t)
-    return max(offered, t.rcv_space - t.readable) if s.window_checked == "room" else offered
+    return 2 * offered <= largest and room > 0 and room >= 2 * offered
 
 
 def may_answer_to(step: Step, seg: Segment) -> bool:

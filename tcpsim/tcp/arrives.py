@@ -9,8 +9,6 @@ Each check returns True when it has disposed of the segment.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tcpsim.tcp import (
     acks,
     embryo,
@@ -22,6 +20,7 @@ from tcpsim.tcp import (
     sending,
     sequence,
     timewait,
+    window,
 )
 from tcpsim.tcp.event import PERSIST, Fact
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
@@ -37,11 +36,9 @@ from tcpsim.tcp.state import (
     SYN_SENT,
     TIME_WAIT,
 )
+from tcpsim.tcp.step import Step
 from tcpsim.tcp.tcb import ACK_SCHED, Tcb
 from tcpsim.tcp.timers import PROGRESS
-
-if TYPE_CHECKING:
-    from tcpsim.tcp.step import Step
 
 
 def segment_arrives(step: Step, seg: Segment) -> None:
@@ -80,7 +77,7 @@ def segment_arrives(step: Step, seg: Segment) -> None:
     if _text(step, seg):
         return
     sending.push(step)
-    if t.ack_pending & ACK_SCHED and acks.check(step, output.select_window(step)):
+    if t.ack_pending & ACK_SCHED and acks.check(step, window.to_offer(step.t, step.s)):
         output.send_ack(step)
 
 
@@ -140,7 +137,7 @@ def reset(step: Step) -> None:
 def _syn(step: Step, seg: Segment) -> bool:
     if not seg.flags & SYN:
         return False
-    inside = not lt(seg.seq, step.t.rcv_wup) and lt(seg.seq, sequence.right_edge(step))
+    inside = not lt(seg.seq, step.t.rcv_wup) and lt(seg.seq, window.right_edge(step.t, step.s))
     if step.s.challenge_syn or not inside:
         sequence.challenge(step)
     elif step.s.syn_reset_answer == "active":

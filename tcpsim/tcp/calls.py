@@ -6,9 +6,9 @@ errno, which are the system-call layer's, and OPEN (opening).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tcpsim.tcp import acks, opening, output, rcvbuf, sending, timers
+from tcpsim.tcp import acks, opening, output, rcvbuf, sending, timers, window
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.state import (
@@ -23,9 +23,7 @@ from tcpsim.tcp.state import (
     SYN_SENT,
     TIME_WAIT,
 )
-
-if TYPE_CHECKING:
-    from tcpsim.tcp.step import Step
+from tcpsim.tcp.step import Step
 
 _RESETTABLE = frozenset({SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT})
 _CAN_SEND_FIN = frozenset({SYN_RECEIVED, ESTABLISHED, CLOSE_WAIT})
@@ -54,7 +52,7 @@ def receive(step: Step, octets: int) -> int:
     if t.held:
         rcvbuf.read(t, taken)
     connected = t.state not in (CLOSED, TIME_WAIT) and not t.mini
-    if connected and acks.after_read(step, taken, output.possible_window(t, step.s)):
+    if connected and acks.after_read(step, taken, window.possible(t, step.s)):
         output.send_ack(step)
     return taken
 

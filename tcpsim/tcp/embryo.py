@@ -8,16 +8,12 @@ checks that all synchronised states share (arrives).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tcpsim.tcp import acks, output, sending, sequence, timers
+from tcpsim.tcp import acks, output, sending, sequence, timers, window
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
+from tcpsim.tcp.step import Step
 from tcpsim.tcp.tcb import SocketOptions, Tcb
-
-if TYPE_CHECKING:
-    from tcpsim.tcp.step import Step
 
 
 def segment_arrives(step: Step, seg: Segment) -> bool:
@@ -112,7 +108,7 @@ def _in_window(step: Step, seg: Segment) -> bool:
     """Linux tcp_in_window."""
     t = step.t
     end = (seg.seq + seg.seg_len) & MASK
-    edge = (t.rcv_nxt + acks.offered_window(t)) & MASK
+    edge = (t.rcv_nxt + window.offered(t)) & MASK
     if seg.seq == t.rcv_nxt or (lt(t.rcv_nxt, end) and lt(seg.seq, edge)):
         return True
     return seg.seq == edge == end

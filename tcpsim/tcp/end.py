@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from tcpsim.tcp import arrives, calls, embryo, expired, opening, output, sequence, step, timers, timewait
+from tcpsim.tcp import arrives, calls, embryo, expired, opening, output, sequence, timers, timewait
 from tcpsim.tcp import icmp as icmp_error
 from tcpsim.tcp.event import Fact, Note
 from tcpsim.tcp.lifecycle import follow
+from tcpsim.tcp.run import run
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.stack import Stack
@@ -69,6 +70,21 @@ class End:
             if at is not None and (first is None or at < first):
                 first = at
         self._at = first
+
+    def __eq__(self, other: object) -> bool:
+        """Equal tables in the same order: of two sockets on one pair of ports the newest comes last."""
+        return isinstance(other, End) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash((self.iss, self.ts_offset, self.next_id, *self.sockets))
+
+    def __repr__(self) -> str:
+        states = ", ".join(f"{number} {t.state}" for number, t in self.sockets.items()) or "no sockets"
+        return f"End({self.stack.name}, {states})"
+
+    def _values(self) -> tuple[object, ...]:
+        tables = [*self.sockets.items()], [*self.listeners.items()]
+        return self.iss, self.ts_offset, self.next_id, *tables, self.stack
 
     def _with(self, sockets: Mapping[int, Tcb], listeners: Mapping[int, Listener] | None = None) -> End:
         keep = self.listeners if listeners is None else listeners
@@ -165,7 +181,7 @@ def _listen_arrives(end: End, number: int, seg: Segment, now: int, iss: int) -> 
     child = opening.new_tcb(
         end.stack, seg.dst_port, seg.src_port, iss, now, listener.options, end.ts_offset, number
     )
-    done = step.run(child, now, end.stack, end.next_id, opening.passive_open, seg)
+    done = run(child, now, end.stack, end.next_id, opening.passive_open, seg)
     sockets = {**end.sockets, end.next_id: done.t}
     listeners = {**end.listeners, number: listener._replace(embryonic=listener.embryonic + 1)}
     grown = End(end.stack, end.iss, end.ts_offset, sockets, listeners, end.next_id + 1)
@@ -228,7 +244,7 @@ def _forget(work: Step, why: str) -> None:
 def _acted(end: End, number: int, now: int, act: Any, *arguments: Any) -> Result:
     """Do one step on one socket and put the outcome in the table."""
     before = end.sockets[number]
-    done = step.run(before, now, end.stack, number, act, *arguments)
+    done = run(before, now, end.stack, number, act, *arguments)
     return _settled(end, number, before, done)
 
 
@@ -306,7 +322,7 @@ def connect(
         end, notes = gone.end, gone.notes
     fresh = opening.new_tcb(end.stack, local_port, remote_port, iss, now, options, end.ts_offset)
     number = end.next_id
-    done = step.run(fresh, now, end.stack, number, opening.active_open)
+    done = run(fresh, now, end.stack, number, opening.active_open)
     grown = End(end.stack, end.iss, end.ts_offset, {**end.sockets, number: done.t}, end.listeners, number + 1)
     return Result(grown, tuple(done.out), notes + tuple(done.notes)), number
 
@@ -336,7 +352,7 @@ def receive(end: End, socket: int, octets: int, now: int) -> Result:
 def _called(end: End, socket: int, now: int, act: Any, octets: int) -> Result:
     """A call that returns a number."""
     before = end.sockets[socket]
-    done = step.run(before, now, end.stack, socket, act, octets)
+    done = run(before, now, end.stack, socket, act, octets)
     return _settled(end, socket, before, done, done.value)
 
 

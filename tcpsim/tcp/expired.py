@@ -5,15 +5,11 @@ Owns: the act of each timer, and when a stack gives up. Refuses to know: when ti
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tcpsim.tcp import acks, embryo, output, recovery, rto, sending, timers
 from tcpsim.tcp.event import LOSS_PROBE, PERSIST, REORDERING, RETRANSMISSION, Fact, Timer
 from tcpsim.tcp.state import CLOSED, SYN_RECEIVED, SYN_SENT, TIME_WAIT
+from tcpsim.tcp.step import Step
 from tcpsim.tcp.tcb import Tcb
-
-if TYPE_CHECKING:
-    from tcpsim.tcp.step import Step
 
 _HANDSHAKE = frozenset({SYN_SENT, SYN_RECEIVED})
 

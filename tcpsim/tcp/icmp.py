@@ -7,16 +7,12 @@ connection it is (end), probing a path (RFC 4821), and what a host remembers of 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tcpsim.tcp import recovery
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.messages import ERRNOS, QUENCH, TOO_BIG
 from tcpsim.tcp.seqnum import le, lt
 from tcpsim.tcp.state import State
-
-if TYPE_CHECKING:
-    from tcpsim.tcp.step import Step
+from tcpsim.tcp.step import Step
 
 _LEAST_ROOM = 256  # of a path that is believed: RFC 1191 has 68, the systems 296 and 552 less headers
 

@@ -76,7 +76,7 @@ def segment_key(seg: Segment, now: int, ours: int, theirs: int, to: Tcb | None, 
         seg.src_port, seg.dst_port, flags, (seq - ours) & MASK,
         (ack - theirs) & MASK if flags & ACK else None, length, wnd,
     )  # fmt: skip
-    if o is NO_OPTIONS:
+    if o is NO_OPTIONS or o == NO_OPTIONS:  # the same once it was pickled
         return head
     ms = now // 1000
     val = None if o.ts_val is None else (o.ts_val - ms) & MASK

@@ -6,18 +6,14 @@ queues are (end), and the checks of synchronised states (arrives).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tcpsim.tcp import output, rcvbuf, recovery, sending
+from tcpsim.tcp import output, rcvbuf, recovery, sending, window
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.segment import ACK, CWR, ECE, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, le, lt
 from tcpsim.tcp.stack import LEAST_MSS, Stack
 from tcpsim.tcp.state import State
+from tcpsim.tcp.step import Step
 from tcpsim.tcp.tcb import Sent, SocketOptions, Tcb
-
-if TYPE_CHECKING:
-    from tcpsim.tcp.step import Step
 
 _LINUX_RCV_MSS = 536  # first guess of the peer's segment size (tcp_initialize_rcv_mss)
 _DEFAULT_MSS = 536
@@ -40,8 +36,8 @@ def new_tcb(
     mss = min(options.maxseg or s.mss, s.mss)
     space = rcvbuf.buffer_for(s, options.rcvbuf)
     full = space * s.scaling_ratio // rcvbuf.SHARES
-    window = first_window(s, full, mss)
-    scale = _scale_for(s, options, full)
+    offer = window.first(s, full, mss)
+    scale = window.scale_for(s, options, full)
     return Tcb(
         local_port=local_port,
         remote_port=remote_port,
@@ -56,8 +52,8 @@ def new_tcb(
         snd_sml=iss,
         snd_space=send_space(s, options),
         rcv_space=space,
-        rcv_ssthresh=window if s.rcv_space_mss_multiple else space,
-        rcv_wnd=window,
+        rcv_ssthresh=offer if s.rcv_space_mss_multiple else space,
+        rcv_wnd=offer,
         rcv_wscale=scale,
         scaling_ratio=s.scaling_ratio,
         window_clamp=65535 << scale if options.rcvbuf is None else full,
@@ -74,21 +70,6 @@ def new_tcb(
 def send_space(s: Stack, options: SocketOptions) -> int:
     """Octets of the send buffer."""
     return s.snd_space if options.sndbuf is None else options.sndbuf * s.sndbuf_percent // 100
-
-
-def first_window(s: Stack, space: int, mss: int) -> int:
-    """The window of a SYN: the buffer, or as many whole segments as fit it (Linux)."""
-    window = space // mss * mss if s.rcv_space_mss_multiple and space > mss else space
-    return window if s.rcv_wnd_beyond_field else min(window, 65535)
-
-
-def _scale_for(s: Stack, options: SocketOptions, space: int) -> int:
-    """The shift offered: the profile's, or the smallest that covers a buffer set by hand."""
-    if not s.window_scaling:
-        return 0
-    if options.rcvbuf is None or not s.wscale_follows_rcvbuf:
-        return s.wscale
-    return max((space >> 16).bit_length(), 0)
 
 
 def active_open(step: Step) -> None:
@@ -146,7 +127,7 @@ def _heard_syn(step: Step, seg: Segment) -> None:
     window_seen(t, s, seg.wnd)
     if seg.flags & ACK == 0 and s.rcv_space_mss_multiple:  # a passive opener knows the options by now
         mss = t.adv_mss - 12 if t.ts_on else t.adv_mss
-        t.rcv_wnd = t.rcv_ssthresh = first_window(s, rcvbuf.full_window(t), mss)
+        t.rcv_wnd = t.rcv_ssthresh = window.first(s, rcvbuf.full_window(t), mss)
 
 
 def window_seen(t: Tcb, s: Stack, window: int) -> None:

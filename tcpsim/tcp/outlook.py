@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tcpsim.tcp import acks, timers
+from tcpsim.tcp import timers, window
 from tcpsim.tcp.seqnum import MASK, le, lt
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
@@ -44,7 +44,7 @@ def rest_in_one(sender: Tcb, t: Tcb) -> bool:
     for record in sender.sent:
         if lt(t.rcv_nxt, record.end):
             last = (sender.write_seq - sender.close_called) & MASK
-            fits = record.payload <= min(sender.snd_mss - MOST_OPTIONS, acks.offered_window(t))
+            fits = record.payload <= min(sender.snd_mss - MOST_OPTIONS, window.offered(t))
             return fits and record.seq == t.rcv_nxt and le(last, record.end)
     return False
 

@@ -1,23 +1,18 @@
-"""How a segment is built, and the window it offers (RFC 9293 3.1, 3.8.6.2.2, 3.10.7.1).
+"""How a segment is built (RFC 9293 3.1, 3.10.7.1).
 
-Owns: header and option fields of every segment that leaves, and the receive window on offer. Refuses to
+Owns: header and option fields of every segment that leaves. Refuses to
 know: what is sent when (sending) and when an ACK is due (acks).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tcpsim.tcp import acks, rcvbuf
+from tcpsim.tcp import acks, rcvbuf, window
 from tcpsim.tcp.options import laid_out, layout
 from tcpsim.tcp.segment import ACK, CWR, ECE, FIN, NO_OPTIONS, RST, SYN, Options, Segment
 from tcpsim.tcp.seqnum import MASK, diff, lt
-from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import SYN_RECEIVED
-from tcpsim.tcp.tcb import ACK_NOMEM, Tcb
-
-if TYPE_CHECKING:
-    from tcpsim.tcp.step import Step
+from tcpsim.tcp.step import Step
+from tcpsim.tcp.tcb import Tcb
 
 # Building
 
@@ -27,7 +22,7 @@ def transmit(step: Step, flags: int, seq: int, length: int = 0) -> None:
     t = step.t
     if rcvbuf.is_tight(t, step.s):
         t.quick = 0
-    wnd = select_window(step)
+    wnd = window.to_offer(step.t, step.s)
     t.rcv_wnd = wnd
     raw = min(wnd >> t.rcv_wscale, 65535)
     step.out.append(
@@ -183,50 +178,3 @@ def refuse(step: Step, seg: Segment) -> None:
     answer = rst_for(seg, step.s.rst_answer_has_ack)
     if answer is not None:
         step.out.append(answer)
-
-
-# The receive window on offer
-
-
-def select_window(step: Step) -> int:
-    """RCV.WND to offer: what the buffer has room for, never taking back, never a silly bit more.
-
-    RFC 9293 3.8.6.2.2 with Linux's roundings (tcp_output.c __tcp_select_window).
-    """
-    t = step.t
-    if t.ack_pending & ACK_NOMEM:
-        return 0
-    offered = acks.offered_window(t)
-    window = possible_window(t, step.s)
-    if not step.s.rcv_wnd_beyond_field:
-        window = min(window, 65535 << t.rcv_wscale)
-    if step.s.window_rule == "free":
-        return max(window, offered)
-    return _rounded(offered, t.rcv_wscale, True) if window < offered else window
-
-
-def _rounded(octets: int, wscale: int, up: bool) -> int:
-    """`octets` as a scaled window can say them."""
-    return (octets + (1 << wscale) - 1 if up else octets) >> wscale << wscale
-
-
-def possible_window(t: Tcb, s: Stack) -> int:
-    """What could be offered if nothing had been offered before."""
-    if s.window_rule == "free":
-        # FreeBSD tcp_output: what waits out of order is not in the socket buffer; a silly window is none
-        free = t.rcv_space - t.readable
-        return 0 if free < min(t.rcv_space // 4, t.snd_mss) else free
-    largest = rcvbuf.largest_window(t, s)
-    free = max(rcvbuf.free_window(t, s), 0)
-    half, mss = largest // 2, min(t.rcv_mss, largest) or 1
-    tight = free < half
-    if tight:
-        free = _rounded(free, t.rcv_wscale, False)
-        if free < rcvbuf.full_window(t) // 16 or free < mss:
-            return 0
-    free = min(free, t.rcv_ssthresh)
-    if t.rcv_wscale:
-        return _rounded(free, t.rcv_wscale, s.window_rounding == "up")
-    if t.rcv_wnd <= free - mss or t.rcv_wnd > free:
-        return free // mss * mss if free >= mss else free
-    return t.rcv_wnd

@@ -7,17 +7,13 @@ acknowledged (acks).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tcpsim.tcp import acks, output, rcvbuf
+from tcpsim.tcp import acks, output, rcvbuf, window
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.segment import FIN, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
 from tcpsim.tcp.state import CLOSE_WAIT, FIN_WAIT_1, FIN_WAIT_2
+from tcpsim.tcp.step import Step
 from tcpsim.tcp.tcb import ACK_NOMEM, ACK_NOW, ACK_SCHED
-
-if TYPE_CHECKING:
-    from tcpsim.tcp.step import Step
 
 
 def text(step: Step, seg: Segment) -> None:
@@ -26,14 +22,14 @@ def text(step: Step, seg: Segment) -> None:
     fin = bool(seg.flags & FIN)
     left, right = seg.seq, (seg.seq + seg.len) & MASK
     end = (right + fin) & MASK
-    window = acks.acceptable_window(t, step.s)
+    room = window.acceptable(t, step.s)
     bare_fin = fin and left == right == t.rcv_nxt
-    if bare_fin and not window:
+    if bare_fin and not room:
         t.ack_pending |= ACK_NOW  # there was no room for anything more (Linux tcp_data_queue)
     if le(end, t.rcv_nxt):
         duplicate(step, left, right, fin)
         return
-    edge = (t.rcv_nxt + window) & MASK
+    edge = (t.rcv_nxt + room) & MASK
     if not lt(left, edge) and not bare_fin:
         acks.enter_quickack(t, step.s)
         t.ack_pending |= ACK_SCHED | ACK_NOW

@@ -10,17 +10,15 @@ Segments are counted, not octets, as Linux does. The names of the four states ar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from tcpsim.tcp import output, prr, rto, sending, undo
 from tcpsim.tcp.segment import SYN, Segment
 from tcpsim.tcp.seqnum import MASK, le, lt
 from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.step import Step
 from tcpsim.tcp.tcb import DISORDER, LOSS, OPEN, RECOVERY, Sent, Tcb
 from tcpsim.tcp.timers import PROGRESS
-
-if TYPE_CHECKING:
-    from tcpsim.tcp.step import Step
 
 
 class _Heard(NamedTuple):

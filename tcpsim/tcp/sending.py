@@ -7,17 +7,13 @@ record is lost (recovery), and when a timer runs (timers).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tcpsim.tcp import acks, output, tso
 from tcpsim.tcp.segment import ACK, FIN, PSH, SYN
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
 from tcpsim.tcp.state import CLOSE_WAIT, CLOSING, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, LAST_ACK, SYN_SENT
+from tcpsim.tcp.step import Step
 from tcpsim.tcp.tcb import OPEN, RECOVERY, Sent, Tcb
 from tcpsim.tcp.timers import RETRY, SENT
-
-if TYPE_CHECKING:
-    from tcpsim.tcp.step import Step
 
 _SENDING = frozenset({ESTABLISHED, CLOSE_WAIT, FIN_WAIT_1, CLOSING, LAST_ACK, FIN_WAIT_2})
 

@@ -7,18 +7,13 @@ so, and the RST to data that nobody will read. Refuses to know: the checks behin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tcpsim.tcp import acks, output, receiving
+from tcpsim.tcp import acks, output, receiving, window
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
 from tcpsim.tcp.state import CLOSE_WAIT, CLOSING, FIN_WAIT_1, FIN_WAIT_2, LAST_ACK
-from tcpsim.tcp.tcb import ACK_NOW, ACK_SCHED
-
-if TYPE_CHECKING:
-    from tcpsim.tcp.step import Step
-    from tcpsim.tcp.tcb import Tcb
+from tcpsim.tcp.step import Step
+from tcpsim.tcp.tcb import ACK_NOW, ACK_SCHED, Tcb
 
 PEER_CLOSED = frozenset({CLOSE_WAIT, CLOSING, LAST_ACK})
 _AFTER_CLOSE = frozenset({FIN_WAIT_1, FIN_WAIT_2})
@@ -39,7 +34,7 @@ def unacceptable(step: Step, seg: Segment) -> bool:
         return True
     seq = seg.seq
     end = (seq + seg.seg_len) & MASK
-    edge = right_edge(step)
+    edge = window.right_edge(step.t, step.s)
     left = lt(end, t.rcv_wup)
     unacceptable = left or lt(edge, seq) or _on_edge(step, seg)
     if not unacceptable and lt(edge, end) and s.window_overrun == "if-empty":
@@ -68,21 +63,17 @@ def take_timestamp(step: Step, seg: Segment) -> None:
         t.ts_recent_at_us = step.now
 
 
-def right_edge(step: Step) -> int:
-    return (step.t.rcv_nxt + acks.acceptable_window(step.t, step.s)) & MASK
-
-
 def _on_edge(step: Step, seg: Segment) -> bool:
     """A segment that begins where the window ends: outside by Table 6, but for a closed window's ACK."""
     rule = step.s.right_edge
-    if rule == "inside" or seg.seq != right_edge(step) or seg.seq == step.t.rcv_nxt:
+    if rule == "inside" or seg.seq != window.right_edge(step.t, step.s) or seg.seq == step.t.rcv_nxt:
         return False
     return rule == "outside" or bool(seg.flags & RST)
 
 
 def _out_of_window(step: Step, seg: Segment) -> bool:
     """Whether a RST that PAWS would reject is not even in the window."""
-    return lt(seg.seq, step.t.rcv_nxt) or lt(right_edge(step), seg.seq)
+    return lt(seg.seq, step.t.rcv_nxt) or lt(window.right_edge(step.t, step.s), seg.seq)
 
 
 def unstamped(step: Step, seg: Segment) -> bool:

@@ -1,20 +1,17 @@
-"""One step of one connection: a TCB goes in, a new TCB and what it did come out.
+"""The workbench of one step of one connection: the TCB being changed, and what comes out of the change.
 
-Owns: the frame that every step has (copy, act, settle the timers) and the only place where a state is
-written. Refuses to know: what the act is; arrives, calls and expired are the acts.
+Owns: what an act may use and leave behind, and the only place where a state is written. Refuses to know: what
+the act is (arrives, calls, expired), and what every step does before and after it (run).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from tcpsim.tcp import timers
 from tcpsim.tcp.event import Fact, Note
 from tcpsim.tcp.lifecycle import follow
 from tcpsim.tcp.segment import Segment
 from tcpsim.tcp.stack import Stack
-from tcpsim.tcp.state import CLOSED
 from tcpsim.tcp.tcb import Tcb
 
 
@@ -81,21 +78,3 @@ class Step:
         """A timer fired."""
         t = self.t
         self.notes.append(Note(self.id, "timer", t.state, t.state, str(t.holder(self.s)), what))
-
-
-def run(tcb: Tcb, now: int, stack: Stack, socket: int, act: Callable[..., Any], *arguments: Any) -> Step:
-    """Do `act(step, *arguments)` on a copy of `tcb` and settle its timers; the result is in the Step."""
-    step = Step(tcb.copy(), now, stack, socket)
-    step.value = act(step, *arguments)
-    t = step.t
-    if stack.device_refuses:
-        step.out.clear()
-    if t.state is CLOSED:
-        timers.stop_all(t)
-        return step
-    timers.settle(step)
-    if stack.timer_hz:
-        timers.turn_wheel(tcb, t, now, stack.timer_hz)
-    if t.mini and not tcb.mini:
-        step.reheld()
-    return step

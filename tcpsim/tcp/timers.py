@@ -15,17 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from tcpsim.tcp.event import LOSS_PROBE, PERSIST, REORDERING, RETRANSMISSION, Timer
 from tcpsim.tcp.segment import FIN
 from tcpsim.tcp.seqnum import MASK, lt
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import CLOSE_WAIT, ESTABLISHED, FIN_WAIT_2, LAST_ACK, SYN_RECEIVED, TIME_WAIT
+from tcpsim.tcp.step import Step
 from tcpsim.tcp.tcb import ACK_TIMER, DISORDER, Tcb
-
-if TYPE_CHECKING:
-    from tcpsim.tcp.step import Step
 
 # Step.restart: what the retransmission slot saw. PROGRESS: new data was acknowledged. SENT: new data
 # went out. RETRY: a timeout resent something, or a probe was sent, so count again from now.

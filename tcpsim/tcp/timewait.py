@@ -8,18 +8,14 @@ shortcut makes the same checks as in every state (arrives). Refuses to know: how
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tcpsim.tcp import acks, output
+from tcpsim.tcp import acks, output, window
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.segment import ACK, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import FIN_WAIT_2, TIME_WAIT
+from tcpsim.tcp.step import Step
 from tcpsim.tcp.tcb import Tcb
-
-if TYPE_CHECKING:
-    from tcpsim.tcp.step import Step
 
 
 def segment_arrives(step: Step, seg: Segment) -> None:
@@ -57,7 +53,7 @@ def _fin_wait_2(step: Step, seg: Segment) -> None:
     """The checks of 3.10.7.4 in short; data after close() draws a RST."""
     t = step.t
     end = (seg.seq + seg.seg_len) & MASK
-    edge = (t.rcv_nxt + acks.offered_window(t)) & MASK
+    edge = (t.rcv_nxt + window.offered(t)) & MASK
     inside = seg.seq == t.rcv_nxt or (lt(t.rcv_nxt, end) and lt(seg.seq, edge)) or edge == seg.seq == end
     if _stale(t, seg) or not inside:
         _answer(step, seg)  # whatever it is, a RST too

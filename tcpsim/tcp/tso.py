@@ -10,14 +10,10 @@ tcp_update_pacing_rate.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tcpsim.tcp.seqnum import MASK, diff
 from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.step import Step
 from tcpsim.tcp.tcb import RECOVERY, Tcb
-
-if TYPE_CHECKING:
-    from tcpsim.tcp.step import Step
 
 _GSO_MAX = 65_535 - 320  # a device's, less the largest header
 _PACING_SHIFT, _RTT_LOG, _WIDEST = 10, 9, 32

@@ -1,0 +1,34 @@
+"""One step of one connection: a TCB goes in, a new TCB and what it did come out.
+
+Owns: the frame that every step has: copy, act, settle the timers. Refuses to know: what the act is, and what
+it may change (step).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tcpsim.tcp import timers
+from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.state import CLOSED
+from tcpsim.tcp.step import Step
+from tcpsim.tcp.tcb import Tcb
+
+
+def run(tcb: Tcb, now: int, stack: Stack, socket: int, act: Callable[..., Any], *arguments: Any) -> Step:
+    """Do `act(step, *arguments)` on a copy of `tcb` and settle its timers; the result is in the Step."""
+    step = Step(tcb.copy(), now, stack, socket)
+    step.value = act(step, *arguments)
+    t = step.t
+    if stack.device_refuses:
+        step.out.clear()
+    if t.state is CLOSED:
+        timers.stop_all(t)
+        return step
+    timers.settle(step)
+    if stack.timer_hz:
+        timers.turn_wheel(tcb, t, now, stack.timer_hz)
+    if t.mini and not tcb.mini:
+        step.reheld()
+    return step
