@@ -1,7 +1,7 @@
 """Every order of things: any segment as late as can be, overtaken or lost, any timer and program as late.
 
 Owns: what may come next when nothing is known of time. Refuses to know: when two pairs are the same then
-(timeless), probabilities and durations, which this view does not have, and what is asked of it (properties).
+(equivalence), probabilities and durations, which this view does not have, and the questions (properties).
 
 A move is one of: a segment in flight arrives, or is lost; one timer fires; one sleep or one call's patience
 is over; one host has power again. It is made with the pair's own `advance`, by letting everything else be
@@ -16,7 +16,7 @@ from collections.abc import Hashable, Iterator
 from typing import Any, Final, NamedTuple
 
 from tcpsim.explore.branch import Branch, LossClass, View, every_answer
-from tcpsim.explore.timeless import Timeless
+from tcpsim.explore.equivalence import Timeless
 from tcpsim.pair import SIDES, Log, Machine, Pair, Side, advance, census
 from tcpsim.path import Duplicate, GilbertElliott, Link, Loss, Reorder
 from tcpsim.path.element import Chain

@@ -11,7 +11,7 @@ clock began: the same machine at the same moment of its clock is the same object
 hears the same is looked up.
 
 Two machines are the same if no pair can tell them apart: their parts of the key are equal, and so is what
-else the other's part is drawn from (`around.witness`). Then the first of them stands in for the other.
+else the other's part is drawn from (`promises.witness`). Then the first of them stands in for the other.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing import NamedTuple
 
 from tcpsim.explore.branch import MANY, Branch, Fate, Part, Steps, View, every_answer
 from tcpsim.pair import SIDES, Log, Machine, Pair, Side, advance
-from tcpsim.pair.around import witness
-from tcpsim.pair.key import Known
-from tcpsim.pair.known import Host
+from tcpsim.pair.equivalence import Known
+from tcpsim.pair.equivalence.known import Host
+from tcpsim.pair.equivalence.promises import witness
 from tcpsim.path import Link
 from tcpsim.path.path import Flight, Path
 from tcpsim.sockets.system import new_system

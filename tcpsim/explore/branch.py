@@ -26,7 +26,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from tcpsim.errors import InputError
 from tcpsim.pair import Held, Log, Pair, advance, census, lose
-from tcpsim.pair.key import Keys
+from tcpsim.pair.equivalence import Keys
 from tcpsim.path import SIDES, Choice, Chooser, Distribution, Fixed, Link, Loss, OneWay, Side
 from tcpsim.path.element import Chain, Element, Passage
 from tcpsim.path.path import Flight

@@ -13,9 +13,9 @@ from tcpsim.app import accept, close, connect, ignore, listen, receive, send, se
 from tcpsim.app.program import Program
 from tcpsim.app.steps import keepalive
 from tcpsim.pair import Pair, advance, new_pair
-from tcpsim.pair.key import Keys
+from tcpsim.pair.equivalence import Keys
 from tcpsim.path import Seeded, make_path
-from tcpsim.tcp import key as tcp_key
+from tcpsim.tcp import equivalence as tcp_key
 from tcpsim.tcp import timers
 from tcpsim.tcp.event import Timer
 from tcpsim.tcp.stack import stack

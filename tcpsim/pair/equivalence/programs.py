@@ -1,17 +1,17 @@
 """What the programs of a host may yet do to its connections.
 
 Owns: which sockets a program may still act on at all, send on, close, or set a timeout of, and whether any
-may open a connection. Refuses to know: what follows from that for a connection (around, tcp) and the moment.
+may open a connection. Refuses to know: what follows from that for a connection (promises, tcp), and the moment.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from tcpsim.app import key as app
+from tcpsim.app import equivalence as app
 from tcpsim.app.program import Running
 from tcpsim.sockets import Send, SendAll
-from tcpsim.sockets import key as sockets
+from tcpsim.sockets import equivalence as sockets
 from tcpsim.sockets.options import timed_us
 from tcpsim.sockets.system import System, pid_of
 

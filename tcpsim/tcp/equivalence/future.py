@@ -56,7 +56,10 @@ def all_sent(t: Tcb, around: Around) -> bool:
 
 
 def prompt(t: Tcb, s: Stack, complete: bool) -> bool:
-    """Every ACK from now on leaves at once, so nothing reads the pace of delayed ones."""
+    """Every ACK from now on leaves at once, so nothing reads the pace of delayed ones.
+
+    Only the ACK of a FIN may wait for `ato_us` (`acks.check`; `receiving._fin`): see `pace`.
+    """
     if s.ack_rule != "adaptive":
         return True
     fin_at_once = s.fin_ack_now or t.state in _BEFORE_FIN_WAIT_2

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 
 from tcpsim.sockets.system import System, pid_of
-from tcpsim.tcp import key as tcp
-from tcpsim.tcp.seen import EVER, Instant
+from tcpsim.tcp import equivalence as tcp
+from tcpsim.tcp.equivalence.connection import EVER, Instant
 
 Key = tuple[object, ...]
 _NONE: frozenset[int] = frozenset()

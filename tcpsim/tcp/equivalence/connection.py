@@ -5,40 +5,14 @@ by is in `fixed`, and the rest are instants, whose distances to a moment count. 
 stops at the largest limit that reads it; what nothing reads any more is left out. Refuses to know: the
 moment, who is at the other end and which programs run (the caller says what follows from that, `Around`).
 
-What is left out, and the rule that lets it be:
+Beside each field that is left out stands the rule that lets it be. Two words of these rules:
 
-- The peer's numbers in SYN-SENT, where none is known: they come with its SYN (3.10.7.3).
-- CLOSED: a call finds the queue, the errors and the options, nothing else (3.10; `step.bury`).
-- `rmem`: the sum of what `held` and `held_ahead` are charged. `closed_by`: for people. `ts_offset`, and the
-  name of `parent`: the end's, and there (key).
-- *At rest*: nothing is outstanding and nothing will be sent (our FIN is acknowledged, or no program will
-  send or close and the queue is empty). Loss recovery, RACK, the congestion window, retry counts, SND.WND and
-  the round-trip estimate's inside are read only with something outstanding or to send.
-- *Prompt*: no data can arrive any more, so every later ACK is sent at once and the pace of ACKs is not read;
-  only the ACK of a FIN may wait for `ato_us` (`acks.check`; `receiving._fin`). Where RTO and SRTT do not
-  bound that pace either, an end at rest needs them for the length of FIN-WAIT-2 alone (tcp_fin_time).
-- A round trip that is yet to be measured is read by what is sent after it: nothing, if the one record that
-  is outstanding is the last. Then neither the estimator's inside is read, nor what the peer echoes.
-- The time since data came is read where data comes or goes (`acks.data_arrived`, `acks.data_sent`).
-- SND.WL1 and WL2, where whatever may come begins behind them and acknowledges as much: it passes in any case;
-  but WL1 not where Linux asks it whether an ACK is a duplicate (`arrives._duplicate`).
-- Back-off, once something is outstanding: it is counted for persist, and ends with the next sample before.
-- One record is outstanding and is the last, or only a FIN is to come: it is resent whatever the
-  congestion window (`recovery.resend_lost`), and if it is newer than what RACK has heard, RACK's times
-  concern nothing. Once it was resent and the retransmission timer runs, when that was is not read either: no
-  probe counts from it (`timers._loss_probe_at`), and no round trip is measured (Karn).
-- What RACK has heard last is compared with the times of records, so their order says all; a record sent
-  later than it is never called lost by it (RFC 8985 6.2 step 5).
-- `handshake_*`: read before ESTABLISHED; how often a SYN was resent counts as far as a stack asks, when the
-  first was sent while a time limits the handshake or its timestamp may be echoed (`opening._syn_lost`).
-- `high_seq`: read in an episode of recovery. `snd_sml` behind SND.UNA: holds nothing (Minshall).
-  Retransmissions, where a time limits them: whether there were any; when they began, where none does so.
-- The time since anything was heard is read by keepalive, by the idle check of FIN-WAIT-2 and by a user
-  timeout that keepalive checks; saturated at the largest of these limits. A keepalive timer that starts
-  later fires when that time is over in any case.
-- TS.Recent, once the peer knows that we have all we have: whatever we acknowledge next was sent later,
-  and replaced it (RFC 7323 4.3); or where the peer reads nothing of what it would measure. While nothing
-  older is under way PAWS has nothing to reject (5.3).
+- *At rest*: nothing is outstanding and nothing will be sent (our FIN is acknowledged, or no program will send
+  or close and the queue is empty).
+- *Prompt*: no data can arrive any more, so every later ACK is sent at once.
+
+Three fields are in no key: `closed_by` is for people; `ts_offset` is the end's, and in its key; `rmem` is the
+sum of what `held` and `held_ahead` are charged.
 """
 
 from __future__ import annotations
@@ -46,8 +20,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tcpsim.tcp import timers
-from tcpsim.tcp.event import Timer
-from tcpsim.tcp.outlook import (
+from tcpsim.tcp.equivalence.future import (
     MOST_OPTIONS,
     Around,
     all_sent,
@@ -56,6 +29,7 @@ from tcpsim.tcp.outlook import (
     paced,
     prompt,
 )
+from tcpsim.tcp.event import Timer
 from tcpsim.tcp.seqnum import MASK, le, lt
 from tcpsim.tcp.sequence import PAWS_IDLE_US
 from tcpsim.tcp.stack import Stack
@@ -69,7 +43,7 @@ EVER = -(1 << 62)
 _BEGINNING = EVER  # an instant longer ago than any limit
 
 
-class Seen(NamedTuple):
+class ConnectionKey(NamedTuple):
     """What is the same at every moment, the instants that count by their distance, TS.Recent if it counts."""
 
     fixed: Key
@@ -77,11 +51,12 @@ class Seen(NamedTuple):
     stamp: int | None = None
 
 
-def seen(t: Tcb, s: Stack, around: Around, measured: bool) -> Seen:
+def connection_key(t: Tcb, s: Stack, around: Around, measured: bool) -> ConnectionKey:
     """Connections of equal `fixed`, at the same distances of their instants, do the same from then on.
 
-    `measured`: what `outlook.measures` says.
+    `measured`: what `future.measures` says.
     """
+    # the peer's numbers in SYN-SENT, where none is known: they come with its SYN (3.10.7.3)
     if t.state == State.SYN_SENT:
         around = around._replace(theirs=t.irs)
     ours, theirs, idle, sends, _, tunes, complete, single, known, ordered, first, _, heeded = around
@@ -90,8 +65,9 @@ def seen(t: Tcb, s: Stack, around: Around, measured: bool) -> Seen:
         t.local_port, t.remote_port, t.state, t.accepted, t.orphaned, t.options,
         t.fin_received, t.rd_shut, t.close_called, t.readable, t.snd_space, error,
     )  # fmt: skip
+    # CLOSED: a call finds the queue, the errors and the options, nothing else (3.10; `Step.bury`)
     if t.state == State.CLOSED:
-        return Seen(head)
+        return ConnectionKey(head)
     finished = all_sent(t, around)
     at_rest = finished and not t.sent
     no_data = not t.unsent and (t.close_called or not sends)
@@ -103,12 +79,17 @@ def seen(t: Tcb, s: Stack, around: Around, measured: bool) -> Seen:
     ]
     instants.append((_BEGINNING if answered_us is None else answered_us, -s.ack_rate_limit_us))
     instants.append(_silence(t, s, tunes and not idle))
+    # the time since data came is read where data comes or goes (`acks.data_arrived`, `acks.data_sent`)
     unread = at_once or (no_data and (complete or t.fin_received or t.mini))
     instants.append(None if unread else _since_data(t, s))
+    # TS.Recent, once the peer knows that we have all we have: whatever we acknowledge next was sent later,
+    # and replaced it (RFC 7323 4.3); or where the peer reads nothing of what it would measure. While nothing
+    # older is under way PAWS has nothing to reject (5.3)
     stamp = None
     if t.ts_on and not (ordered and ((known and t.rcv_wup == t.rcv_nxt) or not heeded)):
         stamp = t.ts_recent
         instants.append((_BEGINNING, 0) if ordered else (t.ts_recent_at_us, -PAWS_IDLE_US - 1))
+    # loss recovery, RACK, the congestion window and retry counts are read only with something outstanding
     resending = None if at_rest else _resending(t, s, instants, around, no_data, finished, measured)
     opening = None if t.state >= State.ESTABLISHED else _opening(t, s, instants, first)
     fixed = (
@@ -127,15 +108,18 @@ def seen(t: Tcb, s: Stack, around: Around, measured: bool) -> Seen:
         _estimate(t, s, measured, at_rest and not paced(t, s, complete, single), idle),
         resending, opening, stamp is None, tuple([each is None for each in instants]),
     )  # fmt: skip
-    return Seen(fixed, tuple([each for each in instants if each is not None]), stamp)
+    return ConnectionKey(fixed, tuple([each for each in instants if each is not None]), stamp)
 
 
 def _window(t: Tcb, s: Stack, around: Around, at_rest: bool, finished: bool) -> Key:
     """SND.WND and where it was last taken from, as far as what comes does not replace it, and it is read."""
     timed = s.user_timeout_rule == "timer"
+    # SND.WND is read only with something outstanding or to send
     useless = at_rest or (finished and t.orphaned and t.sack_on and not timed)
     if useless and (t.write_seq - t.iss) & MASK <= t.max_window:  # nor is any ACK too old (_least_ack)
         return None, None
+    # WL1 and WL2, where whatever may come begins behind them and acknowledges as much: it passes in any case;
+    # but WL1 not where Linux asks it whether an ACK is a duplicate (`arrives._duplicate`)
     newer = around.newer and le(t.snd_wl2, t.snd_una)
     counted = s.duplicate_ack == "update" and not t.sack_on  # then WL1 tells which ACK is a duplicate
     if newer and not counted and t.state >= State.ESTABLISHED:
@@ -144,7 +128,12 @@ def _window(t: Tcb, s: Stack, around: Around, at_rest: bool, finished: bool) -> 
 
 
 def _estimate(t: Tcb, s: Stack, measured: bool, at_rest: bool, idle: bool) -> object:
-    """The round-trip time as far as anything reads it: the timers of what is outstanding, FIN-WAIT-2."""
+    """The round-trip time as far as anything reads it: the timers of what is outstanding, FIN-WAIT-2.
+
+    At rest, where RTO and SRTT do not bound the pace of ACKs either, it is read for the length of FIN-WAIT-2
+    alone (tcp_fin_time). SRTT is read by the next sample: none will count if the one record that is
+    outstanding is the last.
+    """
     if at_rest:
         return least_fin_wait_2_us(t, s, idle)
     return (t.srtt8, t.rto_us) if measured else t.rto_us
@@ -170,7 +159,11 @@ def _since_data(t: Tcb, s: Stack) -> Instant | None:
 
 
 def _silence(t: Tcb, s: Stack, tunes: bool) -> Instant | None:
-    """Since when nothing was heard, as far as keepalive or the idle check of FIN-WAIT-2 may ask."""
+    """Since when nothing was heard, as far as keepalive or the idle check of FIN-WAIT-2 may ask.
+
+    A user timeout that keepalive checks asks, too; longer than the largest of these limits is as long as it.
+    A keepalive timer that starts later fires when that time is over in any case.
+    """
     limit_us = timers.user_timeout_us(t, s)
     checked = (tunes or limit_us is not None) and s.user_timeout_rule == "checked"
     waits = s.last_ack_us is not None and t.state >= State.ESTABLISHED
@@ -198,15 +191,23 @@ def _resending(
     """The retransmission queue, the estimator and the episode that it is in; their times go to `instants`."""
     ours = around.ours
     synchronised = t.state >= State.ESTABLISHED
+    # one record is outstanding and is the last, or only a FIN is to come: it is resent whatever the
+    # congestion window (`recovery.resend_lost`)
     last = synchronised and no_data and _is_last(t, finished)
+    # what RACK has heard last is compared with the times of records, so their order says all; a record sent
+    # later than it is never called lost by it (RFC 8985 6.2 step 5)
     rack = [(r.sent_us > t.rack_us) - (r.sent_us < t.rack_us) for r in t.sent]
     newer = not rack or min(rack) > 0
+    # a last record that was resent, while the retransmission timer runs: no probe counts from when that was
+    # (`timers._loss_probe_at`), and no round trip is measured (Karn)
     timed = not (newer and last and t.slot is Timer.RETRANSMISSION and t.ca_state >= DISORDER)
     probe = None if t.tlp_high_seq is None else ((t.tlp_high_seq - ours) & MASK, t.tlp_resent)
+    # retransmissions, where a time limits them: whether there were any; when they began, where none does so
     limited = s.user_timeout_rule == "checked" and (around.tunes or timers.user_timeout_us(t, s) is not None)
     budgeted = synchronised and s.retry_rule != "count"
     since_us = t.retrans_since_us if limited or budgeted else None
     counted = t.retransmits if s.retry_rule == "count" or not synchronised else t.retransmits > 0
+    # back-off, once something is outstanding: it is counted for persist, and ends with the next sample before
     settled = not s.backoff and bool(t.sent) and (t.ts_on or (finished and len(t.sent) == 1))
     instants.append(None if since_us is None else (since_us, EVER))
     idling = not last and s.after_idle != "keep" and t.cwnd > s.initial_window
@@ -214,6 +215,7 @@ def _resending(
     instants.append((t.last_sent_us, -most_us) if idling else None)
     for r in t.sent:
         instants.append((r.sent_us, EVER) if timed or r.xmits == 1 else None)
+    # `high_seq` is read in an episode of recovery; `snd_sml` behind SND.UNA holds nothing (Minshall)
     return (
         tuple([_record(r, ours) for r in t.sent]), probe,
         None if last else (t.cwnd, t.cwnd_acked, t.ssthresh),
@@ -249,7 +251,10 @@ def _record(r: Sent, ours: int) -> Key:
 
 
 def _opening(t: Tcb, s: Stack, instants: list[Instant | None], first: bool) -> Key:
-    """The handshake: how often it was tried; when it began, where that is asked."""
+    """The handshake, read before ESTABLISHED: how often it was tried, as far as a stack asks; when it began.
+
+    That is asked while a time limits the handshake or its timestamp may be echoed (`opening._syn_lost`).
+    """
     most = max(s.syn_loss_cuts_cwnd_after + 1, s.syn_options_until or 0)
     if s.ecn == "offers" and s.ecn_syn_retries is not None:
         most = max(most, s.ecn_syn_retries + 1)

@@ -19,12 +19,13 @@ from tcpsim.app import flow, operator, orders, program, receiving, steps, waitin
 from tcpsim.catalogue import build, scenario
 from tcpsim.explore.branch import Steps, in_full
 from tcpsim.pair import Event, Noted, Pair, advance, census
-from tcpsim.pair.ahead import ahead
-from tcpsim.pair.key import Keys
+from tcpsim.pair.equivalence import Keys
+from tcpsim.pair.equivalence.programs import ahead
 from tcpsim.path import SIDES, Seeded
-from tcpsim.tcp import key as tcp_key
-from tcpsim.tcp import outlook, timers
-from tcpsim.tcp import seen as tcp_seen
+from tcpsim.tcp import equivalence as tcp_key
+from tcpsim.tcp import timers
+from tcpsim.tcp.equivalence import connection as tcp_seen
+from tcpsim.tcp.equivalence import future
 from tcpsim.tcp.segment import Segment
 from tcpsim.tcp.tcb import Tcb
 from tests.explore.worlds import leaver, restarted_leaver
@@ -207,14 +208,14 @@ def test_merges_are_exact_far_in(name: str, changes: dict[str, Any]) -> None:
 
 
 def test_every_field_of_a_connection_is_in_the_key_or_left_out_with_a_reason() -> None:
-    text = "".join(inspect.getsource(module) for module in (tcp_key, tcp_seen, outlook))
+    text = "".join(inspect.getsource(module) for module in (tcp_key, tcp_seen, future))
     missing = {name for name in Tcb.__slots__ if f"t.{name}" not in text} - set(timers.DEADLINES)
     assert missing == {"closed_by", "rmem", "ts_offset"}
     assert "timers.deadlines(t)" in text
 
 
 def test_every_step_that_may_fail_says_so() -> None:
-    """`app.key` follows a program to its `on_error` from these only."""
+    """`app.equivalence` follows a program to its `on_error` from these only."""
     for module in (flow, operator, orders, program, receiving, steps, waiting):
         for name, each in inspect.getmembers(module, inspect.isclass):
             if "act" in dir(each) and name not in ("Op", "OnSocket"):

@@ -2,7 +2,7 @@
 
 Owns: what a machine's key, its census and its next act come from, worked out once for each machine; and for
 each connection what has been promised to it so far, and the part of a key that it had then. Refuses to know:
-the moment, what is promised (around), and how a key is made (key).
+the moment, what is promised (promises), and how a key is made (key).
 
 Times are on the machine's own clock: a machine reads only differences, so where its clock begins is nothing
 that it knows of.
@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tcpsim.pair.ahead import Ahead
+from tcpsim.pair.equivalence.programs import Ahead
 from tcpsim.pair.pair import Held, Machine, holding, machine_wakes_us
 from tcpsim.path import Side
-from tcpsim.tcp import outlook
-from tcpsim.tcp.seen import EVER, Instant
+from tcpsim.tcp.equivalence import future
+from tcpsim.tcp.equivalence.connection import EVER, Instant
 from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
@@ -62,9 +62,9 @@ class Promised:
 
     __slots__ = ("around", "measured", "parts")
 
-    def __init__(self, t: Tcb, stack: Stack, around: outlook.Around) -> None:
+    def __init__(self, t: Tcb, stack: Stack, around: future.Around) -> None:
         self.around = around
-        self.measured = outlook.measures(t, stack, around)
+        self.measured = future.measures(t, stack, around)
         self.parts: dict[bool, Part] = {}
 
 
@@ -81,7 +81,7 @@ class Connection:
         self.own = number not in busy, number in sends, number in closes, number in tunes  # see `Around`
         self.opening = t.state < State.ESTABLISHED
         self.alive = t.state != State.CLOSED
-        self.hasty = outlook.hasty(t, stack)
+        self.hasty = future.hasty(t, stack)
         self.more = number in sends and not t.close_called  # than it has queued
         self.end = (t.write_seq - t.close_called) & MASK  # of what it has queued
         self.promised: dict[tuple[int, ...], Promised] = {}

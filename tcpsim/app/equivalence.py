@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from tcpsim.app.program import END, Program, Running
-from tcpsim.tcp.seen import EVER, Instant
+from tcpsim.tcp.equivalence.connection import EVER, Instant
 
 _ALWAYS = 1 << 30  # of a step that makes its calls as long as it is there
 

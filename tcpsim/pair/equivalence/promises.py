@@ -7,10 +7,10 @@ Refuses to know: what of a connection counts then (tcp), and the moment.
 
 from __future__ import annotations
 
-from tcpsim.pair.known import Connection, Host, Ports, Promised
+from tcpsim.pair.equivalence.known import Connection, Host, Ports, Promised
 from tcpsim.path import SIDES
 from tcpsim.path.path import Flight
-from tcpsim.tcp import outlook
+from tcpsim.tcp.equivalence import future
 from tcpsim.tcp.output import timestamp
 from tcpsim.tcp.segment import ACK, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
@@ -62,7 +62,7 @@ class View:
             its = other.t
             complete = not other.more and other.end == t.rcv_nxt
             known = its.snd_una == t.rcv_nxt
-            single = each.hasty and bool(its.sent) and not other.more and outlook.rest_in_one(its, t)
+            single = each.hasty and bool(its.sent) and not other.more and future.rest_in_one(its, t)
             if other.alive:
                 probed = far.stack.keepalive_probe_len > 0 or self.hosts[at].stack.reads_old_acks
                 begins = (its.snd_una - probed) & MASK
@@ -74,7 +74,7 @@ class View:
         )  # fmt: skip
         found = each.promised.get(place)
         if found is None:
-            around = outlook.Around(place[0], place[1], *each.own, *place[2:])
+            around = future.Around(place[0], place[1], *each.own, *place[2:])
             found = each.promised[place] = Promised(t, self.hosts[at].stack, around)
         return found
 
