@@ -1,7 +1,7 @@
 """Mutants of the key: the code that makes it, with one term left out or one condition taken for granted.
 
 Owns: what may be changed in the modules that make keys, each change by itself, and running something with one
-of them. Refuses to know: whether anybody notices.
+of them. Refuses to know: whether anybody notices (test_bisimulation; `key_mutants.txt` has what was found).
 
 A term of a key is an item of a tuple or list that a function returns or puts together, an instant that is
 added, or an argument that stands for one. A rule is a condition under which something is left out: `and`
@@ -41,7 +41,33 @@ class Mutant(NamedTuple):
     what: str
 
     def __str__(self) -> str:
-        return f"{self.module.removeprefix('tcpsim.')}.{self.function}: {self.what}"
+        return f"{self.module.removeprefix('tcpsim.')}.{self.function} {self.number}: {self.what}"
+
+
+# Not terms of a key: memories of what was worked out (`test_a_key_is_the_same_whatever_was_seen_before`),
+# indices that a key is put together by, and what a stepper asks besides the key (test_apart).
+_NO_TERMS = (
+    "Keys._seen",
+    "Keys.key",
+    "Keys._line",
+    "View.__init__",
+    "Host.__init__",
+    "Part.at",
+    "witness",
+    "programs.ahead",
+)
+_NO_TERM = ("no id(", "no view.", "no now_us - began_us", "no began_us", "no (programs, tables", "no ahead(")
+
+
+def terms() -> list[Mutant]:
+    """The mutants that leave a term of a key out."""
+    return [
+        each
+        for each in mutants()
+        if each.what.startswith("no ")
+        and not each.what.startswith(_NO_TERM)
+        and not f"{each.module}.{each.function}".endswith(_NO_TERMS)
+    ]
 
 
 def mutants(modules: tuple[str, ...] = MODULES) -> list[Mutant]:

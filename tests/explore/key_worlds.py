@@ -253,8 +253,8 @@ WORLDS: dict[str, Callable[[], Pair]] = {
     "wheel": _named("normal-close", knobs={"timer_hz": 250, "rto_max_us": "2s", "time_wait_us": "5s"}),
 }
 
-# Worlds without losses, in which the histories differ in one thing and the machine that knows of it is gone: what is
-# left of the difference is in the fields of the other machine alone.
+# Worlds without losses, in which the histories differ in one thing and the machine that knows of it is gone:
+# what is left of the difference is in the fields of the other machine alone.
 _HELLO = [connect(), send(10)]
 _PAST: tuple[Sequence[Step], ...] = (
     _HELLO,
