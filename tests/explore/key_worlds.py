@@ -284,17 +284,14 @@ _FUTURE: dict[str, Sequence[Step]] = {
     "sends": [send(3_000), ignore()],
     "reads": [receive(5), receive(5), ignore()],
     "closes": [close()],
-    "closes later": [wait("4s"), close()],
     "says-a-little": [send(5), wait("3s"), send(5), close()],
     "half-closes": [shutdown(), receive_to_eof(), close()],
-    "waits": [receive_to_eof(), close()],
 }
 _STACKS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("linux", {}),
     ("rfc9293", {}),
     ("freebsd", {}),
     ("linux", {"timestamps": False, "sack": False}),
-    ("rfc9293", {"user_timeout_us": "never", "wscale": 3}),
 )
 
 

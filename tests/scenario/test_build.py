@@ -125,6 +125,10 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"stack_cleint": "linux"}, "normal-close: found 'stack_cleint' (did you mean stack_client"),
     ({"queue_packets": 3}, "link.queue_packets: found 3, allowed: a queue only together with a rate_bps"),
     ({"client_port": 0}, "client_port: found 0, allowed: an integer from 1 to 65535"),
+    ({"knobs": 3}, "knobs: found 3, allowed: a mapping of names to values"),
+    ({"drops": "server FIN 1"}, "drops: found 'server FIN 1', allowed: a tuple of rules"),
+    ({"loss": [0.1]}, "loss: found [0.1], allowed: a number from 0 to 1"),
+    ({"duplicate": True}, "duplicate: found True, allowed: a number from 0 to 1"),
     ({"rate_bps": "fast"}, "rate_bps: found 'fast', allowed: an integer >= 1"),
 ]
 
@@ -156,3 +160,8 @@ def test_garbage_is_an_input_error_in_one_line_or_works(overrides: dict[str, Any
     else:
         told = ""
     assert "\n" not in told
+
+
+def test_a_setting_by_itself_is_checked() -> None:
+    with pytest.raises(InputError, match=r"^loss: found 7, allowed: a number from 0 to 1"):
+        Setting(loss=7)
