@@ -111,6 +111,8 @@ def _check_shared(it: Any, at: str) -> None:
     for name in _TIMES:
         if getattr(it, name, None) is not None:
             parse_duration(getattr(it, name), f"{at}{name}")
+    if not isinstance(it.drops, tuple | list):
+        raise InputError(f"{at}drops", repr(it.drops), 'a tuple of rules, such as ("server FIN 2",)')
     for rule in it.drops:
         if not isinstance(rule, Rule):
             parse_rule(rule if isinstance(rule, str) else repr(rule), f"{at}drop")

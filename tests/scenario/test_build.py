@@ -125,7 +125,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"stack_cleint": "linux"}, "normal-close: found 'stack_cleint' (did you mean stack_client"),
     ({"queue_packets": 3}, "link.queue_packets: found 3, allowed: a queue only together with a rate_bps"),
     ({"client_port": 0}, "client_port: found 0, allowed: an integer from 1 to 65535"),
-    ({"knobs": 3}, "knobs: found 3, allowed: a mapping of names to values"),
+    ({"knobs": 3}, "knobs: found 3, allowed: values by name"),
     ({"drops": "server FIN 1"}, "drops: found 'server FIN 1', allowed: a tuple of rules"),
     ({"loss": [0.1]}, "loss: found [0.1], allowed: a number from 0 to 1"),
     ({"duplicate": True}, "duplicate: found True, allowed: a number from 0 to 1"),
