@@ -43,6 +43,7 @@ CASES: dict[str, dict[str, Any]] = {
 # of so many segments that they can be compared only where losses are rare
 MANY_SEGMENTS = {"page-with-images", "many-segments-lossy", "so-linger-broken"}
 RARE = (0.0002, 0.001)
+ENDLESS = {"so-linger-broken"}  # it counts its probes for ever, so no state ever comes again
 
 
 def _expected(found: Answer, at: int) -> dict[End, float]:
@@ -139,7 +140,7 @@ def test_every_explorable_scenario(name: str) -> None:
     losses = RARE if name in MANY_SEGMENTS else RATES
     pairs = {p: build(scenario(name.split()[0]), loss=p, **CASES[name]) for p in losses}
     comparisons = _against_itself(pairs, LIMIT, 100_000)
-    assert comparisons
+    assert bool(comparisons) == (name not in ENDLESS)
     assert not _rejected(comparisons, LEVEL / len(CASES))
 
 
