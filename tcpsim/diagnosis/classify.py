@@ -116,7 +116,12 @@ def _fin_wait_2(socket: Socket, host: Host) -> Case:
         )
     if owned is False:
         shown = socket.timer is not None and socket.timer.kind == "timewait"
-        return Case("fin-wait-2-orphan", CERTAIN, "its timer runs" if shown else "no process owns it")
+        told = "its timer runs" if shown else "no process owns it"
+        return Case(
+            "fin-wait-2-orphan",
+            LIKELY,
+            f"{told}; but a FIN of the peer that is lost on its way looks the same",
+        )
     return Case("fin-wait-2", LIKELY, "the dump does not show whether a process owns it")
 
 

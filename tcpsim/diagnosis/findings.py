@@ -14,7 +14,7 @@ from tcpsim.diagnosis import classify as cases
 from tcpsim.diagnosis.classify import Case, classify, held
 from tcpsim.diagnosis.host import Host, Role, local_peer
 from tcpsim.diagnosis.kinds import kinds, shown
-from tcpsim.diagnosis.knobs import Knobs, knobs
+from tcpsim.diagnosis.knobs import Knobs, knobs, with_own
 from tcpsim.diagnosis.waits import NEVER, Ends, ends
 from tcpsim.dumps import Socket
 from tcpsim.tcp.state import State
@@ -22,6 +22,12 @@ from tcpsim.tcp.state import State
 FEW = 5  # fewer are on their way, or in a pool: no finding by themselves
 _NEAR = 0.7  # of a limit
 _SAMPLED = 60  # sockets of a group whose end is computed: the extremes, and some between
+_PORTS = {  # where a system keeps how many ports it gives out by itself
+    "linux": "net.ipv4.ip_local_port_range",
+    "windows": "netsh int ipv4 set dynamicport",
+    "freebsd": "net.inet.ip.portrange",
+    "macos": "net.inet.ip.portrange",
+}
 _SURE = (cases.CERTAIN, cases.LIKELY, cases.POSSIBLE)
 
 
@@ -101,8 +107,8 @@ def groups(host: Host) -> list[Group]:
 
 
 def badness(finding: Finding) -> tuple[object, ...]:
-    """Leaks before limits before the rest; within these by kind, then by number."""
-    return (not finding.leak, not finding.limit, finding.rank, -finding.number)
+    """Leaks before limits before the rest, a handful last; within these by kind, then by number."""
+    return (not finding.leak, not finding.limit, finding.number < FEW, finding.rank, -finding.number)
 
 
 def finding_of(group: Group, host: Host) -> Finding:
@@ -150,12 +156,24 @@ def finding_of(group: Group, host: Host) -> Finding:
         certainty=case.certainty,
         why=case.why,
         ends=when,
-        knobs=knobs(shown(key.kind, key.role)),
-        look=kind.look.format(**words),
+        knobs=with_own(knobs(shown(key.kind, key.role)), key.kind, host.stack),
+        look=_look(group, host) or kind.look.format(**words),
         notes=tuple(notes),
         sockets=tuple(sockets),
         rank=kind.rank,
     )
+
+
+def _look(group: Group, host: Host) -> str:
+    """The next command on a system that is not Linux; "" on Linux."""
+    state = str(group.sockets[0].state)
+    if host.system == "windows":
+        name = "".join(part.title() for part in state.replace("FIN-WAIT-", "Fin-Wait").split("-"))
+        return f"Get-NetTCPConnection -State {name} | Group-Object OwningProcess, RemotePort"
+    if host.system in ("freebsd", "macos"):
+        tool = "sockstat -P tcp" if host.system == "freebsd" else "lsof -nP -iTCP"
+        return f"{tool} | grep {group.key.port}; netstat -s -p tcp"
+    return ""
 
 
 def _sentences(text: str) -> str:
@@ -245,7 +263,9 @@ def _limit(group: Group, host: Host, count: int) -> str:
     if kind in ("time-wait", "syn-sent", "fin-wait-2-orphan"):
         ports = stack.ephemeral_ports
         if kind == "time-wait" and ports and _one_pair(group) and count >= _NEAR * ports:
-            return f"{count:,} of {ports:,} ephemeral ports towards one service: connect() fails or will fail"
+            more = _PORTS.get(host.system or "linux", _PORTS["linux"])
+            used = f"{count:,} of {ports:,} ephemeral ports between two hosts and one service are taken"
+            return f"{used}: connect() fails or will fail; more ports: {more}"
     if kind in ("time-wait", "fin-wait-2-orphan") and stack.max_mini and count >= _NEAR * stack.max_mini:
         return f"{count:,} of {stack.max_mini:,} mini-sockets (tcp_max_tw_buckets)"
     orphans = ("fin-wait-1", "fin-wait-1-window", "fin-wait-1-unaccepted", "last-ack", "closing")
@@ -273,6 +293,8 @@ def _notes(group: Group, host: Host) -> Iterable[str]:
             " dump in a minute tells"
         )
     if key.kind == "time-wait":
+        if local_peer(group.sockets[0]):
+            yield "Both ends are on this host: it is one of its own programs that opens a connection for each request"
         wait_us = host.stack.time_wait_us
         rate = (count + cut) * 1_000_000 / wait_us
         verified = "" if host.linux else "; the profile's value"

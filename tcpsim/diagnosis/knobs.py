@@ -12,6 +12,9 @@ from typing import NamedTuple
 from tcpsim.catalogue import scenario
 from tcpsim.catalogue.fixes import fix
 from tcpsim.diagnosis.kinds import Shown
+from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.stack import knobs as profile_knobs
+from tcpsim.units import format_duration
 
 _WORDS = {
     "closes": "{who} closes on end-of-file",
@@ -39,12 +42,43 @@ _WORDS = {
 }
 
 
+# The fields of a stack's profile that change how long a case lasts on this very host
+_LAST = {
+    "time-wait": ("time_wait_us", "ephemeral_ports"),
+    "fin-wait-2-orphan": ("fin_wait_2_us",),
+    "fin-wait-1": ("orphan_retries",),
+    "last-ack": ("orphan_retries",),
+    "closing": ("orphan_retries",),
+    "syn-sent": ("syn_retries",),
+    "syn-received": ("synack_retries",),
+    "established-unanswered": ("retries",),
+    "close-wait-sending": ("retries",),
+    "established-probed": ("keep_intvl_us", "keep_cnt"),
+}
+
+
 class Knobs(NamedTuple):
     """What helps, what does not, and the command that shows both."""
 
     helps: tuple[str, ...]
     in_vain: tuple[str, ...]
     compare: str
+    own: tuple[str, ...] = ()  # numbers of this host that the length of the case depends on
+
+
+def with_own(found: Knobs, kind: str, stack: Stack) -> Knobs:
+    """The same with the host's own numbers, by its own names, as they are now."""
+    named = {each.field: each.own_name for each in profile_knobs(stack.name) if each.own_name}
+    own = [
+        f"{named[field]} (now {_value(getattr(stack, field), field)})"
+        for field in _LAST.get(kind, ())
+        if field in named
+    ]
+    return found._replace(own=tuple(own))
+
+
+def _value(value: object, field: str) -> str:
+    return format_duration(value) if field.endswith("_us") and isinstance(value, int) else str(value)
 
 
 @cache

@@ -79,6 +79,7 @@ def _finding(found: Finding, addresses: bool) -> dict[str, Any]:
             "expected_us": found.ends.expected_us,
             "latest_us": None if found.ends.never else found.ends.latest_us,
         },
+        "lasts_by": list(found.knobs.own),
         "helps": list(found.knobs.helps),
         "in_vain": list(found.knobs.in_vain),
         "compare": found.knobs.compare,

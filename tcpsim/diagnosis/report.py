@@ -83,6 +83,8 @@ def paragraph(number: int, finding: Finding, addresses: bool = False) -> list[st
     rows.append(("move", f"{who}: {finding.owes}" if who != NOBODY else finding.owes))
     rows.append((finding.certainty, finding.why))
     rows.append(("ends", when(finding.ends)))
+    if finding.knobs.own:
+        rows.append(("lasts by", "; ".join(finding.knobs.own)))
     if finding.knobs.helps:
         rows.append(("helps", "; ".join(finding.knobs.helps)))
     if finding.knobs.in_vain:
@@ -116,7 +118,8 @@ def summary(
         worst = bad[0]
         word = "leak" if worst.leak else "are at a limit"
         lines.append(f"{sum(each.number for each in bad):,} sockets {word}: {head(worst)}")
-        lines.append(f"next move: {worst.move}: {worst.owes.partition(';')[0]}; ends: {when(worst.ends)}")
+        who = "" if worst.move == NOBODY else f"{worst.move}: "
+        lines.append(f"next move: {who}{worst.owes.partition(';')[0]}; ends: {when(worst.ends)}")
     elif related is not None and related.pairing is not None and related.pairing.half_open:
         lines.append(
             f"{related.pairing.half_open:,} connections are half-open: one end has a socket, the other has"

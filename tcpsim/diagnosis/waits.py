@@ -55,7 +55,7 @@ def ends(socket: Socket, stack: Stack, orphan: bool | None, linux: bool = True) 
             timer, stack, stack.syn_retries, stack.syn_linear_timeouts, "the limit of SYN retransmissions"
         )
     if state is State.SYN_RECEIVED:
-        return _opening(timer, stack, stack.synack_retries, 0, "the limit of SYN-ACK retransmissions")
+        return _syn_received(timer, stack)
     if state is State.FIN_WAIT_2:
         return _fin_wait_2(timer, stack, orphan)
     if timer is not None and timer.kind == "persist":
@@ -236,3 +236,22 @@ def _opening(timer: Timer | None, stack: Stack, retries: int | None, linear: int
     return Ends(
         timer.left_us + rest, timer.left_us + rest + rest // 16, latest * 9 // 8 + intervals[-1] // _LATE, by
     )
+
+
+def _syn_received(timer: Timer | None, stack: Stack) -> Ends:
+    """The column counts answers to repeated SYNs too; and a SYN that comes after the end begins it anew."""
+    by = "the limit of SYN-ACK retransmissions, unless the client sends its SYN again"
+    if timer is None or stack.synack_retries is None:
+        found = _opening(timer, stack, stack.synack_retries, 0, by)
+    else:
+        widths = [min(stack.syn_rto_us << n, stack.rto_max_us) for n in range(stack.synack_retries + 1)]
+        least = next(
+            (n for n, each in enumerate(widths) if each * 9 // 8 >= timer.left_us), stack.synack_retries
+        )
+        early = _opening(timer, stack, stack.synack_retries, 0, by)
+        late = _opening(timer._replace(fired=least), stack, stack.synack_retries, 0, by)
+        found = early._replace(expected_us=late.expected_us, latest_us=late.latest_us)
+    client = _opening(None, stack, stack.syn_retries, stack.syn_linear_timeouts, "")
+    if found.latest_us is None or client.latest_us is None:
+        return found
+    return found._replace(latest_us=found.latest_us + client.latest_us)

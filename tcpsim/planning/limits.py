@@ -39,7 +39,7 @@ class Resource(NamedTuple):
 
 
 class Met(NamedTuple):
-    """A limit: expected use at the end and its 95 % band, growth per second, when it is met (None: not here)."""
+    """A limit: use at the end with its 95 % band, growth per second, when it is met (None: not here)."""
 
     name: str
     amount: int
