@@ -213,7 +213,7 @@ class Population(Noted, Pictured):
         at_us = parse_duration(age, "ss")
         if at_us > self.census.horizon_us:
             raise InputError("ss", format_duration(at_us), f"up to {format_duration(self.census.horizon_us)}")
-        if self.census.refused or self.census.crashed is not None:
+        if self._document["first_met_us"] or self.census.crashed is not None:
             raise InputError("ss", "a population that met a limit", "one that met none")
         found = crowd(self.plan, at_us)
         if side is not None:

@@ -73,9 +73,15 @@ def _queues() -> dict[int, tuple[int, int]]:
     from tcpsim.conform.lab.diag import Diag  # nobody else needs what the lab loads
 
     try:
-        return Diag().queues()
+        diag = Diag()
     except OSError:
         return {}
+    try:
+        return diag.queues()
+    except OSError:
+        return {}
+    finally:
+        diag.socket.close()
 
 
 def _content(path: Path) -> str:

@@ -31,6 +31,7 @@ _NAMED = re.compile(
 )
 _PROMPT = re.compile(r"^\S*@\S+(?=[#$%>:])", re.ASCII)
 _UNIT = re.compile(r"(cgroup:)\S+", re.ASCII)
+_SYSCTL = re.compile(r"\s*(?:#|\$)?.*?\b(?:net|fs|kernel)\.[a-z]", re.ASCII)
 _CLOCK = re.compile(r"\d{1,2}:\d\d:\d\d\Z", re.ASCII)  # a time of day has colons too
 _KEEP = re.compile(r"127\.|0\.0\.0\.0$|255\.255\.255\.255$", re.ASCII)
 
@@ -52,16 +53,17 @@ class Names:
         return self.v4.setdefault(text, f"198.{18 + (number >> 16)}.{number >> 8 & 255}.{number & 255}")
 
     def address6(self, text: str) -> str:
-        """An IPv6 address; one that holds an IPv4 address keeps its shape."""
+        """An IPv6 address; the IPv4 address in one is replaced already, one that was cut off stays so."""
         low = text.lower()
         if _CLOCK.match(text):
             return text
         if low in ("::", "::1") or not any(char.isdigit() or char in "abcdef" for char in low):
             return text
         if "." in low:
-            head, _, tail = text.rpartition(":")
-            return f"{head}:{self.address(tail)}" if _V4.match(tail) else text
-        return self.v6.setdefault(low, f"2001:db8::{len(self.v6) + 1:x}")
+            return text
+        whole = "::" in low or low.count(":") == 7
+        made = f"2001:db8::{len(self.v6) + 1:x}" if whole else f"2001:db8:0:0:{len(self.v6) + 1:x}"
+        return self.v6.setdefault(low, made)
 
     def of_hex(self, text: str) -> str:
         """An address of /proc/net/tcp."""
@@ -103,12 +105,25 @@ def _text(given: str | bytes) -> str:
 
 def _line(line: str, names: Names) -> str:
     line = _HEX.sub(lambda found: names.of_hex(found[1]), line)
-    line = _V6.sub(lambda found: names.address6(found[1]), line)
     line = _V4.sub(lambda found: names.address(found[1]), line)
-    line = _NAMED.sub(lambda found: names.host(found[1]), line)
+    line = _V6.sub(lambda found: _six(found, names), line)
+    if not _SYSCTL.match(line):
+        line = _NAMED.sub(lambda found: names.host(found[1]), line)
     line = _USER.sub(lambda found: f'("{names.program(found[1])}",', line)
     line = _PROGRAM.sub(lambda found: f"{found[1]}/{names.program(found[2].strip())}", line)
     line = _LSOF.sub(lambda found: f"{names.program(found[1])}{found[2]}user", line)
     line = _EXE.sub(lambda found: f"[{names.program(found[1])}.exe]", line)
     line = _UNIT.sub(lambda found: f"{found[1]}/", line)
     return _PROMPT.sub("user@host", line)
+
+
+def _six(found: re.Match[str], names: Names) -> str:
+    """An IPv6 address, with a port behind it where no bracket ends it: netstat's, or a BSD's behind a dot."""
+    text, before = found[1], found.string[found.start() - 1 : found.start()]
+    head, dot, tail = text.rpartition(".")
+    if dot and not _V4.match(text.rpartition(":")[2]):
+        return f"{names.address6(head)}.{tail}"
+    head, _, tail = text.rpartition(":")
+    if before in ("[", "=") or not tail.isdigit() or head.count(":") < 2 or dot:
+        return names.address6(text) if not text.startswith(":::") else text
+    return f"{names.address6(head)}:{tail}"
