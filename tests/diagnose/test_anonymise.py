@@ -15,7 +15,7 @@ from tests.diagnose import recordings
 DATA = Path(__file__).parent.parent / "data" / "diagnose"
 FILES = sorted(path for path in DATA.glob("*.txt") if path.name.startswith(("field", "format")))
 _SECRETS = re.compile(
-    r"10\.77\.\d+\.\d+|192\.0\.2\.\d+|198\.51\.100\.\d+|203\.0\.113\.\d+|2001:db8:\d|webapp|worker|java|dotnet|sshd|nginx|systemd"
+    r"10\.77\.\d+\.\d+|192\.0\.2\.\d+|198\.51\.100\.\d+|203\.0\.113\.\d+|2001:db8:[1-9]|webapp|worker|java|dotnet|sshd|nginx|systemd"
 )
 
 
