@@ -16,23 +16,49 @@ from tcpsim.cli.show import print_json, print_text
 from tcpsim.conform.populations import read, stack_of
 from tcpsim.conform.traces import Verdict, find, judge_file
 from tcpsim.measure.populations.expect import LIMIT
-from tcpsim.measure.populations.judge import Judgement, Row, judge
+from tcpsim.measure.populations.judge import Judgement, Row, judge, judge_exactly
+from tcpsim.measure.populations.sample import REPLICATES
 
 _VERDICTS = ("PASS", "FAIL", "LATE", "UNSUPPORTED")
+# By whether the kernel cached metrics, and whether the model did
+_CACHE = {
+    (False, False): "no connection knew of another (tcp_no_metrics_save)",
+    (True, True): "round-trip times cached per destination, in the kernel and here",
+    (True, False): "round-trip times cached per destination in the kernel, not in the model",
+}
 _TOO_LATE = 3  # the exit status where nothing failed, and something could not be judged
 
 
-@click.command(help="Replay traces of a real kernel, and compare populations of one with the exact model.")
+@click.command(
+    help="Replay traces of a real kernel, and compare populations with drawn ones (or the exact model)."
+)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--replicates",
+    type=click.IntRange(1),
+    default=REPLICATES,
+    show_default=True,
+    help="How many populations to draw for each real one.",
+)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of these draws.")
+@click.option("--exact", is_flag=True, help="Follow every life of one connection instead; takes minutes.")
 @click.option(
     "--limit",
     type=click.IntRange(100),
-    help=f"States to explore for each phase at which a population's connections begin;  [default: {LIMIT:,},"
-    " three times that where it does not do]",
+    help="With --exact: states to explore for each phase at which a population's connections begin; "
+    f" [default: {LIMIT:,}, three times that where it does not do]",
 )
 @JSON
 @click.pass_context
-def command(context: click.Context, paths: tuple[Path, ...], limit: int | None, as_json: bool) -> None:
+def command(
+    context: click.Context,
+    paths: tuple[Path, ...],
+    replicates: int,
+    seed: int,
+    exact: bool,
+    limit: int | None,
+    as_json: bool,
+) -> None:
     """A verdict per trace and per population, and totals; the status is 0 only if all pass."""
     found = find(paths)
     runs = [read(path.read_bytes(), str(path)) for path in found.populations]
@@ -49,7 +75,10 @@ def command(context: click.Context, paths: tuple[Path, ...], limit: int | None, 
     judged = []
     with ProcessPoolExecutor(os.cpu_count()) as executor:
         for path, run in zip(found.populations, runs, strict=True):
-            judged.append(judge(run, limit, executor))
+            if exact:
+                judged.append(judge_exactly(run, limit, executor))
+            else:
+                judged.append(judge(run, replicates, seed, executor))
             if not as_json:
                 print_text(_table(path, judged[-1]))
     if as_json:
@@ -75,7 +104,8 @@ def _text(verdict: Verdict) -> str:
 
 def _table(path: Path, found: Judgement) -> str:
     """A population: what was left and how connections ended, then the series by state."""
-    lines = [f"{'PASS' if found.fits else 'FAIL':<11} {path}  {found.run.config.n} connections"]
+    lines = [f"{found.verdict:<11} {path}  {found.run.config.n} connections"]
+    lines.append(f"{'':<11} {_CACHE[found.caches_metrics, found.knows]}")
     for title, rows in (("left at the end", found.end), ("how connections ended", found.outcomes)):
         lines += ["", f"  {title:<21}{'kernel':>7}{'expected':>10}  {'99.9 %':<13} verdict"]
         for row in rows:
@@ -103,7 +133,9 @@ def _record(path: Path, found: Judgement) -> dict[str, Any]:
 
     return {
         "path": str(path),
-        "verdict": "PASS" if found.fits else "FAIL",
+        "verdict": found.verdict,
+        "caches_metrics": found.caches_metrics,
+        "knows": found.knows,
         "end": told(found.end),
         "outcomes": told(found.outcomes),
         "series": [
@@ -121,7 +153,10 @@ def _totals(verdicts: Sequence[Verdict], judged: Sequence[Judgement]) -> str:
         totals = ", ".join(f"{counts[name]} {name}" for name in _VERDICTS if name != "LATE" or counts[name])
         lines.append(f"{len(verdicts)} {'trace' if len(verdicts) == 1 else 'traces'}: {totals}")
     if judged:
-        fitting = sum(each.fits for each in judged)
+        counts = Counter[str](each.verdict for each in judged)
         several = "population" if len(judged) == 1 else "populations"
-        lines.append(f"{len(judged)} {several}: {fitting} PASS, {len(judged) - fitting} FAIL")
+        totals = ", ".join(
+            f"{counts[name]} {name}" for name in ("PASS", "FAIL", "OPEN") if name != "OPEN" or counts[name]
+        )
+        lines.append(f"{len(judged)} {several}: {totals}")
     return "\n".join([*lines, ""])

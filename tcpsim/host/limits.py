@@ -179,7 +179,7 @@ class Door(NamedTuple):
             number: each._replace(backlog=~each.backlog) if self.shut is (each.backlog >= 0) else each
             for number, each in end.listeners.items()
         }
-        end = End(end.stack, end.iss, end.ts_offset, end.sockets, listeners, end.next_id)
+        end = End(end.stack, end.iss, end.ts_offset, end.sockets, listeners, end.next_id, end.cached_rtt8)
         return call(pair, "server", Befall(Returned(with_end(system, end), None)), now_us, chooser)
 
 
@@ -196,7 +196,7 @@ class Moderate(NamedTuple):
             if tcb.holder(end.stack) in (Holder.OWNED, Holder.QUEUE) and tcb.state is not State.CLOSED:
                 end = set_options(end, number, now_us, sndbuf=sndbuf).end
         stack = replace(end.stack, snd_space=self.octets)
-        end = End(stack, end.iss, end.ts_offset, end.sockets, end.listeners, end.next_id)
+        end = End(stack, end.iss, end.ts_offset, end.sockets, end.listeners, end.next_id, end.cached_rtt8)
         return call(pair, self.side, Befall(Returned(with_end(system, end), None)), now_us, chooser)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from tcpsim.tcp import arrives, calls, embryo, expired, opening, output, sequence, timers, timewait
+from tcpsim.tcp import arrives, calls, embryo, expired, metrics, opening, output, sequence, timers, timewait
 from tcpsim.tcp import icmp as icmp_error
 from tcpsim.tcp.event import Fact, Note
 from tcpsim.tcp.lifecycle import follow
@@ -47,7 +47,7 @@ class Listener(NamedTuple):
 class End:
     """One host's socket table; see the module."""
 
-    __slots__ = ("_at", "iss", "listeners", "next_id", "sockets", "stack", "ts_offset")
+    __slots__ = ("_at", "cached_rtt8", "iss", "listeners", "next_id", "sockets", "stack", "ts_offset")
 
     def __init__(
         self,
@@ -57,7 +57,9 @@ class End:
         sockets: Mapping[int, Tcb],
         listeners: Mapping[int, Listener],
         next_id: int,
+        cached_rtt8: int = 0,
     ) -> None:
+        self.cached_rtt8 = cached_rtt8  # of the one peer, by eight (Linux tcp_metrics); 0: nothing is known
         self.stack = stack
         self.iss = iss
         self.ts_offset = ts_offset
@@ -84,11 +86,11 @@ class End:
 
     def _values(self) -> tuple[object, ...]:
         tables = [*self.sockets.items()], [*self.listeners.items()]
-        return self.iss, self.ts_offset, self.next_id, *tables, self.stack
+        return self.iss, self.ts_offset, self.next_id, self.cached_rtt8, *tables, self.stack
 
     def _with(self, sockets: Mapping[int, Tcb], listeners: Mapping[int, Listener] | None = None) -> End:
         keep = self.listeners if listeners is None else listeners
-        return End(self.stack, self.iss, self.ts_offset, sockets, keep, self.next_id)
+        return End(self.stack, self.iss, self.ts_offset, sockets, keep, self.next_id, self.cached_rtt8)
 
     def find(self, local_port: int, remote_port: int) -> int | None:
         """The socket on a pair of ports that is not CLOSED."""
@@ -184,7 +186,7 @@ def _listen_arrives(end: End, number: int, seg: Segment, now: int, iss: int) -> 
     done = run(child, now, end.stack, end.next_id, opening.passive_open, seg)
     sockets = {**end.sockets, end.next_id: done.t}
     listeners = {**end.listeners, number: listener._replace(embryonic=listener.embryonic + 1)}
-    grown = End(end.stack, end.iss, end.ts_offset, sockets, listeners, end.next_id + 1)
+    grown = End(end.stack, end.iss, end.ts_offset, sockets, listeners, end.next_id + 1, end.cached_rtt8)
     return Result(grown, tuple(done.out), tuple(done.notes))
 
 
@@ -254,6 +256,7 @@ def _settled(end: End, number: int, before: Tcb, done: Step, value: int = 0) -> 
         over = Fact.TWO_MSL_OVER if t.state is TIME_WAIT else Fact.FIN_WAIT_2_OVER
         done.end(over, "no room for another mini-socket", None)  # Linux tcp_time_wait: closed in silence
         timers.stop_all(t)
+    metrics.begin(end.cached_rtt8, before, t, end.stack)
     sockets = dict(end.sockets)
     listeners, left = end.listeners, False
     leaves = before.state is SYN_RECEIVED and t.state is not SYN_RECEIVED
@@ -263,7 +266,8 @@ def _settled(end: End, number: int, before: Tcb, done: Step, value: int = 0) -> 
         del sockets[number]
     else:
         sockets[number] = t
-    after = End(end.stack, end.iss, end.ts_offset, sockets, listeners, end.next_id)
+    cached = metrics.after(end.cached_rtt8, before, t, end.stack)
+    after = End(end.stack, end.iss, end.ts_offset, sockets, listeners, end.next_id, cached)
     return Result(after, tuple(done.out), tuple(done.notes), value)
 
 
@@ -300,7 +304,8 @@ def listen(end: End, port: int, backlog: int, options: SocketOptions = NO_CHOICE
     number = end.next_id
     backlog = granted(end.stack, backlog)
     listeners = {**end.listeners, number: Listener(port, backlog, options)}
-    return End(end.stack, end.iss, end.ts_offset, end.sockets, listeners, number + 1), number
+    grown = End(end.stack, end.iss, end.ts_offset, end.sockets, listeners, number + 1, end.cached_rtt8)
+    return grown, number
 
 
 def connect(
@@ -323,7 +328,8 @@ def connect(
     fresh = opening.new_tcb(end.stack, local_port, remote_port, iss, now, options, end.ts_offset)
     number = end.next_id
     done = run(fresh, now, end.stack, number, opening.active_open)
-    grown = End(end.stack, end.iss, end.ts_offset, {**end.sockets, number: done.t}, end.listeners, number + 1)
+    sockets = {**end.sockets, number: done.t}
+    grown = End(end.stack, end.iss, end.ts_offset, sockets, end.listeners, number + 1, end.cached_rtt8)
     return Result(grown, tuple(done.out), notes + tuple(done.notes)), number
 
 

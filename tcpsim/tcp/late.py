@@ -25,4 +25,12 @@ def put_off(end: End, socket: int, until_us: int) -> End:
     for name in timers.DEADLINES:
         if getattr(t, name) == due_us:
             setattr(t, name, until_us)
-    return End(end.stack, end.iss, end.ts_offset, {**end.sockets, socket: t}, end.listeners, end.next_id)
+    return End(
+        end.stack,
+        end.iss,
+        end.ts_offset,
+        {**end.sockets, socket: t},
+        end.listeners,
+        end.next_id,
+        end.cached_rtt8,
+    )

@@ -288,6 +288,7 @@ class Stack:
     control_seq: Literal["next", "window"]
     resends_beyond_window: bool  # what was sent before the peer took its window back (RFC 9293 MAY-7)
     retransmit_collapse: bool  # a resent segment swallows small ones queued behind it
+    caches_metrics: bool  # a connection's round-trip time makes the first RTO of the next one to that peer
     # congestion and loss recovery
     initial_window: Annotated[int, Whole(1, 65_535)]  # segments
     # after an idle RTO the window is left as it is ("keep"), starts again ("restart", RFC 5681 4.1), or is

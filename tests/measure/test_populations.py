@@ -14,7 +14,7 @@ import pytest
 from tcpsim.conform.populations import Run, connection, read
 from tcpsim.errors import InputError
 from tcpsim.measure.populations.expect import expected, nodes
-from tcpsim.measure.populations.judge import Judgement, judge
+from tcpsim.measure.populations.judge import Judgement, judge, judge_exactly
 from tcpsim.measure.populations.lives import lives
 from tests.conform.kernel import POPULATIONS
 
@@ -67,7 +67,7 @@ def test_eight_phases_take_each_eighth_of_every_level_of_the_wheel_once() -> Non
 
 
 def test_without_loss_every_count_is_the_number_of_its_kind() -> None:
-    found = judge(run_of("p00").every(10), 500)
+    found = judge_exactly(run_of("p00").every(10), 500)
     assert found.fits
     assert [(row.counted, row.low, row.high) for row in found.outcomes] == [(4_023,) * 3, (477,) * 3]
     assert {f"{each.host} {each.state}": each.verdict for each in found.series} == {
@@ -83,7 +83,7 @@ def test_intervals_are_as_wide_as_they_say() -> None:
         host: {name: values and values[:6] for name, values in each.items()}
         for host, each in run.series.items()
     }
-    found = judge(msgspec.structs.replace(run, series=begun), 500)
+    found = judge_exactly(msgspec.structs.replace(run, series=begun), 500)
     waits = next(each for each in found.series if (each.host, each.state) == ("A", "CW"))
     left = next(each for each in found.end if each.name == "A CW")
     share = waits.expected[-1] / 477
@@ -95,7 +95,7 @@ def test_intervals_are_as_wide_as_they_say() -> None:
 
 def test_another_fin_timeout_is_rejected() -> None:
     """The mutation: half of tcp_fin_timeout, and the kernel's FIN-WAIT-2 counts no longer fit."""
-    found = judge(with_sysctls(run_of("p00"), tcp_fin_timeout=30).every(10), 500)
+    found = judge_exactly(with_sysctls(run_of("p00"), tcp_fin_timeout=30).every(10), 500)
     assert outside(found) == {"B FW2/ms"}
     assert not found.fits
 
@@ -110,7 +110,7 @@ def test_the_ends_of_all_lives_add_up_to_one() -> None:
 def test_intervals_are_wider_by_what_was_not_followed() -> None:
     """A model that follows few lives: where the others end up is anybody's guess."""
     run = run_of("plain_p20_or2").every(50)
-    found = judge(run, 60)
+    found = judge_exactly(run, 60)
     assert found.cut_short > 30
     slack = round(found.cut_short)
     sure = max(found.outcomes, key=lambda row: row.expected)
@@ -126,7 +126,7 @@ def test_another_number_of_orphan_retries_is_rejected() -> None:
     """The mutation: three retries where the kernel had one, and the half-open clients no longer fit."""
     run = with_sysctls(run_of("plain_p30_or1"), tcp_orphan_retries=3).every(50)
     with ProcessPoolExecutor(2) as executor:
-        wrong = judge(run, executor=executor)
+        wrong = judge_exactly(run, executor=executor)
     assert "A EST" in outside(wrong)
 
 

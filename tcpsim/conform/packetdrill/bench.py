@@ -53,7 +53,7 @@ class Bench:
     def turn(self, stack: Stack) -> None:
         """From now on the host follows another profile: somebody turned a knob."""
         end = self.system.end
-        new = End(stack, end.iss, end.ts_offset, end.sockets, end.listeners, end.next_id)
+        new = End(stack, end.iss, end.ts_offset, end.sockets, end.listeners, end.next_id, end.cached_rtt8)
         self.system = self.system._replace(end=new)
 
     def call(self, call: sockets.Call) -> Reply | None:

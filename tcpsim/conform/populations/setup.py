@@ -11,6 +11,7 @@ a little longer than its delay: what the machine itself needs, as the RTT that r
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final, Literal
 
 from tcpsim.app import Program, find
@@ -40,13 +41,18 @@ def stack_of(run: Run) -> Stack:
     Raises:
         InputError: a sysctl, a value or a route option that is not known here.
     """
-    knobs: dict[str, Any] = {"timer_hz": HZ}
     try:
-        for name, value in run.config.sysctls_written.items():
-            knobs |= knob(name, str(value))
-        return stack(PROFILE).with_knobs(knobs | route_knobs(run.config.route or ""))
+        return _profile(tuple(run.config.sysctls_written.items()), run.config.route or "")
     except Unsupported as missing:
         raise InputError(f"{run.run}: sysctls and route", str(missing), "what the profile models") from None
+
+
+@cache
+def _profile(sysctls: tuple[tuple[str, int | str], ...], route: str) -> Stack:
+    knobs: dict[str, Any] = {"timer_hz": HZ, "caches_metrics": True}
+    for name, value in sysctls:
+        knobs |= knob(name, str(value))
+    return stack(PROFILE).with_knobs(knobs | route_knobs(route))
 
 
 def connection(
@@ -55,10 +61,12 @@ def connection(
     phase_us: int,
     think_us: tuple[int, int] = (0, 0),
     vanish_us: int | None = None,
+    alone: bool = False,
 ) -> Pair:
     """A connection of that kind that begins `phase_us` after its clock.
 
-    `think_us` is what the client and the server wait; from `vanish_us` on nothing arrives any more.
+    One that is `alone` knows and leaves nothing of others, whatever was set. `think_us` is what the client
+    and the server wait; from `vanish_us` on nothing arrives any more.
 
     Raises:
         InputError: see `stack_of`.
@@ -66,6 +74,8 @@ def connection(
     config = run.config
     client_us, server_us = think_us
     profile = stack_of(run)
+    if alone:
+        profile = profile.with_knobs({"caches_metrics": False})
     delay_us = round(config.delay_ms * 1_000) + _MACHINE_US
     path = make_path(delay_us, config.p, config.p)
     if vanish_us is not None:

@@ -52,7 +52,7 @@ _SYSCTLS: dict[str, _Switch | _Both | _Fixed] = {
     "tcp_ecn": _Fixed(("0", "2"), "no host asks for ECN"),
     "tcp_tw_reuse": _Fixed(("0", "1", "2"), "it concerns ports that the host chooses; a trace binds its own"),
     "tcp_moderate_rcvbuf": _Fixed(("0", "1"), "buffers grow only in transfers larger than these"),
-    "tcp_no_metrics_save": _Fixed(("0", "1"), "a trace starts with hosts that know nothing of each other"),
+    "tcp_no_metrics_save": _Switch("caches_metrics", {"0": True, "1": False}),
     "tcp_autocorking": _Fixed(("0", "1"), "it merges writes only while the device is busy"),
 }
 _ROUTE: dict[str, tuple[str, dict[str, int]]] = {
@@ -75,6 +75,7 @@ def stack_of(trace: Trace, host: str) -> Stack:
         if host in hosts:
             given |= sysctls
     knobs: dict[str, Any] = {"mss": trace.meta.mtu - _IPV4_AND_TCP_HEADERS}
+    knobs["caches_metrics"] = True  # tcp_no_metrics_save 0, unless the trace says otherwise
     knobs["timer_hz"] = 0  # exact timers: how late each one was is in the trace
     knobs |= _send_buffer(trace, host)
     for name, value in given.items():

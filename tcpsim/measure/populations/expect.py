@@ -214,6 +214,6 @@ def expected(run: Run, limit: int = LIMIT, executor: Executor | None = None) -> 
 
 def _lives(work: tuple[Run, Kind, Node, int]) -> Lives:
     run, kind, node, limit = work
-    pair = connection(run, kind, node.phase_us, node.think_us, node.vanish_us)
+    pair = connection(run, kind, node.phase_us, node.think_us, node.vanish_us, alone=True)
     until_us = round(run.config.t_end * _SECOND_US) + node.phase_us
     return lives(pair, run.config.p, until_us, limit)

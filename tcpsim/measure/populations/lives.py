@@ -167,17 +167,36 @@ class _Notes:
 
     def step(self, edge: Edge, before: Pair, events: Sequence[Event]) -> None:
         """Note what the programs learned in this step."""
-        news: list[_News] = []
-        reset = any(isinstance(each, Arrived) and each.segment.flags & RST for each in events)
-        for event in events:
-            if isinstance(event, Returned):
-                news += _learned(event)
-            elif isinstance(event, StateChanged) and event.side == "client" and event.new is State.CLOSED:
-                news.append(("idle", "EPIPE" if reset else "ETIMEDOUT"))
+        news = _news(events)
         if self.steps.left < 0:
             news.append(("cut_short", True))
         if news:
             self.seen[edge[:5]] = news
+
+
+def follow(
+    story: Story, events: Sequence[Event], client: tuple[Held, ...], server: tuple[Held, ...]
+) -> Story:
+    """The story after a step in which this happened, and after which this is held."""
+    story = _told(story, _news(events), client)
+    return story._replace(server_last=_word(server)) if server else story
+
+
+def look_of(view: View, story: Story) -> Look:
+    """What is to be seen of a connection."""
+    return _look(view, story)
+
+
+def _news(events: Sequence[Event]) -> list[_News]:
+    """What the programs learned in a step."""
+    news: list[_News] = []
+    reset = any(isinstance(each, Arrived) and each.segment.flags & RST for each in events)
+    for event in events:
+        if isinstance(event, Returned):
+            news += _learned(event)
+        elif isinstance(event, StateChanged) and event.side == "client" and event.new is State.CLOSED:
+            news.append(("idle", "EPIPE" if reset else "ETIMEDOUT"))
+    return news
 
 
 def _learned(event: Returned) -> list[_News]:

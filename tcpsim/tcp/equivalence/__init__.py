@@ -37,7 +37,7 @@ def key(end: End, named: Mapping[int, int]) -> Key:
             for number, each in end.listeners.items()
         ]
     )
-    return sockets, listeners, end.ts_offset
+    return sockets, listeners, end.ts_offset, end.cached_rtt8
 
 
 def names(end: End) -> dict[int, int]:
