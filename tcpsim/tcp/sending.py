@@ -70,7 +70,7 @@ def _burst(step: Step, quota: int, idle: bool, nagle: bool) -> tuple[int, bool]:
     if queued == 0:
         return (0, True) if usable >= 1 and t.close_called else (-1, False)
     burst = tso.segments(t, s, mss)
-    limit = min(quota, burst) * mss
+    limit = min(quota, burst, max(t.cwnd >> 1, 1) if s.burst_segments > 1 else burst) * mss
     chunk, chunks = t.unsent[0], 1
     while chunk < limit and chunks < len(t.unsent):  # small writes that wait are sent together
         chunk += t.unsent[chunks]

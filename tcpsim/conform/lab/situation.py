@@ -30,6 +30,7 @@ class Situation:
     knobs: Mapping[str, str] = field(default_factory=dict)
     drops: tuple[str, ...] = ()
     horizon: str = "3s"
+    delay: str = ""  # one way; the frame's if empty
 
     @property
     def horizon_us(self) -> int:
@@ -40,6 +41,8 @@ class Situation:
         """The pair, with fields of `tcpsim.catalogue.Setting` changed or added to."""
         changed = dict(overrides)
         changed["knobs"] = {**self.knobs, **changed.get("knobs", {})}
+        if self.delay:
+            changed.setdefault("delay", self.delay)
         changed["drops"] = (*self.drops, *changed.get("drops", ()))
         changed["client"] = changed.get("client") or Program(self.client, self.client_error)
         changed["server"] = changed.get("server") or Program(self.server, self.server_error)

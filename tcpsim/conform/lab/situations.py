@@ -2,17 +2,21 @@
 
 Owns: finding one by its name. Refuses to know: each of them (openings, endings), and what Linux makes of
 them; that is what recordings are for. Those in tests/data/kernel/lab were made with
-`tcpsim lab record NAME --small`.
+`tcpsim lab record NAME --small`. `random-17` is drawn from that seed (chance).
 """
 
 from __future__ import annotations
 
+import re
+
 from tcpsim.catalogue import scenarios
+from tcpsim.conform.lab import chance
 from tcpsim.conform.lab.endings import ENDINGS
 from tcpsim.conform.lab.openings import OPENINGS
 from tcpsim.conform.lab.situation import Situation
 from tcpsim.errors import unknown
 
+_DRAWN = re.compile(r"random-([0-9]+)", re.ASCII)
 _BY_NAME = {situation.name: situation for situation in (*OPENINGS, *ENDINGS)}
 
 
@@ -27,6 +31,9 @@ def find(name: str) -> Situation:
     Raises:
         InputError: there is none, nor a scenario of that name.
     """
+    drawn = _DRAWN.fullmatch(name)
+    if drawn is not None:
+        return chance.situation(int(drawn[1]))
     if name not in _BY_NAME:
         raise unknown("scenario", name, [*_BY_NAME, *(each.name for each in scenarios())])
     return _BY_NAME[name]

@@ -26,6 +26,7 @@ _ONLY_OUTGOING = (
 )
 _TIMESPEC = struct.Struct("=qq")
 _SECOND_NS = 1_000_000_000
+_AT_ONCE_NS = 20_000
 _MOST, _BUFFER = 1 << 16, 1 << 24
 _HEADERS = 120  # enough of a packet to know it again
 
@@ -56,7 +57,7 @@ class Stamps:
 
     def _hear(self) -> None:
         """Everything that has been told since."""
-        offset_ns = time.monotonic_ns() - time.time_ns()
+        offset_ns = _offset_ns()
         while True:
             try:
                 data, control, _, _ = self.socket.recvmsg(_MOST, 100)
@@ -67,3 +68,11 @@ class Stamps:
                     seconds, nanoseconds = _TIMESPEC.unpack_from(content)
                     stamp_ns = seconds * _SECOND_NS + nanoseconds + offset_ns
                     self._told.append((data[:_HEADERS], stamp_ns))
+
+
+def _offset_ns() -> int:
+    """From the clock of the stamps to the monotonic one; read anew if something came between the readings."""
+    while True:
+        before_ns, told_ns, after_ns = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+        if after_ns - before_ns < _AT_ONCE_NS:
+            return (before_ns + after_ns) // 2 - told_ns

@@ -79,9 +79,10 @@ def trace_of(
 
 
 def late_us(trace: dict[str, Any]) -> int:
-    """How late the recorder was at worst: a packet behind its time, or a call kept from running."""
+    """How late the recorder was at worst: a packet, a call kept from running, or a look at the states."""
     late: list[int] = [row.get("late_us", 0) for rows in ("packets", "app") for row in trace[rows]]
-    return max([0, *late])
+    missed_ms: float = trace["stats"]["sampler"].get("max_gap_ms", 0) - trace["meta"].get("period_ms", 0)
+    return max([0, round(missed_ms * 1_000), *late])
 
 
 _COMPARED = {

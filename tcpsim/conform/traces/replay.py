@@ -42,6 +42,7 @@ _PID, _SERVER_PORT, _CLIENT_PORT = 1, 5_000, 40_000
 _ISS = {"client": 1_000_000, "server": 5_000_000}
 _LISTENER = "listener"
 _NOTHING: Mapping[str, Any] = {}
+_SENDS = ("send", "sendall")
 _RETURNS_US = 1_000  # a segment may be seen a little after the call that made it has returned
 
 
@@ -134,6 +135,8 @@ class _Play:
             return now_us
         fd = self.fds.get((row.who, row.sock))
         expected = self.stage.expected(row.who, now_us)
+        if row.call in _SENDS:
+            expected = self.stage.expected_data(row.who, now_us) or expected
         if fd is None or expected is None or not now_us < expected.t_us <= row.end_us + _RETURNS_US:
             return now_us
         make = Make(Thread(_PID, -1), calls_of(row, fd)[-1])

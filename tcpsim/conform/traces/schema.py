@@ -201,8 +201,8 @@ def read(content: bytes, name: str) -> Trace:
     seen = Record(_packets(packets), _lives(states, name), answers)
     slow = meta.period_ms > _FAST_MS
     looks = {(us(state.since), us(state.t)) for state in states if state.since is not None}
-    gap_ms = meta.period_ms if looks else stats.sampler.max_gap_ms or meta.period_ms
-    gap_us = us(gap_ms) + _SAMPLING_US
+    gap_us = us(stats.sampler.max_gap_ms or meta.period_ms) + _SAMPLING_US
+    missed_us = gap_us - us(meta.period_ms) if looks else 0  # a sampler of one's own tells what it missed
     return Trace(
         id=identity,
         title=title,
@@ -214,7 +214,7 @@ def read(content: bytes, name: str) -> Trace:
         slow_gap_us=gap_us,
         carried=_carried(packets, us(meta.delay_ms)),
         looks=tuple(sorted(looks)),
-        late_us=max([0, *(each.late_us for each in (*packets, *rows))]),
+        late_us=max([0, missed_us, *(each.late_us for each in (*packets, *rows))]),
     )
 
 

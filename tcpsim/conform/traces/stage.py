@@ -84,6 +84,10 @@ class Stage:
             ahead = [packet for packet in ahead if packet.t_us >= now_us]
         return ahead[0] if ahead else None
 
+    def expected_data(self, side: Side, now_us: int) -> Packet | None:
+        """The next segment of a side that is no bare acknowledgement, for a call that makes one."""
+        return next((each for each in self._ahead[side] if each.t_us >= now_us and not each.pure_ack), None)
+
     def opens(self, sender: Side, segment: Segment) -> None:
         """A SYN that neither end sent begins a connection of its ports, and its numbers count from it."""
         line = self.line

@@ -14,7 +14,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from math import exp, lgamma, log
+from math import exp, lgamma
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -249,20 +249,21 @@ def _lived(run: Run, seed: int, number: int) -> Iterator[tuple[Kind, list[Change
 
 
 def _arrivals(run: Run, luck: Seeded) -> list[tuple[int, Kind]]:
-    """When each connection begins (a Poisson process), and which of them never close."""
+    """When each connection begins, and which of them never close: one in each of equal strata.
+
+    The real ones came as they came; the law of a count averages over that, and a replicate that has its own
+    luck in it would only make the average worse.
+    """
     config = run.config
-    if config.arr_end is None:
-        times, at = [], 0.0
-        for _ in range(config.n):
-            at -= log(1.0 - luck.uniform()) / config.rate
-            times.append(at)
-    else:
-        times = sorted(luck.uniform() * config.arr_end for _ in range(config.n))
-    order = sorted(range(config.n), key=lambda _: luck.uniform())
-    never = set(order[: config.n_never_closers])
+    each_s = 1 / config.rate if config.arr_end is None else config.arr_end / config.n
+    share = config.n / max(config.n_never_closers, 1)
+    never = {int((number + luck.uniform()) * share) for number in range(config.n_never_closers)}
     return [
-        (round(at * _SECOND_US), "never-closer" if place in never else "closer")
-        for place, at in enumerate(times)
+        (
+            round((place + luck.uniform()) * each_s * _SECOND_US),
+            "never-closer" if place in never else "closer",
+        )
+        for place in range(config.n)
     ]
 
 

@@ -289,3 +289,23 @@ def a_full_segment(s: Stack) -> None:
     alone(line)
     line.send(CLIENT, 5_000)
     assert max(sent.seg.len for sent in line.log(CLIENT)) == 1_448
+
+
+def first_rto_after_a_slow_connection(s: Stack) -> int:
+    """The RTO of a new connection over 20 ms, after one whose round trips took 200 ms has closed well."""
+    line = Line(s, delay_us=100 * MS).open()
+    line.close(SERVER)
+    line.run(S)
+    line.close(CLIENT)
+    line.run(S)
+    line.delay_us = 10 * MS
+    line.open()
+    return line.tcb(CLIENT).rto_us
+
+
+@probe("linux", "caches_metrics")
+def nothing_is_known_of_a_peer(s: Stack) -> None:
+    """tcp_metrics.c tcp_init_metrics: with tcp_no_metrics_save the handshake's round trip makes the RTO;
+    without it a longer one of before does, as three of its own (crtt + 2 crtt)."""
+    assert first_rto_after_a_slow_connection(s) < 300 * MS
+    assert first_rto_after_a_slow_connection(turned(s, caches_metrics=True)) == 600 * MS
