@@ -25,7 +25,7 @@ from tcpsim.errors import InputError
 from tcpsim.measure.results import Table, write_table
 from tcpsim.measure.sweep import as_finished, on_stderr
 
-NAMES = (  # the quickest first
+NAMES = (  # the quickest first; what has many small points comes last, so that no process is left alone
     "worker_until_emfile",
     "mbufs_until_the_crash",
     "growth_in_thirty_days",
@@ -38,8 +38,8 @@ NAMES = (  # the quickest first
     "page_time_and_connections",
     "exact_leaks_against_loss",
     "losses_it_takes",
-    "leaks_against_loss",
     "kernel_on_the_exact_curve",
+    "leaks_against_loss",
 )
 UNFINISHED = Path("build") / "experiments"
 
