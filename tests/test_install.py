@@ -38,6 +38,7 @@ LOADS = {
     ("states",): {"click"},
     ("stacks",): {"click"},
     ("behaviours",): {"click"},
+    ("diagnose", "tests/data/diagnose/healthy.txt"): {"click"},
     ("explain", "normal-close"): {"click"},
     ("exact", "one-rst-stack", "--loss", "0.05", "--limit", "100"): {"click", "networkx", "numpy"},
 }

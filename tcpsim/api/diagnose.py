@@ -6,7 +6,7 @@ judgement (diagnosis).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from tcpsim.diagnosis.together import Together, together
 from tcpsim.draw.caption import Caption
 from tcpsim.dumps import Dump, read
 from tcpsim.errors import InputError
+from tcpsim.explore.chain import no_collection
 from tcpsim.units import parse_duration
 
 if TYPE_CHECKING:
@@ -65,6 +66,21 @@ def diagnose(
     Raises:
         InputError: nothing to read, a file that cannot be read, no line in a known format, or a bad setting.
     """
+    with no_collection():  # of garbage: there is none, and there may be a million values
+        return _diagnosed(dumps, live, after, ends, limits, stack, knobs, addresses, everything)
+
+
+def _diagnosed(
+    dumps: Sequence[str | bytes | Path],
+    live: bool,
+    after: str | int | None,
+    ends: bool,
+    limits: Mapping[str, int] | None,
+    stack: str | None,
+    knobs: Mapping[str, str] | None,
+    addresses: bool,
+    everything: bool,
+) -> Diagnosis:
     read_in = [_dump(each, number) for number, each in enumerate(dumps, 1)]
     if live:
         read_in.append(take())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import click
+
 from tcpsim.api.population import population
 from tcpsim.cli.options import (
     JSON,
@@ -23,6 +25,7 @@ from tcpsim.cli.options import (
 from tcpsim.cli.progress import progress
 from tcpsim.cli.show import print_json, print_text, warn_of_drops
 from tcpsim.errors import InputError
+from tcpsim.pair import SIDES, Side
 
 
 @subcommand(
@@ -48,6 +51,7 @@ from tcpsim.errors import InputError
 @SEED
 @duration("--every", help="The step of the census over time (default: a 240th of the run).")
 @duration("--ss", help="Show what `ss -tanop` would on both hosts at this time instead of the census.")
+@option("--ss-side", type=click.Choice(SIDES), help="On this host only (with --ss).")
 @output("--csv", ".csv", ".parquet", help="Write the census over time as a table.")
 @output("--figure", ".svg", ".png", ".pdf", help="Write the census over time as a picture.")
 @JSON
@@ -61,6 +65,7 @@ def command(
     limits: tuple[str, ...],
     every: int | None,
     ss: int | None,
+    ss_side: Side | None,
     csv: Path | None,
     figure: Path | None,
     as_json: bool,
@@ -87,7 +92,7 @@ def command(
             found.save(path)
     warn_of_drops(found)
     if ss is not None:
-        print_text(found.ss(ss))
+        print_text(found.ss(ss, ss_side))
         return
     if as_json:
         print_json(found.to_dict())

@@ -38,6 +38,7 @@ from tcpsim.pair import SIDES, Side
 @SEED
 @duration("--horizon", help="Until when to watch; the scenario has its own.")
 @duration("--ss", help="Show what `ss -tanop` would on both hosts at this age of the connection instead.")
+@option("--ss-side", type=click.Choice(SIDES), help="On this host only (with --ss).")
 @output("--out", ".svg", ".png", ".pdf", ".txt", help="Write the ladder to a file instead.")
 @output("--packetdrill", ".pkt", help="Write one end of the run as a packetdrill script, too.")
 @option(
@@ -53,6 +54,7 @@ def command(
     seed: int,
     horizon: int | None,
     ss: int | None,
+    ss_side: Side | None,
     out: Path | None,
     packetdrill: Path | None,
     end: Side | None,
@@ -72,7 +74,7 @@ def command(
     wrong = found.surprises if scenario.endswith(".toml") else None
     warn_of_drops(found)
     if ss is not None:
-        print_text(found.ss(ss))
+        print_text(found.ss(ss, ss_side))
         return
     if as_json:
         judged = {} if wrong is None else {"surprises": list(wrong)}

@@ -294,7 +294,7 @@ def _notes(group: Group, host: Host) -> Iterable[str]:
         )
     if key.kind == "time-wait":
         if local_peer(group.sockets[0]):
-            yield "Both ends are on this host: it is one of its own programs that opens a connection for each request"
+            yield "Both ends are on this host: one of its own programs opens a connection for each request"
         wait_us = host.stack.time_wait_us
         rate = (count + cut) * 1_000_000 / wait_us
         verified = "" if host.linux else "; the profile's value"

@@ -25,6 +25,7 @@ _V6 = re.compile(r"[0-9a-fA-F:]*:[0-9a-fA-F:.]*\Z", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\Z", re.ASCII)
 _SERVICE = re.compile(r"[a-z][a-z0-9-]{1,20}\Z", re.ASCII)
 _COLON: dict[str, Address | None] = {}
+_HOSTS: dict[str, str | None] = {}
 _DOT: dict[str, Address | None] = {}
 _ROOM = 500_000  # addresses that are remembered; a garbled text must not fill the memory
 
@@ -101,7 +102,12 @@ def _address(host: str, port: str) -> Address | None:
         number = _SERVICES.get(port)
     else:
         return None
-    named = _host(host)
+    try:
+        named = _HOSTS[host]
+    except KeyError:
+        named = _host(host)
+        if len(_HOSTS) < _ROOM:
+            _HOSTS[host] = named
     if named is None:
         return None
     if ":" in named and "[" not in host and not _whole(named):

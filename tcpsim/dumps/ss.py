@@ -15,6 +15,7 @@ from tcpsim.dumps.values import Address, Dump, Owner, Socket, Timer
 from tcpsim.tcp.state import State
 
 _USER = re.compile(r'\("((?:[^"\\]|\\.)*)",(?:pid=)?(\d+),(?:fd=)?(\d+)', re.ASCII)
+_ONE = re.compile(r'users:\(\("([^"\\]*)",pid=(\d+),fd=(\d+)\)\)', re.ASCII)
 _TIMER = re.compile(r"timer:\(([a-z]+),([^,)]*),(\d+)\)", re.ASCII)
 _INODE = re.compile(r"\bino:(\d+)", re.ASCII)
 _RTO = re.compile(r"\brto:(\d+(?:\.\d+)?)", re.ASCII)
@@ -25,7 +26,6 @@ _OTHERS = frozenset({
     "v_dgr", "xdp", "tipc", "vsock", "packet",
 })  # fmt: skip
 _DETAIL = ("users:((", "timer:(", "ino:", "skmem:(", "uid:", "sk:")
-_OWNERS: dict[str, tuple[Owner, ...]] = {}
 
 
 def other(parts: list[str]) -> bool:
@@ -80,7 +80,7 @@ class _Shown(NamedTuple):
 def _shown(line: str, dump: Dump) -> _Shown:
     owners = timer = inode = rto_us = None
     if "users:((" in line:
-        owners = _owners(line[line.index("users:((") :])
+        owners = _owners(line)
         dump.shows.add("owners")
     if "timer:(" in line:
         found = _TIMER.search(line)
@@ -93,15 +93,12 @@ def _shown(line: str, dump: Dump) -> _Shown:
     return _Shown(owners, timer, inode, rto_us)
 
 
-def _owners(text: str) -> tuple[Owner, ...]:
-    end = text.find("))")
-    text = text[: end + 2] if end >= 0 else text
-    found = _OWNERS.get(text)
-    if found is None:
-        found = tuple(Owner(name, int(pid), int(fd)) for name, pid, fd in _USER.findall(text))
-        if len(_OWNERS) < 500_000:
-            _OWNERS[text] = found
-    return found
+def _owners(line: str) -> tuple[Owner, ...]:
+    found = _ONE.search(line)
+    if found is not None:  # nearly always
+        return (Owner(found[1], int(found[2]), int(found[3])),)
+    text = line[line.index("users:((") :].partition("))")[0]
+    return tuple(Owner(name, int(pid), int(fd)) for name, pid, fd in _USER.findall(text))
 
 
 def begins(parts: list[str]) -> bool:

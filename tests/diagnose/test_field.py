@@ -1,4 +1,4 @@
-"""Dumps as people post them, and what a good answer says (the four situations and their answers are invented)."""
+"""Dumps as people post them, and what a good answer says. The four situations are invented."""
 
 from __future__ import annotations
 

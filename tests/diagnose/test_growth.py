@@ -1,4 +1,4 @@
-"""Two dumps of a leak of known rate: the rate and the time to the limit lie in their intervals as often as said."""
+"""Two dumps of a leak of known rate: rate and time to the limit lie in their intervals as often as said."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ CASES = 100
 def dump(births: list[int], at_us: int) -> Host:
     """What `ss -tanop` shows of all connections that began by then."""
     lines = [
-        _LINE.format(n >> 8 & 255, n & 255, 1024 + n % 60_000, 10 + n) for n, t_us in enumerate(births) if t_us <= at_us
+        _LINE.format(n >> 8 & 255, n & 255, 1024 + n % 60_000, 10 + n)
+        for n, t_us in enumerate(births)
+        if t_us <= at_us
     ]
     return Host(read(_LISTEN + "".join(lines)))
 
@@ -34,7 +36,9 @@ def test_rates_and_times_lie_in_their_intervals(per_second: float, limit: int) -
         first, second = dump(births, 60_000_000), dump(births, 120_000_000)
         (group,) = grown(first, second, 60_000_000)
         rates += group.interval[0] <= per_second <= group.interval[1]
-        (reach,) = [each for each in reaches(first, second, 60_000_000, {"nofile": limit}) if each.limit == "nofile"]
+        (reach,) = [
+            each for each in reaches(first, second, 60_000_000, {"nofile": limit}) if each.limit == "nofile"
+        ]
         real_us = births[limit - 3 - 1 - 1] - 120_000_000  # the connection that takes the last descriptor
         assert reach.latest_us is not None
         times += reach.earliest_us <= real_us <= reach.latest_us
@@ -46,7 +50,10 @@ def test_rates_and_times_lie_in_their_intervals(per_second: float, limit: int) -
 
 def test_what_comes_and_goes_is_bounded() -> None:
     luck = random.Random(3)
-    lives = [(t_us, t_us + round(luck.expovariate(1 / 30) * 1e6)) for t_us in Arrivals(5, for_us=400_000_000).times_us(1)]
+    lives = [
+        (t_us, t_us + round(luck.expovariate(1 / 30) * 1e6))
+        for t_us in Arrivals(5, for_us=400_000_000).times_us(1)
+    ]
 
     def at(t_us: int) -> Host:
         lines = [

@@ -44,7 +44,8 @@ def test_one_host_in_six_formats(name: str) -> None:
 
 def test_counters_in_five_formats() -> None:
     found = {
-        name: read((DATA / f"format.{name}.txt").read_bytes()) for name in ("nstat", "netstat-s", "sockstat", "ss-s")
+        name: read((DATA / f"format.{name}.txt").read_bytes())
+        for name in ("nstat", "netstat-s", "sockstat", "ss-s")
     }
     assert all(dump.lines[UNREAD] == 0 for dump in found.values())
     assert found["nstat"].counters["TcpPassiveOpens"] == found["netstat-s"].counters["TcpPassiveOpens"] == 12
@@ -56,38 +57,58 @@ def test_counters_in_five_formats() -> None:
     assert pairs.counters["TcpExtListenOverflows"] == 7
 
 
-@pytest.mark.parametrize(
-    ("line", "wanted"),
-    [
-        ('LISTEN 129 128 *:8080 *:* users:(("java",pid=4127,fd=61)) ', (State.LISTEN, Address("*", 8080), Address("*", None))),
-        ("LISTEN 0 128 192.0.2.10%eth0:22 0.0.0.0:*", (State.LISTEN, Address("192.0.2.10", 22), Address("0.0.0.0", None))),
-        (
-            "ESTAB 0 0 [::ffff:192.0.2.10]:8080 [::ffff:198.51.100.20]:37711",
-            (State.ESTABLISHED, Address("192.0.2.10", 8080), Address("198.51.100.20", 37711)),
-        ),
-        (
-            "tcp   ESTAB 0 0 [2001:db8:0:a::10]:45122 [2001:db8:0:b::7]:5432",
-            (State.ESTABLISHED, Address("2001:db8:0:a::10", 45122), Address("2001:db8:0:b::7", 5432)),
-        ),
-        ("ESTAB 0 0 ::ffff:10.0.0.1:80 ::ffff:10.0.0.2:5000", (State.ESTABLISHED, Address("10.0.0.1", 80), Address("10.0.0.2", 5000))),
-        ("ESTAB 0 0 10.0.0.1:ssh 10.0.0.2:5000", (State.ESTABLISHED, Address("10.0.0.1", 22), Address("10.0.0.2", 5000))),
-        ("SYN-RECV 0 0 10.0.0.1:80 10.0.0.2:5000", (State.SYN_RECEIVED, Address("10.0.0.1", 80), Address("10.0.0.2", 5000))),
-        (
-            "tcp4       0      0  192.0.2.5.22           198.51.100.9.50514     FIN_WAIT_2",
-            (State.FIN_WAIT_2, Address("192.0.2.5", 22), Address("198.51.100.9", 50514)),
-        ),
-        (
-            "tcp6       0      0  fe80::1%lo0.49152      fe80::1%lo0.631        CLOSE_WAIT",
-            (State.CLOSE_WAIT, Address("fe80::1", 49152), Address("fe80::1", 631)),
-        ),
-        ("tcp46      0      0  *.80                   *.*                    LISTEN", (State.LISTEN, Address("*", 80), Address("*", None))),
-        ("  TCP    [::1]:5000   [::1]:49999  SCHLIESSEN_WARTEN  77", (State.CLOSE_WAIT, Address("::1", 5000), Address("::1", 49999))),
-        ("  TCP    10.0.0.1:80   10.0.0.2:4000  TIME_WAIT", (State.TIME_WAIT, Address("10.0.0.1", 80), Address("10.0.0.2", 4000))),
-    ],
-)  # fmt: skip
-def test_addresses_and_states(line: str, wanted: tuple[State, Address, Address]) -> None:
+ADDRESSES = [
+    ('LISTEN 129 128 *:8080 *:* users:(("java",pid=4127,fd=61)) ', "LISTEN", ("*", 8080), ("*", None)),
+    ("LISTEN 0 128 192.0.2.10%eth0:22 0.0.0.0:*", "LISTEN", ("192.0.2.10", 22), ("0.0.0.0", None)),
+    (
+        "ESTAB 0 0 [::ffff:192.0.2.10]:8080 [::ffff:198.51.100.20]:37711",
+        "ESTABLISHED",
+        ("192.0.2.10", 8080),
+        ("198.51.100.20", 37711),
+    ),
+    (
+        "tcp   ESTAB 0 0 [2001:db8:0:a::10]:45122 [2001:db8:0:b::7]:5432",
+        "ESTABLISHED",
+        ("2001:db8:0:a::10", 45122),
+        ("2001:db8:0:b::7", 5432),
+    ),
+    (
+        "ESTAB 0 0 ::ffff:10.0.0.1:80 ::ffff:10.0.0.2:5000",
+        "ESTABLISHED",
+        ("10.0.0.1", 80),
+        ("10.0.0.2", 5000),
+    ),
+    ("ESTAB 0 0 10.0.0.1:ssh 10.0.0.2:5000", "ESTABLISHED", ("10.0.0.1", 22), ("10.0.0.2", 5000)),
+    ("SYN-RECV 0 0 10.0.0.1:80 10.0.0.2:5000", "SYN-RECEIVED", ("10.0.0.1", 80), ("10.0.0.2", 5000)),
+    (
+        "tcp4       0      0  192.0.2.5.22           198.51.100.9.50514     FIN_WAIT_2",
+        "FIN-WAIT-2",
+        ("192.0.2.5", 22),
+        ("198.51.100.9", 50514),
+    ),
+    (
+        "tcp6       0      0  fe80::1%lo0.49152      fe80::1%lo0.631        CLOSE_WAIT",
+        "CLOSE-WAIT",
+        ("fe80::1", 49152),
+        ("fe80::1", 631),
+    ),
+    (
+        "tcp46      0      0  *.80                   *.*                    LISTEN",
+        "LISTEN",
+        ("*", 80),
+        ("*", None),
+    ),
+    ("  TCP    [::1]:5000   [::1]:49999  SCHLIESSEN_WARTEN  77", "CLOSE-WAIT", ("::1", 5000), ("::1", 49999)),
+    ("  TCP    10.0.0.1:80   10.0.0.2:4000  TIME_WAIT", "TIME-WAIT", ("10.0.0.1", 80), ("10.0.0.2", 4000)),
+]
+
+
+@pytest.mark.parametrize(("line", "state", "local", "peer"), ADDRESSES)
+def test_addresses_and_states(
+    line: str, state: str, local: tuple[str, int], peer: tuple[str, int | None]
+) -> None:
     found = one(line)
-    assert (found.state, found.local, found.peer) == wanted
+    assert (str(found.state), found.local, found.peer) == (state, Address(*local), Address(*peer))
 
 
 @pytest.mark.parametrize(
@@ -107,14 +128,18 @@ def test_timers_of_ss(column: str, wanted: Timer | None) -> None:
 
 
 def test_owners() -> None:
-    shared = one('ESTAB 0 36 10.0.0.1:22 10.0.0.2:50114 users:(("sshd",pid=20311,fd=4),("sshd",pid=20295,fd=4))')
+    shared = one(
+        'ESTAB 0 36 10.0.0.1:22 10.0.0.2:50114 users:(("sshd",pid=20311,fd=4),("sshd",pid=20295,fd=4))'
+    )
     assert shared.owners == (Owner("sshd", 20311, 4), Owner("sshd", 20295, 4))
     old = one('ESTAB 0 0 10.0.0.1:22 10.0.0.2:50114 users:(("sshd",20311,4))')
     assert old.owners == (Owner("sshd", 20311, 4),)
     blank = one("tcp 0 0 10.0.0.1:22 10.0.0.2:50114 ESTABLISHED 801/sshd: root@pts keepalive (7190.12/0/0)")
     assert blank.owners == (Owner("sshd: root@pts", 801),)
     assert blank.timer == Timer("keepalive", 7_190_120_000, 10_000, 0)
-    nobody = read('CLOSE-WAIT 1 0 10.0.0.1:80 10.0.0.2:5000\nESTAB 0 0 10.0.0.1:80 10.0.0.3:5 users:(("a",pid=1,fd=1))')
+    nobody = read(
+        'CLOSE-WAIT 1 0 10.0.0.1:80 10.0.0.2:5000\nESTAB 0 0 10.0.0.1:80 10.0.0.3:5 users:(("a",pid=1,fd=1))'
+    )
     assert [each.owners for each in nobody.sockets] == [(), (Owner("a", 1, 1),)]
     unknown = read("CLOSE-WAIT 1 0 10.0.0.1:80 10.0.0.2:5000")
     assert unknown.sockets[0].owners is None
@@ -128,7 +153,7 @@ CLOSE-WAIT 1      0            10.77.2.2:8080
 ESTAB      0      0            10.77.2.2:8080     10.77.1.2:54990
     users:(("webapp",pid=1025,fd=13)) timer:(keepalive,10sec,0)
 ESTAB 0 0 10.77.2.2:8080 10.77.1.2:54991
-	 cubic wscale:7,7 rto:204 rtt:0.5/0.2 cwnd:10
+\t cubic wscale:7,7 rto:204 rtt:0.5/0.2 cwnd:10
 tcp        0      0 10.77.2.2:8080          10.77.1.2:54992
 ESTABLISHED 1025/webapp
 """
@@ -190,7 +215,10 @@ def test_conntrack_and_its_log() -> None:
     assert dump.counters["flows shown"] == 655_318
     assert dump.settings["net.netfilter.nf_conntrack_max"] == "655360"
     assert len(dump.remarks) == 1
-    proc = read("ipv4     2 tcp      6 431999 ESTABLISHED src=1.2.3.4 dst=5.6.7.8 sport=1 dport=2 src=5.6.7.8 dst=1.2.3.4 sport=2 dport=1")
+    proc = read(
+        "ipv4     2 tcp      6 431999 ESTABLISHED src=1.2.3.4 dst=5.6.7.8 sport=1 dport=2 src=5.6.7.8"
+        " dst=1.2.3.4 sport=2 dport=1"
+    )
     assert proc.flows[0].left_s == 431_999
 
 

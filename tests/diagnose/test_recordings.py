@@ -1,4 +1,4 @@
-"""Leaks of a real kernel, made on purpose: the culprit, the end of each socket, growth, both ends, the relay."""
+"""Leaks of a real kernel, made on purpose: the culprit, when sockets end, growth, both ends, a relay."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.diagnose import clearing, recordings
 from tests.diagnose.recordings import Truth
 
 TRUTHS = list(recordings.truths())
-# What one end cannot know: the peer has closed, and its FIN is lost on the way. It looks as if the peer had not.
+# What one end cannot know: the peer has closed, and its FIN is lost. It looks as if the peer had not.
 UNKNOWABLE = {"last-ack-client-5s", "last-ack-client-30s"}
 
 

@@ -19,7 +19,15 @@ def plain(sockets: list[Socket]) -> list[tuple[object, ...]]:
     """Everything but the line's number, and the coarseness of a timer."""
     return sorted(
         (
-            (str(each.state), each.local, str(each.peer), each.recv_q, each.send_q, each.owners or (), each.timer)
+            (
+                str(each.state),
+                each.local,
+                str(each.peer),
+                each.recv_q,
+                each.send_q,
+                each.owners or (),
+                each.timer,
+            )
             for each in sockets
         ),
         key=str,
