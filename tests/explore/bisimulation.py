@@ -13,7 +13,7 @@ from collections import Counter, deque
 from collections.abc import Hashable, Iterator
 from typing import NamedTuple
 
-from tcpsim.explore.branch import Steps
+from tcpsim.explore.branch import Steps, in_full
 from tcpsim.pair import Event, Noted, Pair, census
 from tcpsim.tcp.segment import Segment
 
@@ -73,7 +73,7 @@ def _ways(steps: Steps, pair: Pair) -> tuple[Ways, list[tuple[Pair, Hashable]]]:
     after: list[tuple[Pair, Hashable]] = []
     events: list[Event] = []
     base_us = pair.next_us or 0
-    for branch in steps.branches(pair, events.append):
+    for branch in in_full(steps.branches(pair, events.append)):
         then = branch.pair
         told = tuple(told_of(event, base_us) for event in events if not isinstance(event, Noted))
         events.clear()

@@ -1,7 +1,7 @@
 """Mutants of the key: the code that makes it, with one term left out or one condition taken for granted.
 
 Owns: what may be changed in the modules that make keys, each change by itself, and running something with one
-of them. Refuses to know: whether anybody notices (test_bisimulation; `key_mutants.txt` has what was found).
+of them. Refuses to know: whether anybody notices (test_bisimulation).
 
 A term of a key is an item of a tuple or list that a function returns or puts together, an instant that is
 added, or an argument that stands for one. A rule is a condition under which something is left out: `and`
