@@ -153,7 +153,7 @@ def test_a_ladder_as_a_file(tcpsim: Tcpsim, tmp_path: Path, suffix: str) -> None
         (["nothing"], "scenario: found 'nothing'"),
         (["normal-clse"], "scenario: found 'normal-clse' (did you mean normal-close"),
         (["normal-close", "--client", "sleeps"], "client behaviour: found 'sleeps'"),
-        (["normal-close", "--stack-server", "vms"], "stack: found 'vms' (did you mean macos?)"),
+        (["normal-close", "--stack-server", "vms"], "stack: found 'vms', allowed: 4.3bsd, 4.4bsd"),
         (["normal-close", "--loss", "1.5"], "--loss: found '1.5', allowed: a number from 0 to 1"),
         (["normal-close", "--loss", "-0.1"], "--loss: found '-0.1', allowed: a number from 0 to 1"),
         (["normal-close", "--loss", "nan"], "--loss: found 'nan'"),
