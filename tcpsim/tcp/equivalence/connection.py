@@ -219,8 +219,10 @@ def _resending(
     return (
         tuple([_record(r, ours) for r in t.sent]), probe,
         None if last else (t.cwnd, t.cwnd_acked, t.ssthresh),
+        # what an undone episode gives back is read where the congestion window is
         None if t.ca_state < RECOVERY else (
-            t.prior_cwnd, t.prior_ssthresh, t.prr_delivered, t.prr_out, t.undo_retrans, t.frto,
+            None if last else (t.prior_cwnd, t.prior_ssthresh),
+            t.prr_delivered, t.prr_out, t.undo_retrans, t.frto,
         ),
         _estimator(t, ours) if measured else None,
         None if settled else t.backoff, counted,
