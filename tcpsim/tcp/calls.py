@@ -138,7 +138,7 @@ def set_options(step: Step, changes: dict[str, Any]) -> None:
     if not kept or not t.options.keepalive:
         t.keep_at_us = None  # it begins, or ends
     elif "keep_idle_us" in changes and t.keep_at_us is not None:
-        heard = max(t.last_ack_us, t.last_data_us or 0) if step.s.keep_idle_from == "heard" else step.now
+        heard = timers.silent_since_us(t) if step.s.keep_idle_from == "heard" else step.now
         t.keep_at_us = max(heard + timers.keep_idle_us(t, step.s), step.now + 1)
     if changes.get("nodelay"):
         sending.push(step)
