@@ -65,7 +65,7 @@ def plan(
 
     >>> import tcpsim
     >>> tcpsim.plan(rate="200/s", never_close="2%", loss="1%", limits={"nofile": 65_536})
-    <Planned 200 connections per second: nofile=65,536 is met after 4 h 32 min>
+    <Planned 200 connections per second: nofile=65,536 is met after 4 h 33 min>
 
     Args:
         scenario: what a connection is like; by default the client closes first, and the server after it.

@@ -1,12 +1,14 @@
 """What the counters of a whole host say beside its sockets.
 
-Owns: the few conclusions that numbers alone allow. Refuses to know: whose sockets they count.
+Owns: the few conclusions that numbers alone allow. What is counted since the host started says nothing of
+now, so it is told and is no limit that is met. Refuses to know: whose sockets they count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from tcpsim.diagnosis.findings import FEW
 from tcpsim.diagnosis.host import Host
 
 _NEAR = 0.7
@@ -22,9 +24,10 @@ def _conclusions(host: Host) -> Iterator[tuple[str, bool]]:
     overflows = c.get("TcpExtListenOverflows", 0)
     if overflows:
         yield (
-            f"{overflows:,} connections found an accept queue full since boot (ListenOverflows): a program"
-            f" does not keep up with accept()",
-            True,
+            f"{overflows:,} connections found an accept queue full since the host started"
+            f" (ListenOverflows): a"
+            " program does not keep up with accept(), now or then",
+            False,
         )
     for name, said in (
         (
@@ -37,12 +40,18 @@ def _conclusions(host: Host) -> Iterator[tuple[str, bool]]:
         ),
     ):
         if c.get(name):
-            yield f"{c[name]:,} {said}", True
-    dead = _dead(host)
-    if dead:
+            yield f"{c[name]:,} {said}, since the host started", False
+    if dead := c.get("lsof.dead", 0):
         yield (
-            f"{dead:,} sockets are allocated and in no table: descriptors whose connection is over (a"
-            f" program forgets close() after an error), or sockets that never connected",
+            f"{dead:,} descriptors have no connection any more: a program forgets close() after an error",
+            dead >= FEW,
+        )
+    elif dead := _dead(c):
+        yield (
+            f"{dead:,} sockets are allocated and in no table (the first number is of the whole machine, the"
+            f" second"
+            " of this network namespace): descriptors whose connection is over, or sockets that never"
+            " connected",
             False,
         )
     for name, limit, knob in (
@@ -58,12 +67,11 @@ def _conclusions(host: Host) -> Iterator[tuple[str, bool]]:
             yield f"the kernel's log: {remark[:120]}", True
 
 
-def _dead(host: Host) -> int:
+def _dead(c: Mapping[str, int]) -> int:
     """Sockets that exist and are not hashed."""
-    c = host.dump.counters
     if "summary.closed" in c:
         return max(c["summary.closed"] - c["summary.timewait"], 0)
     if "sockstat.TCP.alloc" in c and "sockstat.TCP.inuse" in c:
         inuse = c["sockstat.TCP.inuse"] + c.get("sockstat.TCP6.inuse", 0)
         return max(c["sockstat.TCP.alloc"] - inuse, 0)
-    return c.get("lsof.dead", 0)
+    return 0

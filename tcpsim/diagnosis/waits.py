@@ -25,6 +25,9 @@ _HZ = 250  # the ticks of most Linux kernels; with more of them timers are less 
 _LATE = 8  # one part in so many of a timer's length
 _USUAL_RTT_US = 20_000
 _SLOW_RTT_US = 300_000
+_PROBED = (
+    "a keepalive probe that meets a RST, once the peer's kernel has dropped FIN-WAIT-2; the descriptor stays"
+)
 _ORPHANS = (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK)
 
 
@@ -61,7 +64,10 @@ def ends(socket: Socket, stack: Stack, orphan: bool | None, linux: bool = True) 
     if timer is not None and timer.kind == "persist":
         return _persist(timer, stack, orphan if orphan is not None else state in _ORPHANS)
     if timer is not None and timer.kind == "keepalive":
-        return _keepalive(timer, stack)
+        found = _keepalive(timer, stack)
+        if state is State.CLOSE_WAIT and timer.fired == 0:
+            return found._replace(by=_PROBED)
+        return found
     if timer is not None and timer.kind == "on" and timer.fired >= 1:
         return _retransmission(
             timer, stack, orphan if orphan is not None else state in _ORPHANS, socket.rto_us

@@ -15,6 +15,7 @@ from tcpsim.tcp.state import State
 
 _PROGRAM = re.compile(r"(\d+)/(.*)\Z", re.ASCII)
 _MACOS = re.compile(r"(.+):(\d+)\Z", re.ASCII)  # process:pid, since macOS 14
+_APPLE = ("%en", "%utun", "%awdl", "%llw")  # names of devices that only macOS has
 _BSD = frozenset({"tcp4", "tcp46", "tcp6", "tcp"})
 _TIMERS = frozenset({"on", "off", "keepalive", "timewait", "probe"})
 _HEADERS = (
@@ -70,6 +71,9 @@ def unix(parts: list[str], line: str, number: int, dump: Dump) -> Socket | None:
     local, peer = with_dot(parts[3]), with_dot(parts[4])
     if local is None or peer is None:
         return None
+    if any(device in parts[3] or device in parts[4] for device in _APPLE):
+        dump.system = "macos"
+    dump.system = dump.system or "freebsd"
     return Socket(number, state, local, peer, int(recv_q), int(send_q), _bsd(parts[6:], dump))
 
 

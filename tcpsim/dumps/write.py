@@ -25,8 +25,8 @@ def ss(sockets: Iterable[Socket], header: bool = True) -> str:
     >>> from tcpsim.dumps import read
     >>> text = "LISTEN 0 128 0.0.0.0:80 0.0.0.0:*\\nESTAB 0 0 192.0.2.1:80 192.0.2.2:5000"
     >>> print(ss(read(text).sockets, header=False), end="")
-    LISTEN 0      128      0.0.0.0:80     0.0.0.0:*
-    ESTAB  0      0      192.0.2.1:80   192.0.2.2:5000
+    LISTEN 0      128      0.0.0.0:80   0.0.0.0:*
+    ESTAB  0      0      192.0.2.1:80 192.0.2.2:5000
     """
     rows = [_row(each) for each in sorted(sockets, key=lambda each: each.state is not State.LISTEN)]
     if header:

@@ -17,6 +17,7 @@ from tcpsim.diagnosis.findings import Finding
 from tcpsim.diagnosis.host import Host
 from tcpsim.diagnosis.judge import judge
 from tcpsim.dumps import read
+from tests.diagnose import clearing
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = ROOT / "tests" / "data" / "diagnose"
@@ -104,7 +105,28 @@ def table() -> str:
             f" {len(group)} | {said} |"
         )
     good = sum(not wrong(each) for each in every)
-    return "\n".join([*rows, "", f"{good} of {len(every)} right ({good / len(every):.1%})."])
+    return "\n".join([*rows, "", f"{good} of {len(every)} right ({good / len(every):.1%}).", "", *_ends()])
+
+
+def _ends() -> list[str]:
+    """For each state and timer: how many sockets ended within the interval that their line let one expect."""
+    kinds: dict[tuple[str, str], list[bool]] = {}
+    widths: dict[tuple[str, str], list[int]] = {}
+    for row in clearing.stored(DATA / "clearing.csv"):
+        found, held = row.predicted(), row.holds()
+        if found.latest_us is not None and held is not None:
+            kind = row.line.split()[0], row.line.partition("timer:(")[2].partition(",")[0]
+            kinds.setdefault(kind, []).append(held)
+            widths.setdefault(kind, []).append(found.latest_us - found.earliest_us)
+    lines = [
+        "| state | timer | lines | ended within the interval | its mean length |",
+        "|---|---|---|---|---|",
+    ]
+    for (state, timer), held in sorted(kinds.items()):
+        mean_s = sum(widths[state, timer]) / len(held) / 1e6
+        share = f"{sum(held)} ({sum(held) / len(held):.0%})"
+        lines.append(f"| {state} | {timer} | {len(held)} | {share} | {mean_s:,.0f} s |")
+    return lines
 
 
 def page_with_table(page: str) -> str:

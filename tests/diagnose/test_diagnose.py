@@ -153,3 +153,30 @@ def test_this_machine() -> None:
     found = surface.diagnose(live=True)
     assert found.answers[0].host.dump.name == "this machine"
     assert found.answers[0].host.dump.lines["unread"] == 0
+
+
+def test_what_a_bsd_does_not_say() -> None:
+    """There Recv-Q does not count a FIN, and FIN-WAIT-2 has a limit though a program holds it."""
+    lines = [f"tcp4 0 0 192.0.2.5.80 198.51.100.9.{port} CLOSE_WAIT" for port in range(5_000, 5_010)]
+    found = surface.diagnose("\n".join(lines))
+    assert [each.kind for each in found.findings] == ["close-wait"]
+    assert found.findings[0].look.startswith("sockstat")
+
+
+def test_counters_alone() -> None:
+    quiet = surface.diagnose("TcpExtListenOverflows 12 0.0\nTCP: inuse 5 orphan 3 tw 10 alloc 6 mem 2\n")
+    assert not quiet.leaks
+    assert any("accept queue full" in says for says, _ in quiet.answers[0].counters)
+    near = surface.diagnose("TCP: inuse 5 orphan 120000 tw 10 alloc 6 mem 2\n")
+    assert near.leaks
+    dead = "java 4127 root 46u sock 0,8 0t0 777 protocol: TCP\n"
+    assert surface.diagnose(dead * 9).leaks
+    assert not surface.diagnose(dead).leaks
+
+
+def test_a_probe_ends_a_close_wait_whose_peer_is_gone() -> None:
+    found = surface.diagnose(
+        "CLOSE-WAIT 1 0 192.0.2.1:80 198.51.100.1:4000 timer:(keepalive,5min,0)"
+    ).findings[0]
+    assert found.ends.earliest_us == 300_000_000
+    assert "RST" in found.ends.by

@@ -228,3 +228,13 @@ def test_every_line_is_of_one_kind(path: Path) -> None:
     dump = read(text)
     assert dump.total == len(text.splitlines())
     assert set(dump.lines) <= {*KINDS, CONTINUED}
+
+
+def test_systems_are_told_by_their_formats() -> None:
+    lines = {
+        "tcp4 0 0 192.0.2.5.22 198.51.100.9.50514 ESTABLISHED": "freebsd",
+        "tcp6 0 0 fe80::1%en0.49152 fe80::2%en0.631 ESTABLISHED": "macos",
+        "TCP 10.0.0.1:80 10.0.0.2:4000 ESTABLISHED 7": "windows",
+        "tcp 0 0 10.0.0.1:80 10.0.0.2:4000 ESTABLISHED": "linux",
+    }
+    assert {line: read(line).system for line in lines} == lines
