@@ -180,3 +180,25 @@ def test_a_probe_ends_a_close_wait_whose_peer_is_gone() -> None:
     ).findings[0]
     assert found.ends.earliest_us == 300_000_000
     assert "RST" in found.ends.by
+
+
+def test_who_holds_a_fin_wait_2() -> None:
+    """Owned, an orphan, or not to be told: by the owners that a dump shows."""
+    listen = "tcp 0 0 0.0.0.0:80 0.0.0.0:* LISTEN {}\n"
+    socket = "tcp 0 0 192.0.2.1:80 198.51.100.1:4000 FIN_WAIT2 {}\n"
+    kinds = {
+        owners: surface.diagnose(listen.format(owners[0]) + socket.format(owners[1])).findings[0].kind
+        for owners in (("1/nginx", "1/nginx"), ("1/nginx", "-"), ("-", "-"))
+    }
+    assert list(kinds.values()) == ["fin-wait-2-owned", "fin-wait-2-orphan", "fin-wait-2"]
+    assert surface.diagnose(socket.format("")).findings[0].kind == "fin-wait-2"
+
+
+def test_what_is_known_of_the_rto_narrows_the_interval() -> None:
+    line = "FIN-WAIT-1 0 1 192.0.2.1:80 198.51.100.1:4000 timer:(on,5sec,5)"
+    wide = surface.diagnose(line).findings[0].ends
+    narrow = surface.diagnose(f"{line}\n\t cubic rto:6528 backoff:5 cwnd:1").findings[0].ends
+    assert narrow.latest_us is not None
+    assert wide.latest_us is not None
+    assert wide.earliest_us <= narrow.earliest_us
+    assert narrow.latest_us - narrow.earliest_us < (wide.latest_us - wide.earliest_us) / 2
