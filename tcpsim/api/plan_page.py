@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import Any
 
 from tcpsim.draw.clock import length
 from tcpsim.planning.alerts import Alert
 from tcpsim.planning.limits import SYMPTOMS, Met
 from tcpsim.planning.remedies import in_bytes, rough_us
 
-if TYPE_CHECKING:
-    from tcpsim.api.plan import Planned, Row
+# What `tcpsim.api.plan` hands over: its result, and a row of it. It calls this module, so it is not imported here.
+Planned = Any
+Row = Any
 
 WIDTH = 100
 _DAY_S = 86_400

@@ -157,7 +157,7 @@ def make_path(
     >>> path = make_path(10_000, drops=["server FIN 1"])
     >>> path, fates = send(path, "client", Segment(40000, 80, 2, 0, 0, 0, 64240), 5_000, Quiet())
     >>> fates, next_time(path)
-    ((Fate(kind='delivered', why='', due_us=15000),), 15000)
+    ((Fate(kind='delivered', why='', due_us=15000, segment=None),), 15000)
     """
     rules = script(drops)
     losses = {"server": _loss(loss_to_server), "client": _loss(loss_to_client)}
