@@ -14,7 +14,7 @@ from tcpsim.planning.alerts import Alert
 from tcpsim.planning.limits import SYMPTOMS, Met
 from tcpsim.planning.remedies import in_bytes, rough_us
 
-# What `tcpsim.api.plan` hands over: its result, and a row of it. It calls this module, so it is not imported here.
+# What `tcpsim.api.plan` hands over: its result, and a row of it. It imports this module, not the reverse.
 Planned = Any
 Row = Any
 

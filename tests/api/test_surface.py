@@ -58,7 +58,7 @@ def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
 
 
 def test_every_command_is_a_function_of_the_same_name() -> None:
-    """Completion is the shell's alone; `conform` and `lab` record and judge real hosts, from the shell only."""
+    """Completion is for the shell; `conform` and `lab`, which judge real hosts, have no function yet."""
     assert set(COMMANDS) - {"completion", "conform", "lab"} <= set(dir(tcpsim))
 
 
