@@ -10,6 +10,7 @@ from textwrap import wrap
 from typing import Any
 
 from tcpsim.draw.clock import length
+from tcpsim.draw.columns import columns
 from tcpsim.planning.alerts import Alert
 from tcpsim.planning.limits import SYMPTOMS, Met
 from tcpsim.planning.remedies import in_bytes, rough_us
@@ -59,7 +60,7 @@ def _states(planned: Planned) -> list[str]:
     end = length(planned.load.until_us)
     rows: list[tuple[str, ...]] = [("the server holds", "by", f"after {end}", "95 % band", "growth per day")]
     rows += [_row(each, planned.grows(each)) for each in planned.rows]
-    return _columns(rows)
+    return columns(rows, len(rows[0]))
 
 
 def _row(each: Row, growing: bool) -> tuple[str, ...]:
@@ -74,7 +75,7 @@ def _limits(found: tuple[Met, ...]) -> list[str]:
         band = f"{_time(early)} to {_time(late)}" if early is not None else "never"
         amount = f"{each.amount:,}" + ("" if each.given else " (profile)")
         rows.append((each.name, amount, _number(each.mean), _time(usual), band))
-    return _columns(rows)
+    return columns(rows, len(rows[0]))
 
 
 def _remedies(planned: Planned) -> list[str]:
@@ -100,11 +101,3 @@ def _time(t_us: int | None) -> str:
 
 def _number(mean: float) -> str:
     return f"{mean:,.0f}" if mean >= 10 else f"{mean:.2g}"
-
-
-def _columns(rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    return [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]

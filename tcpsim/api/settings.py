@@ -16,7 +16,7 @@ from typing import Any, TypedDict, TypeVar
 from tcpsim.app import Program
 from tcpsim.catalogue import Scenario, Setting, parse_scenario, scenario
 from tcpsim.errors import InputError, unknown
-from tcpsim.pair import SIDES, Side
+from tcpsim.pair import Side
 from tcpsim.path import Distribution, Middlebox
 from tcpsim.tcp.stack import Stack
 from tcpsim.units import parse_duration
@@ -166,15 +166,6 @@ def _elsewhere() -> list[tuple[str, set[str], str]]:
 def horizon_us(scenario: Scenario, horizon: str | int | None) -> int:
     """Until when to watch: what was asked for, or what the scenario says."""
     return scenario.horizon_us if horizon is None else parse_duration(horizon, "horizon")
-
-
-def stack_names(setting: Mapping[str, Any], scenario: Scenario) -> dict[str, str]:
-    """The names of both stacks, as set."""
-    names: dict[str, str] = {}
-    for side in SIDES:
-        found = setting.get(f"stack_{side}") or getattr(scenario, f"stack_{side}")
-        names[side] = found if isinstance(found, str) else found.name
-    return names
 
 
 def one_of_them(word: str, value: Any, known: Sequence[str]) -> Any:

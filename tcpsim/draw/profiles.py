@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from textwrap import wrap
 
+from tcpsim.draw.columns import columns
 from tcpsim.errors import InputError
 from tcpsim.profile import Knob
 from tcpsim.tcp.stack import STACKS, knobs, names, stack
@@ -105,6 +106,4 @@ def page() -> str:
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Rows of cells as text, each column as wide as it has to be."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+    return "\n".join(columns(rows, len(rows[0]))) + "\n"
