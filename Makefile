@@ -44,12 +44,12 @@ bench: $(VENV)/dev.stamp
 
 # pages that are printed from data
 docs: $(VENV)/run.stamp
-	$(PY) -c "from pathlib import Path; from tcpsim.draw.profiles import page; Path('docs/stacks.md').write_text(page(), encoding='utf-8')"
+	$(PY) -c "from pathlib import Path; from tcpsim.draw.profile_text import page; Path('docs/stacks.md').write_text(page(), encoding='utf-8')"
 	$(PY) -m tests.rfc.page
-	$(PY) -m tests.scenario.symptoms
-	$(PY) -m tests.scenario.stories
-	$(PY) -m tests.scenario.page
-	$(PY) -m tests.conform.matrix --write
+	$(PY) -m tests.catalogue.symptoms
+	$(PY) -m tests.catalogue.stories
+	$(PY) -m tests.catalogue.page
+	$(PY) -m tests.conformance.matrix --write
 
 # what README.md and docs/ show
 SHOWN := kernel_on_the_exact_curve exact_leaks_against_loss losses_it_takes leaks_against_loss \

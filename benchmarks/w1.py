@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from tcpsim.app import behaviour
 from tcpsim.host.population import Arrivals, Plan, simulate
-from tcpsim.measure.table import over_time
+from tcpsim.measure.census_table import over_time
 from tcpsim.pair import Pair, new_pair
 from tcpsim.path import make_path
 from tcpsim.tcp.stack import stack

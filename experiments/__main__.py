@@ -20,7 +20,7 @@ from typing import Any
 import polars as pl
 
 from experiments import Task, answer, identity, module
-from tcpsim.draw.sheet import save
+from tcpsim.draw.figure_style import save
 from tcpsim.errors import InputError
 from tcpsim.measure.results import Table, write_table
 from tcpsim.measure.sweep import as_finished, on_stderr

@@ -14,9 +14,9 @@ import polars as pl
 
 from tcpsim.catalogue import build, scenario
 from tcpsim.draw.curves import Axes, Figure, footnote, panel_title, sheet, state_colour
-from tcpsim.draw.sheet import INK
+from tcpsim.draw.figure_style import INK
 from tcpsim.host.population import Arrivals, Plan, simulate
-from tcpsim.measure.table import over_time
+from tcpsim.measure.census_table import over_time
 from tcpsim.units import parse_duration
 
 STEM = "buggy_share_and_keepalivetimeout"

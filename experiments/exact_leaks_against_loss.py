@@ -24,7 +24,7 @@ from tcpsim.draw.curves import (
     percent_axis,
     sheet,
 )
-from tcpsim.draw.sheet import QUIET, series_colour
+from tcpsim.draw.figure_style import QUIET, series_colour
 from tcpsim.explore.chain import explore
 from tcpsim.explore.curves import Look, occupancy
 from tcpsim.host.population import Arrivals, Plan, simulate

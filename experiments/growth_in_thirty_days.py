@@ -15,7 +15,7 @@ import polars as pl
 
 from tcpsim.catalogue import build, scenario
 from tcpsim.draw.curves import band, footnote, label_ends, label_inside, panel_title, percent_axis, sheet
-from tcpsim.draw.sheet import QUIET, Axes, Figure, series_colour
+from tcpsim.draw.figure_style import QUIET, Axes, Figure, series_colour
 from tcpsim.explore.chain import explore
 from tcpsim.explore.curves import Look, Occupancy, occupancy
 from tcpsim.explore.growth import Stream, descriptors, growth, time_to

@@ -14,7 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from tcpsim.conform.populations import Run, connection, read
+from tcpsim.conformance.populations import Run, connection, read
+from tcpsim.conformance.populations.expected import expected
+from tcpsim.conformance.populations.replay import Lives, lives_at
+from tcpsim.conformance.populations.verdict import series
 from tcpsim.draw.curves import (
     Axes,
     Figure,
@@ -28,11 +31,8 @@ from tcpsim.draw.curves import (
     state_colour,
     time_axis,
 )
-from tcpsim.draw.sheet import INK, PAPER, series_colour
-from tcpsim.explore.law import Law, independent
-from tcpsim.measure.populations.expect import expected
-from tcpsim.measure.populations.judge import series
-from tcpsim.measure.populations.lives import Lives, lives_at
+from tcpsim.draw.figure_style import INK, PAPER, series_colour
+from tcpsim.explore.count_distribution import Law, independent
 
 STEM = "kernel_on_the_exact_curve"
 FOLDER = Path(__file__).parent.parent / "tests" / "data" / "population"

@@ -15,7 +15,7 @@ import polars as pl
 
 from tcpsim.catalogue import build, scenario
 from tcpsim.draw.curves import footnote, label_ends, panel_title, percent_axis, sheet
-from tcpsim.draw.sheet import QUIET, Axes, Figure, series_colour
+from tcpsim.draw.figure_style import QUIET, Axes, Figure, series_colour
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.interval import wilson
 from tcpsim.measure.leaks import leaked_connections

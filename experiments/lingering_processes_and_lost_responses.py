@@ -29,7 +29,7 @@ from tcpsim.app import (
 )
 from tcpsim.catalogue import run
 from tcpsim.draw.curves import Axes, Figure, footnote, panel_title, percent_axis, sheet
-from tcpsim.draw.sheet import series_colour
+from tcpsim.draw.figure_style import series_colour
 from tcpsim.measure.interval import wilson
 from tcpsim.pair import Event, Returned, new_pair
 from tcpsim.path import Seeded, make_path

@@ -21,7 +21,7 @@ from tcpsim.draw.curves import (
     sheet,
     state_colour,
 )
-from tcpsim.draw.sheet import QUIET, Figure, series_colour
+from tcpsim.draw.figure_style import QUIET, Figure, series_colour
 from tcpsim.host.browser import Browsers
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.experience import measure

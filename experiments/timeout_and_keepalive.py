@@ -15,9 +15,9 @@ import polars as pl
 from experiments import memory_words
 from tcpsim.catalogue import build, scenario
 from tcpsim.draw.curves import footnote, sheet, state_colour
-from tcpsim.draw.sheet import INK, QUIET, Axes, Figure
+from tcpsim.draw.figure_style import INK, QUIET, Axes, Figure
 from tcpsim.host.population import Arrivals, Plan, simulate
-from tcpsim.measure.table import over_time
+from tcpsim.measure.census_table import over_time
 from tcpsim.pair import SIDES
 
 STEM = "timeout_and_keepalive"

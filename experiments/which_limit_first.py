@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from tcpsim.catalogue import build, scenario
-from tcpsim.draw.clock import length
 from tcpsim.draw.curves import Axes, Figure, footnote, sheet, state_colour
-from tcpsim.draw.sheet import ALARM, INK, QUIET, RULE
+from tcpsim.draw.figure_style import ALARM, INK, QUIET, RULE
+from tcpsim.draw.time_format import length
 from tcpsim.host.crowds import CLUSTER_BYTES
 from tcpsim.host.limits import HostLimits, Limits, usual_limits
 from tcpsim.host.population import Arrivals, Plan, simulate
-from tcpsim.host.view import usage
-from tcpsim.measure.table import first_met, used
+from tcpsim.host.socket_accounting import usage
+from tcpsim.measure.census_table import first_met, used
 from tcpsim.pair import Side
 from tcpsim.tcp.stack import stack
 from tcpsim.units import parse_duration

@@ -23,9 +23,9 @@ from tcpsim.draw.curves import (
     state_colour,
     time_axis,
 )
-from tcpsim.draw.sheet import Axes, Figure, series_colour
+from tcpsim.draw.figure_style import Axes, Figure, series_colour
 from tcpsim.host.population import Arrivals, Plan, simulate
-from tcpsim.measure.table import over_time
+from tcpsim.measure.census_table import over_time
 
 STEM = "with_and_without_timeout"
 SEED = 1

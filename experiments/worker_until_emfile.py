@@ -12,12 +12,12 @@ import numpy as np
 import polars as pl
 
 from tcpsim.catalogue import changes
-from tcpsim.draw.clock import length
 from tcpsim.draw.curves import footnote, label_ends, sheet, time_axis
-from tcpsim.draw.sheet import QUIET, Figure, series_colour
+from tcpsim.draw.figure_style import QUIET, Figure, series_colour
+from tcpsim.draw.time_format import length
 from tcpsim.host.crowds import crowd
 from tcpsim.host.population import simulate
-from tcpsim.measure.table import at_times, first_met, used
+from tcpsim.measure.census_table import at_times, first_met, used
 
 STEM = "worker_until_emfile"
 SEED = 1

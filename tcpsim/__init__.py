@@ -63,9 +63,9 @@ if TYPE_CHECKING:
     from tcpsim.api.plan import plan as plan
     from tcpsim.api.population import population as population
     from tcpsim.api.run import run as run
-    from tcpsim.api.study import study as study
     from tcpsim.api.sweep import plot as plot
     from tcpsim.api.sweep import sweep as sweep
+    from tcpsim.api.sweep_points import study as study
     from tcpsim.api.users import users as users
     from tcpsim.app.program import Program as Program
     from tcpsim.catalogue.scenario import Scenario as Scenario
@@ -84,7 +84,7 @@ _HOME = {
     "explain": "tcpsim.api.explain",
     "sweep": "tcpsim.api.sweep",
     "plot": "tcpsim.api.sweep",
-    "study": "tcpsim.api.study",
+    "study": "tcpsim.api.sweep_points",
     "packetdrill": "tcpsim.api.packetdrill",
     "diagnose": "tcpsim.api.diagnose",
     "plan": "tcpsim.api.plan",

@@ -41,15 +41,15 @@ TABLE = {
     "catalogue": Room(("pair",), (), "the catalogue"),
     "host": Room(("catalogue",), ("simpy",), "many pairs, one host"),
     "explore": Room(("catalogue",), ("networkx", "numpy"), "every branch"),
-    "conform": Room(("catalogue",), ("msgspec",), "judged by others"),
-    "measure": Room(("host", "explore", "conform"), ("numpy",), "leaks, census, sweeps"),
+    "measure": Room(("host", "explore"), ("numpy",), "leaks, census, sweeps"),
+    "conformance": Room(("measure",), ("msgspec", "numpy"), "judged by others"),
     "dumps": Room(("tcp",), (), "what commands print of sockets"),
-    "diagnosis": Room(("dumps", "measure"), (), "whose move it is"),
+    "diagnosis": Room(("dumps", "conformance"), (), "whose move it is"),
     "planning": Room(("draw",), ("numpy",), "what a server will hold"),
     "draw": Room(("measure",), ("matplotlib", "networkx", "numpy"), "ladders, diagrams, curves"),
     "api": Room(("steps", "diagnosis", "planning"), ("matplotlib",), "what `import tcpsim` offers"),
     "cli": Room(("api",), ("click", "rich"), "the command line"),
-    "experiments": Room(("draw",), ("numpy", "polars"), "one file, one question"),
+    "experiments": Room(("draw", "conformance"), ("numpy", "polars"), "one file, one question"),
 }
 
 COMMON = ("errors", "units", "domain", "profile")

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple
 import pytest
 
 from tcpsim.catalogue import build, changes, fixes, scenario, scenarios
-from tcpsim.conform.packetdrill.dialect import dialect_of
+from tcpsim.conformance.packetdrill.dialect import dialect_of
 from tcpsim.domain import Domain, Duration, OrNone, Record, Several, Spelled, Whole, Word, domains
 from tcpsim.errors import InputError
 from tcpsim.pair import advance
@@ -236,7 +236,7 @@ def test_a_field_without_a_domain_is_the_programmers_mistake() -> None:
 
 def test_what_the_tables_of_scripts_turn_is_in_the_domain() -> None:
     """Both the values that a sysctl stands for, and what a dialect takes for granted."""
-    folder = resources.files("tcpsim.conform.packetdrill") / "dialects"
+    folder = resources.files("tcpsim.conformance.packetdrill") / "dialects"
     tables = {file.name: tomllib.loads(file.read_text("utf-8")) for file in folder.iterdir()}
     turned = 0
     for name in names():

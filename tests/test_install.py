@@ -78,7 +78,7 @@ def test_the_surface_loads_nothing_before_it_is_used() -> None:
     assert {name for name in found if name.startswith("tcpsim")} == {"tcpsim"}
 
 
-@pytest.mark.parametrize("module", ["tcpsim.explore.chain", "tcpsim.draw.ladder", "tcpsim.draw.telling"])
+@pytest.mark.parametrize("module", ["tcpsim.explore.chain", "tcpsim.draw.ladder", "tcpsim.draw.event_text"])
 def test_what_explores_and_tells_needs_the_standard_library_only(module: str) -> None:
     assert third_parties(loaded(f"import {module}")) == set()
 

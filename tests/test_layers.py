@@ -50,7 +50,7 @@ def test_nothing_below_host_has_a_clock_or_a_generator() -> None:
 
 def test_the_table_has_no_cycle_and_tcp_stands_on_nothing_but_common_ground() -> None:
     assert layers.below("tcp") == {"tcp", *layers.COMMON}
-    assert not {"host", "explore", "conform"} & (layers.below("catalogue"))
+    assert not {"host", "explore", "conformance"} & (layers.below("catalogue"))
     assert "explore" not in layers.below("host")
 
 
@@ -70,7 +70,7 @@ def test_the_page_shows_the_table() -> None:
     ],
 )
 def test_imports_are_found_in_every_spelling(source: str, names: list[str]) -> None:
-    path = layers.Path("tcpsim/tcp/end.py")
+    path = layers.Path("tcpsim/tcp/endpoint.py")
     tree = layers.ast.walk(layers.ast.parse(source))
     assert [name for node in tree for name in layers._names(node, path)] == names
 

@@ -15,7 +15,7 @@ from tcpsim.catalogue import build, scenario, scenarios
 from tcpsim.explore.branch import Steps
 from tcpsim.pair import Event, Pair, advance
 from tcpsim.path import Seeded
-from tcpsim.tcp.end import listen, new_end
+from tcpsim.tcp.endpoint import listen, new_end
 from tcpsim.tcp.stack import stack
 
 ROOT = Path(__file__).parent.parent
@@ -73,4 +73,4 @@ def test_ends_are_equal_by_what_is_in_them() -> None:
     assert one != new_end(stack("freebsd"), iss=7)
     heard = [listen(each, 80, 4)[0] for each in (one, other)]
     assert heard[0] == heard[1] != one
-    assert repr(one) == "End(linux, no sockets)"
+    assert repr(one) == "Endpoint(linux, no sockets)"

@@ -1,7 +1,7 @@
 """`check`: what holds in every future of a connection, and how the rest fails.
 
 Owns: the function, and its result as words, rows and JSON. Refuses to know: the properties
-(explore.statements) and how futures are explored.
+(explore.standard_properties) and how futures are explored.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
-from tcpsim.api.notes import Noted, sample_of
+from tcpsim.api.path_to_end import LOSSES, way_json, way_ladder, way_words
 from tcpsim.api.result import Result
+from tcpsim.api.setting_notes import Noted, sample_of
 from tcpsim.api.settings import Named, Settings, chosen, settings
-from tcpsim.api.ways import LOSSES, way_json, way_ladder, way_words
 from tcpsim.catalogue import Sample, Scenario, Setting, build
 from tcpsim.draw.caption import Caption, caption_of
 from tcpsim.draw.ladder import WIDTH
 from tcpsim.errors import InputError, unknown
-from tcpsim.explore.anyorder import ROOM
 from tcpsim.explore.chain import LIMIT
 from tcpsim.explore.properties import Checked, Finding, Kind, Property
 from tcpsim.explore.properties import check as ask
-from tcpsim.explore.statements import PROPERTIES
+from tcpsim.explore.standard_properties import PROPERTIES
+from tcpsim.explore.untimed import ROOM
 
 if TYPE_CHECKING:
     from tcpsim.measure.results import Table

@@ -13,8 +13,8 @@ from itertools import zip_longest
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Unpack
 
-from tcpsim.api.notes import Noted, sample_of
 from tcpsim.api.result import Result
+from tcpsim.api.setting_notes import Noted, sample_of
 from tcpsim.api.settings import Named, Settings, chosen, settings
 from tcpsim.catalogue import (
     Played,
@@ -36,11 +36,11 @@ from tcpsim.catalogue import (
     sockets_in_words,
     takes,
 )
-from tcpsim.catalogue.trial import TOGETHER
+from tcpsim.catalogue.fix_trial import TOGETHER
 from tcpsim.draw.caption import Caption, caption_of
-from tcpsim.draw.clock import clock, length
 from tcpsim.draw.ladder import WIDTH
-from tcpsim.draw.words import reads_in_words
+from tcpsim.draw.segment_text import reads_in_words
+from tcpsim.draw.time_format import clock, length
 from tcpsim.errors import InputError
 from tcpsim.pair import SIDES
 from tcpsim.tcp.state import State

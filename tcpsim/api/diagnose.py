@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tcpsim.api.result import Result
+from tcpsim.diagnosis.as_values import document, rows
+from tcpsim.diagnosis.diagnose import Judged, judge
 from tcpsim.diagnosis.findings import Finding, badness
 from tcpsim.diagnosis.host import Host
-from tcpsim.diagnosis.judge import Judged, judge
 from tcpsim.diagnosis.live import live as take
-from tcpsim.diagnosis.record import document, rows
 from tcpsim.diagnosis.report import head, page
-from tcpsim.diagnosis.together import Together, together
+from tcpsim.diagnosis.two_dumps import Together, together
 from tcpsim.draw.caption import Caption
 from tcpsim.dumps import Dump, read
 from tcpsim.errors import InputError

@@ -11,7 +11,6 @@ from functools import cached_property
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Unpack
 
-from tcpsim.api.notes import Noted, sample_of
 from tcpsim.api.over_time import (
     Held,
     Times,
@@ -23,19 +22,20 @@ from tcpsim.api.over_time import (
     times_text,
     when,
 )
+from tcpsim.api.path_to_end import way_json, way_ladder, way_words
 from tcpsim.api.result import Pictured
+from tcpsim.api.setting_notes import Noted, sample_of
 from tcpsim.api.settings import Named, SettingsButLoss, chosen, settings
-from tcpsim.api.ways import way_json, way_ladder, way_words
 from tcpsim.catalogue import Sample, Scenario, Setting, build
 from tcpsim.draw.caption import Caption, caption_of
-from tcpsim.draw.clock import length
-from tcpsim.draw.columns import columns
 from tcpsim.draw.ladder import WIDTH
+from tcpsim.draw.text_columns import columns
+from tcpsim.draw.time_format import length
 from tcpsim.errors import InputError
 from tcpsim.explore.chain import LIMIT
-from tcpsim.explore.flow import graph
 from tcpsim.explore.leaks import Answer, End, Kind, answer
-from tcpsim.explore.ways import Way, Ways
+from tcpsim.explore.shortest_paths import Way, Ways
+from tcpsim.explore.transient import graph
 from tcpsim.units import parse_duration, parse_probability
 
 if TYPE_CHECKING:
@@ -320,7 +320,7 @@ class Exact(Noted, Pictured):
         return f"{counts}; stays beyond {length(self.longest_stay_us)} count as ends{cut}"
 
     def _table(self) -> Table:
-        from tcpsim.measure.exact import exact_table, over_time_table
+        from tcpsim.measure.exact_tables import exact_table, over_time_table
 
         held = self.held()
         return exact_table(self.answer, self.loss) if held is None else over_time_table(held.found, self.loss)

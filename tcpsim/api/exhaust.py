@@ -17,14 +17,14 @@ from tcpsim.api.settings import find
 from tcpsim.catalogue import changes
 from tcpsim.catalogue.claims import claims_of
 from tcpsim.draw.caption import Caption
-from tcpsim.draw.clock import length
 from tcpsim.draw.ladder import WIDTH
+from tcpsim.draw.time_format import length
 from tcpsim.errors import InputError
 from tcpsim.host.census import Census
 from tcpsim.host.crowds import CLUSTER_BYTES, KNOBS, SYMPTOMS, Crowd, Limit, crowd
 from tcpsim.host.limits import Restart
+from tcpsim.measure.census_table import first_met
 from tcpsim.measure.exhaustion import Ran, run_out
-from tcpsim.measure.table import first_met
 from tcpsim.units import format_duration, parse_duration, parse_rate
 
 if TYPE_CHECKING:

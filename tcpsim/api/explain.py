@@ -29,11 +29,11 @@ from tcpsim.catalogue import (
 )
 from tcpsim.catalogue.claims import Claim, claims_of
 from tcpsim.draw.caption import Caption, caption_of
-from tcpsim.draw.clock import clock
+from tcpsim.draw.event_text import tell
 from tcpsim.draw.ladder import WIDTH, ladder
-from tcpsim.draw.telling import tell
+from tcpsim.draw.segment_text import reads_in_words
+from tcpsim.draw.time_format import clock
 from tcpsim.draw.verdict import verdict_text
-from tcpsim.draw.words import reads_in_words
 from tcpsim.pair import Called, Event, Returned
 from tcpsim.sockets import Bind, Listen, SetSockOpt, Socket
 

@@ -10,7 +10,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from tcpsim import catalogue
-from tcpsim.api.record import parameter_record
+from tcpsim.api.event_json import parameter_record
 from tcpsim.api.result import Pictured
 from tcpsim.api.settings import Named, chosen, find
 from tcpsim.app import behaviour as registry
@@ -132,7 +132,7 @@ class States(Pictured):
         return f"11 states, {len(TABLE)} transitions"
 
     def text(self) -> str:
-        from tcpsim.draw.states import states_text
+        from tcpsim.draw.states_text import states_text
 
         return states_text()
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tcpsim.draw.clock import length
-from tcpsim.draw.columns import columns
+from tcpsim.draw.text_columns import columns
+from tcpsim.draw.time_format import length
 from tcpsim.errors import InputError
 from tcpsim.explore.chain import Chain
 from tcpsim.explore.curves import occupancy
-from tcpsim.explore.flow import Graph
 from tcpsim.explore.growth import Arrivals, Stream, evenly
 from tcpsim.explore.over_time import OverTime, over_time
-from tcpsim.explore.stays import Stay, stay
-from tcpsim.explore.steps import Steps
+from tcpsim.explore.sojourn_times import Stay, stay
+from tcpsim.explore.step_functions import Steps
+from tcpsim.explore.transient import Graph
 from tcpsim.pair import SIDES, Side
 from tcpsim.tcp.state import State
 from tcpsim.units import format_duration, parse_duration, parse_rate

@@ -1,7 +1,7 @@
 """`packetdrill`: scripts judged against the endpoint, and mutants of them.
 
 Owns: the functions, and their results as lines, rows and JSON. Refuses to know: the language, and how a
-script is judged (conform.packetdrill).
+script is judged (conformance.packetdrill).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tcpsim.api.result import Result
-from tcpsim.conform.packetdrill import (
+from tcpsim.conformance.packetdrill import (
     Judged,
     Mutant,
     Verdict,

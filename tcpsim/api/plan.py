@@ -16,7 +16,7 @@ from tcpsim.api.result import Result
 from tcpsim.api.settings import Named, chosen
 from tcpsim.catalogue import Scenario, build, changes, merged
 from tcpsim.draw.caption import Caption
-from tcpsim.draw.clock import length
+from tcpsim.draw.time_format import length
 from tcpsim.errors import InputError
 from tcpsim.explore.curves import Occupancy
 from tcpsim.pair import Pair

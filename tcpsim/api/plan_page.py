@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from textwrap import wrap
 from typing import Any
 
-from tcpsim.draw.clock import length
-from tcpsim.draw.columns import columns
+from tcpsim.draw.text_columns import columns
+from tcpsim.draw.time_format import length
 from tcpsim.planning.alerts import Alert
 from tcpsim.planning.limits import SYMPTOMS, Met
 from tcpsim.planning.remedies import in_bytes, rough_us

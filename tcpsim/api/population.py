@@ -10,21 +10,21 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Unpack
 
-from tcpsim.api.notes import Noted, sample_of
 from tcpsim.api.result import Pictured
+from tcpsim.api.setting_notes import Noted, sample_of
 from tcpsim.api.settings import Named, Settings, chosen, settings
 from tcpsim.app import Program
 from tcpsim.catalogue import Sample, Scenario, Setting, build
 from tcpsim.draw.caption import Caption, caption_of
-from tcpsim.draw.clock import length
-from tcpsim.draw.columns import columns
 from tcpsim.draw.ladder import WIDTH
+from tcpsim.draw.text_columns import columns
+from tcpsim.draw.time_format import length
 from tcpsim.errors import InputError, unknown
 from tcpsim.host.census import Census
 from tcpsim.host.limits import RESOURCES, HostLimits, Limits, own_limits
 from tcpsim.host.population import Arrivals, Plan, simulate
+from tcpsim.measure.census_table import first_met, over_time, peaks
 from tcpsim.measure.leaks import leaked_connections, leaks
-from tcpsim.measure.table import first_met, over_time, peaks
 from tcpsim.pair import SIDES, Side
 from tcpsim.path import Middlebox
 from tcpsim.tcp.stack import Stack
@@ -207,8 +207,8 @@ class Population(Noted, Pictured):
         Raises:
             InputError: a time beyond the horizon, or a population that met a limit.
         """
-        from tcpsim.diagnosis.seen import crowd
-        from tcpsim.dumps.write import ss
+        from tcpsim.diagnosis.simulated_dump import crowd
+        from tcpsim.dumps.ss_output import ss
 
         at_us = parse_duration(age, "ss")
         if at_us > self.census.horizon_us:

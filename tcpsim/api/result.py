@@ -107,7 +107,7 @@ class Result(ABC):
         return writers | {".json": self._save_json, ".txt": self._save_text}
 
     def _save_figure(self, path: Path) -> None:
-        from tcpsim.draw.sheet import save
+        from tcpsim.draw.figure_style import save
 
         save(self.figure(), path, origin=self.origin)
 
@@ -133,7 +133,7 @@ class Result(ABC):
 
     def _svg(self) -> str:
         """The picture as text, without the declaration that has no place inside a page."""
-        from tcpsim.draw.sheet import render
+        from tcpsim.draw.figure_style import render
 
         drawn = render(self.figure(), "svg").decode()
         return drawn[drawn.index("<svg") :]

@@ -11,16 +11,16 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from tcpsim.api.notes import Noted, sample_of
-from tcpsim.api.record import event_record, held_record
+from tcpsim.api.event_json import event_record, held_record
 from tcpsim.api.result import Pictured
+from tcpsim.api.setting_notes import Noted, sample_of
 from tcpsim.api.settings import Named, Settings, chosen, horizon_us, settings, spelled
 from tcpsim.catalogue import Ended, Played, Sample, Scenario, Setting, Verdict, build, surprises
 from tcpsim.catalogue import run as run_pair
 from tcpsim.draw.caption import Caption, caption_of
+from tcpsim.draw.event_text import tell
 from tcpsim.draw.ladder import WIDTH, ladder
-from tcpsim.draw.story import Story
-from tcpsim.draw.telling import tell
+from tcpsim.draw.ladder_rows import Story
 from tcpsim.draw.verdict import verdict_text
 from tcpsim.errors import InputError
 from tcpsim.pair import SIDES, Event, Held, Lost, Sent, Side
@@ -174,8 +174,8 @@ class Run(Noted, Pictured):
         Raises:
             InputError: an age that is no time, or beyond the horizon.
         """
-        from tcpsim.diagnosis.seen import sockets
-        from tcpsim.dumps.write import ss
+        from tcpsim.diagnosis.simulated_dump import sockets
+        from tcpsim.dumps.ss_output import ss
 
         at_us = parse_duration(age, "ss")
         if at_us > self.horizon_us:
@@ -195,7 +195,7 @@ class Run(Noted, Pictured):
         Raises:
             InputError: the run has what a script cannot say.
         """
-        from tcpsim.conform.packetdrill.export import exported
+        from tcpsim.conformance.packetdrill.export import exported
 
         machine = self.played.begun.server if side == "server" else self.played.begun.client
         title = self.origin.line()

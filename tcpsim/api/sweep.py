@@ -1,7 +1,7 @@
 """`sweep`: one question at many points, as tidy rows that grow on disk and continue where they stopped.
 
 Owns: the function, and the result as rows, arrays, a picture and a file. Refuses to know: what an axis is
-(study) and how a point is answered (measure).
+(sweep_points) and how a point is answered (measure).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from tcpsim import __version__
 from tcpsim.api.result import Pictured
 from tcpsim.api.settings import Named, Settings
-from tcpsim.api.study import Axes, Progress, study
+from tcpsim.api.sweep_points import Axes, Progress, study
 from tcpsim.catalogue import Setting
 from tcpsim.draw.caption import Caption
 from tcpsim.errors import InputError
@@ -138,7 +138,7 @@ class Sweep(Pictured):
         return f"{self.scenario}: {count:,} points of {' x '.join(self.axes)}, {methods or 'all failed'}"
 
     def text(self) -> str:
-        from tcpsim.draw.columns import columns
+        from tcpsim.draw.text_columns import columns
 
         lines = [self.headline(), ""]
         rows = [["quantity", "unit", "least", "most"]]

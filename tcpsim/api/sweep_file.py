@@ -12,7 +12,7 @@
     y = "permanent"
     out = "leaks.svg"
 
-Owns: the form of the file. Refuses to know: what an axis or a setting means (study, settings).
+Owns: the form of the file. Refuses to know: what an axis or a setting means (sweep_points, settings).
 """
 
 from __future__ import annotations

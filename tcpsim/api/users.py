@@ -14,8 +14,8 @@ from tcpsim.api.result import Result
 from tcpsim.api.settings import find
 from tcpsim.catalogue.claims import claims_of
 from tcpsim.draw.caption import Caption
-from tcpsim.draw.clock import length
 from tcpsim.draw.ladder import WIDTH
+from tcpsim.draw.time_format import length
 from tcpsim.errors import InputError
 from tcpsim.host.census import Census
 from tcpsim.host.clienteles import Clientele, Variant, clientele

@@ -4,9 +4,9 @@ Owns: the steps, the programs made of them, and the named behaviours. Refuses to
 when the clock moves, and who answers a choice.
 """
 
-from tcpsim.app import clients, orders, servers, several
+from tcpsim.app import clients, driven, servers, several_connections
 from tcpsim.app.behaviour import Behaviour, behaviours, find, make
-from tcpsim.app.flow import (
+from tcpsim.app.control_flow import (
     choose,
     crash,
     fork,
@@ -18,7 +18,7 @@ from tcpsim.app.flow import (
 )
 from tcpsim.app.operator import comes_once, kill_sockets
 from tcpsim.app.program import Program, Running, Step
-from tcpsim.app.receiving import peek, receive, receive_to_eof
+from tcpsim.app.receive_steps import peek, receive, receive_to_eof
 from tcpsim.app.steps import (
     abort,
     accept,
@@ -29,7 +29,7 @@ from tcpsim.app.steps import (
     set_option,
     shutdown,
 )
-from tcpsim.app.waiting import ignore, pause, poll_for_eof, wait, wait_if_any, wait_until
+from tcpsim.app.wait_steps import ignore, pause, poll_for_eof, wait, wait_if_any, wait_until
 
 __all__ = [
     "Behaviour",
@@ -45,6 +45,7 @@ __all__ = [
     "comes_once",
     "connect",
     "crash",
+    "driven",
     "find",
     "fork",
     "ignore",
@@ -53,7 +54,6 @@ __all__ = [
     "leave",
     "listen",
     "make",
-    "orders",
     "pause",
     "peek",
     "poll_for_eof",
@@ -64,7 +64,7 @@ __all__ = [
     "send",
     "servers",
     "set_option",
-    "several",
+    "several_connections",
     "shutdown",
     "vanish",
     "wait",

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_type_hints
 
 from tcpsim.app.program import Program, Step
-from tcpsim.app.waiting import Distribution
+from tcpsim.app.wait_steps import Distribution
 from tcpsim.errors import InputError, unknown
 from tcpsim.units import parse_duration, parse_probability
 

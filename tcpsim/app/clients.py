@@ -9,11 +9,11 @@ kernel can only offer to it: "the classic read return of zero" (Rick Jones, open
 from __future__ import annotations
 
 from tcpsim.app.behaviour import Bytes, Count, Delay, Probability, Seconds, Time, client
-from tcpsim.app.flow import choose, crash, reboot, repeat, vanish
+from tcpsim.app.control_flow import choose, crash, reboot, repeat, vanish
 from tcpsim.app.program import Program, Step
-from tcpsim.app.receiving import peek, receive, receive_to_eof
+from tcpsim.app.receive_steps import peek, receive, receive_to_eof
 from tcpsim.app.steps import abort, close, connect, keepalive, send, shutdown
-from tcpsim.app.waiting import ignore, poll_for_eof, wait, wait_if_any, wait_until
+from tcpsim.app.wait_steps import ignore, poll_for_eof, wait, wait_if_any, wait_until
 from tcpsim.units import parse_duration
 
 Steps = list[Step]

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tcpsim import sockets
-from tcpsim.app.flow import Acted, Single
+from tcpsim.app.control_flow import Acted, Single
 from tcpsim.app.program import Program, Running, Step
-from tcpsim.app.waiting import wait
+from tcpsim.app.wait_steps import wait
 from tcpsim.errors import InputError
 from tcpsim.sockets import Reply
 from tcpsim.tcp.state import State, parse_state

@@ -9,11 +9,11 @@ http_main.c of 1.3, MAX_SECS_TO_LINGER), as told in its page on FIN_WAIT_2.
 from __future__ import annotations
 
 from tcpsim.app.behaviour import Bytes, Count, Delay, Seconds, Time, server
-from tcpsim.app.flow import fork, leave, repeat, vanish
+from tcpsim.app.control_flow import fork, leave, repeat, vanish
 from tcpsim.app.program import Program, Step
-from tcpsim.app.receiving import receive, receive_to_eof
+from tcpsim.app.receive_steps import receive, receive_to_eof
 from tcpsim.app.steps import accept, close, keepalive, listen, send, set_option, shutdown
-from tcpsim.app.waiting import ignore, wait, wait_if_any, wait_until
+from tcpsim.app.wait_steps import ignore, wait, wait_if_any, wait_until
 
 Steps = list[Step]
 

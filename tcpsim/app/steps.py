@@ -2,7 +2,7 @@
 
 Owns: which calls a step makes, in which order, what it takes for done and for failed, and what it says
 of itself. Refuses to know: what the calls return and why (sockets), waiting and
-branching (receiving, waiting, flow).
+branching (receive_steps, wait_steps, control_flow).
 
     client = [connect(), send(100), receive(1000), wait("50ms"), close()]
 

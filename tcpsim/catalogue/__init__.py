@@ -1,11 +1,15 @@
 """The catalogue: named, documented set-ups that become pairs; fixes; one run of a pair, with its verdict."""
 
 from tcpsim.catalogue.as_toml import as_toml
-from tcpsim.catalogue.files import parse_scenario
 from tcpsim.catalogue.fix_list import Fix
+from tcpsim.catalogue.fix_trial import Tried, judge, takes, try_fix
 from tcpsim.catalogue.fixes import changes, fix, fixes
-from tcpsim.catalogue.idle import Idle, Sample, idle, unmatched
-from tcpsim.catalogue.play import (
+from tcpsim.catalogue.ineffective import Idle, Sample, idle, unmatched
+from tcpsim.catalogue.requests import Request, requests
+from tcpsim.catalogue.run import Ended, Verdict, ended, run, sockets_in_words
+from tcpsim.catalogue.scenario import Contrast, Expect, Scenario, Setting, build, merged
+from tcpsim.catalogue.scenario_file import parse_scenario
+from tcpsim.catalogue.simulate import (
     Played,
     about_reads,
     concerned,
@@ -15,12 +19,8 @@ from tcpsim.catalogue.play import (
     play,
     surprises,
 )
-from tcpsim.catalogue.requests import Request, requests
-from tcpsim.catalogue.run import Ended, Verdict, ended, run, sockets_in_words
-from tcpsim.catalogue.scenario import Contrast, Expect, Scenario, Setting, build, merged
 from tcpsim.catalogue.symptoms import Symptom, matching, own_symptoms, scenarios, symptoms
 from tcpsim.catalogue.themes import scenario
-from tcpsim.catalogue.trial import Tried, judge, takes, try_fix
 
 __all__ = [
     "Contrast",

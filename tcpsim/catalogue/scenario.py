@@ -12,9 +12,9 @@ from typing import Any
 
 from tcpsim.app import Program, comes_once, find
 from tcpsim.app.behaviour import DELAY, Behaviour, Parameter, Side
-from tcpsim.app.changed import closing_on_error, lingering, restarted
-from tcpsim.catalogue.checks import check_expect, check_scenario, check_setting
+from tcpsim.app.program_changes import closing_on_error, lingering, restarted
 from tcpsim.catalogue.run import Verdict
+from tcpsim.catalogue.validation import check_expect, check_scenario, check_setting
 from tcpsim.errors import InputError, unknown
 from tcpsim.pair import SIDES, Pair, new_pair
 from tcpsim.path import Distribution, Loss, Middlebox, Path, make_path, middlebox, parse_distribution
@@ -57,7 +57,7 @@ class Scenario:
     `arguments` are parameters of the behaviours: a plain name sets it on each side that has it,
     "client.delay" on one side. `knobs` are fields of a stack's profile, or own names; a plain one turns
     both stacks, "middlebox.close_wait" the NAT or firewall between. `drops` are rules in words (see
-    `tcpsim.path.script`). `cures` are fixes (see `tcpsim.catalogue.fixes`) that free the host which the
+    `tcpsim.path.rule_syntax`). `cures` are fixes (see `tcpsim.catalogue.fixes`) that free the host which the
     scenario `concerns` (None: both) of its connections, or let the client read where it failed; `in_vain` are
     some that do not. `within`: by when it has to be free of them, where they end by themselves too late.
     `question` is what somebody with such sockets asks, `source` where the story comes from.

@@ -22,7 +22,7 @@ from tcpsim.catalogue.themes import scenarios as catalogue
 from tcpsim.errors import InputError, unknown
 from tcpsim.pair import SIDES, Machine, Pair, Side, advance, next_time
 from tcpsim.path import Seeded
-from tcpsim.sockets.system import held
+from tcpsim.sockets.processes import held
 from tcpsim.tcp.state import Holder, State, parse_state
 
 FILE: Final = "symptoms.json"

@@ -17,8 +17,8 @@ from tcpsim.cli.options import (
     whole,
 )
 from tcpsim.cli.show import print_json, print_text, warn_of_drops
-from tcpsim.explore.anyorder import ROOM
 from tcpsim.explore.chain import LIMIT
+from tcpsim.explore.untimed import ROOM
 
 
 def _list(context: click.Context, parameter: click.Parameter, asked: bool) -> None:

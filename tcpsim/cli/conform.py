@@ -13,11 +13,11 @@ import click
 
 from tcpsim.cli.options import JSON
 from tcpsim.cli.show import print_json, print_text
-from tcpsim.conform.populations import read, stack_of
-from tcpsim.conform.traces import Verdict, find, judge_file
-from tcpsim.measure.populations.expect import LIMIT
-from tcpsim.measure.populations.judge import Judgement, Row, judge, judge_exactly
-from tcpsim.measure.populations.sample import REPLICATES
+from tcpsim.conformance.populations import read, stack_of
+from tcpsim.conformance.populations.expected import LIMIT
+from tcpsim.conformance.populations.sampled_replay import REPLICATES
+from tcpsim.conformance.populations.verdict import Judgement, Row, judge, judge_exactly
+from tcpsim.conformance.traces import Verdict, find, judge_file
 
 _VERDICTS = ("PASS", "FAIL", "LATE", "UNSUPPORTED")
 # By whether the kernel cached metrics, and whether the model did

@@ -14,12 +14,12 @@ import click
 from tcpsim.catalogue import build, scenarios
 from tcpsim.cli.options import SEED, duration, output, setting, setting_options
 from tcpsim.cli.show import print_text
-from tcpsim.conform.lab import Job, job, late_us, record, small
-from tcpsim.conform.lab.situations import find, names
-from tcpsim.conform.traces import judge
-from tcpsim.conform.traces.judge import cannot_judge
-from tcpsim.conform.traces.lateness import LATE_US
-from tcpsim.draw.clock import clock
+from tcpsim.conformance.lab import Job, job, late_us, record, small
+from tcpsim.conformance.lab.situations import find, names
+from tcpsim.conformance.traces import judge
+from tcpsim.conformance.traces.lateness import LATE_US
+from tcpsim.conformance.traces.verdict import cannot_judge
+from tcpsim.draw.time_format import clock
 from tcpsim.tcp.state import parse_state
 from tcpsim.units import format_duration
 

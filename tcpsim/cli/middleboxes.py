@@ -9,7 +9,7 @@ import click
 
 from tcpsim.cli.options import JSON, subcommand
 from tcpsim.cli.show import print_json, print_text
-from tcpsim.draw.profiles import aligned
+from tcpsim.draw.profile_text import aligned
 from tcpsim.errors import unknown
 from tcpsim.path import middlebox, middleboxes
 from tcpsim.path.middlebox import MIDDLEBOXES, sources

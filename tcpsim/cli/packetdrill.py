@@ -14,7 +14,7 @@ from tcpsim.errors import InputError
 @subcommand(
     "Judge packetdrill scripts (files, or folders of *.pkt). Exit status 0 only if all pass.",
     (
-        "tcpsim packetdrill tests/conform/scripts --jobs 2 --quiet",
+        "tcpsim packetdrill tests/conformance/scripts --jobs 2 --quiet",
         "tcpsim packetdrill mine.pkt --stack freebsd --ladder",
     ),
 )

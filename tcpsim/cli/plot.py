@@ -36,6 +36,6 @@ def command(
     out: Path,
 ) -> None:
     """Points that failed are left out."""
-    from tcpsim.draw.sheet import save
+    from tcpsim.draw.figure_style import save
 
     save(plot(results, x, y, by, panels, log=log, title=title), out)

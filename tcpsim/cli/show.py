@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from tcpsim.api.notes import Noted
+from tcpsim.api.setting_notes import Noted
 from tcpsim.tcp.state import State
 
 _STYLES = {

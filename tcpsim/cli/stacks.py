@@ -6,7 +6,7 @@ import click
 
 from tcpsim.cli.options import JSON, option, subcommand
 from tcpsim.cli.show import print_json, print_text
-from tcpsim.draw import profiles
+from tcpsim.draw import profile_text
 from tcpsim.errors import InputError
 from tcpsim.tcp.stack import STACKS, knobs, names, stack
 
@@ -27,19 +27,19 @@ def command(chosen: tuple[str, ...], explain: str | None, as_json: bool) -> None
     if as_json:
         print_json([_record(name, explain) for name in chosen or names()])
     elif explain is not None:
-        print_text("\n".join(profiles.story(name, explain) for name in chosen))
+        print_text("\n".join(profile_text.story(name, explain) for name in chosen))
     elif len(chosen) > 1:
-        print_text(profiles.differences(chosen))
+        print_text(profile_text.differences(chosen))
     elif chosen:
-        print_text("".join(profiles.story(chosen[0], knob.field) for knob in knobs(chosen[0])))
+        print_text("".join(profile_text.story(chosen[0], knob.field) for knob in knobs(chosen[0])))
     else:
-        print_text(profiles.overview())
+        print_text(profile_text.overview())
 
 
 def _record(name: str, explain: str | None) -> dict[str, object]:
     """A stack and its values, each with its source."""
     profile = stack(name)
-    wanted = profiles.matching(name, explain) if explain is not None else knobs(name)
+    wanted = profile_text.matching(name, explain) if explain is not None else knobs(name)
     return {
         "name": name,
         "values": [

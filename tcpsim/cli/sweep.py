@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from tcpsim.api.study import study
 from tcpsim.api.sweep import sweep
 from tcpsim.api.sweep_file import is_sweep, read_sweep
+from tcpsim.api.sweep_points import study
 from tcpsim.cli.options import (
     JSON,
     OUTPUT,
@@ -106,7 +106,7 @@ def command(
     with progress("set-ups") as tell:
         found = sweep(**asked, workers=workers, executor=_executor(dask), progress=tell)
     if "out" in drawing:
-        from tcpsim.draw.sheet import save
+        from tcpsim.draw.figure_style import save
 
         target = drawing.pop("out")
         save(found.plot(**drawing), target)

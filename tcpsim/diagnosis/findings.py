@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from tcpsim.diagnosis import classify as cases
 from tcpsim.diagnosis.classify import Case, classify, held
+from tcpsim.diagnosis.expiry import NEVER, Ends, ends
 from tcpsim.diagnosis.host import Host, Role, local_peer
 from tcpsim.diagnosis.kinds import kinds, shown
 from tcpsim.diagnosis.knobs import Knobs, knobs, with_own
-from tcpsim.diagnosis.waits import NEVER, Ends, ends
 from tcpsim.dumps import Socket
 from tcpsim.tcp.state import State
 

@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tcpsim.dumps.dump import Dump, Owner
 from tcpsim.dumps.read import read
-from tcpsim.dumps.values import Dump, Owner
 from tcpsim.errors import InputError
 from tcpsim.tcp.state import State
 
@@ -70,7 +70,7 @@ def _texts() -> Iterator[str]:
 
 def _queues() -> dict[int, tuple[int, int]]:
     """Of each listening port, what waits for accept() and how much room there is; empty without sock_diag."""
-    from tcpsim.conform.lab.diag import Diag  # nobody else needs what the lab loads
+    from tcpsim.conformance.lab.sock_diag import Diag  # nobody else needs what the lab loads
 
     try:
         diag = Diag()

@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from textwrap import wrap
 
-from tcpsim.diagnosis import trackers_page
+from tcpsim.diagnosis import conntrack_page
+from tcpsim.diagnosis.diagnose import Judged
+from tcpsim.diagnosis.expiry import Ends
 from tcpsim.diagnosis.findings import Finding, badness
 from tcpsim.diagnosis.host import Host
-from tcpsim.diagnosis.judge import Judged
 from tcpsim.diagnosis.kinds import NOBODY
-from tcpsim.diagnosis.together import Together
-from tcpsim.diagnosis.waits import Ends
-from tcpsim.diagnosis.words import about
+from tcpsim.diagnosis.rough_time import about
+from tcpsim.diagnosis.two_dumps import Together
 from tcpsim.dumps import Dump
-from tcpsim.dumps.values import CONTINUED, COUNTER, FLOW, OTHER, SETTING, SOCKET, UNREAD
+from tcpsim.dumps.dump import CONTINUED, COUNTER, FLOW, OTHER, SETTING, SOCKET, UNREAD
 
 WIDTH = 100
 _ALSO = 8  # groups that have one line
@@ -126,7 +126,7 @@ def summary(
             f" none"
         )
     elif trackers:
-        lines.append(trackers_page.headline(trackers[0]))
+        lines.append(conntrack_page.headline(trackers[0]))
         lines.append("no socket leaks, as far as this dump shows")
     elif found:
         lines.append("nothing leaks, as far as this dump shows")
@@ -175,7 +175,7 @@ def page(
     blocks = [summary(answers, found, related)]
     blocks += [related.lines()] if related is not None else []
     blocks += [lines for answer in answers if (lines := notes_of(answer.host))]
-    blocks += [trackers_page.lines(answer.tracker) for answer in told if answer.tracker is not None]
+    blocks += [conntrack_page.lines(answer.tracker) for answer in told if answer.tracker is not None]
     worth = [each for each in found if each.kind != "established" or everything]
     long = worth if everything else [each for each in worth if each.bad][:PARAGRAPHS] or worth[:2]
     blocks += [paragraph(number, each, addresses) for number, each in enumerate(long, 1)]

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tcpsim.draw.curves import areas, count_axis, footnote, label_ends, panel_title, sheet, time_axis
-from tcpsim.draw.story import SIDES
+from tcpsim.draw.ladder_rows import SIDES
 from tcpsim.tcp.state import State
 
 Kind = tuple[str, str]  # side and state, as they are printed

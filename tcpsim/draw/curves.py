@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from tcpsim.draw.sheet import (
+from tcpsim.draw.figure_style import (
     INK,
     STATE_COLOURS,
     footnote,

@@ -16,8 +16,8 @@ from itertools import zip_longest
 from textwrap import wrap
 from typing import Final, NamedTuple
 
-from tcpsim.draw.clock import clock, length
-from tcpsim.draw.story import SIDES, Flight, Item, Side, Story
+from tcpsim.draw.ladder_rows import SIDES, Flight, Item, Side, Story
+from tcpsim.draw.time_format import clock, length
 
 WIDTH: Final = 100
 _TIME, _CELL = 9, 21

@@ -1,6 +1,7 @@
 """A story as a picture: lifelines in the colours of their states, slanting arrows, silence cut out and said.
 
-Owns: where things lie on the paper. Refuses to know: how the story was told (telling), files (sheet).
+Owns: where things lie on the paper. Refuses to know: how the story was told (event_text), files
+(figure_style).
 
 Down is later, but not in proportion: a round trip of 20 ms and a timeout of two hours share a page. Every
 happening has a line of its own; between two moments lies a gap that grows slowly with the time between
@@ -17,9 +18,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from tcpsim.draw.clock import clock, length
-from tcpsim.draw.sheet import ALARM, INK, PAPER, QUIET, RULE, STATE_COLOURS, Colour, blank, readable
-from tcpsim.draw.story import SIDES, Item, Side, Story
+from tcpsim.draw.figure_style import ALARM, INK, PAPER, QUIET, RULE, STATE_COLOURS, Colour, blank, readable
+from tcpsim.draw.ladder_rows import SIDES, Item, Side, Story
+from tcpsim.draw.time_format import clock, length
 from tcpsim.errors import InputError
 from tcpsim.tcp.state import State, parse_state
 

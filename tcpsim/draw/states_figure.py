@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 
-from tcpsim.draw.sheet import INK, PAPER, QUIET, STATE_COLOURS, blank
-from tcpsim.draw.states import fact_words
+from tcpsim.draw.figure_style import INK, PAPER, QUIET, STATE_COLOURS, blank
+from tcpsim.draw.states_text import fact_words
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.lifecycle import TABLE, Row
 from tcpsim.tcp.state import State

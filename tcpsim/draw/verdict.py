@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tcpsim.catalogue import Ended, Played, Request, Verdict, sockets_in_words
-from tcpsim.draw.clock import clock
+from tcpsim.draw.time_format import clock
 from tcpsim.pair import SIDES, Answered, Held, Lost, Sent, Side
 from tcpsim.tcp.state import Holder, State
 

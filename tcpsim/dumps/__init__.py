@@ -7,10 +7,10 @@ anybody (diagnosis). Standard library only.
 
 from __future__ import annotations
 
+from tcpsim.dumps.dump import Address as Address
+from tcpsim.dumps.dump import Dump as Dump
+from tcpsim.dumps.dump import Flow as Flow
+from tcpsim.dumps.dump import Owner as Owner
+from tcpsim.dumps.dump import Socket as Socket
+from tcpsim.dumps.dump import Timer as Timer
 from tcpsim.dumps.read import read as read
-from tcpsim.dumps.values import Address as Address
-from tcpsim.dumps.values import Dump as Dump
-from tcpsim.dumps.values import Flow as Flow
-from tcpsim.dumps.values import Owner as Owner
-from tcpsim.dumps.values import Socket as Socket
-from tcpsim.dumps.values import Timer as Timer

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from tcpsim.dumps.values import Address
+from tcpsim.dumps.dump import Address
 
 # What `ss` and netstat print without -n. The operator's /etc/services may differ from the reader's.
 _SERVICES = {

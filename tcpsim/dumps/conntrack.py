@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from tcpsim.dumps.values import Address, Dump, Flow
+from tcpsim.dumps.dump import Address, Dump, Flow
 
 _KEYED = re.compile(r"\b(src|dst|sport|dport)=(\S+)", re.ASCII)
 _STATES = frozenset({

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from tcpsim.dumps.values import COUNTER, HEADER, REMARK, SETTING, Dump
+from tcpsim.dumps.dump import COUNTER, HEADER, REMARK, SETTING, Dump
 
 _SOCKSTAT = re.compile(
     r"(sockets|TCP|TCP6|UDP|UDP6|UDPLITE|UDPLITE6|RAW|RAW6|FRAG|FRAG6):((?: +[a-z]+ \d+)+)\s*\Z", re.ASCII

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-from tcpsim.dumps import times, words
+from tcpsim.dumps import state_names, timer_column
 from tcpsim.dumps.addresses import with_colon, with_dot
-from tcpsim.dumps.values import Address, Dump, Owner, Socket, Timer
+from tcpsim.dumps.dump import Address, Dump, Owner, Socket, Timer
 from tcpsim.tcp.state import State
 
 _PROGRAM = re.compile(r"(\d+)/(.*)\Z", re.ASCII)
@@ -60,7 +60,7 @@ def unix(parts: list[str], line: str, number: int, dump: Dump) -> Socket | None:
     recv_q, send_q = parts[1], parts[2]
     if not (recv_q.isascii() and recv_q.isdigit() and send_q.isascii() and send_q.isdigit()):
         return None
-    state = words.state(parts[5])
+    state = state_names.state(parts[5])
     if state is None:
         return None
     local, peer = with_colon(parts[3]), with_colon(parts[4])
@@ -83,7 +83,7 @@ def _linux(rest: list[str], dump: Dump) -> tuple[tuple[Owner, ...] | None, Timer
     timer = None
     at = next((n for n, word in enumerate(rest) if word in _TIMERS or word.startswith("unkn-")), None)
     if at is not None and at + 1 < len(rest) and rest[at + 1].startswith("("):
-        timer = times.of_netstat(rest[at], rest[at + 1])
+        timer = timer_column.of_netstat(rest[at], rest[at + 1])
         dump.shows.add("timers")
         rest = rest[:at]
     for n, word in enumerate(rest):
@@ -112,7 +112,7 @@ def windows(parts: list[str], line: str, number: int, dump: Dump) -> Socket | No
     """Proto Local Foreign State PID; the state in the language of the system."""
     if parts[0] != "TCP" or len(parts) < 4:
         return None
-    state, rest = words.state(parts[3]), parts[4:]
+    state, rest = state_names.state(parts[3]), parts[4:]
     local, peer = with_colon(parts[1]), with_colon(parts[2])
     if state is None or local is None or peer is None:
         return None

@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from tcpsim.dumps import conntrack, counters, netstat, others, ss, words
-from tcpsim.dumps.values import (
+from tcpsim.dumps import conntrack, counters, netstat, proc_and_lsof, ss, state_names
+from tcpsim.dumps.dump import (
     BLANK,
     CONTINUED,
     FLOW,
@@ -99,19 +99,19 @@ class _Reading:
     def _socket(self, number: int, line: str, parts: list[str]) -> str | None:
         """Most lines: a socket by its first word."""
         dump, first, found, name = self.dump, parts[0], None, ""
-        if words.state(first) is not None:
+        if state_names.state(first) is not None:
             found, name = ss.socket(parts, line, number, dump), "ss"
         elif first.startswith("tcp"):
-            if len(parts) > 1 and words.state(parts[1]) is not None:
+            if len(parts) > 1 and state_names.state(parts[1]) is not None:
                 found, name = ss.socket(parts, line, number, dump), "ss"
             else:
                 found, name = netstat.unix(parts, line, number, dump), "netstat"
         elif first == "TCP":
             found, name = netstat.windows(parts, line, number, dump), "netstat"
         elif first[-1] == ":" and first[:-1].isdigit():
-            found, name = others.proc(parts, line, number, dump), "/proc/net/tcp"
+            found, name = proc_and_lsof.proc(parts, line, number, dump), "/proc/net/tcp"
         elif "TCP" in parts:
-            found, name = others.lsof(parts, line, number, dump), "lsof"
+            found, name = proc_and_lsof.lsof(parts, line, number, dump), "lsof"
         if found is None:
             return None
         self._flush()
@@ -151,14 +151,14 @@ class _Reading:
             conntrack.other(parts, line)
             or ss.other(parts)
             or netstat.other(parts)
-            or others.lsof_other(parts, dump)
+            or proc_and_lsof.lsof_other(parts, dump)
         ):
             kind = OTHER
         elif (
             ss.header(parts)
             or netstat.header(parts)
-            or others.proc_header(parts)
-            or others.lsof_header(parts)
+            or proc_and_lsof.proc_header(parts)
+            or proc_and_lsof.lsof_header(parts)
         ):
             kind = HEADER
         elif netstat.remark(line, dump) or conntrack.trailer(line, dump):
@@ -198,7 +198,7 @@ class _Reading:
         together = " ".join(each.strip() for _, each in [*self.pending, (number, line)])
         first = self.pending[0][0]
         held, self.pending = self.pending, []
-        if words.state(line.split()[0]) is not None and not _NETSTAT_TAIL.match(line.strip()):
+        if state_names.state(line.split()[0]) is not None and not _NETSTAT_TAIL.match(line.strip()):
             self.pending = held
             self._flush()
             return False

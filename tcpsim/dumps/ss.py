@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from tcpsim.dumps import times, words
+from tcpsim.dumps import state_names, timer_column
 from tcpsim.dumps.addresses import with_colon
-from tcpsim.dumps.values import Address, Dump, Owner, Socket, Timer
+from tcpsim.dumps.dump import Address, Dump, Owner, Socket, Timer
 from tcpsim.tcp.state import State
 
 _USER = re.compile(r'\("((?:[^"\\]|\\.)*)",(?:pid=)?(\d+),(?:fd=)?(\d+)', re.ASCII)
@@ -43,7 +43,7 @@ def socket(parts: list[str], line: str, number: int, dump: Dump) -> Socket | Non
     at = 1 if parts[0] in _NETIDS else 0
     if len(parts) < at + 5:
         return None
-    state = words.state(parts[at])
+    state = state_names.state(parts[at])
     recv_q, send_q = parts[at + 1], parts[at + 2]
     if state is None or not (recv_q.isdigit() and send_q.isdigit() and recv_q.isascii() and send_q.isascii()):
         return None
@@ -84,7 +84,7 @@ def _shown(line: str, dump: Dump) -> _Shown:
         dump.shows.add("owners")
     if "timer:(" in line:
         found = _TIMER.search(line)
-        timer = times.of_ss(*found.groups()) if found else None
+        timer = timer_column.of_ss(*found.groups()) if found else None
         dump.shows.add("timers")
     if "ino:" in line and (found := _INODE.search(line)):
         inode = int(found[1])
@@ -108,7 +108,7 @@ def begins(parts: list[str]) -> bool:
     return (
         len(numbers) == 2
         and all(each.isascii() and each.isdigit() for each in numbers)
-        and words.state(parts[at]) is not None
+        and state_names.state(parts[at]) is not None
     )
 
 

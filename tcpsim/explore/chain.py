@@ -2,8 +2,8 @@
 
 Owns: the exploration, its limit, and the graph that comes out: states by number, edges that carry how many
 segments of each class were lost and passed, the probability of everything else, and the time they take.
-Refuses to know: which state is the likeliest (order), what probabilities come out (solve puts loss rates in,
-as many at once as one likes), when enough is known (tolerance) and what an end is (leaks).
+Refuses to know: which state is the likeliest (frontier), what probabilities come out (solve puts loss rates
+in, as many at once as one likes), when enough is known (tolerance) and what an end is (leaks).
 
 A state is a pair that rests until its next event. An edge takes the time from that event to the next state's
 event, during which the pair looks like the next state. The likeliest state is explored first, so what is left
@@ -20,9 +20,9 @@ from heapq import heapify, heappop, heappush
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from tcpsim.errors import InputError
-from tcpsim.explore.apart import apart
 from tcpsim.explore.branch import Branch, LossClass, Part, Steps, View
-from tcpsim.explore.order import ByWay, Order
+from tcpsim.explore.frontier import ByWay, Order
+from tcpsim.explore.per_host_memo import apart
 from tcpsim.pair import Event, Log, Pair
 
 LIMIT: Final = 250_000

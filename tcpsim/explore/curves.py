@@ -2,7 +2,7 @@
 
 Owns: the look of a state (what both sides hold, and whether that is for ever), and step functions of any
 value of it. No grid and no sampling: a curve changes at the ages at which it changes. Refuses to know: how
-often connections begin (growth), how long one state is held in all (stays).
+often connections begin (growth), how long one state is held in all (sojourn_times).
 
     chain = explore(pair)
     seen = occupancy(chain, [0.01, 0.1], until_us=86_400_000_000)
@@ -20,9 +20,9 @@ import numpy as np
 
 from tcpsim.errors import InputError
 from tcpsim.explore.chain import Chain
-from tcpsim.explore.flow import ROOM, Graph, Passages, graph, passages, reaching
-from tcpsim.explore.rates import rates
-from tcpsim.explore.steps import Masses, Steps, from_changes
+from tcpsim.explore.loss_rates import rates
+from tcpsim.explore.step_functions import Masses, Steps, from_changes
+from tcpsim.explore.transient import ROOM, Graph, Passages, graph, passages, reaching
 from tcpsim.pair import SIDES, Held, Side
 from tcpsim.tcp.stack import Memory
 from tcpsim.tcp.state import Holder, State

@@ -19,9 +19,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tcpsim.errors import InputError, checked
+from tcpsim.explore.count_distribution import Array, Ints, Law, independent, poisson
 from tcpsim.explore.curves import Look, Occupancy, Value
-from tcpsim.explore.law import Array, Ints, Law, independent, poisson
-from tcpsim.explore.steps import Steps
+from tcpsim.explore.step_functions import Steps
 from tcpsim.pair import Side
 
 _SECOND_US = 1_000_000

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tcpsim.catalogue import sockets_in_words
 from tcpsim.explore.branch import View
 from tcpsim.explore.chain import LIMIT, Chain, Progress, no_collection
-from tcpsim.explore.rates import rates
+from tcpsim.explore.loss_rates import rates
 from tcpsim.explore.solve import Class, Solution, classes, solve
 from tcpsim.explore.tolerance import TOLERANCE, explore_for
 from tcpsim.pair import Pair, Side

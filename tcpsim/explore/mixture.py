@@ -17,7 +17,7 @@ import numpy as np
 
 from tcpsim.errors import InputError
 from tcpsim.explore.curves import Look, Occupancy, Value
-from tcpsim.explore.flow import Passages
+from tcpsim.explore.transient import Passages
 from tcpsim.path import Distribution
 
 _SUM_SLACK = 1e-9  # weights are written as decimals

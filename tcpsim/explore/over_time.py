@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from tcpsim.explore.count_distribution import Array, Ints
 from tcpsim.explore.curves import Look, Occupancy, Value
 from tcpsim.explore.growth import Arrivals, growth
-from tcpsim.explore.law import Array, Ints
 from tcpsim.pair import SIDES, Side
 from tcpsim.tcp.state import State
 

@@ -1,7 +1,7 @@
 """Statements about every future of a connection: which hold, and how the others fail.
 
 Owns: what a property is, and the verdict on each with the fewest losses that break it. Refuses to know: which
-properties there are (statements) and how likely anything is (leaks).
+properties there are (standard_properties) and how likely anything is (leaks).
 
 A property is data: a name, a kind, a sentence, a function, and where the sentence comes from. By its kind the
 function is asked of every state (*always*: a `Pair`), of everything that happens in one instant (*at every
@@ -20,12 +20,12 @@ from typing import NamedTuple
 import networkx as nx  # type: ignore[import-untyped]
 
 from tcpsim.errors import InputError
-from tcpsim.explore.anyorder import AnyOrder
 from tcpsim.explore.branch import Steps, View
 from tcpsim.explore.chain import LIMIT, Chain, Edge, Progress, explore
+from tcpsim.explore.shortest_paths import Way, Ways, first_found
 from tcpsim.explore.solve import classes
 from tcpsim.explore.tolerance import explore_for, unexplored
-from tcpsim.explore.ways import Way, Ways, first_found
+from tcpsim.explore.untimed import AnyOrder
 from tcpsim.pair import Event, Pair
 
 _LOSS = 0.1  # among ways of equally few losses the likeliest at this rate is shown

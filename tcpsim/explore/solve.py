@@ -20,7 +20,7 @@ import numpy as np
 
 from tcpsim.explore.branch import View
 from tcpsim.explore.chain import Chain, Edge
-from tcpsim.explore.steps import Masses
+from tcpsim.explore.step_functions import Masses
 
 Value = Any  # a numpy array over loss rates, or one Fraction
 

@@ -1,7 +1,7 @@
 """An exploration that stops when enough is known for the loss rates asked for.
 
 Owns: the tolerance, and the loop of exploring and looking at what is left. Refuses to know: how states are
-explored (chain), in which order (order), and how probability flows through a chain (solve).
+explored (chain), in which order (frontier), and how probability flows through a chain (solve).
 
 While states are explored, what waits is counted at a few of the rates. That count is a little too low, since
 ways back into explored states are not followed again. So when it says that enough is known, the probability
@@ -19,10 +19,10 @@ import numpy as np
 from tcpsim.errors import InputError
 from tcpsim.explore.branch import Steps
 from tcpsim.explore.chain import LIMIT, Chain, Exploration, Progress, Watch
-from tcpsim.explore.order import ByMass
-from tcpsim.explore.rates import rates
+from tcpsim.explore.frontier import ByMass
+from tcpsim.explore.loss_rates import rates
 from tcpsim.explore.solve import classes, probabilities
-from tcpsim.explore.steps import Masses
+from tcpsim.explore.step_functions import Masses
 from tcpsim.pair import Pair
 
 TOLERANCE: Final = 1e-9

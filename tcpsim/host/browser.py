@@ -2,7 +2,7 @@
 
 Owns: what a page consists of and when it is there, how many connections a browser has, and what it makes of
 those that the server has closed: the bug of Apache's page, and its cure. Refuses to know: how a pool hands
-connections out (pool), and what becomes of one by itself (lives).
+connections out (pool), and what becomes of one by itself (shared_history).
 
 The page comes first, then its images, each over the next connection that is free. A page is there when its
 last image is. Each connection has its path to itself: what parallel connections take from each other on one
@@ -17,9 +17,9 @@ from typing import Literal, NamedTuple
 import simpy
 
 from tcpsim.errors import InputError, checked
-from tcpsim.host.governor import Governor
+from tcpsim.host.admission import Governor
+from tcpsim.host.connection_owner import HangUp, Lines, Quit
 from tcpsim.host.pool import Keeping, Pool, Request
-from tcpsim.host.users import HangUp, Lines, Quit
 from tcpsim.path import Choice, Distribution, Fixed, Seeded
 
 Answers = Literal["when it looks", "with the next connection", "never"]

@@ -14,9 +14,9 @@ from array import array
 from collections import Counter
 from typing import Final, NamedTuple
 
-from tcpsim.host.experience import Experience
 from tcpsim.host.limits import Limits
-from tcpsim.host.view import Seen, View
+from tcpsim.host.socket_accounting import Seen, View
+from tcpsim.host.user_experience import Experience
 from tcpsim.pair import Side
 from tcpsim.tcp.state import Holder, State
 

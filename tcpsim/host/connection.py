@@ -1,6 +1,7 @@
 """One connection that its hosts, or whoever opened it, may act on: where it stands, and what it was told.
 
-Owns: the record, and what an owner is. Refuses to know: who acts on it when (governor, memory, users).
+Owns: the record, and what an owner is. Refuses to know: who acts on it when (admission, memory,
+connection_owner).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Protocol
 
 import simpy
 
-from tcpsim.host.lives import Act, Luck, Moment
+from tcpsim.host.shared_history import Act, Luck, Moment
 
 
 class Owner(Protocol):

@@ -30,7 +30,7 @@ Of tcp_mem: its last value is the limit; its first, half of that, is where memor
 kernel refuses a socket with more than its share, here every one. It also drops data behind what is unread
 (tcp_data_queue), which is not modelled: it changes who is slow, not what is held.
 
-Refuses to know: who is affected and when (governor), and what a leak is. Sources: Linux accept(2), ip(7),
+Refuses to know: who is affected and when (admission), and what a leak is. Sources: Linux accept(2), ip(7),
 listen(2), net/ipv4/tcp.c (tcp_check_oom: "too many orphaned sockets", "out of memory"), tcp_minisocks.c
 (TCPTimeWaitOverflow); of the BSDs and lwIP, their profiles.
 """
@@ -43,11 +43,11 @@ from typing import Any, Final, NamedTuple
 from tcpsim.app import Program, accept, listen
 from tcpsim.app.program import start
 from tcpsim.errors import InputError, checked
-from tcpsim.host.view import GATE
+from tcpsim.host.socket_accounting import GATE
 from tcpsim.pair import FIRST_PID, SIDES, Befall, Kill, Pair, Resume, Side, Vanish, call
 from tcpsim.path import Chooser
-from tcpsim.sockets.system import FIRST_FD, Returned, System, after, with_end
-from tcpsim.tcp.end import End, abort, granted, set_options
+from tcpsim.sockets.processes import FIRST_FD, Returned, System, after, with_end
+from tcpsim.tcp.endpoint import Endpoint, abort, granted, set_options
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import Holder, State
 
@@ -179,7 +179,9 @@ class Door(NamedTuple):
             number: each._replace(backlog=~each.backlog) if self.shut is (each.backlog >= 0) else each
             for number, each in end.listeners.items()
         }
-        end = End(end.stack, end.iss, end.ts_offset, end.sockets, listeners, end.next_id, end.cached_rtt8)
+        end = Endpoint(
+            end.stack, end.iss, end.ts_offset, end.sockets, listeners, end.next_id, end.cached_rtt8
+        )
         return call(pair, "server", Befall(Returned(with_end(system, end), None)), now_us, chooser)
 
 
@@ -196,7 +198,9 @@ class Moderate(NamedTuple):
             if tcb.holder(end.stack) in (Holder.OWNED, Holder.QUEUE) and tcb.state is not State.CLOSED:
                 end = set_options(end, number, now_us, sndbuf=sndbuf).end
         stack = replace(end.stack, snd_space=self.octets)
-        end = End(stack, end.iss, end.ts_offset, end.sockets, end.listeners, end.next_id, end.cached_rtt8)
+        end = Endpoint(
+            stack, end.iss, end.ts_offset, end.sockets, end.listeners, end.next_id, end.cached_rtt8
+        )
         return call(pair, self.side, Befall(Returned(with_end(system, end), None)), now_us, chooser)
 
 

@@ -1,22 +1,22 @@
 """The memory of the hosts of a run, and what each does when it has none left.
 
 Owns: whether the server has crashed, whether send() waits for pages, and the acts that follow from either.
-Refuses to know: what is in use (books), what an act does to a pair (limits), and how a connection is
-called (governor).
+Refuses to know: what is in use (resource_usage), what an act does to a pair (limits), and how a connection is
+called (admission).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from tcpsim.host.books import Books
 from tcpsim.host.census import Census, Crashed
 from tcpsim.host.connection import Connection
 from tcpsim.host.limits import SEND_FLOOR, Crash, Moderate, Reclaim
-from tcpsim.host.lives import Act
-from tcpsim.host.view import View
+from tcpsim.host.resource_usage import Books
+from tcpsim.host.shared_history import Act
+from tcpsim.host.socket_accounting import View
 from tcpsim.pair import SIDES, Pair, Side
-from tcpsim.tcp.end import End
+from tcpsim.tcp.endpoint import Endpoint
 from tcpsim.tcp.state import Holder
 
 
@@ -29,7 +29,7 @@ class Memory:
         self.views = views
         self.policy = pair.server.system.end.stack.out_of_memory
         self.down = False  # the server has crashed
-        ends: dict[Side, End] = {"client": pair.client.system.end, "server": pair.server.system.end}
+        ends: dict[Side, Endpoint] = {"client": pair.client.system.end, "server": pair.server.system.end}
         self.buffers = {side: end.stack.snd_space for side, end in ends.items()}
         self.tight: list[Side] = []  # where send() waits for pages
 

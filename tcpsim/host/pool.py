@@ -2,7 +2,7 @@
 
 Owns: check-out and check-in, who waits when all are out, how long one may be idle, what is known of one
 before it is used, and what follows an error. Refuses to know: what the requests are for (browser, or the
-`Requests` here), and what becomes of a connection by itself (lives).
+`Requests` here), and what becomes of a connection by itself (shared_history).
 
 The last one given back is the first to be taken, as in urllib3 (a LifoQueue) and Go's net/http, so under
 little load the others grow old. A pool looks at its idle connections when it takes one, or every few
@@ -15,13 +15,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tcpsim.app.orders import Order
+from tcpsim.app.driven import Order
 from tcpsim.errors import InputError, checked
-from tcpsim.host.governor import Governor
-from tcpsim.host.lives import Act
-from tcpsim.host.users import Line, Lines, Tell
+from tcpsim.host.admission import Governor
+from tcpsim.host.connection_owner import Line, Lines, Tell
+from tcpsim.host.shared_history import Act
 from tcpsim.path import Seeded
-from tcpsim.path.choose import chance
+from tcpsim.path.chance import chance
 from tcpsim.units import parse_probability
 
 _CLOSE = Tell(Order.CLOSE)

@@ -1,8 +1,8 @@
 """Many connections at once: a SimPy environment in which each one is born, lives and is counted.
 
-Owns: arrivals, the seed of each connection, and one process per live connection. Refuses to know: TCP
-(a connection is a walk through `lives`), what running out of something does (limits, governor), and what the
-counts mean (measure).
+Owns: arrivals, the seed of each connection, and one process per live connection. Refuses to know: TCP (a
+connection is a walk through a `Tree` of `shared_history`), what running out of something does (limits,
+admission), and what the counts mean (measure).
 
 A connection's process sleeps until its hosts could tell a difference, records it, and goes on. What no
 host can tell (a segment in flight, an acknowledgment) happens inside the walk and costs no event. A
@@ -20,13 +20,13 @@ from typing import Final, NamedTuple
 
 import simpy
 
-from tcpsim.app.orders import takes_orders
+from tcpsim.app.driven import takes_orders
 from tcpsim.errors import InputError, checked
+from tcpsim.host.admission import Governor
 from tcpsim.host.census import Census, Left
-from tcpsim.host.governor import Governor
+from tcpsim.host.connection_owner import Users
 from tcpsim.host.limits import Limits, Restart, gated, with_backlog
-from tcpsim.host.lives import Lives, Luck
-from tcpsim.host.users import Users
+from tcpsim.host.shared_history import Lives, Luck
 from tcpsim.pair import Pair
 from tcpsim.path import Exponential, Seeded
 

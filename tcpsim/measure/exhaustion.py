@@ -14,8 +14,8 @@ from tcpsim.host.census import Census, Left
 from tcpsim.host.crowds import Crowd, Limit
 from tcpsim.host.limits import Restart, usual_limits
 from tcpsim.host.population import Plan, simulate
-from tcpsim.host.view import usage
-from tcpsim.measure.table import first_met, used
+from tcpsim.host.socket_accounting import usage
+from tcpsim.measure.census_table import first_met, used
 
 _STEADY = 1.1  # more than this times what the first half of a run used is growth, not chance
 

@@ -17,8 +17,8 @@ from typing import Final
 import numpy as np
 
 from tcpsim.host.census import Census
-from tcpsim.host.view import Usage
-from tcpsim.measure.table import held, used
+from tcpsim.host.socket_accounting import Usage
+from tcpsim.measure.census_table import held, used
 from tcpsim.pair import SIDES, Side
 from tcpsim.tcp.state import parse_state
 

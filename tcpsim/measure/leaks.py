@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections import Counter
 
 from tcpsim.host.census import Census
-from tcpsim.host.view import View
+from tcpsim.host.socket_accounting import View
 from tcpsim.measure.results import Table
 from tcpsim.pair import SIDES, Side
 from tcpsim.tcp.state import Holder, State

@@ -26,8 +26,8 @@ from tcpsim.explore.growth import Stream
 from tcpsim.explore.leaks import Answer, Kind, answer
 from tcpsim.explore.over_time import over_time as held_over_time
 from tcpsim.host.population import Arrivals, Plan, simulate
+from tcpsim.measure.census_table import at_times, held
 from tcpsim.measure.interval import wilson
-from tcpsim.measure.table import at_times, held
 from tcpsim.pair import SIDES, Pair, Side
 from tcpsim.tcp.state import State
 

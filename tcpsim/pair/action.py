@@ -11,7 +11,7 @@ from tcpsim import sockets
 from tcpsim.app.program import Reboot, Vanish
 from tcpsim.pair.pair import FIRST_PID
 from tcpsim.sockets import Call, Caller
-from tcpsim.sockets.system import Returned as Outcome
+from tcpsim.sockets.processes import Returned as Outcome
 from tcpsim.tcp.segment import Segment
 
 

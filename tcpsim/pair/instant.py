@@ -23,11 +23,11 @@ from tcpsim.pair.event import Answered, Arrived, Called, Duplicated, Happened, L
 from tcpsim.pair.pair import FIRST_PID, Machine, Pair, earliest, machine_wakes_us
 from tcpsim.path import SIDES, Choice, Chooser, Fate, Side
 from tcpsim.sockets import Call, Caller, Reply, kernel
-from tcpsim.sockets.system import Returned as Outcome
-from tcpsim.sockets.system import new_system, oversleep, pid_of, with_end
-from tcpsim.tcp.end import new_end
-from tcpsim.tcp.late import put_off
+from tcpsim.sockets.processes import Returned as Outcome
+from tcpsim.sockets.processes import new_system, oversleep, pid_of, with_end
+from tcpsim.tcp.endpoint import new_end
 from tcpsim.tcp.segment import Segment
+from tcpsim.tcp.timer_slack import put_off
 
 _MOST_ROUNDS = 10_000  # in one instant; a longer exchange without any delay is a mistake in the set-up
 _REBOOTED = 1 << 30  # how far a restart moves the secrets of the ISN and timestamp clocks

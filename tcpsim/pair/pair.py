@@ -16,8 +16,8 @@ from tcpsim import path as lines
 from tcpsim.app.program import Program, Running, start
 from tcpsim.path import Path, Side
 from tcpsim.sockets import kernel
-from tcpsim.sockets.system import System, held, new_system
-from tcpsim.tcp.end import new_end
+from tcpsim.sockets.processes import System, held, new_system
+from tcpsim.tcp.endpoint import new_end
 from tcpsim.tcp.stack import Memory, Stack
 from tcpsim.tcp.state import Holder, State
 

@@ -4,7 +4,7 @@ Owns: the path and its elements, and the chooser through which chance enters. Re
 segment means to TCP, and who is at the ends.
 """
 
-from tcpsim.path.choose import Choice, Chooser, Quiet, Seeded, chance
+from tcpsim.path.chance import Choice, Chooser, Quiet, Seeded, chance
 from tcpsim.path.distribution import (
     Distribution,
     Exponential,
@@ -14,13 +14,13 @@ from tcpsim.path.distribution import (
     parse_distribution,
 )
 from tcpsim.path.element import SIDES, Element, Fate, OneWay, Side
+from tcpsim.path.flow_table import Tracker
 from tcpsim.path.link import Link
 from tcpsim.path.loss import Duplicate, GilbertElliott, Loss, Reorder
 from tcpsim.path.middlebox import Middlebox, middlebox, middleboxes
 from tcpsim.path.path import Path, due, inject, make_path, next_time, send
 from tcpsim.path.rule import Rule, rule_from_trace
-from tcpsim.path.script import parse_rule
-from tcpsim.path.tracker import Tracker
+from tcpsim.path.rule_syntax import parse_rule
 
 __all__ = [
     "SIDES",

@@ -2,7 +2,7 @@
 
 Owns: the states and the transitions of Linux's nf_conntrack, which stand for those of every box here, and
 what counts as a row of the table. Refuses to know: how long a state lasts and what is done with a segment
-that fits nowhere (middlebox: a profile says it), and the flows themselves (tracker).
+that fits nowhere (middlebox: a profile says it), and the flows themselves (flow_table).
 
 Source: net/netfilter/nf_conntrack_proto_tcp.c `tcp_conntracks`, written down from memory and compared with
 what a running 6.18 made of some 400 lives of a flow (tests/path/conntrack-6.18.txt). The states are spelled

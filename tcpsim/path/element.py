@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Protocol
 
-from tcpsim.path.choose import Chooser
+from tcpsim.path.chance import Chooser
 from tcpsim.tcp.segment import Segment
 
 Side = Literal["client", "server"]

@@ -7,7 +7,7 @@ segments in flight, as what their numbers are counted from is the pair's to say.
 from __future__ import annotations
 
 from tcpsim.path.element import Chain, key_of
-from tcpsim.path.tracker import Origins, Tracker
+from tcpsim.path.flow_table import Origins, Tracker
 
 _END_US = 1 << 62  # of time
 

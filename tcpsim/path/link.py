@@ -1,7 +1,7 @@
 """A line: propagation delay, jitter, and a transmitter with a rate and a queue in front of it.
 
 Owns: when a segment that is put on the line arrives, and whether the queue has room. Refuses to know:
-losses on the way (loss, script) and anything below IP: a segment's size is its IPv4 packet.
+losses on the way (loss, rule_syntax) and anything below IP: a segment's size is its IPv4 packet.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 from tcpsim.errors import InputError
-from tcpsim.path.choose import Chooser
+from tcpsim.path.chance import Chooser
 from tcpsim.path.distribution import Distribution
 from tcpsim.path.element import Passage, Side
 from tcpsim.tcp.segment import Segment

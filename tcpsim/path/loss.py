@@ -10,7 +10,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 from tcpsim.errors import InputError
-from tcpsim.path.choose import Chooser, chance
+from tcpsim.path.chance import Chooser, chance
 from tcpsim.path.element import Passage, Side
 from tcpsim.tcp.segment import Segment
 from tcpsim.units import parse_probability

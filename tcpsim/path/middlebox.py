@@ -1,7 +1,7 @@
 """What a NAT or a stateful firewall is told to do: profiles as data, as stacks are.
 
 Owns: the fields of a profile, with the domain of each, and where the profiles are (middleboxes.toml).
-Refuses to know: flows (tracker), the states of one (conntrack), and how a profile is read (profile).
+Refuses to know: flows (flow_table), the states of one (conntrack), and how a profile is read (profile).
 
 Two things tell one box from another: how long it remembers a flow in each of its states, and what it does
 with a segment of a flow that it does not know. A NAT is no field of its own. What it adds, another address,

@@ -14,15 +14,15 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tcpsim.errors import InputError
-from tcpsim.path.choose import Chooser
+from tcpsim.path.chance import Chooser
 from tcpsim.path.distribution import Distribution
 from tcpsim.path.element import SIDES, Chain, Element, Fate, OneWay, Side, walk
+from tcpsim.path.flow_table import Tracker
 from tcpsim.path.link import Link
 from tcpsim.path.loss import Duplicate, Loss, Reorder
 from tcpsim.path.middlebox import Middlebox
 from tcpsim.path.rule import Rule
-from tcpsim.path.script import script
-from tcpsim.path.tracker import Tracker
+from tcpsim.path.rule_syntax import script
 from tcpsim.tcp.segment import Segment
 
 
@@ -153,7 +153,7 @@ def make_path(
     A `middlebox` stands behind the rules and the losses: it does not see what they take. With a `loss_side`
     that side of it alone loses: what its host sends before the box, what comes for it behind the box.
 
-    >>> from tcpsim.path.choose import Quiet
+    >>> from tcpsim.path.chance import Quiet
     >>> path = make_path(10_000, drops=["server FIN 1"])
     >>> path, fates = send(path, "client", Segment(40000, 80, 2, 0, 0, 0, 64240), 5_000, Quiet())
     >>> fates, next_time(path)

@@ -17,7 +17,7 @@ from math import inf
 from typing import Literal, NamedTuple
 
 from tcpsim.errors import InputError, checked
-from tcpsim.path.choose import Chooser
+from tcpsim.path.chance import Chooser
 from tcpsim.path.element import Passage, Side
 from tcpsim.tcp.segment import ACK, SYN, Segment, parse_flags
 

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tcpsim.explore.count_distribution import Law, poisson
 from tcpsim.explore.curves import Look, Occupancy, SocketKind, Value, occupancy
-from tcpsim.explore.flow import graph
 from tcpsim.explore.growth import Stream
-from tcpsim.explore.law import Law, poisson
 from tcpsim.explore.leaks import answer
+from tcpsim.explore.transient import graph
 from tcpsim.pair import Pair
 
 _LONGEST_STAY_US = 365 * 86_400_000_000

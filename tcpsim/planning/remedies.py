@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from tcpsim.draw.clock import length
+from tcpsim.draw.time_format import length
 from tcpsim.explore.curves import Occupancy
 from tcpsim.planning.limits import STANDARD_FDS, Met, Resource
 from tcpsim.planning.load import Kind, Load

@@ -34,7 +34,7 @@ from tcpsim.sockets.calls import (
     poll_names,
 )
 from tcpsim.sockets.kernel import deliver, destroy, expire, icmp, next_time, syscall
-from tcpsim.sockets.system import Completed, Returned, System, held, new_system, socket_of
+from tcpsim.sockets.processes import Completed, Returned, System, held, new_system, socket_of
 
 __all__ = [
     "POLLERR",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 
-from tcpsim.sockets.system import System, pid_of
+from tcpsim.sockets.processes import System, pid_of
 from tcpsim.tcp import equivalence as tcp
 from tcpsim.tcp.equivalence.connection import EVER, Instant
 

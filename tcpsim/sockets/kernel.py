@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tcpsim.sockets import lifetime, opening, options, ready, transfer
+from tcpsim.sockets import lifetime, opening, options, poll, transfer
 from tcpsim.sockets.calls import (
     Accept,
     Bind,
@@ -38,8 +38,8 @@ from tcpsim.sockets.calls import (
     Shutdown,
     Socket,
 )
-from tcpsim.sockets.system import Blocked, Completed, Returned, System, after, failed, file_at, requeue
-from tcpsim.tcp import end as tcp
+from tcpsim.sockets.processes import Blocked, Completed, Returned, System, after, failed, file_at, requeue
+from tcpsim.tcp import endpoint as tcp
 from tcpsim.tcp.segment import Segment
 
 # Which function answers: (system, caller, call, open file, now), or without the open file
@@ -61,7 +61,7 @@ _ON_FILE: dict[type[Call], Callable[..., Returned]] = {
 }
 _ON_PROCESS: dict[type[Call], Callable[..., Returned]] = {
     Socket: opening.socket,
-    Poll: ready.poll,
+    Poll: poll.poll,
     Fork: lifetime.fork,
     Exit: lifetime.exit_process,
     Kill: lifetime.kill,
@@ -75,7 +75,7 @@ _AGAIN: dict[type[Call], Callable[..., Returned]] = {
     SendAll: transfer.send_again,
     Recv: transfer.recv_again,
     Close: lifetime.close_again,
-    Poll: ready.poll_again,
+    Poll: poll.poll_again,
 }
 
 

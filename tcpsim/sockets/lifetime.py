@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from tcpsim.errors import InputError
 from tcpsim.sockets.calls import Caller, Close, Destroy, Dup, Exit, Fork, Kill, Reply, Shutdown
-from tcpsim.sockets.system import (
+from tcpsim.sockets.processes import (
     Blocked,
     Phase,
     Returned,
@@ -28,7 +28,7 @@ from tcpsim.sockets.system import (
     with_end,
     with_file,
 )
-from tcpsim.tcp import end as tcp
+from tcpsim.tcp import endpoint as tcp
 from tcpsim.tcp.state import State
 
 _OK = Reply(0)

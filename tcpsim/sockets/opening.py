@@ -13,8 +13,8 @@ from __future__ import annotations
 from itertools import chain
 
 from tcpsim.sockets.calls import Accept, Bind, Caller, Connect, Listen, Reply, Socket
-from tcpsim.sockets.ready import OPENING
-from tcpsim.sockets.system import (
+from tcpsim.sockets.poll import OPENING
+from tcpsim.sockets.processes import (
     FIRST_PORT,
     Blocked,
     OpenFile,
@@ -31,7 +31,7 @@ from tcpsim.sockets.system import (
     with_end,
     with_file,
 )
-from tcpsim.tcp import end as tcp
+from tcpsim.tcp import endpoint as tcp
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import SocketOptions
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tcpsim.sockets.calls import Caller, GetSockOpt, Reply, SetNonblocking, SetSockOpt
-from tcpsim.sockets.system import (
+from tcpsim.sockets.processes import (
     OpenFile,
     Returned,
     System,
@@ -23,7 +23,7 @@ from tcpsim.sockets.system import (
     with_end,
     with_file,
 )
-from tcpsim.tcp import end as tcp
+from tcpsim.tcp import endpoint as tcp
 
 _OK = Reply(0)
 _SECOND_US, _MILLISECOND_US = 1_000_000, 1_000

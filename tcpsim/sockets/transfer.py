@@ -11,8 +11,8 @@ sosend_generic(). SIGPIPE is taken to be ignored: a program sees EPIPE.
 from __future__ import annotations
 
 from tcpsim.sockets.calls import Caller, Ioctl, Recv, Reply, Send, SendAll
-from tcpsim.sockets.ready import OPENING, OVER, nothing_more_to_read, writable
-from tcpsim.sockets.system import (
+from tcpsim.sockets.poll import OPENING, OVER, nothing_more_to_read, writable
+from tcpsim.sockets.processes import (
     Blocked,
     Phase,
     Returned,
@@ -25,7 +25,7 @@ from tcpsim.sockets.system import (
     wait,
     with_end,
 )
-from tcpsim.tcp import end as tcp
+from tcpsim.tcp import endpoint as tcp
 from tcpsim.tcp.tcb import Tcb
 
 _EAGAIN = Reply(None, "EAGAIN")

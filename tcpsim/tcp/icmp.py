@@ -1,15 +1,15 @@
 """An ICMP error about a segment of ours (RFC 9293 3.9.2.2, RFC 5927 section 4, RFC 1122 4.2.3.9).
 
 Owns: whether a connection ends of it at once or remembers it as the reason should it fail later; and the
-lower MSS that a path asks for (RFC 1191). Refuses to know: the messages there are (messages), which
-connection it is (end), probing a path (RFC 4821), and what a host remembers of a path.
+lower MSS that a path asks for (RFC 1191). Refuses to know: the messages there are (icmp_messages), which
+connection it is (endpoint), probing a path (RFC 4821), and what a host remembers of a path.
 """
 
 from __future__ import annotations
 
 from tcpsim.tcp import recovery
 from tcpsim.tcp.event import Fact
-from tcpsim.tcp.messages import ERRNOS, QUENCH, TOO_BIG
+from tcpsim.tcp.icmp_messages import ERRNOS, QUENCH, TOO_BIG
 from tcpsim.tcp.seqnum import le, lt
 from tcpsim.tcp.state import State
 from tcpsim.tcp.step import Step

@@ -1,7 +1,7 @@
 """TCP options on the wire: their order, padding and size (RFC 9293 3.1, RFC 2018, RFC 7323).
 
 Owns: the layout of an option list under a stack's rules, and its length in octets. Refuses to know:
-which options a segment carries (output) and what they mean (arrives).
+which options a segment carries (output) and what they mean (segment_arrives).
 """
 
 from __future__ import annotations

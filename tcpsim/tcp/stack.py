@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from tcpsim.domain import Duration, Several, Spelled, Whole, Word, check
 from tcpsim.profile import Knob, Profiles, toml
-from tcpsim.tcp.messages import MESSAGES
+from tcpsim.tcp.icmp_messages import MESSAGES
 from tcpsim.tcp.state import Holder, State, parse_state
 
 LEAST_MSS = 48  # 40 octets of options, and data (Linux TCP_MIN_SND_MSS)

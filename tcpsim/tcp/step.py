@@ -1,7 +1,7 @@
 """The workbench of one step of one connection: the TCB being changed, and what comes out of the change.
 
 Owns: what an act may use and leave behind, and the only place where a state is written. Refuses to know: what
-the act is (arrives, calls, expired), and what every step does before and after it (run).
+the act is (segment_arrives, calls, timeouts), and what every step does before and after it (run).
 """
 
 from __future__ import annotations

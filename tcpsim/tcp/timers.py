@@ -3,7 +3,7 @@
 Owns: the list of timers (`DECLARED`, at the end), and the rule that declares each one's deadline from the
 TCB. No other module arms or stops one: after every step `settle` starts what is wanted and missing, stops
 what is not wanted, and restarts what saw progress (`late.put_off` moves what is due, for whoever replays a
-kernel that was late). Refuses to know: what happens when one fires (expired).
+kernel that was late). Refuses to know: what happens when one fires (timeouts).
 
 A leak of the kind this project is about is usually a timer that somebody forgot to arm on one path.
 Levels cannot be forgotten. Where stacks arm on an event, not a level (4.4BSD arms its FIN-WAIT-2

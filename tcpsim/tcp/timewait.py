@@ -2,8 +2,8 @@
 
 Owns: how a stack that keeps a waiting connection apart reads a segment for it: Linux's mini-sockets
 (net/ipv4/tcp_minisocks.c tcp_timewait_state_process) and BSD's short check. A stack that has no such
-shortcut makes the same checks as in every state (arrives). Refuses to know: how long the wait is
-(timers) and what becomes of a SYN that takes the place (end).
+shortcut makes the same checks as in every state (segment_arrives). Refuses to know: how long the wait is
+(timers) and what becomes of a SYN that takes the place (endpoint).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Owns: RCV.WND and the edge that was promised with it, its roundings, its scale and its first size. Refuses to
 know: what queued segments are charged (rcvbuf), when the window is told (acks, output) and what happens to a
-segment outside (sequence, receiving).
+segment outside (acceptability, receiving).
 """
 
 from __future__ import annotations

@@ -17,6 +17,6 @@ def drawn() -> Sweep:
 
 
 if __name__ == "__main__":
-    from tcpsim.draw.sheet import save
+    from tcpsim.draw.figure_style import save
 
     save(drawn().plot(x="loss", y="permanent", by="fix"), PICTURE)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import tcpsim
-from tcpsim.api import study as studies
+from tcpsim.api import sweep_points as studies
 from tcpsim.api.sweep import load
 from tcpsim.measure.grid import axis, points
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conform.kernel import FOLDER, POPULATIONS, call, content
+from tests.conformance.kernel import FOLDER, POPULATIONS, call, content
 
 Tcpsim = Callable[..., tuple[int, str, str]]
 

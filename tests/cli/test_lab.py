@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tcpsim.conform.lab import missing, supervisor
+from tcpsim.conformance.lab import missing, supervisor
 
 KERNEL = Path(__file__).parents[1] / "data" / "kernel"
 TCPSIM = Path(sysconfig.get_path("scripts")) / "tcpsim"

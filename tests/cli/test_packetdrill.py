@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tcpsim.conform.packetdrill import Mutant, Survey
-from tcpsim.conform.packetdrill.script import Place
+from tcpsim.conformance.packetdrill import Mutant, Survey
+from tcpsim.conformance.packetdrill.script import Place
 
 Program = Callable[..., tuple[int, str, str]]
 
@@ -107,7 +107,7 @@ def test_mutants(tcpsim: Program, folder: Path, monkeypatch: pytest.MonkeyPatch)
     status, out, _ = tcpsim("packetdrill", "--mutate", str(loose))
     assert (status, out) == (0, "1 scripts, 2 mutants: 0 alive (0.0 %)\n")
     alive = Survey(2, (Mutant(Place(1, 1), "result", "3", "4"),))
-    monkeypatch.setattr("tcpsim.conform.packetdrill.folder.survey", lambda *arguments: alive)
+    monkeypatch.setattr("tcpsim.conformance.packetdrill.folder.survey", lambda *arguments: alive)
     status, out, _ = tcpsim("packetdrill", "--mutate", str(loose))
     assert status == 1
     assert out.startswith(f"ALIVE       {loose}:1:1: result 3 -> 4\n")

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tcpsim.draw import ladder as text
+from tcpsim.draw.figure_style import render, save
 from tcpsim.draw.ladder_figure import ladder_figure
-from tcpsim.draw.sheet import render, save
-from tcpsim.draw.story import Flight, Item, Story
+from tcpsim.draw.ladder_rows import Flight, Item, Story
 from tcpsim.errors import InputError
 
 MS = 1_000

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from experiments import __main__ as runner
-from tcpsim.draw.sheet import render
+from tcpsim.draw.figure_style import render
 from tcpsim.measure.sweep import sweep
 
 SMALL: dict[str, dict[str, Any]] = {

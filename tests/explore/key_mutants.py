@@ -25,9 +25,9 @@ MODULES = (
     "tcpsim.tcp.equivalence",
     "tcpsim.sockets.equivalence",
     "tcpsim.app.equivalence",
-    "tcpsim.pair.equivalence.promises",
+    "tcpsim.pair.equivalence.context",
     "tcpsim.pair.equivalence.programs",
-    "tcpsim.pair.equivalence.known",
+    "tcpsim.pair.equivalence.host",
     "tcpsim.pair.equivalence",
 )
 

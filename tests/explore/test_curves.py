@@ -11,9 +11,9 @@ import pytest
 from tcpsim.catalogue import build, scenario
 from tcpsim.explore.chain import explore
 from tcpsim.explore.curves import Occupancy, occupancy
-from tcpsim.explore.flow import ROOM, graph
 from tcpsim.explore.leaks import answer
 from tcpsim.explore.over_time import over_time
+from tcpsim.explore.transient import ROOM, graph
 from tcpsim.explore.tree import tree
 from tcpsim.pair import SIDES, Pair, census
 from tcpsim.tcp.state import State

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tcpsim.app import flow, operator, orders, program, receiving, steps, waiting
+from tcpsim.app import control_flow, driven, operator, program, receive_steps, steps, wait_steps
 from tcpsim.catalogue import build, scenario
 from tcpsim.explore.branch import Steps, in_full
 from tcpsim.pair import Event, Noted, Pair, advance, census
@@ -159,18 +159,18 @@ def _merges_are_exact(name: str, changes: dict[str, Any], states: int) -> None:
     """Whoever comes to a known state goes on as the known one does, however different they are inside."""
     steps = Steps(build(scenario(name), **{"loss": 0.5, **changes}))
     known = {steps.key(steps.start): steps.start}
-    waiting = [steps.start]
+    wait_steps = [steps.start]
     kinds: Counter[Hashable] = Counter()
     random = Random(7)
-    while waiting and len(known) < states:
-        for branch in in_full(steps.branches(waiting.pop(random.randrange(len(waiting))))):
+    while wait_steps and len(known) < states:
+        for branch in in_full(steps.branches(wait_steps.pop(random.randrange(len(wait_steps))))):
             after = branch.pair
             if after.next_us is None:
                 continue
             twin = known.setdefault(steps.key(after), after)
             mine, theirs = _inside(after), _inside(twin)
             if twin is after:
-                waiting.append(after)
+                wait_steps.append(after)
             elif mine != theirs:
                 kind = tuple(
                     (a[0], tuple(name for name, x, y in zip(INSIDE, a[1:], b[1:], strict=True) if x != y))
@@ -217,7 +217,7 @@ def test_every_field_of_a_connection_is_in_the_key_or_left_out_with_a_reason() -
 
 def test_every_step_that_may_fail_says_so() -> None:
     """`app.equivalence` follows a program to its `on_error` from these only."""
-    for module in (flow, operator, orders, program, receiving, steps, waiting):
+    for module in (control_flow, operator, driven, program, receive_steps, steps, wait_steps):
         for name, each in inspect.getmembers(module, inspect.isclass):
             if "act" in dir(each) and name not in ("Op", "OnSocket"):
                 assert ("fail(" in inspect.getsource(each.act)) == getattr(each, "errs", False), name

@@ -12,11 +12,11 @@ import pytest
 from tcpsim.catalogue import build, scenario
 from tcpsim.errors import InputError
 from tcpsim.explore.chain import explore
+from tcpsim.explore.count_distribution import independent, poisson
 from tcpsim.explore.curves import Look, occupancy
 from tcpsim.explore.growth import Given, Stream, descriptors, evenly, growth, likely_met, time_to
-from tcpsim.explore.law import independent, poisson
 from tcpsim.host.population import Arrivals
-from tcpsim.measure.table import over_time
+from tcpsim.measure.census_table import over_time
 from tcpsim.pair import Pair, Side
 from tcpsim.tcp.state import Holder, State
 from tests.explore.worlds import WEEK_US, both_close, leaver
@@ -64,7 +64,7 @@ def test_given_connections_are_a_product_of_polynomials() -> None:
     assert np.abs(law.probability[: len(product)] - product).max() < 1e-14
 
 
-def test_many_connections_are_binomial() -> None:
+def test_several_connections_are_binomial() -> None:
     law = independent(np.array([5_000]), np.array([1]), np.array([[0.3]]))
     for count in (1_300, 1_500, 1_612):
         log = math.lgamma(5_001) - math.lgamma(count + 1) - math.lgamma(5_001 - count)

@@ -7,8 +7,8 @@ import pytest
 from tcpsim.catalogue import build, scenario
 from tcpsim.explore.branch import Steps
 from tcpsim.explore.leaks import answer
+from tcpsim.explore.shortest_paths import Ways
 from tcpsim.explore.tree import tree
-from tcpsim.explore.ways import Ways
 from tcpsim.pair import Pair
 from tcpsim.path import Loss, Middlebox, Side, make_path, middlebox
 from tests.explore.test_exact import _by_chain, _describe

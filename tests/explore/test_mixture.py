@@ -15,7 +15,7 @@ from tcpsim.explore.chain import explore
 from tcpsim.explore.curves import Look, Occupancy, occupancy
 from tcpsim.explore.leaks import answer
 from tcpsim.explore.mixture import drawn, mixture
-from tcpsim.explore.stays import stay
+from tcpsim.explore.sojourn_times import stay
 from tcpsim.pair import Pair, new_pair
 from tcpsim.path import Uniform, make_path
 from tcpsim.tcp.state import State

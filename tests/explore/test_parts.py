@@ -7,16 +7,16 @@ from math import comb
 import pytest
 
 from tcpsim.catalogue import build, scenario
-from tcpsim.explore import apart as apart_module
 from tcpsim.explore import branch as branch_module
-from tcpsim.explore.apart import apart
+from tcpsim.explore import per_host_memo as apart_module
 from tcpsim.explore.branch import Branch, Part, Steps, in_full
 from tcpsim.explore.chain import Chain, explore
 from tcpsim.explore.curves import occupancy
 from tcpsim.explore.leaks import Answer, answer
+from tcpsim.explore.per_host_memo import apart
 from tcpsim.explore.properties import check
-from tcpsim.explore.statements import PROPERTIES
-from tcpsim.explore.ways import Ways
+from tcpsim.explore.shortest_paths import Ways
+from tcpsim.explore.standard_properties import PROPERTIES
 from tcpsim.pair import Pair
 from tcpsim.path import make_path
 from tests.explore.worlds import WEEK_US, both_close, leaver, opens_and_closes

@@ -7,7 +7,7 @@ import pytest
 from tcpsim.catalogue import build, scenario
 from tcpsim.errors import InputError
 from tcpsim.explore.properties import Kind, Property, Step, check
-from tcpsim.explore.statements import (
+from tcpsim.explore.standard_properties import (
     PROPERTIES,
     acked_was_received,
     established_agree,
@@ -20,7 +20,7 @@ from tcpsim.pair import Arrived, Called, Kill, Pair, Sent, advance, call, census
 from tcpsim.path import Quiet, make_path
 from tcpsim.sockets import Close
 from tcpsim.tcp import acks
-from tcpsim.tcp.end import End
+from tcpsim.tcp.endpoint import Endpoint
 from tcpsim.tcp.segment import ACK, FIN, RST, Segment
 from tcpsim.tcp.stack import stack
 from tcpsim.tcp.state import State
@@ -146,7 +146,7 @@ def test_two_sockets_on_one_pair_of_ports() -> None:
     pair = _at(leaver(0.5, 1), 100_000)
     end = pair.client.system.end
     (t,) = end.sockets.values()
-    twice = End(end.stack, end.iss, end.ts_offset, {1: t, 2: t}, end.listeners, 3)
+    twice = Endpoint(end.stack, end.iss, end.ts_offset, {1: t, 2: t}, end.listeners, 3)
     assert one_socket_per_ports(pair)
     system = pair.client.system._replace(end=twice)
     assert not one_socket_per_ports(pair._replace(client=pair.client._replace(system=system)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tcpsim.app import accept, choose, close, connect, ignore, listen, receive_to_eof, send, wait
-from tcpsim.app.changed import restarted
 from tcpsim.app.program import Program
+from tcpsim.app.program_changes import restarted
 from tcpsim.pair import Pair, new_pair
 from tcpsim.path import Loss, make_path
 from tcpsim.tcp.stack import Stack, stack

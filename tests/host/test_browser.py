@@ -10,7 +10,7 @@ from tcpsim.host.browser import HANGS_UP, NEVER, QUITS, SOUND, WITH_NEXT, Browse
 from tcpsim.host.census import Census
 from tcpsim.host.limits import HostLimits, Limits, Restart
 from tcpsim.host.population import Arrivals, Plan, simulate
-from tcpsim.measure.table import over_time, peaks, used
+from tcpsim.measure.census_table import over_time, peaks, used
 from tcpsim.path import Fixed
 from tests.host.worlds import MINUTE, ordered, record
 

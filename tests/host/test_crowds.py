@@ -13,8 +13,8 @@ from tcpsim.host.census import Census
 from tcpsim.host.crowds import CLUSTER_BYTES, Crowd, crowd, crowds
 from tcpsim.host.limits import Restart
 from tcpsim.host.population import simulate
+from tcpsim.measure.census_table import first_met, peaks, used
 from tcpsim.measure.exhaustion import Exhaustion, Ran, run_out
-from tcpsim.measure.table import first_met, peaks, used
 from tcpsim.units import parse_duration
 
 KEPT = "persistent-connections"

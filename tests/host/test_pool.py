@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from tcpsim.app.orders import Order
+from tcpsim.app.driven import Order
 from tcpsim.catalogue import build, scenario
 from tcpsim.errors import InputError
 from tcpsim.host.browser import SOUND, Browsers
 from tcpsim.host.census import Census
+from tcpsim.host.connection_owner import Quit, Tell, Users
 from tcpsim.host.limits import HostLimits, Limits, Restart
-from tcpsim.host.lives import Act
 from tcpsim.host.pool import Keeping, Requests
 from tcpsim.host.population import Arrivals, Plan, simulate
-from tcpsim.host.users import Quit, Tell, Users
-from tcpsim.measure.table import used
+from tcpsim.host.shared_history import Act
+from tcpsim.measure.census_table import used
 from tcpsim.pair import FIRST_PID, Kill, Pair, advance, call
 from tcpsim.path import Quiet
 from tests.host.test_browser import held
@@ -53,7 +53,7 @@ def test_one_connection_is_enough_for_requests_in_turn() -> None:
     assert list(census.experience.took_us) == [200 * MS] + [100 * MS] * 19
 
 
-def test_as_many_connections_as_requests_at_once_up_to_its_size() -> None:
+def test_as_several_connections_as_requests_at_once_up_to_its_size() -> None:
     """A hundred a second, a tenth of a second each: ten at once, and more while the first come up."""
     wide, tight = ask(Requests(Keeping(size=50)), 100, 300), ask(Requests(Keeping(size=4)), 100, 300)
     assert 10 <= wide.connections <= 21

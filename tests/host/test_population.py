@@ -12,8 +12,8 @@ import pytest
 
 from tcpsim.errors import InputError
 from tcpsim.host.population import Arrivals, Plan, simulate
-from tcpsim.host.view import usage
-from tcpsim.measure.table import over_time, peaks, used
+from tcpsim.host.socket_accounting import usage
+from tcpsim.measure.census_table import over_time, peaks, used
 from tcpsim.pair import Pair
 from tcpsim.path import Uniform
 from tcpsim.tcp.stack import stack

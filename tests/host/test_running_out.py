@@ -13,8 +13,8 @@ from tcpsim.errors import InputError
 from tcpsim.host.census import Census, Restarted
 from tcpsim.host.limits import HostLimits, Limits, Restart
 from tcpsim.host.population import Arrivals, Plan, simulate
+from tcpsim.measure.census_table import first_met, over_time, used
 from tcpsim.measure.leaks import leaks
-from tcpsim.measure.table import first_met, over_time, used
 from tcpsim.pair import Pair, new_pair
 from tcpsim.path import make_path
 from tcpsim.tcp.stack import Stack, stack

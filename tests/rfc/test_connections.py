@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tcpsim.tcp import end as tcp
+from tcpsim.tcp import endpoint as tcp
 from tcpsim.tcp.segment import ACK, RST, SYN, Segment
 from tcpsim.tcp.seqnum import add, diff
 from tcpsim.tcp.state import State

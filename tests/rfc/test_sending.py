@@ -146,7 +146,7 @@ def test_an_option_may_come_in_any_segment(flags: str) -> None:
     ],
 )
 def test_options_are_understood_in_any_order_and_padding(layout: tuple[str, ...]) -> None:
-    """End of list, no-operation and MSS, the mandatory set; nothing needs to begin on a word."""
+    """Endpoint of list, no-operation and MSS, the mandatory set; nothing needs to begin on a word."""
     line = syn_from_peer(Options(mss=700, wscale=3, layout=layout))
     line.inject(SERVER, segment_for(line, SERVER, "A"))
     assert (line.tcb(SERVER).snd_mss, line.tcb(SERVER).snd_wscale) == (700, 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tcpsim.sockets import Accept, Bind, Close, Destroy, GetSockOpt, Listen, Recv, Reply, Shutdown, Socket
-from tcpsim.tcp import end as tcp
+from tcpsim.tcp import endpoint as tcp
 from tcpsim.tcp.segment import flag_letters
 from tcpsim.tcp.stack import stack
 from tcpsim.tcp.state import State

@@ -24,7 +24,7 @@ from tcpsim.sockets import (
     socket_of,
     syscall,
 )
-from tcpsim.tcp.end import new_end
+from tcpsim.tcp.endpoint import new_end
 from tcpsim.tcp.segment import Segment, flag_letters
 from tcpsim.tcp.stack import Stack, stack
 from tcpsim.tcp.state import State

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tcpsim.tcp import end as tcp
-from tcpsim.tcp.messages import MESSAGES
+from tcpsim.tcp import endpoint as tcp
+from tcpsim.tcp.icmp_messages import MESSAGES
 from tcpsim.tcp.segment import Segment
 from tcpsim.tcp.state import State
 from tests.tcp.two_ends import CLIENT, MS, Line, S, segment_for

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tcpsim.tcp import end as tcp
+from tcpsim.tcp import endpoint as tcp
 from tcpsim.tcp import timers
 from tcpsim.tcp.lifecycle import TABLE
 from tcpsim.tcp.segment import Options, Segment

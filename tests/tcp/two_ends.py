@@ -10,8 +10,8 @@ import heapq
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tcpsim.tcp import end as tcp
-from tcpsim.tcp.end import End, Result
+from tcpsim.tcp import endpoint as tcp
+from tcpsim.tcp.endpoint import Endpoint, Result
 from tcpsim.tcp.event import Note
 from tcpsim.tcp.segment import ACK, NO_OPTIONS, Options, Segment, flag_letters, parse_flags
 from tcpsim.tcp.seqnum import add
@@ -66,7 +66,7 @@ class Line:
         delay_us: int = 10 * MS,
         iss: int = 1_000,
     ) -> None:
-        self.ends: dict[str, End] = {
+        self.ends: dict[str, Endpoint] = {
             CLIENT: tcp.new_end(profile(client), iss, 7),
             SERVER: tcp.new_end(profile(server), iss + 1_000_000, 9_000),
         }

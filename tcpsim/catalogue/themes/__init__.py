@@ -8,32 +8,32 @@ from __future__ import annotations
 
 from tcpsim.catalogue.scenario import Scenario
 from tcpsim.catalogue.themes import (
-    between,
     close_wait,
     fin_wait_2,
     half_open,
     lingering,
-    loads,
-    masked,
-    ordinary,
+    middleboxes,
+    normal_close,
     pile_ups,
+    resets,
     server_leaks,
     systems,
+    workloads,
 )
 from tcpsim.errors import unknown
 
 _ALL = (
-    *ordinary.SCENARIOS,
+    *normal_close.SCENARIOS,
     *close_wait.SCENARIOS,
     *server_leaks.SCENARIOS,
-    *masked.SCENARIOS,
+    *resets.SCENARIOS,
     *half_open.SCENARIOS,
-    *between.SCENARIOS,
+    *middleboxes.SCENARIOS,
     *fin_wait_2.SCENARIOS,
     *systems.SCENARIOS,
     *lingering.SCENARIOS,
     *pile_ups.SCENARIOS,
-    *loads.SCENARIOS,
+    *workloads.SCENARIOS,
 )
 _BY_NAME = {scenario.name: scenario for scenario in _ALL}
 

@@ -7,7 +7,7 @@ comes to its end (the tests run each and compare).
 from __future__ import annotations
 
 from tcpsim.catalogue.scenario import Contrast, Expect, Scenario
-from tcpsim.catalogue.themes.ends import CLEAN, GONE, PERMANENT, RUNNING
+from tcpsim.catalogue.themes.expected_ends import CLEAN, GONE, PERMANENT, RUNNING
 
 SCENARIOS = (
     Scenario(

@@ -10,7 +10,7 @@ Each says with `within` by when its host should be rid of the socket.
 from __future__ import annotations
 
 from tcpsim.catalogue.scenario import Contrast, Expect, Scenario
-from tcpsim.catalogue.themes.ends import CLEAN, GONE, PERMANENT, RUNNING
+from tcpsim.catalogue.themes.expected_ends import CLEAN, GONE, PERMANENT, RUNNING
 
 _ORPHANS = "Linux net/ipv4/tcp_timer.c tcp_orphan_retries()"
 _TIME_WAIT = "RFC 9293 section 3.6.1; Linux include/net/tcp.h TCP_TIMEWAIT_LEN"

@@ -7,7 +7,7 @@ compare).
 from __future__ import annotations
 
 from tcpsim.catalogue.scenario import Contrast, Expect, Scenario
-from tcpsim.catalogue.themes.ends import CLEAN, GONE, ONLY_FD, PERMANENT
+from tcpsim.catalogue.themes.expected_ends import CLEAN, GONE, ONLY_FD, PERMANENT
 
 SCENARIOS = (
     Scenario(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tcpsim.catalogue.run import Verdict
 from tcpsim.catalogue.scenario import Contrast, Expect, Scenario
-from tcpsim.catalogue.themes.ends import GONE, PERMANENT, RUNNING
+from tcpsim.catalogue.themes.expected_ends import GONE, PERMANENT, RUNNING
 
 
 class _System(NamedTuple):

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tcpsim.catalogue import build, merged, scenario
+from tcpsim.host.connection_owner import Users
 from tcpsim.host.limits import Limits
 from tcpsim.host.population import Arrivals, Plan
-from tcpsim.host.users import Users
 from tcpsim.units import parse_duration
 
 Span = tuple[float, float]

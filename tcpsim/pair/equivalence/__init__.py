@@ -3,7 +3,7 @@
 Owns: the moment that a pair is seen from, which is its next event (how long it has rested says nothing of
 what comes), what is known of parts that many pairs share, and what of the clocks themselves can be read.
 Refuses to know: what of its own an end, a host, a path or a program needs to say (their own keys), and what
-follows for one end from the other (promises).
+follows for one end from the other (context).
 
 Pairs that come one from the other share most of their values, and values never change. So what of a part is
 the same at every moment is worked out once for each value ("is it the same object" is the whole test) and
@@ -20,16 +20,16 @@ from collections.abc import Hashable
 from typing import Any, Final, NamedTuple
 
 from tcpsim.app import equivalence as app
-from tcpsim.pair.equivalence.known import Host, Part, Promised, Rest
+from tcpsim.pair.equivalence.context import View
+from tcpsim.pair.equivalence.host import Host, Part, Promised, Rest
 from tcpsim.pair.equivalence.programs import Ahead, ahead
-from tcpsim.pair.equivalence.promises import View
 from tcpsim.pair.pair import Machine, Pair
 from tcpsim.path import Side
 from tcpsim.path import equivalence as lines
 from tcpsim.path.element import Chain
+from tcpsim.path.flow_table import Origins
 from tcpsim.path.path import Flight, Path
 from tcpsim.path.rule import Script
-from tcpsim.path.tracker import Origins
 from tcpsim.sockets import equivalence as sockets
 from tcpsim.tcp import equivalence as tcp
 from tcpsim.tcp.equivalence.connection import EVER, connection_key

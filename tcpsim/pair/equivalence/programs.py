@@ -1,7 +1,7 @@
 """What the programs of a host may yet do to its connections.
 
 Owns: which sockets a program may still act on at all, send on, close, or set a timeout of, and whether any
-may open a connection. Refuses to know: what follows from that for a connection (promises, tcp), and when.
+may open a connection. Refuses to know: what follows from that for a connection (context, tcp), and when.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tcpsim.app.program import Running
 from tcpsim.sockets import Send, SendAll
 from tcpsim.sockets import equivalence as sockets
 from tcpsim.sockets.options import timed_us
-from tcpsim.sockets.system import System, pid_of
+from tcpsim.sockets.processes import System, pid_of
 
 
 class Ahead(NamedTuple):

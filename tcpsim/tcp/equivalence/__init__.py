@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 
 from tcpsim.tcp import timers
-from tcpsim.tcp.end import End
+from tcpsim.tcp.endpoint import Endpoint
 from tcpsim.tcp.segment import ACK, NO_OPTIONS, Segment
 from tcpsim.tcp.seqnum import MASK, le
 from tcpsim.tcp.state import State
@@ -26,7 +26,7 @@ Key = tuple[object, ...]
 GONE = -1  # the name of a socket or listener that is no more
 
 
-def key(end: End, named: Mapping[int, int]) -> Key:
+def key(end: Endpoint, named: Mapping[int, int]) -> Key:
     """What an end of these `names` is besides its connections and what they are."""
     sockets = tuple(
         [(named[number], named.get(t.parent, GONE) if t.parent else 0) for number, t in end.sockets.items()]
@@ -40,12 +40,12 @@ def key(end: End, named: Mapping[int, int]) -> Key:
     return sockets, listeners, end.ts_offset, end.cached_rtt8
 
 
-def names(end: End) -> dict[int, int]:
+def names(end: Endpoint) -> dict[int, int]:
     """Sockets and listeners by their order: how many there were before makes no difference."""
     return {number: place for place, number in enumerate(sorted([*end.sockets, *end.listeners]), 1)}
 
 
-def phase(end: End, now: int, tuned: Set[int], later_us: int | None, stamped: bool) -> int | None:
+def phase(end: Endpoint, now: int, tuned: Set[int], later_us: int | None, stamped: bool) -> int | None:
     """Where the clock stands in the buckets of the longest timers there may be, for a stack with a wheel.
 
     A program may yet set options of the sockets `tuned`, the longest time being `later_us`; so it may for a
@@ -64,7 +64,7 @@ def phase(end: End, now: int, tuned: Set[int], later_us: int | None, stamped: bo
     return now % timers.bucket_width_us(max(longest), s.timer_hz)
 
 
-def isn_clock(end: End, now: int, origin: int) -> int:
+def isn_clock(end: Endpoint, now: int, origin: int) -> int:
     """The ISN that a connection opened now would have, from `origin`, and the phase of its 4 us clock."""
     return ((end.iss + now // 4 - origin) & MASK) * 4 + now % 4
 

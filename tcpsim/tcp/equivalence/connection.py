@@ -20,6 +20,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tcpsim.tcp import timers
+from tcpsim.tcp.acceptability import PAWS_IDLE_US
 from tcpsim.tcp.equivalence.future import (
     MOST_OPTIONS,
     Around,
@@ -31,7 +32,6 @@ from tcpsim.tcp.equivalence.future import (
 )
 from tcpsim.tcp.event import Timer
 from tcpsim.tcp.seqnum import MASK, le, lt
-from tcpsim.tcp.sequence import PAWS_IDLE_US
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import DISORDER, RECOVERY, Sent, Tcb

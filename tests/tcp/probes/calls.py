@@ -17,7 +17,7 @@ from tcpsim.sockets import (
     new_system,
     syscall,
 )
-from tcpsim.tcp.end import new_end
+from tcpsim.tcp.endpoint import new_end
 from tcpsim.tcp.stack import Stack, stack
 from tests.sockets.two_hosts import CLIENT, MS, SERVER, SERVER_PORT, Hosts, S, connected, listening
 from tests.tcp.probes.battery import probe

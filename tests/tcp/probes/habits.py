@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tcpsim.tcp import end as tcp
-from tcpsim.tcp.end import End
+from tcpsim.tcp import endpoint as tcp
+from tcpsim.tcp.endpoint import Endpoint
 from tcpsim.tcp.segment import ACK, CWR, ECE, SYN, flag_letters
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
@@ -136,7 +136,7 @@ def a_device_that_refuses_is_asked_every_500_ms(s: Stack) -> None:
     line = Line(s).open()
     end = line.ends[CLIENT]
     refusing = turned(s, device_refuses=True)
-    line.ends[CLIENT] = End(refusing, end.iss, end.ts_offset, end.sockets, end.listeners, end.next_id)
+    line.ends[CLIENT] = Endpoint(refusing, end.iss, end.ts_offset, end.sockets, end.listeners, end.next_id)
     since = line.now
     line.send(CLIENT, 100)
     counts = []

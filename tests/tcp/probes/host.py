@@ -8,8 +8,8 @@ from tcpsim.catalogue import build, scenario
 from tcpsim.host.census import Census
 from tcpsim.host.limits import HostLimits, Limits, own_limits
 from tcpsim.host.population import Arrivals, Plan, simulate
-from tcpsim.host.view import usage, view
-from tcpsim.measure.table import used
+from tcpsim.host.socket_accounting import usage, view
+from tcpsim.measure.census_table import used
 from tcpsim.pair import Pair, Side, advance, new_pair, next_time
 from tcpsim.path import Seeded, make_path
 from tcpsim.tcp.stack import Stack

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tcpsim.tcp import end as tcp
-from tcpsim.tcp.messages import MESSAGES
+from tcpsim.tcp import endpoint as tcp
+from tcpsim.tcp.icmp_messages import MESSAGES
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
 from tests.tcp.probes.battery import probe

@@ -1,0 +1,41 @@
+"""A way into an end, for people: rules for `tcpsim run`, and the ladder that they give.
+
+Owns: the words, the JSON and the ladder of a way. Refuses to know: which ways are worth it (exact, check).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tcpsim.catalogue import Scenario, Verdict, build
+from tcpsim.catalogue import run as run_pair
+from tcpsim.draw.event_text import tell
+from tcpsim.draw.ladder import ladder
+from tcpsim.explore.shortest_paths import Way
+from tcpsim.pair import Event
+from tcpsim.path import Quiet
+
+LOSSES = ("loss_to_client", "loss_to_server")
+
+
+def way_words(way: Way) -> str:
+    """What has to be lost, and what programs choose; nothing if neither."""
+    return " ".join([*[f'--drop "{rule}"' for rule in way.drops], *[f"({chosen})" for chosen in way.chosen]])
+
+
+def way_json(way: Way) -> dict[str, Any]:
+    """The part that every document has of it."""
+    return {"drops": way.drops, "chosen": way.chosen}
+
+
+def way_ladder(way: Way, chosen: Scenario, asked: dict[str, Any]) -> str | None:
+    """The run of a scenario, set as asked for, that loses just this; None: a program has to choose."""
+    if way.chosen:
+        return None
+    drops = (*asked.get("drops", ()), *way.drops)
+    pair = build(chosen, **{**asked, **dict.fromkeys(LOSSES, 0.0), "drops": drops})
+    events: list[Event] = []
+    stacks = pair.client.system.end.stack.name, pair.server.system.end.stack.name
+    ended = run_pair(pair, Quiet(), chosen.horizon_us, events.append)
+    titles = (f"client ({stacks[0]})", f"server ({stacks[1]})")
+    return ladder(tell(events, titles, chosen.horizon_us if ended.verdict is Verdict.RUNNING else None))

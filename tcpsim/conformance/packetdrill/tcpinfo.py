@@ -1,0 +1,98 @@
+"""tcp_info as a script's assertions read it, from the endpoint's TCB.
+
+Owns: which field of the TCB each ``tcpi_*`` is, in the API's unit, and the constants beside them. Refuses
+to know: the language of the assertions (assertions). A field that is not here is not answered with a
+guess: the script is UNSUPPORTED, and the reason names the field.
+
+Sources: Linux include/uapi/linux/tcp.h, net/ipv4/tcp.c tcp_get_info(); FreeBSD sys/netinet/tcp.h.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tcpsim.conformance.packetdrill.dialect import Dialect
+from tcpsim.tcp.seqnum import MASK
+from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.state import State, parse_state
+from tcpsim.tcp.tcb import Tcb
+
+_OPENING = (State.SYN_SENT, State.SYN_RECEIVED)
+
+CONSTANTS = {
+    "TCPI_OPT_TIMESTAMPS": 1,
+    "TCPI_OPT_SACK": 2,
+    "TCPI_OPT_WSCALE": 4,
+    "TCPI_OPT_ECN": 8,
+    "TCP_CA_Open": 0,
+    "TCP_CA_Disorder": 1,
+    "TCP_CA_CWR": 2,
+    "TCP_CA_Recovery": 3,
+    "TCP_CA_Loss": 4,
+}
+# Linux counts congestion states with CWR, which the endpoint (no ECN) never enters
+_CA_STATES = (0, 1, 3, 4)
+
+
+def _options(t: Tcb, s: Stack) -> int:
+    return t.ts_on * 1 | t.sack_on * 2 | t.wscale_on * 4 | t.ecn_on * 8
+
+
+def _bytes_received(t: Tcb, s: Stack) -> int:
+    if t.state in (State.CLOSED, *_OPENING) and not t.irs:
+        return 0
+    return (t.rcv_nxt - t.irs - 1 - t.fin_received) & MASK
+
+
+_FIELDS: dict[str, Callable[[Tcb, Stack], int]] = {
+    "tcpi_ca_state": lambda t, s: _CA_STATES[t.ca_state],
+    "tcpi_retransmits": lambda t, s: t.retransmits,
+    "tcpi_probes": lambda t, s: t.probes_out,
+    "tcpi_backoff": lambda t, s: t.backoff,
+    "tcpi_options": _options,
+    "tcpi_snd_wscale": lambda t, s: t.snd_wscale,
+    "tcpi_rcv_wscale": lambda t, s: t.rcv_wscale if t.wscale_on else 0,
+    "tcpi_rto": lambda t, s: t.rto_us,
+    "tcpi_ato": lambda t, s: t.ato_us,
+    "tcpi_snd_mss": lambda t, s: t.told_mss(s),
+    "tcpi_rcv_mss": lambda t, s: t.rcv_mss,
+    "tcpi_unacked": lambda t, s: len(t.sent),
+    "tcpi_sacked": lambda t, s: sum(record.sacked for record in t.sent),
+    "tcpi_lost": lambda t, s: sum(record.lost for record in t.sent),
+    "tcpi_rtt": lambda t, s: t.srtt8 >> 3,
+    "tcpi_rttvar": lambda t, s: t.mdev4 >> 2,
+    "tcpi_min_rtt": lambda t, s: MASK if t.min_rtt_us is None else t.min_rtt_us,
+    "tcpi_snd_ssthresh": lambda t, s: t.ssthresh,
+    "tcpi_snd_cwnd": lambda t, s: t.cwnd,
+    "tcpi_advmss": lambda t, s: t.adv_mss,
+    "tcpi_rcv_ssthresh": lambda t, s: t.rcv_ssthresh,
+    "tcpi_reordering": lambda t, s: s.dupthresh,
+    "tcpi_snd_wnd": lambda t, s: t.snd_wnd,
+    "tcpi_rcv_wnd": lambda t, s: t.rcv_wnd,
+    "tcpi_bytes_received": _bytes_received,
+    "tcpi_bytes_acked": lambda t, s: max(((t.snd_una - t.iss) & MASK) - 1 - t.fin_acked, 0),
+    "tcpi_notsent_bytes": lambda t, s: sum(t.unsent),
+}
+
+
+def field(name: str, tcb: Tcb, stack: Stack, dialect: Dialect) -> int | None:
+    """The value of a ``tcpi_*`` field; None where the endpoint has no such thing."""
+    if name == "tcpi_state":
+        state = tcb.state
+        if state is State.TIME_WAIT and dialect.time_wait_is_closed:
+            state = State.CLOSED
+        return dialect.tcpi_state[state]
+    rule = _FIELDS.get(name)
+    return None if rule is None else rule(tcb, stack)
+
+
+def constant(name: str, dialect: Dialect) -> int | None:
+    """A constant by name: ``TCPI_ESTABLISHED``, ``TCP_CLOSE_WAIT``, ``TCPI_OPT_SACK``."""
+    if name in CONSTANTS:
+        return CONSTANTS[name]
+    if not name.startswith(("TCPI_", "TCPS_", "TCP_")):
+        return None
+    try:
+        return dialect.tcpi_state.get(parse_state(name))
+    except ValueError:
+        return None

@@ -1,0 +1,288 @@
+"""A population drawn again and again: each of its connections lives once, beside all the others.
+
+Owns: the draws (arrivals, think times, losses), the clock that all connections share, what one leaves to the
+next (Linux's cached round-trip time), and the law of each count. Refuses to know: what the kernel counted
+(verdict). Where connections depend on each other there is no chain of one connection; and a sample is cheap.
+
+Every replicate is a population like the real one, so the law of a count of it, after `k` of so many
+connections were counted in the replicates, is a beta-binomial one: the unknown probability is averaged over
+(Jeffreys' prior), so that a small sample makes wide intervals and never false ones.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from math import exp, lgamma
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tcpsim.conformance.populations import KINDS, Kind, Run, connection
+from tcpsim.conformance.populations.replay import Look, Story, follow, look_of
+from tcpsim.conformance.populations.setup import WHEEL_US
+from tcpsim.explore.count_distribution import Law
+from tcpsim.pair import Event, Machine, Pair, advance, census
+from tcpsim.path import Chooser, Seeded
+from tcpsim.sockets.processes import with_end
+from tcpsim.tcp.endpoint import Endpoint
+
+REPLICATES: Final = 2
+_SECOND_US: Final = 1_000_000
+_PHASES: Final = 8
+_PHASE_US: Final = WHEEL_US // _PHASES
+_SALT: Final = b"population"
+_AS_GOOD_AS_NONE: Final = 1e-12
+Chosen = Callable[[Look], bool]
+Counts = NDArray[np.int64]
+Change = tuple[int, Look | None, Look]  # when, from what, to what
+
+
+class Sampled(NamedTuple):
+    """Replicates of a population: `counted[kind][look]` has their counts together, around each time.
+
+    A kernel's timers fire when its wheel turns, many at once, and nobody knows where it stood when a real run
+    began. A replicate a little later is one whose wheel stood elsewhere: what a count there differs by from
+    its average over a turn is what the phase does. The law of a count is a mixture over the phases.
+    """
+
+    run: Run
+    counted: dict[Kind, dict[Look, Counts]]
+    replicates: int
+
+    cut_short: float = 0.0  # every connection is followed to the end
+
+    @property
+    def numbers(self) -> dict[Kind, int]:
+        """How many connections there are of each kind."""
+        never = self.run.config.n_never_closers
+        return {"closer": self.run.config.n - never, "never-closer": never}
+
+    def looks(self) -> set[tuple[Kind, Look]]:
+        """Every look that a connection had."""
+        return {(kind, look) for kind, looks in self.counted.items() for look in looks}
+
+    def laws(self, chosen: Mapping[Kind, Chosen], times_us: Sequence[int]) -> list[Law]:
+        """For each time the law of the count of connections that look as chosen."""
+        columns = [self.run.times_us.index(each) for each in times_us]
+        hits = []
+        for kind, wanted in chosen.items():
+            total = np.zeros((len(columns), 2 * _PHASES), dtype=np.int64)
+            for look, counts in self.counted[kind].items():
+                if wanted(look):
+                    total += counts[columns]
+            most = self.replicates * self.numbers[kind]
+            hits.append(np.clip(_by_phase(total), 0, most))
+        each = np.array(hits).transpose(1, 2, 0).tolist()  # by time, phase and kind
+        known: dict[tuple[int, ...], Law] = {}
+        sizes = [self.numbers[kind] for kind in chosen]
+        return [_mixed([self._law(sizes, tuple(phase), known) for phase in phases]) for phases in each]
+
+    def _law(self, sizes: Sequence[int], hits: tuple[int, ...], known: dict[tuple[int, ...], Law]) -> Law:
+        """Of so many of each kind, after so many were counted in the replicates."""
+        if hits not in known:
+            known[hits] = _sum(
+                [
+                    beta_binomial(size, own + 0.5, self.replicates * size - own + 0.5)
+                    for size, own in zip(sizes, hits, strict=True)
+                ]
+            )
+        return known[hits]
+
+
+def _by_phase(counts: Counts) -> Counts:
+    """From counts around a time: the average over a turn, and with it what each phase differs by."""
+    half = _PHASES // 2
+    turns = np.stack([counts[:, k : k + _PHASES].mean(axis=1) for k in range(_PHASES + 1)], axis=1)
+    differs = counts[:, half : half + _PHASES] - turns[:, :_PHASES]
+    found: Counts = np.rint(turns[:, half : half + 1] + differs).astype(np.int64)
+    return found
+
+
+def _mixed(laws: Sequence[Law]) -> Law:
+    """One of these, nobody knows which."""
+    low = min(law.low for law in laws)
+    total = np.zeros(max(law.low + len(law.probability) for law in laws) - low)
+    for law in laws:
+        total[law.low - low : law.low - low + len(law.probability)] += law.probability / len(laws)
+    return Law(low, 1, total)
+
+
+def beta_binomial(n: int, a: float, b: float) -> Law:
+    """The number of successes in `n` trials whose probability has the law Beta(a, b).
+
+    >>> law = beta_binomial(10, 1.0, 1.0)
+    >>> law.low, [round(each, 4) for each in law.probability[:2].tolist()]
+    (0, [0.0909, 0.0909])
+    """
+    if n == 0:
+        return Law(0, 1, np.ones(1))
+    constant = lgamma(n + 1) + lgamma(a + b) - lgamma(a) - lgamma(b) - lgamma(n + a + b)
+
+    def probability(k: int) -> float:
+        return exp(constant + lgamma(k + a) + lgamma(n - k + b) - lgamma(k + 1) - lgamma(n - k + 1))
+
+    middle = min(n, max(0, round(n * (a - 0.5) / (a + b - 1))))
+    below = _tail(probability, range(middle - 1, -1, -1))
+    above = _tail(probability, range(middle + 1, n + 1))
+    values = [*reversed(below), probability(middle), *above]
+    array = np.array(values)
+    return Law(middle - len(below), 1, array / array.sum())
+
+
+def _sum(laws: Sequence[Law]) -> Law:
+    """Of independent counts."""
+    total = laws[0]
+    for law in laws[1:]:
+        total = Law(total.low + law.low, 1, np.convolve(total.probability, law.probability))
+    return total
+
+
+def _tail(probability: Callable[[int], float], ks: range) -> list[float]:
+    """Values on one side of the top, until they are as good as none."""
+    found = []
+    for k in ks:
+        found.append(probability(k))
+        if found[-1] < _AS_GOOD_AS_NONE:
+            break
+    return found
+
+
+def sampled(
+    run: Run, replicates: int = REPLICATES, seed: int = 1, executor: Executor | None = None
+) -> Sampled:
+    """So many populations like `run`; `executor` shares them out. The seed fixes the result.
+
+    Raises:
+        InputError: what was set is not modelled.
+    """
+    work = [(run, seed, number) for number in range(replicates)]
+    found = list(map(replicate, work) if executor is None else executor.map(replicate, work))
+    counted: dict[Kind, dict[Look, Counts]] = {kind: {} for kind in KINDS}
+    for one in found:
+        for (kind, look), counts in one.items():
+            before = counted[kind].get(look)
+            counted[kind][look] = counts if before is None else before + counts
+    return Sampled(run, counted, replicates)
+
+
+def replicate(work: tuple[Run, int, int]) -> dict[tuple[Kind, Look], Counts]:
+    """One population, connection by connection: how many look how at each time."""
+    run, seed, number = work
+    changes: dict[tuple[Kind, Look], list[tuple[int, int]]] = {}
+    for kind, lived in _lived(run, seed, number):
+        for at_us, old, new in lived:
+            for look, by in ((old, -1), (new, 1)):
+                if look is not None:
+                    changes.setdefault((kind, look), []).append((at_us, by))
+    around_us = (np.arange(2 * _PHASES) - _PHASES) * _PHASE_US
+    times_us = np.array(run.times_us, dtype=np.int64)[:, None] + around_us
+    return {key: _counts(np.array(sorted(each), dtype=np.int64), times_us) for key, each in changes.items()}
+
+
+def _counts(changes: Counts, times_us: Counts) -> Counts:
+    """How many there are at each time, of rows (when, by how many)."""
+    total = np.concatenate([[0], changes[:, 1].cumsum()])
+    found: Counts = total[np.searchsorted(changes[:, 0], times_us, side="right")]
+    return found
+
+
+class _Alive:
+    """A connection on the common clock: its pair, its luck, and its story so far."""
+
+    __slots__ = ("changes", "chooser", "kind", "look", "pair", "story")
+
+    def __init__(self, kind: Kind, pair: Pair, chooser: Chooser) -> None:
+        self.kind: Kind = kind
+        self.pair = pair
+        self.chooser = chooser
+        self.story = Story()
+        self.look: Look | None = None
+        self.changes: list[Change] = []
+
+    def step(self) -> None:
+        """The next instant, and what is seen of it."""
+        events: list[Event] = []
+        self.pair = advance(self.pair, self.chooser, events.append)
+        client, server = census(self.pair, "client"), census(self.pair, "server")
+        self.story = follow(self.story, events, client, server)
+        look = look_of((client, server), self.story)
+        if look != self.look:
+            self.changes.append((self.pair.now_us, self.look, look))
+            self.look = look
+
+
+def _lived(run: Run, seed: int, number: int) -> Iterator[tuple[Kind, list[Change]]]:
+    """Every connection with its changes, once it has ended or the run has."""
+    luck = Seeded(seed, number, _SALT)
+    config = run.config
+    end_us = run.times_us[-1] + _PHASES * _PHASE_US
+    waiting = _arrivals(run, luck)
+    remembered = [0, 0]  # the round-trip time that each host has of the other
+    alive: list[tuple[int, int, _Alive]] = []
+    base = number * config.n
+    place = 0
+    while alive or place < len(waiting):
+        if place < len(waiting) and (not alive or waiting[place][0] <= alive[0][0]):
+            at_us, kind = waiting[place]
+            think_us = (
+                round(luck.uniform() * config.cthink * 1_000),
+                round(luck.uniform() * config.sthink * 1_000),
+            )
+            vanish_us = None if config.vanish is None else round(config.vanish * _SECOND_US)
+            pair = connection(run, kind, at_us, think_us, vanish_us)
+            one = _Alive(kind, pair, Seeded(seed, base + place, _SALT))
+            place += 1
+            heapq.heappush(alive, (at_us, place, one))
+            continue
+        _, order, one = heapq.heappop(alive)
+        one.pair = _knowing(one.pair, remembered)
+        one.step()
+        remembered = [end.cached_rtt8 for end in _ends(one.pair)]
+        next_us = one.pair.next_us
+        if next_us is None or next_us > end_us:
+            yield one.kind, one.changes
+        else:
+            heapq.heappush(alive, (next_us, order, one))
+
+
+def _arrivals(run: Run, luck: Seeded) -> list[tuple[int, Kind]]:
+    """When each connection begins, and which of them never close: one in each of equal strata.
+
+    The real ones came as they came; the law of a count averages over that, and a replicate that has its own
+    luck in it would only make the average worse.
+    """
+    config = run.config
+    each_s = 1 / config.rate if config.arr_end is None else config.arr_end / config.n
+    share = config.n / max(config.n_never_closers, 1)
+    never = {int((number + luck.uniform()) * share) for number in range(config.n_never_closers)}
+    return [
+        (
+            round((place + luck.uniform()) * each_s * _SECOND_US),
+            "never-closer" if place in never else "closer",
+        )
+        for place in range(config.n)
+    ]
+
+
+def _ends(pair: Pair) -> tuple[Endpoint, Endpoint]:
+    return pair.client.system.end, pair.server.system.end
+
+
+def _knowing(pair: Pair, remembered: Sequence[int]) -> Pair:
+    """The pair, its hosts knowing what they know."""
+    client, server = (
+        _machine_knowing(machine, cached)
+        for machine, cached in zip((pair.client, pair.server), remembered, strict=True)
+    )
+    return pair._replace(client=client, server=server)
+
+
+def _machine_knowing(machine: Machine, cached_rtt8: int) -> Machine:
+    end = machine.system.end
+    if end.cached_rtt8 == cached_rtt8:
+        return machine
+    known = Endpoint(end.stack, end.iss, end.ts_offset, end.sockets, end.listeners, end.next_id, cached_rtt8)
+    return machine._replace(system=with_end(machine.system, known))

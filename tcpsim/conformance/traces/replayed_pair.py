@@ -1,0 +1,268 @@
+"""A pair that keeps a trace's time, and the record of what it does.
+
+Owns: when each timer fires, between when the model says and when the kernel may, and the noting of
+segments, answers and states. Refuses to know: which calls are made (replay), and what differs (compare).
+
+Whether a timer is late is seen by looking ahead: a pair is a value, so it is advanced, looked at, and
+thrown away. If the look shows something that the trace shows later, within the bound, the timer waits.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tcpsim.conformance.traces.calls import said
+from tcpsim.conformance.traces.lateness import Clocks, allowed_us, packet_time, state_time
+from tcpsim.conformance.traces.not_compared import Exempt
+from tcpsim.conformance.traces.observation import Answer, Life, Packet, Record, Stay, relative
+from tcpsim.conformance.traces.schema import SIDES, Trace
+from tcpsim.pair import (
+    Action,
+    Event,
+    Machine,
+    Oversleep,
+    Pair,
+    PutOff,
+    Returned,
+    Sent,
+    advance,
+    call,
+    next_time,
+)
+from tcpsim.path import Quiet, Side
+from tcpsim.path.rule import Lineage
+from tcpsim.sockets import Call, System
+from tcpsim.sockets.processes import Blocked
+from tcpsim.tcp import timers
+from tcpsim.tcp.endpoint import Endpoint
+from tcpsim.tcp.segment import Segment, flag_letters
+from tcpsim.tcp.state import Holder, State
+from tcpsim.tcp.tcb import Tcb
+
+_CHOOSER = Quiet()
+
+
+class _Late(NamedTuple):
+    """Something due on one side that comes later: of a socket, or of a call that waits."""
+
+    side: Side
+    of: int | Blocked
+    until_us: int
+
+
+class Stage:
+    """The pair, its running timers, and what has been seen of it."""
+
+    def __init__(self, trace: Trace, exempt: Exempt, pair: Pair, line: Lineage) -> None:
+        self.trace = trace
+        self.exempt = exempt
+        self.pair = pair
+        self.line = line  # of the last segment
+        self._lines = {line[:2]: line}
+        self.awaited: dict[int, tuple[Call, int]] = {}  # by identity of the call: the call, its row
+        self.returned: list[tuple[Side, int, Returned]] = []  # answers that nobody has looked at
+        self.packets: list[Packet] = []
+        self.answers: dict[int, Answer] = {}
+        self._clocks = Clocks()
+        self._ahead = {
+            side: [packet for packet in trace.seen.packets if packet.sender == side]
+            for side in SIDES.values()
+        }
+        self._known: dict[tuple[Side, int], Tcb] = {}
+        self._stays: dict[tuple[Side, int], list[Stay]] = {}
+        self._gone: dict[tuple[Side, int], int] = {}
+
+    def record(self) -> Record:
+        """What has happened."""
+        lives = tuple(Life(key[0], tuple(stays), self._gone.get(key)) for key, stays in self._stays.items())
+        return Record(tuple(self.packets), lives, self.answers)
+
+    def expected(self, side: Side, now_us: int) -> Packet | None:
+        """What the kernel of a side sends next: by number, or by time if the number may differ."""
+        ahead = self._ahead[side]
+        if self.exempt.acks:
+            ahead = [packet for packet in ahead if packet.t_us >= now_us]
+        return ahead[0] if ahead else None
+
+    def expected_data(self, side: Side, now_us: int) -> Packet | None:
+        """The next segment of a side that is no bare acknowledgement, for a call that makes one."""
+        return next((each for each in self._ahead[side] if each.t_us >= now_us and not each.pure_ack), None)
+
+    def opens(self, sender: Side, segment: Segment) -> None:
+        """A SYN that neither end sent begins a connection of its ports, and its numbers count from it."""
+        line = self.line
+        self.line = Lineage(line.client_port, line.server_port, line.conn + 1).seen(sender, segment)
+        self._lines[self.line[:2]] = self.line
+
+    def system(self, side: Side) -> System:
+        """The host of a side."""
+        return _machine(self.pair, side).system
+
+    # Time
+
+    def until(self, t_us: int) -> None:
+        """Let everything happen that is due before `t_us`."""
+        while (due_us := next_time(self.pair)) is not None and due_us < t_us:
+            self._step(due_us)
+
+    def act(self, side: Side, action: Action, now_us: int) -> None:
+        """The outside acts, and everything that follows in the same instant happens."""
+        self._take(*self._look(side, action, now_us))
+
+    def sends(self, side: Side, action: Action, now_us: int) -> bool:
+        """Whether an action would make its side send at once."""
+        _, events = self._look(side, action, now_us)
+        return any(isinstance(event, Sent) and event.side == side for event in events)
+
+    def _look(self, side: Side, action: Action, now_us: int) -> tuple[Pair, list[Event]]:
+        events: list[Event] = []
+        return call(self.pair, side, action, now_us, _CHOOSER, events.append), events
+
+    def _step(self, due_us: int) -> None:
+        """The next instant; or what is due in it and came late in the kernel is put off."""
+        events: list[Event] = []
+        after = advance(self.pair, _CHOOSER, events.append)
+        late = [
+            _Late(side, sid, self._fires_us(side, sid, due_us, after, events))
+            for side in SIDES.values()
+            for sid, tcb in self._end(side).sockets.items()
+            if timers.next_time(tcb) == due_us
+        ]
+        late += [
+            _Late(side, blocked, self._wakes_us(blocked, due_us))
+            for side in SIDES.values()
+            for blocked in self.system(side).blocked
+            if blocked.deadline_us == due_us
+        ]
+        late = [each for each in late if each.until_us > due_us]
+        if not late:
+            self._take(after, events)
+        for side, of, until_us in late:
+            if isinstance(of, Blocked):
+                action: Action = Oversleep(of.caller, until_us)
+            else:
+                action = PutOff(of, until_us)
+                self._clocks.put_off(side, of, due_us, until_us)
+            self.pair = call(self.pair, side, action, self.pair.now_us, _CHOOSER)
+
+    def _fires_us(self, side: Side, sid: int, due_us: int, after: Pair, events: list[Event]) -> int:
+        """When a socket's timer, due now, is to fire: now, or when the kernel's did."""
+        latest_us = self._clocks.latest_us(side, sid, due_us)
+        if self._sent_by(side, sid, events):
+            return packet_time(self.expected(side, due_us), due_us, latest_us)
+        for event in events:
+            if isinstance(event, Returned) and event.side == side and id(event.call) in self.awaited:
+                seen = self.trace.seen.answers.get(self.awaited[id(event.call)][1])
+                if seen is not None and due_us <= seen.t_us <= latest_us:
+                    return seen.t_us
+        becomes = _stay(_machine(after, side).system.end, sid, due_us)
+        if becomes[1:] != _stay(self._end(side), sid, due_us)[1:]:
+            lives = [life for life in self.trace.seen.lives if life.side == side]
+            return state_time(lives, becomes, latest_us, self.trace.sampled_within_us(due_us))
+        return due_us
+
+    def _wakes_us(self, blocked: Blocked, due_us: int) -> int:
+        """When a call, whose own patience ends now, is to return: now, or when the kernel's did."""
+        _, row = self.awaited.get(id(blocked.call), (None, -1))
+        seen = self.trace.seen.answers.get(row)
+        if seen is None:
+            return due_us
+        latest_us = due_us + allowed_us(due_us - self.trace.rows[row].t_us)
+        return seen.t_us if due_us <= seen.t_us <= latest_us else due_us
+
+    def _sent_by(self, side: Side, sid: int, events: list[Event]) -> bool:
+        """Whether a socket sent something."""
+        tcb = self._end(side).sockets[sid]
+        ports = (tcb.local_port, tcb.remote_port)
+        return any(
+            isinstance(event, Sent)
+            and event.side == side
+            and (event.segment.src_port, event.segment.dst_port) == ports
+            for event in events
+        )
+
+    # What happened
+
+    def _take(self, after: Pair, events: list[Event]) -> None:
+        """A step is taken: note what it did."""
+        before, self.pair = self.pair, after
+        for event in events:
+            if isinstance(event, Sent):
+                self._note_segment(event)
+            elif isinstance(event, Returned) and id(event.call) in self.awaited:
+                made, row = self.awaited.pop(id(event.call))
+                self.answers[row] = Answer(event.t_us, said(made, event.reply))
+                self.returned.append((event.side, row, event))
+        for side in SIDES.values():
+            self._watch(side, _machine(before, side).system.end, events)
+
+    def _note_segment(self, event: Sent) -> None:
+        segment = event.segment
+        if event.side == "client":
+            ports = (segment.src_port, segment.dst_port)
+        else:
+            ports = (segment.dst_port, segment.src_port)
+        self.line = self._lines.get(ports) or Lineage(*ports)
+        if segment.syn:
+            self.line = self.line.seen(event.side, segment)
+        self._lines[ports] = self.line
+        own, peer = self.line.client_isn, self.line.server_isn
+        if event.side == "server":
+            own, peer = peer, own
+        ack = relative(segment.ack, peer) if segment.has_ack else None
+        flags, seq = flag_letters(segment.flags), relative(segment.seq, own)
+        lost = not event.arrives_us
+        packet = Packet(event.t_us, event.side, flags, seq, ack, segment.len, lost, self.line.conn)
+        self.packets.append(packet)
+        if self._ahead[event.side] and not self.exempt.acks:
+            self._ahead[event.side].pop(0)
+
+    def _watch(self, side: Side, before: Endpoint, events: list[Event]) -> None:
+        """Note the states, holders and timers of a side that are other than before."""
+        end, now_us = self._end(side), self.pair.now_us
+        for sid, tcb in end.sockets.items():
+            if self._known.get((side, sid)) is tcb:
+                continue
+            stay = _stay(end, sid, now_us)
+            unseen = sid in before.sockets and stay[1:] == _stay(before, sid, now_us)[1:]
+            self._clocks.see(side, sid, tcb, now_us, unseen and not self._sent_by(side, sid, events))
+            self._known[side, sid] = tcb
+            if tcb.state is State.CLOSED:
+                self._bury(side, sid)
+                continue
+            stays = self._stays.setdefault((side, sid), [])
+            if not stays or stays[-1][1:] != stay[1:]:
+                stays.append(stay)
+        for key in [key for key in self._known if key[0] == side and key[1] not in end.sockets]:
+            self._bury(*key)
+            del self._known[key]
+
+    def _bury(self, side: Side, sid: int) -> None:
+        """A socket has come to its end."""
+        self._clocks.forget(side, sid)
+        if (side, sid) in self._stays:
+            self._gone.setdefault((side, sid), self.pair.now_us)
+
+    def _end(self, side: Side) -> Endpoint:
+        return self.system(side).end
+
+
+def _machine(pair: Pair, side: Side) -> Machine:
+    return pair.client if side == "client" else pair.server
+
+
+def _stay(end: Endpoint, sid: int, now_us: int) -> Stay:
+    """A socket as a dump of the host's sockets shows it.
+
+    A connection that nobody has accepted yet has no owner there, as one that was closed; and a dump does not
+    tell an active opener in SYN-RECEIVED (a simultaneous open) from a request.
+    """
+    tcb = end.sockets.get(sid)
+    if tcb is None or tcb.state is State.CLOSED:
+        return Stay(now_us, State.CLOSED, Holder.OWNED)
+    holder = tcb.holder(end.stack)
+    if holder is Holder.OWNED and tcb.state is State.SYN_RECEIVED and not tcb.parent:
+        holder = Holder.REQUEST
+    elif holder is Holder.QUEUE:
+        holder = Holder.ORPHAN
+    return Stay(now_us, tcb.state, holder)

@@ -1,0 +1,110 @@
+"""Which state is explored next: the likeliest that is known and waits.
+
+Owns: how likely a waiting state is, by one of two measures. `ByWay` takes the likeliest way to it, at one
+loss rate: that serves whatever the rates are, and where branches are no probabilities (untimed). `ByMass`
+takes all ways to it together, at several rates at once, and so knows about how much of the probability waits
+in all. Refuses to know: what a state is (chain), and when enough is known (tolerance).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import log, prod
+from operator import add, mul, sub
+from typing import Any, Protocol
+
+from tcpsim.explore.branch import Branch, Part
+
+Point = Sequence[float]  # a loss rate for each class of loss
+_Counts = tuple[int, ...]  # by class of loss
+
+
+class Order(Protocol):
+    """A rank for each waiting state; the smallest is explored first."""
+
+    def begin(self, waiting: Sequence[int]) -> list[float]:
+        """The ranks of states that wait already."""
+        ...
+
+    def leave(self, state: int, rank: float) -> None:
+        """A state is explored now; what follows are its branches."""
+        ...
+
+    def come(self, state: int, way: Branch[Any] | Part[Any]) -> float:
+        """The rank of a waiting state, now that one way more leads to it."""
+        ...
+
+    def unexplored(self) -> float | None:
+        """The probability that waits, at the worst point; None: not known."""
+        ...
+
+
+class ByWay:
+    """The likeliest way at one loss rate for all classes: minus the logarithm of its probability."""
+
+    def __init__(self, reference: float) -> None:
+        self._lose, self._keep = -log(reference), -log(1.0 - reference)
+        self._here = 0.0
+
+    def begin(self, waiting: Sequence[int]) -> list[float]:
+        """Only the beginning has no way to it."""
+        return [0.0] * len(waiting)
+
+    def leave(self, _state: int, rank: float) -> None:
+        self._here = rank
+
+    def come(self, _state: int, way: Branch[Any] | Part[Any]) -> float:
+        rarity: float = self._lose * sum(way.lost) + self._keep * sum(way.passed)
+        return self._here + (rarity - log(way.weight) if way.weight != 1.0 else rarity)
+
+    def unexplored(self) -> float | None:
+        return None
+
+
+class ByMass:
+    """The probability of all ways through states that were explored after them, at the likeliest point.
+
+    A way that leads to a state which was explored before is not followed again: so what waits is somewhat
+    likelier than it seems. `known` has the whole probability of each waiting state at each point.
+    """
+
+    def __init__(self, points: Sequence[Point], known: Mapping[int, Sequence[float]] | None = None) -> None:
+        self.points = points
+        self._mass: dict[int, list[float]] = {
+            state: list(each) for state, each in (known or {0: [1.0] * len(points)}).items()
+        }
+        self._sum: list[float] = [sum(column) for column in zip(*self._mass.values(), strict=True)]
+        self._luck: dict[tuple[_Counts, _Counts], list[float]] = {}
+        self._here: list[float] = []
+
+    def begin(self, waiting: Sequence[int]) -> list[float]:
+        return [-max(self._mass[state]) for state in waiting]
+
+    def leave(self, state: int, _rank: float) -> None:
+        self._here = self._mass.pop(state)
+        self._sum = list(map(sub, self._sum, self._here))
+
+    def come(self, state: int, way: Branch[Any] | Part[Any]) -> float:
+        weight, lost, passed = way.weight, way.lost, way.passed
+        share: list[float] = list(
+            map(mul, self._here, self._luck.get((lost, passed)) or self._lucky(lost, passed))
+        )
+        if weight != 1.0:
+            share = [each * weight for each in share]
+        self._sum = list(map(add, self._sum, share))
+        known = self._mass.get(state)
+        if known is not None:
+            share = list(map(add, known, share))
+        self._mass[state] = share
+        return -max(share)
+
+    def unexplored(self) -> float | None:
+        return max(self._sum)
+
+    def _lucky(self, lost: _Counts, passed: _Counts) -> list[float]:
+        """How likely it is at each point that so many segments of each class are lost, and so many pass."""
+        found = self._luck[lost, passed] = [
+            prod([p**gone * (1.0 - p) ** kept for p, gone, kept in zip(point, lost, passed, strict=True)])
+            for point in self.points
+        ]
+        return found

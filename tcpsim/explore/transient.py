@@ -1,0 +1,278 @@
+"""Where a connection is at every age: the probability of a chain, carried forward with the time it takes.
+
+Owns: a chain as arrays, and the forward pass in which each state carries ages and their probabilities, for
+any number of loss rates at once (floats) or in exact fractions. What comes out is a list of passages from one
+look to another. Refuses to know: what a look is (curves, stays: they number the states by what they want told
+apart) and how often connections begin (growth).
+
+States are taken by level, the longest way from the beginning in classes: then all that reaches a state has
+done so before its turn, and equal ages of one state are one. A class that goes round is gone through until
+`until_us`. From where no look can change any more nothing is carried on. Should more than `room` pairs of
+state and age be in hand, the least likely are carried no further, and their probability is part of `error`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tcpsim.explore.chain import Chain
+from tcpsim.explore.solve import Class, classes
+from tcpsim.explore.step_functions import Masses
+
+Ints = NDArray[np.int64]
+Array = NDArray[np.float64]
+
+ROOM: Final = 50_000  # pairs of state and age in hand at once; of large chains most are next to impossible
+_ROUNDS: Final = 200_000  # through the classes that go round at one level; what is left is error
+
+
+class Graph(NamedTuple):
+    """A chain as arrays. Edges are sorted by source: those of state s are `first[s]` to `first[s + 1]`.
+
+    `kind` numbers how an edge comes about, `kinds` says how: segments lost and passed by class, weight.
+    `stays[s]`: s is in a class that is never left, in which what is held never changes.
+    """
+
+    first: Ints
+    target: Ints
+    elapsed_us: Ints
+    kind: Ints
+    kinds: tuple[tuple[tuple[int, ...], tuple[int, ...], float], ...]
+    level: Ints
+    stays: NDArray[np.bool_]
+
+    @property
+    def source(self) -> Ints:
+        """The source of each edge."""
+        return np.repeat(np.arange(len(self.first) - 1), np.diff(self.first))
+
+
+def graph(chain: Chain, parts: Sequence[Class] | None = None) -> Graph:
+    """The arrays of a chain; `parts` is `classes(chain)`, for whoever has it already."""
+    parts = classes(chain) if parts is None else parts
+    edges = sorted(chain.edges, key=itemgetter(0))
+    kinds: dict[tuple[tuple[int, ...], tuple[int, ...], float], int] = {}
+    kind = [kinds.setdefault((edge.lost, edge.passed, edge.weight), len(kinds)) for edge in edges]
+    source = np.array([edge.source for edge in edges], dtype=np.int64)
+    return Graph(
+        first=np.searchsorted(source, np.arange(chain.states + 1)).astype(np.int64),
+        target=np.array([edge.target for edge in edges], dtype=np.int64),
+        elapsed_us=np.array([edge.elapsed_us for edge in edges], dtype=np.int64),
+        kind=np.array(kind, dtype=np.int64),
+        kinds=tuple(kinds),
+        level=_levels(chain, parts),
+        stays=_stays(chain, parts),
+    )
+
+
+def _levels(chain: Chain, parts: Sequence[Class]) -> Ints:
+    """For each state the longest way to its class, in classes."""
+    part_of = np.zeros(chain.states, dtype=np.int64)
+    for number, part in enumerate(parts):
+        part_of[list(part.states)] = number
+    ends = np.array([edge[:2] for edge in chain.edges], dtype=np.int64).reshape(-1, 2)
+    between = np.unique(part_of[ends], axis=0)
+    level = [0] * len(parts)
+    for source, target in between.tolist():  # classes come in topological order
+        if source != target:
+            level[target] = max(level[target], level[source] + 1)
+    return np.array(level, dtype=np.int64)[part_of]
+
+
+def _stays(chain: Chain, parts: Sequence[Class]) -> NDArray[np.bool_]:
+    found = np.zeros(chain.states, dtype=np.bool_)
+    cut = set(chain.cut)
+    for part in parts:
+        same = len({chain.view[state] for state in part.states}) == 1
+        found[list(part.states)] = part.bottom and same and part.states[0] not in cut
+    return found
+
+
+def reaching(net: Graph, bits: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """For each state the bits of all states that it can come to, its own with them."""
+    out = np.flatnonzero(np.diff(net.first))
+    found = bits.copy()
+    while True:
+        before = found.copy()
+        if len(out):
+            found[out] |= np.bitwise_or.reduceat(found[net.target], net.first[out])
+        if (found == before).all():
+            return found
+
+
+def _ones(each: Mapping[str, Masses]) -> Masses:
+    """Certainty at each loss rate; a path that loses nothing by chance has one rate."""
+    found: Masses = np.ones(1)
+    for rate in each.values():
+        found = rate * 0 + 1
+    return found
+
+
+def _luck(net: Graph, each: Mapping[str, Masses]) -> Masses:
+    """The probability of each kind of edge (rows) at each loss rate (columns)."""
+    one = _ones(each)
+    exact = one.dtype == object
+    rows = []
+    for lost, passed, weight in net.kinds:
+        row = one * (Fraction(weight) if exact else weight)
+        for rate, gone, through in zip(each.values(), lost, passed, strict=True):
+            row = row * rate**gone * (1 - rate) ** through
+        rows.append(row)
+    return np.array(rows, dtype=one.dtype).reshape(len(rows), len(one))
+
+
+class Passages(NamedTuple):
+    """Probability that passes from look `source[i]` to look `target[i]` at time `at_us[i]`, in order of time.
+
+    `mass[i]` has a number for each loss rate. `end[look]`: the probability of each look at the end. `error`:
+    how much of the probability was not followed to the end, for each rate; where it was left it stays.
+    """
+
+    at_us: Ints
+    source: Ints
+    target: Ints
+    mass: Masses
+    end: Masses
+    error: Masses
+
+
+class _Batch(NamedTuple):
+    """Pairs of state and age with their probability."""
+
+    state: Ints
+    age_us: Ints
+    mass: Masses
+
+    def where(self, rows: Ints) -> _Batch:
+        """Some of its pairs."""
+        return _Batch(self.state[rows], self.age_us[rows], self.mass[rows])
+
+
+def passages(
+    net: Graph,
+    chain: Chain,
+    each: Mapping[str, Masses],
+    look: Ints,
+    until_us: int,
+    *,
+    counts: Ints | None = None,
+    room: int = ROOM,
+) -> Passages:
+    """Every change of look up to `until_us` of a connection of this chain, with its probability.
+
+    `look[s]` is the number of how state s looks. The clock runs `counts[s]` times as fast while a connection
+    is on its way to the event of s, looking like s; 1 if `counts` is None: then the clock is its age.
+    """
+    return _Pass(net, chain, each, look, until_us, counts, room).run()
+
+
+class _Pass:
+    """The pass in hand: what waits at each level, and the passages found so far."""
+
+    def __init__(
+        self,
+        net: Graph,
+        chain: Chain,
+        each: Mapping[str, Masses],
+        look: Ints,
+        until_us: int,
+        counts: Ints | None,
+        room: int,
+    ) -> None:
+        self.net, self.look, self.until_us, self.room = net, look, until_us, room
+        self.luck = _luck(net, each)
+        self.elapsed_us = net.elapsed_us if counts is None else net.elapsed_us * counts[net.target]
+        begin_us = chain.first_us * (1 if counts is None else int(counts[0]))
+        one = _ones(each)[None]
+        self.error = one[0] * 0
+        changes = (look[net.source] != look[net.target]).astype(np.uint8)
+        own = np.zeros(len(look), dtype=np.uint8)
+        np.bitwise_or.at(own, net.source, changes)
+        self.cut = np.zeros(len(look), dtype=bool)
+        self.cut[list(chain.cut)] = True
+        self.lively = reaching(net, own | self.cut).astype(bool)
+        self.waiting: dict[int, list[_Batch]] = {}
+        self.found: list[tuple[Ints, Ints, Ints, Masses]] = []
+        self.end = np.zeros((int(look.max()) + 1, 1), dtype=one.dtype) * one
+        first = _Batch(np.zeros(1, dtype=np.int64), np.array([begin_us], dtype=np.int64), one)
+        if begin_us <= until_us:
+            self.waiting[int(net.level[0])] = [first]
+        else:
+            self.leave(first)
+
+    def run(self) -> Passages:
+        """Every level in turn, each until nothing comes back to it."""
+        for level in range(int(self.net.level.max()) + 1):
+            rounds = 0
+            while level in self.waiting:
+                batch = self.merged(self.waiting.pop(level))
+                rounds += 1
+                if rounds > _ROUNDS:
+                    self.drop(batch)
+                    break
+                self.step(batch)
+        return self.passages()
+
+    def leave(self, batch: _Batch) -> None:
+        """What is carried no further looks in the end as it does now."""
+        np.add.at(self.end, self.look[batch.state], batch.mass)
+
+    def drop(self, batch: _Batch) -> None:
+        """What should have been carried further, and is not."""
+        self.error = self.error + batch.mass.sum(axis=0)
+        self.leave(batch)
+
+    def merged(self, batches: Sequence[_Batch]) -> _Batch:
+        """Equal ages of one state as one; the likeliest, if there are more than there is room for."""
+        state = np.concatenate([each.state for each in batches])
+        age_us = np.concatenate([each.age_us for each in batches])
+        mass = np.concatenate([each.mass for each in batches])
+        order = np.lexsort((age_us, state))
+        state, age_us = state[order], age_us[order]
+        new = np.ones(len(state), dtype=bool)
+        new[1:] = (state[1:] != state[:-1]) | (age_us[1:] != age_us[:-1])
+        first = np.flatnonzero(new)
+        batch = _Batch(state[first], age_us[first], np.add.reduceat(mass[order], first, axis=0))
+        if len(first) <= self.room:
+            return batch
+        ranked = np.argsort(-batch.mass.max(axis=1), kind="stable")
+        self.drop(batch.where(ranked[self.room :]))
+        return batch.where(ranked[: self.room])
+
+    def step(self, batch: _Batch) -> None:
+        """Along all edges of a batch: note the passages, and hand on what goes further."""
+        net = self.net
+        self.drop(batch.where(np.flatnonzero(self.cut[batch.state])))
+        degree = net.first[batch.state + 1] - net.first[batch.state]
+        row = np.repeat(np.arange(len(degree)), degree)
+        edge = np.arange(len(row)) - np.repeat(np.cumsum(degree) - degree, degree)
+        edge = edge + np.repeat(net.first[batch.state], degree)
+        mass = batch.mass[row] * self.luck[net.kind[edge]]
+        source, target, now_us = batch.state[row], net.target[edge], batch.age_us[row]
+        seen = self.look[source] != self.look[target]
+        self.found.append((now_us[seen], self.look[source[seen]], self.look[target[seen]], mass[seen]))
+        after = _Batch(target, now_us + self.elapsed_us[edge], mass)
+        goes_on = self.lively[target] & (after.age_us <= self.until_us)
+        self.leave(after.where(np.flatnonzero(~goes_on)))
+        level = np.where(goes_on, net.level[target], -1)
+        for each in np.unique(level[goes_on]).tolist():
+            self.waiting.setdefault(each, []).append(after.where(np.flatnonzero(level == each)))
+
+    def passages(self) -> Passages:
+        """All that was found, in order of time, equal ones as one."""
+        nothing = np.zeros(0, dtype=np.int64)
+        found = [(nothing, nothing, nothing, self.luck[:0].reshape(0, len(self.error))), *self.found]
+        at_us, source, target, mass = (np.concatenate(column) for column in zip(*found, strict=True))
+        order = np.lexsort((target, source, at_us))
+        at_us, source, target = at_us[order], source[order], target[order]
+        new = np.ones(len(order), dtype=bool)
+        new[1:] = np.diff(at_us).astype(bool) | np.diff(source).astype(bool) | np.diff(target).astype(bool)
+        first = np.flatnonzero(new)
+        summed = np.add.reduceat(mass[order], first, axis=0) if len(first) else mass
+        return Passages(at_us[first], source[first], target[first], summed, self.end, self.error)

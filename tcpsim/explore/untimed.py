@@ -1,0 +1,191 @@
+"""Every order of things: any segment as late as can be, overtaken or lost, any timer and program as late.
+
+Owns: what may come next when nothing is known of time. Refuses to know: when two pairs are the same then
+(equivalence), probabilities and durations, which this view does not have, and the questions (properties).
+
+A move is one of: a segment in flight arrives, or is lost; one timer fires; one sleep or one call's patience
+is over; one host has power again. It is made with the pair's own `advance`, by letting everything else be
+late: no timer fires early, none has to be punctual (`tcp.timer_slack.put_off`), and the network owes
+nothing. So whatever is found has one clock that only goes forward, and could happen. At most `room`
+segments are under way at once; one more is lost, and equal ones count as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from typing import Any, Final, NamedTuple
+
+from tcpsim.explore.branch import Branch, LossClass, View, every_answer
+from tcpsim.explore.equivalence import Timeless
+from tcpsim.pair import SIDES, Log, Machine, Pair, Side, advance, census
+from tcpsim.path import Duplicate, GilbertElliott, Link, Loss, Reorder
+from tcpsim.path.element import Chain
+from tcpsim.path.path import Flight
+from tcpsim.sockets.processes import System, oversleep, with_end
+from tcpsim.tcp import timers
+from tcpsim.tcp.segment import flag_letters
+from tcpsim.tcp.tcb import Tcb
+from tcpsim.tcp.timer_slack import put_off
+
+ROOM: Final = 2
+_PARKED_US: Final = 1 << 60  # when a segment arrives that has no time to arrive at
+_EVEN: Final = 0.5  # every move alike, so that states are explored by the number of moves to them
+_CHANCE = (Loss, GilbertElliott, Duplicate, Reorder, Link)  # what this view has its own idea of
+
+
+class AnyOrder:
+    """The moves of one pair and its descendants; a `chain.Stepper`."""
+
+    def __init__(self, pair: Pair, room: int = ROOM) -> None:
+        self.classes = [LossClass("any", _EVEN)]
+        self.room = room
+        self._parts: dict[Hashable, int] = {}
+        path = pair.path
+        line = Link(1)
+        self.start = self._rest(
+            pair._replace(
+                path=path._replace(
+                    shared=_certain(path.shared),
+                    to_server=(*_certain(path.to_server), line),
+                    to_client=(*_certain(path.to_client), line),
+                )
+            )
+        )
+
+    def key(self, pair: Pair) -> Hashable:
+        """See `Timeless`; each part is kept once, as many states share it."""
+        parts = self._parts
+        return tuple([parts.setdefault(part, len(parts)) for part in Timeless(pair).key()])
+
+    def view(self, pair: Pair) -> View:
+        """What is held until the next move."""
+        return census(pair, "client"), census(pair, "server")
+
+    def branches(self, pair: Pair, log: Log | None = None) -> Iterator[Branch[Pair]]:
+        """Every move, and every finite choice that programs make in its course."""
+        for place, flight in enumerate(pair.path.flights):
+            words = _segment_words(flight)
+            left = (*pair.path.flights[:place], *pair.path.flights[place + 1 :])
+            gone = self._rest(pair._replace(path=pair.path._replace(flights=left)))
+            yield Branch(gone, _EVEN, (1,), (0,), (), (f"lost: {words}",))
+            now = flight._replace(due_us=pair.now_us + 1)
+            yield from self._made(pair, (now, *left), now.due_us, None, f"arrives: {words}", log)
+        for due in _due(pair):
+            at_us = max(due.at_us, pair.now_us + 1)
+            yield from self._made(pair, pair.path.flights, at_us, due, due.words, log)
+
+    def _made(
+        self,
+        pair: Pair,
+        flights: tuple[Flight, ...],
+        at_us: int,
+        due: _Due | None,
+        words: str,
+        log: Log | None,
+    ) -> Iterator[Branch[Pair]]:
+        """What is due happens at `at_us`; all else is late."""
+        late = _late(pair, at_us, due)._replace(path=pair.path._replace(flights=flights), next_us=at_us)
+        for after, chooser in every_answer(lambda chooser: advance(late, chooser, log)):
+            yield Branch(self._rest(after), _EVEN, (0,), (1,), (), (words, *chooser.words()))
+
+    def _rest(self, pair: Pair) -> Pair:
+        """Segments in flight without a time; `next_us` says only whether anything can still happen."""
+        timeless = Timeless(pair)
+        different: dict[Hashable, Flight] = {}
+        for each in pair.path.flights:
+            different.setdefault((each.receiver, timeless.segment(each)), each._replace(due_us=_PARKED_US))
+        flights = tuple(different.values())[: self.room]
+        busy = bool(flights) or next(_due(pair), None) is not None
+        return pair._replace(path=pair.path._replace(flights=flights), next_us=0 if busy else None)
+
+
+def _certain(chain: Chain) -> Chain:
+    return tuple(each for each in chain if not isinstance(each, _CHANCE))
+
+
+def _segment_words(flight: Flight) -> str:
+    sender = "server" if flight.receiver == "client" else "client"
+    segment = flight.segment
+    data = f" with {segment.len} B" if segment.len else ""
+    return f"{sender}'s {flag_letters(segment.flags)}{data}"
+
+
+# What is due, and letting the rest be late
+
+
+class _Due(NamedTuple):
+    """One thing that happens by itself: `which` is a socket's timer, a call, a program or the machine."""
+
+    at_us: int
+    side: Side
+    which: tuple[str, Any]
+    words: str
+
+
+def _due(pair: Pair) -> Iterator[_Due]:
+    for side in SIDES:
+        machine = pair.client if side == "client" else pair.server
+        if not machine.up:
+            if machine.back_us is not None:
+                yield _Due(machine.back_us, side, ("power", None), f"{side}: power is back")
+            continue
+        for number, t in machine.system.end.sockets.items():
+            for name in timers.DEADLINES:
+                at_us = getattr(t, name)
+                if at_us is not None:
+                    yield _Due(at_us, side, (name, number), f"{side}: {_timer_words(t, name)}")
+        for blocked in machine.system.blocked:
+            if blocked.deadline_us is not None:
+                call = blocked.call.__class__.__name__.lower()
+                words = f"{side}: {call}() has waited long enough"
+                yield _Due(blocked.deadline_us, side, ("call", blocked.caller), words)
+        for pid, running in machine.programs:
+            if running.wake_us is not None:
+                yield _Due(running.wake_us, side, ("program", pid), f"{side}: process {pid} goes on")
+
+
+def _timer_words(t: Tcb, name: str) -> str:
+    """The timer, by its name."""
+    if name in ("slot_at_us", "wait_at_us"):
+        return f"{t.slot if name == 'slot_at_us' else t.wait} timer"
+    return {"delack_at_us": "delayed ACK", "keep_at_us": "keepalive", "user_at_us": "user timeout"}[name]
+
+
+def _late(pair: Pair, at_us: int, due: _Due | None) -> Pair:
+    """The pair with everything that is due by `at_us`, but for `due`, put off until just after."""
+    return pair._replace(
+        client=_late_machine(pair.client, at_us, due if due and due.side == "client" else None),
+        server=_late_machine(pair.server, at_us, due if due and due.side == "server" else None),
+    )
+
+
+def _late_machine(machine: Machine, at_us: int, due: _Due | None) -> Machine:
+    kind, what = due.which if due else ("", None)
+    later_us = at_us + 1
+    back_us = machine.back_us
+    if back_us is not None and back_us <= at_us and kind != "power":
+        back_us = later_us
+    system = machine.system
+    for number in system.end.sockets:
+        spared = kind in timers.DEADLINES and what == number
+        system = _late_socket(system, number, at_us, due.at_us if due and spared else None)
+    for blocked in system.blocked:
+        until_us = blocked.deadline_us
+        if until_us is not None and until_us <= at_us and (kind, what) != ("call", blocked.caller):
+            system = oversleep(system, blocked.caller, later_us)
+    programs = tuple(
+        (pid, running._replace(wake_us=later_us))
+        if running.wake_us is not None and running.wake_us <= at_us and (kind, what) != ("program", pid)
+        else (pid, running)
+        for pid, running in machine.programs
+    )
+    return Machine(system, programs, machine.up, back_us)
+
+
+def _late_socket(system: System, number: int, at_us: int, spared_us: int | None) -> System:
+    """Timers of one socket that are due before `spared_us`, or by `at_us`, are late."""
+    while True:
+        first_us = timers.next_time(system.end.sockets[number])
+        if first_us is None or first_us > at_us or first_us == spared_us:
+            return system
+        system = with_end(system, put_off(system.end, number, at_us + 1))

@@ -1,0 +1,58 @@
+"""The books of the hosts of a run: what of each resource is in use, and whether that is all there is.
+
+Owns: the counts, brought up to date from view to view. Refuses to know: what follows from a full host
+(admission), and what a view uses (socket_accounting).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from tcpsim.host.limits import HostLimits, Limits
+from tcpsim.host.socket_accounting import Usage, View, usage
+from tcpsim.pair import SIDES, Side
+from tcpsim.tcp.state import Holder
+
+RECLAIMED: Final = {"orphans": Holder.ORPHAN, "minis": Holder.MINI}  # what a kernel takes back
+_Change = tuple[str, Side, int]
+
+
+class Books:
+    """What the hosts of one run have in `used`, by side and resource; `views` are those of its lives."""
+
+    def __init__(self, limits: Limits, views: list[View]) -> None:
+        self.limits: dict[Side, HostLimits] = {side: limits.of(side) for side in SIDES}
+        self.views = views
+        self.used: Counter[tuple[Side, str]] = Counter()
+        self._known: dict[tuple[int, int], list[_Change]] = {}
+
+    def charge(self, before: int, after: int) -> list[tuple[Side, str]]:
+        """Charge the difference between two views; what a kernel may take back of what came with it."""
+        changes = self._known.get((before, after))
+        if changes is None:
+            changes = self._known[before, after] = _differences(self.views[before], self.views[after])
+        for resource, side, change in changes:
+            self.used[side, resource] += change
+        return [
+            (side, resource) for resource, side, change in changes if change > 0 and resource in RECLAIMED
+        ]
+
+    def over(self, side: Side, resource: str) -> bool:
+        """More is in use than there is."""
+        limit: int | None = getattr(self.limits[side], resource)
+        return limit is not None and self.used[side, resource] > limit
+
+    def full(self, side: Side, resource: str, promised: int = 0) -> bool:
+        """All there is is in use, or promised."""
+        limit: int | None = getattr(self.limits[side], resource)
+        return limit is not None and self.used[side, resource] + promised >= limit
+
+
+def _differences(before: View, after: View) -> list[_Change]:
+    return [
+        (resource, side, new - old)
+        for side in SIDES
+        for resource, old, new in zip(Usage._fields, usage(before, side), usage(after, side), strict=True)
+        if new != old
+    ]

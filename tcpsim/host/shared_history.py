@@ -1,0 +1,239 @@
+"""A tree of lives: connections that had the same luck so far share one history, and its computation.
+
+Owns: moments (a pair at rest between two events), the tree that joins them, and the walk of one
+connection through it. Refuses to know: when a connection is born and who else lives (population).
+
+A pair is a function of two things: the value it starts from, and what the chooser answers whenever it
+is asked (was this segment lost? does this client forget to close?). Ten thousand connections of one
+kind therefore live only as many different lives as there are different sequences of answers. The tree
+remembers every history that somebody had: the first to have it runs TCP, all others look it up.
+
+    moment --advance--> fork "lost?" --no--> fork "lost?" --no--> moment --advance--> ...
+                            |                    `----yes-------> moment --advance--> ...
+                            `--------yes---------> ...
+
+A moment leads to the next by one `advance`; the forks are the questions asked on the way, in the order
+in which they are asked. A walk answers each fork with its own chooser, so a seeded connection draws
+the same numbers for the same questions whether its life is looked up or computed: the tree changes the
+speed of a run and nothing else.
+
+Some lives are nobody else's. After a continuous draw (jitter, a drawn pause) or an act from outside at
+a time of its own (a worker becomes free), hardly anyone will follow: such a life is computed directly
+and not remembered. The same holds for a history so rare that not even a tenth of a connection is expected
+to have it, and once the tree is full. Times in a life count from its birth.
+
+A life comes to rest when nothing is due any more, and also where only a clock goes on: a program that
+polls a dead connection every few seconds, while TCP has no timer and nothing is in flight, will find the
+same for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from math import prod
+from typing import Final, Protocol
+
+from tcpsim.app.program import relative
+from tcpsim.host.socket_accounting import NOTHING, View, Work, view
+from tcpsim.pair import Machine, Pair, advance
+from tcpsim.path import Choice, Chooser, Distribution, Quiet, Seeded
+from tcpsim.sockets.kernel import next_time
+
+
+class Moment:
+    """A pair at rest until its next event at `next_us` (None: nothing new will ever happen by itself).
+
+    `view` is the number of its view.
+    """
+
+    __slots__ = ("acts", "chance", "next_us", "now_us", "pair", "view", "ways")
+
+    def __init__(self, pair: Pair, chance: float, view: int, ways: Ways, idle: bool) -> None:
+        self.pair = pair
+        self.chance = chance  # of a history like this one
+        self.now_us = pair.now_us
+        self.next_us = None if idle else pair.next_us
+        self.view = view
+        self.ways = ways  # one way: what the next advance begins with
+        self.acts: dict[tuple[type[Act], Act], Ways] | None = None  # the same for acts at this instant
+
+
+class Fork:
+    """A question that an advance asks, and where each answer leads."""
+
+    __slots__ = ("choice", "ways")
+
+    def __init__(self, choice: Choice) -> None:
+        self.choice = choice
+        self.ways: Ways = [None] * len(choice.outcomes)
+
+
+class Alone:
+    """A way that is not remembered: whoever comes here computes."""
+
+
+ALONE: Final = Alone()
+_FOLLOWERS: Final = 0.1  # connections expected to have a history, for it to be remembered
+Way = Fork | Moment | Alone | None  # None: nobody has been here yet
+Ways = list[Way]
+Asked = list[tuple[Choice, int]]
+Change = Callable[[Pair, Chooser], Pair]
+
+
+class Act(Hashable, Protocol):
+    """What the outside does to a pair; equal acts do the same."""
+
+    def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair: ...
+
+
+class Lives:
+    """All lives of `connections` that begin as one of `kinds` (weight, pair); `room` bounds the moments.
+
+    `computed` and `recalled` count the steps of all walks so far; `views` lists what they looked like.
+    """
+
+    def __init__(self, kinds: Sequence[tuple[float, Pair]], connections: int, room: int) -> None:
+        self.room = room
+        self._rare = _FOLLOWERS / max(connections, 1)
+        self.computed = 0
+        self.recalled = 0
+        self.views: list[View] = [NOTHING]
+        self._numbers: dict[View, int] = {NOTHING: 0}
+        self._births = [self._moment(pair, weight, remember=room > 0) for weight, pair in kinds]
+        names = ("pass", *(f"kind {number}" for number in range(2, len(kinds) + 1)))
+        self._which = Choice("kind", names, tuple(weight for weight, _ in kinds))
+
+    def begin(self, chooser: Chooser) -> Moment:
+        """The birth of a connection, of a kind that the chooser chooses."""
+        return self._births[chooser.choose(self._which) if len(self._births) > 1 else 0]
+
+    def walk(self, moment: Moment, chooser: Chooser, until_us: int) -> Moment:
+        """The first moment up to `until_us` that a host can tell from this one; else the last moment."""
+        seen = moment.view
+        while moment.view == seen and moment.next_us is not None and moment.next_us <= until_us:
+            moment = self.step(moment, chooser)
+        return moment
+
+    def step(self, moment: Moment, chooser: Chooser) -> Moment:
+        """The moment after the next event."""
+        return self._follow(moment, moment.ways, chooser, moment.pair, advance)
+
+    def outlook(self, moment: Moment, until_us: int, serve: Act | None = None) -> int | None:
+        """The view in which a life ends if the path loses nothing more; None: not by `until_us`.
+
+        With `serve`, a connection that wants a worker is served as soon as it does.
+        """
+        while True:
+            if serve is not None and self.views[moment.view].work is Work.WANTED:
+                moment = self.act(moment, serve, moment.now_us, Quiet())
+                continue
+            if moment.next_us is None:
+                break
+            if moment.next_us > until_us:
+                return None
+            moment = self.step(moment, Quiet())
+        return moment.view
+
+    def act(self, moment: Moment, act: Act, now_us: int, chooser: Chooser) -> Moment:
+        """The moment after the outside acts at `now_us`."""
+        ways: Ways = [ALONE]
+        if now_us == moment.now_us and moment.ways[0] is not ALONE:
+            moment.acts = {} if moment.acts is None else moment.acts
+            ways = moment.acts.setdefault((type(act), act), [None])
+        pair = moment.pair
+        while pair.next_us is not None and pair.next_us < now_us:  # a clock that went on alone
+            pair = advance(pair, chooser)
+        return self._follow(moment, ways, chooser, pair, lambda before, luck: act(before, now_us, luck))
+
+    def _follow(self, moment: Moment, ways: Ways, chooser: Chooser, pair: Pair, change: Change) -> Moment:
+        """Along the forks that the chooser's answers lead to; the end is known, or is computed and noted."""
+        asked: Asked = []
+        at, way = 0, ways[0]
+        while isinstance(way, Fork):
+            at = chooser.choose(way.choice)
+            asked.append((way.choice, at))
+            ways = way.ways
+            way = ways[at]
+        if isinstance(way, Moment):
+            self.recalled += 1
+            return way
+        self.computed += 1
+        known = len(asked)
+        recorder = _Recorder(chooser, asked)
+        after = change(pair, recorder)
+        chance = moment.chance * prod(choice.weights[answer] for choice, answer in asked)
+        note = way is None and self.room > 0 and chance >= self._rare
+        idle = not asked and not recorder.drew and _only_time(pair, after)
+        end = self._moment(after, chance, note and not recorder.drew, idle)
+        if note:
+            for choice, answer in asked[known:]:
+                fork = Fork(choice)
+                ways[at] = fork
+                ways, at = fork.ways, answer
+            ways[at] = ALONE if recorder.drew else end
+        return end
+
+    def _moment(self, pair: Pair, chance: float, remember: bool, idle: bool = False) -> Moment:
+        seen = view(pair)
+        number = self._numbers.setdefault(seen, len(self.views))
+        if number == len(self.views):
+            self.views.append(seen)
+        self.room -= remember
+        return Moment(pair, chance, number, [None if remember else ALONE], idle)
+
+
+def _only_time(before: Pair, after: Pair) -> bool:
+    """Whether nothing has changed but the time, nor will: no timer of TCP, nothing in flight."""
+    if after.now_us == before.now_us or after.path.flights:
+        return False
+    for old, new in ((before.client, after.client), (before.server, after.server)):
+        same = old.system == new.system and next_time(new.system) is None and new.back_us is None
+        if not same or _programs(old, before.now_us) != _programs(new, after.now_us):
+            return False
+    return True
+
+
+def _programs(machine: Machine, now_us: int) -> list[tuple[object, ...]]:
+    return [(pid, *relative(running, now_us)) for pid, running in machine.programs]
+
+
+class Luck(Seeded):
+    """A connection's own chooser, which can go back to where it has been."""
+
+    __slots__ = ()
+
+    def mark(self) -> tuple[int, tuple[int, ...]]:
+        """Where the stream stands."""
+        return self._block, tuple(self._words)
+
+    def rewind(self, mark: tuple[int, tuple[int, ...]]) -> None:
+        """Back to a `mark`: the same numbers come again."""
+        self._block, self._words = mark[0], list(mark[1])
+
+
+class _Recorder:
+    """A chooser that repeats the answers in `asked`, then asks `chooser` and adds questions and answers.
+
+    It adds the finite ones up to the first continuous draw; what follows one is nobody else's life.
+    """
+
+    __slots__ = ("asked", "chooser", "drew", "given")
+
+    def __init__(self, chooser: Chooser, asked: Asked) -> None:
+        self.given = iter([answer for _, answer in asked])
+        self.asked = asked
+        self.chooser = chooser
+        self.drew = False
+
+    def choose(self, choice: Choice) -> int:
+        given = next(self.given, None)
+        if given is not None:
+            return given
+        answer = self.chooser.choose(choice)
+        if not self.drew:
+            self.asked.append((choice, answer))
+        return answer
+
+    def draw(self, distribution: Distribution) -> int:
+        self.drew = True
+        return self.chooser.draw(distribution)

@@ -1,0 +1,153 @@
+"""What a host can tell of one connection: its sockets, what they cost, and whether a program waits for it.
+
+Owns: the view of a pair (equal views are one and the same to everybody above), and what a view uses of each
+resource that a host may run out of. Refuses to know: when a view changes (shared_history) and what happens
+when a resource is used up (limits). Listening sockets are left out: the connections share one.
+
+What a socket costs: the kernel memory of its cost class, from the stack's profile, and the bytes
+queued in it, unread or unacknowledged. Where the stack counts queues in pages, a FIN is a queued segment
+too: the peer's until a read has returned zero (measured on Linux: a page for each such CLOSE-WAIT), ours
+and our SYN until they are acknowledged.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from functools import lru_cache
+from typing import NamedTuple
+
+from tcpsim.app import Program, pause, receive_to_eof
+from tcpsim.app.driven import awaits_order
+from tcpsim.pair import FIRST_PID, Held, Machine, Pair, Side, census
+from tcpsim.tcp.state import Holder, State
+
+_READS_ZERO = type(receive_to_eof())
+_FIN_QUEUED = (State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK)  # the peer's, unless it was read
+_CONTROL_OUTSTANDING = (State.SYN_SENT, State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK)  # our SYN or FIN
+GATE = pause("a worker is free")  # where a server's program waits for the host to let it accept
+
+
+class Seen(NamedTuple):
+    """One socket, as its host sees it."""
+
+    state: State
+    holder: Holder
+    fd: bool
+    bytes: int
+    pages: int
+
+
+class Work(IntEnum):
+    """Whether a connection keeps a worker of its server busy; IDLE also where no worker is asked for."""
+
+    IDLE = 0
+    WANTED = 1
+    BUSY = 2
+
+
+class View(NamedTuple):
+    """Everything that a population counts of one connection."""
+
+    client: tuple[Seen, ...]
+    server: tuple[Seen, ...]
+    work: Work
+    ready: bool = False  # the client's program stands where it takes an order
+
+    def of(self, side: Side) -> tuple[Seen, ...]:
+        return self.client if side == "client" else self.server
+
+
+NOTHING = View((), (), Work.IDLE)
+
+
+def view(pair: Pair) -> View:
+    """The view of a pair as it is now."""
+    client = dict(pair.client.programs).get(FIRST_PID)
+    ready = client is not None and awaits_order(client)
+    return View(_seen(pair, "client"), _seen(pair, "server"), _work(pair.server), ready)
+
+
+def _seen(pair: Pair, side: Side) -> tuple[Seen, ...]:
+    machine = pair.client if side == "client" else pair.server
+    stack = machine.system.end.stack
+    found = [
+        Seen(
+            held.state,
+            held.holder,
+            held.fd,
+            held.bytes(stack.memory),
+            _pages(held, machine) if stack.memory.page else 0,
+        )
+        for held in census(pair, side)
+    ]
+    return tuple(sorted(found))
+
+
+def _pages(held: Held, machine: Machine) -> int:
+    """Of the queues of one socket, its segments of full size."""
+    stack = machine.system.end.stack
+    segments = -(-held.readable // stack.mss) + -(-held.unacked // stack.mss)
+    unread = held.holder is Holder.QUEUE or (held.holder is Holder.OWNED and not has_read_zero(machine))
+    if unread and held.state in _FIN_QUEUED:
+        segments += 1
+    if held.holder is not Holder.REQUEST and held.state in _CONTROL_OUTSTANDING:
+        segments += 1
+    return stack.memory.pages(held.readable + held.unacked, segments)
+
+
+def has_read_zero(machine: Machine) -> bool:
+    """Whether a program has been told of end-of-file; of several sockets of a machine, the first."""
+    return any(
+        isinstance(step, _READS_ZERO)
+        for _, running in machine.programs
+        for step in running.program.ops[: running.pc]
+    )
+
+
+def _work(server: Machine) -> Work:
+    running = dict(server.programs).get(FIRST_PID)
+    place = None if running is None else _gate(running.program)
+    if running is None or place is None or running.finished:
+        return Work.IDLE
+    if running.pc > place:
+        return Work.BUSY
+    listeners = server.system.end.listeners.values()
+    return Work.WANTED if any(listener.accept_queue for listener in listeners) else Work.IDLE
+
+
+@lru_cache(maxsize=64)
+def _gate(program: Program) -> int | None:
+    """Where a program waits for the host's leave, if it does."""
+    steps: tuple[object, ...] = program.ops
+    return steps.index(GATE) if GATE in steps else None
+
+
+class Usage(NamedTuple):
+    """What one side of a connection uses of its host."""
+
+    descriptors: int
+    ports: int
+    workers: int
+    backlog: int  # connections in the accept queue, one that was reset there included if that is seen
+    orphans: int
+    minis: int
+    bytes: int
+    pages: int  # of the sockets' queues, where the stack counts them
+
+
+def usage(seen: View, side: Side) -> Usage:
+    """What a view uses of one side's host. A port is held by every socket that is not CLOSED."""
+    held = seen.of(side)
+    return Usage(
+        descriptors=sum(socket.fd for socket in held),
+        ports=sum(socket.state is not State.CLOSED for socket in held),
+        workers=int(side == "server" and seen.work is Work.BUSY),
+        backlog=max(
+            sum(socket.holder is Holder.QUEUE for socket in held),
+            int(side == "server" and seen.work is Work.WANTED),
+        ),
+        orphans=sum(socket.holder is Holder.ORPHAN for socket in held),
+        minis=sum(socket.holder is Holder.MINI for socket in held),
+        bytes=sum(socket.bytes for socket in held),
+        pages=sum(socket.pages for socket in held),
+    )

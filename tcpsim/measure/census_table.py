@@ -1,0 +1,98 @@
+"""Tables of a census: sockets and bytes over time, high-water marks, when a limit would have been met.
+
+Owns: the way from changes to tidy rows. Every number is exact at its time: a table samples the record
+of changes, it does not sample the run. Refuses to know: files (results) and pictures (draw).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tcpsim.host.census import Census
+from tcpsim.host.socket_accounting import Usage, View, usage
+from tcpsim.measure.results import Table
+from tcpsim.pair import SIDES, Side
+from tcpsim.tcp.state import State
+
+Ints = npt.NDArray[np.int64]
+Kind = tuple[Side, str, str]  # side, state, holder as they are printed
+
+COLUMNS: Final = ("t_s", "side", "state", "holder", "count", "bytes")
+
+
+def over_time(census: Census, every_us: int) -> Table:
+    """Sockets by side, state and holder at 0, `every_us`, ... up to the horizon, one tidy row for each.
+
+    Columns: t_s (seconds), side, state, holder, count, bytes. A kind that was never seen has no rows.
+    """
+    at_us = np.arange(0, census.horizon_us + 1, every_us)
+    kinds = _kinds(census.views)
+    if not kinds:
+        return Table.of_rows([], COLUMNS)
+    count = [at_times(*_steps(census, _count(kind)), at_us) for kind in kinds]
+    size = [at_times(*_steps(census, _bytes(kind)), at_us) for kind in kinds]
+    named = {name: [kind[place] for kind in kinds] * len(at_us) for place, name in enumerate(COLUMNS[1:4])}
+    times = {"t_s": np.repeat(at_us / 1_000_000, len(kinds))}
+    return Table({**times, **named, "count": np.ravel(count, "F"), "bytes": np.ravel(size, "F")})
+
+
+def peaks(census: Census) -> Table:
+    """The high-water mark of each kind of socket: side, state, holder, count, t_s (when first reached)."""
+    rows = []
+    for kind in _kinds(census.views):
+        t_us, count = _steps(census, _count(kind))
+        top = int(np.argmax(count))
+        rows.append((*kind, int(count[top]), float(t_us[top] / 1_000_000)))
+    names = ("side", "state", "holder", "count", "t_s")
+    return Table.of_rows([dict(zip(names, row, strict=True)) for row in rows], names)
+
+
+def used(census: Census, side: Side, resource: str) -> tuple[Ints, Ints]:
+    """What one side's host used of a resource (a field of `Usage`): times in us, and values from then on."""
+    place = Usage._fields.index(resource)
+    return _steps(census, lambda view: usage(view, side)[place])
+
+
+def held(census: Census, side: Side, state: State) -> tuple[Ints, Ints]:
+    """How many sockets of one side were in a state, whoever held them: times in us, counts from then on."""
+    return _steps(census, lambda view: sum(one.state is state for one in view.of(side)))
+
+
+def at_times(t_us: Ints, values: Ints, at_us: Ints) -> Ints:
+    """Values that each hold from their own time on, as they are at `at_us`, none before the first."""
+    return values[np.searchsorted(t_us, at_us, side="right") - 1]
+
+
+def first_met(census: Census, side: Side, resource: str, limit: int) -> int | None:
+    """When a host first used `limit` of a resource, in microseconds; None: it never did."""
+    t_us, value = used(census, side, resource)
+    met = np.flatnonzero(value >= limit)
+    return int(t_us[met[0]]) if len(met) else None
+
+
+def _kinds(views: list[View]) -> list[Kind]:
+    seen = {(side, one.state, one.holder) for view in views for side in SIDES for one in view.of(side)}
+    return [(side, str(state), str(holder)) for side, state, holder in sorted(seen)]
+
+
+def _count(kind: Kind) -> Callable[[View], int]:
+    return lambda view: sum((kind[0], str(one.state), str(one.holder)) == kind for one in view.of(kind[0]))
+
+
+def _bytes(kind: Kind) -> Callable[[View], int]:
+    return lambda view: sum(
+        one.bytes for one in view.of(kind[0]) if (kind[0], str(one.state), str(one.holder)) == kind
+    )
+
+
+def _steps(census: Census, value: Callable[[View], int]) -> tuple[Ints, Ints]:
+    """The sum of `value` over all connections: at 0, and at the end of each instant with changes."""
+    of_view = np.array([value(view) for view in census.views], dtype=np.int64)
+    t_us = np.asarray(census.t_us, dtype=np.int64)
+    total = np.cumsum(of_view[np.asarray(census.after)] - of_view[np.asarray(census.before)])
+    last = np.flatnonzero(np.diff(t_us, append=-1))
+    return np.concatenate(([0], t_us[last])), np.concatenate(([0], total[last]))

@@ -1,1 +1,0 @@
-"""Populations of a real kernel beside the exact model of one connection: counts, intervals, a verdict."""

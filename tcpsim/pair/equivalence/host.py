@@ -1,0 +1,115 @@
+"""What is known of a machine and of its connections at whatever moment they are looked at.
+
+Owns: what a machine's key, its census and its next act come from, worked out once for each machine; and for
+each connection what has been promised to it so far, and the part of a key that it had then. Refuses to know:
+the moment, what is promised (context), and how a key is made (key).
+
+Times are on the machine's own clock: a machine reads only differences, so where its clock begins is nothing
+that it knows of.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tcpsim.pair.equivalence.programs import Ahead
+from tcpsim.pair.pair import Held, Machine, holding, machine_wakes_us
+from tcpsim.path import Side
+from tcpsim.tcp.equivalence import future
+from tcpsim.tcp.equivalence.connection import EVER, Instant
+from tcpsim.tcp.seqnum import MASK
+from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.state import State
+from tcpsim.tcp.tcb import Tcb
+
+Ports = tuple[int, int]  # (client's, server's)
+
+
+class Rest(NamedTuple):
+    """What a machine is besides its connections: the number of what is the same at every moment, instants."""
+
+    number: int
+    instants: tuple[Instant, ...]
+
+
+class Part:
+    """Part of a key: the number of what is the same at every moment, its instants, TS.Recent if it counts."""
+
+    __slots__ = ("exact", "limited", "number", "stamp")
+
+    def __init__(self, number: int, instants: tuple[Instant, ...], stamp: int | None = None) -> None:
+        self.number = number
+        self.exact = [at_us for at_us, least in instants if least == EVER]
+        self.limited = [each for each in instants if each[1] != EVER]  # it counts up to a limit how long ago
+        self.stamp = stamp
+
+    def at(self, now_us: int) -> list[int]:
+        """Itself at a moment."""
+        found = [self.number, *map(now_us.__rsub__, self.exact)]  # each less `now_us`
+        for at_us, least in self.limited:
+            ahead_us = at_us - now_us
+            found.append(ahead_us if ahead_us > least else least)
+        if self.stamp is not None:
+            found.append((self.stamp - now_us // 1000) & MASK)
+        return found
+
+
+class Promised:
+    """A connection in given circumstances: whether a round trip that it measures is read; parts of its key.
+
+    That part differs by whether the other end reads what it would measure (`Around.heeded`).
+    """
+
+    __slots__ = ("around", "measured", "parts")
+
+    def __init__(self, t: Tcb, stack: Stack, around: future.Around) -> None:
+        self.around = around
+        self.measured = future.measures(t, stack, around)
+        self.parts: dict[bool, Part] = {}
+
+
+class Connection:
+    """A socket of a host."""
+
+    __slots__ = ("alive", "end", "hasty", "more", "opening", "own", "place", "ports", "promised", "t")
+
+    def __init__(self, place: int, number: int, t: Tcb, ports: Ports, ahead: Ahead, stack: Stack) -> None:
+        _, busy, sends, closes, tunes, _ = ahead
+        self.place = place  # among its host's
+        self.t = t
+        self.ports = ports
+        self.own = number not in busy, number in sends, number in closes, number in tunes  # see `Around`
+        self.opening = t.state < State.ESTABLISHED
+        self.alive = t.state != State.CLOSED
+        self.hasty = future.hasty(t, stack)
+        self.more = number in sends and not t.close_called  # than it has queued
+        self.end = (t.write_seq - t.close_called) & MASK  # of what it has queued
+        self.promised: dict[tuple[int, ...], Promised] = {}
+
+
+class Host:
+    """A machine seen by its connections."""
+
+    __slots__ = (
+        "ahead", "asking", "connections", "held", "machine", "newest", "opening", "rest", "stack", "wakes_us",
+    )  # fmt: skip
+
+    def __init__(self, side: Side, machine: Machine, ahead: Ahead, rest: Rest) -> None:
+        end = machine.system.end
+        self.machine = machine
+        self.rest = rest
+        self.stack = end.stack
+        self.ahead = ahead
+        self.wakes_us = machine_wakes_us(machine)
+        self.held: tuple[Held, ...] = holding(machine)
+        self.connections: list[Connection] = []
+        for place, (number, t) in enumerate(end.sockets.items()):
+            ports = (t.local_port, t.remote_port) if side == "client" else (t.remote_port, t.local_port)
+            self.connections.append(Connection(place, number, t, ports, ahead, end.stack))
+        self.newest = {each.ports: each for each in self.connections}  # it comes last
+        self.opening = self.asking = False
+        for each in self.connections:
+            if each.opening:
+                self.opening = True
+                if each.t.state == State.SYN_SENT and self.newest[each.ports] is each:
+                    self.asking = True  # by a SYN, again

@@ -1,0 +1,155 @@
+"""Published results on TCP connection management, found again by exploring every order of the same code.
+
+Tomlinson (1975), Sunshine and Dalal (1978): the three-way handshake keeps old duplicates out, and a crash is
+found out by whoever sends. RFC 9293 3.5 (simultaneous open, half-open connections) and 3.4.3, 3.6 (what
+TIME-WAIT is for). Each holds or fails here with a reason, not with a probability.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tcpsim.app import (
+    accept,
+    close,
+    connect,
+    ignore,
+    listen,
+    receive_to_eof,
+    send,
+    shutdown,
+    vanish,
+    wait,
+)
+from tcpsim.app.program import Program
+from tcpsim.explore.chain import explore
+from tcpsim.explore.properties import Checked, Kind, Property, Step, check
+from tcpsim.explore.standard_properties import PROPERTIES
+from tcpsim.explore.untimed import AnyOrder
+from tcpsim.pair import Pair, TimerFired, census, new_pair
+from tcpsim.path import make_path
+from tests.explore.worlds import leaver, one_rst, opens_and_closes
+
+SAFETY = ("established-agree", "acked-was-received", "received-was-sent", "one-socket-per-ports")
+LINE = make_path(1_000)
+
+
+def _broken(found: Checked) -> set[str]:
+    assert found.whole
+    return {each.property.name for each in found.findings if not each.holds}
+
+
+def _states(pair: Pair) -> tuple[str, str]:
+    client, server = (
+        "+".join(str(held.state) for held in census(pair, side)) for side in ("client", "server")
+    )
+    return client, server
+
+
+def _never(client: str, server: str) -> Property:
+    """Fails where the two are in these states at once, and so shows how they come there."""
+    return Property(
+        f"never {client} {server}", Kind.ALWAYS, "", lambda pair: _states(pair) != (client, server), ""
+    )
+
+
+def test_the_handshake_keeps_old_duplicates_out() -> None:
+    """An old SYN can make a server answer; it cannot make both sides believe in a connection that is not."""
+    found = check(opens_and_closes(0.5), (*PROPERTIES, _never("", "SYN-RECEIVED")), in_flight=2)
+    assert not _broken(found) & {*SAFETY, "time-wait-answers-fin", "rst-draws-no-rst", "orphan-has-timer"}
+    old = found.finding("never  SYN-RECEIVED")
+    assert not old.holds, "the client is long gone, and the server in SYN-RECEIVED for it"
+
+
+def test_simultaneous_open_and_close_work_in_every_order() -> None:
+    profile = one_rst(1, syn_retries=0, synack_retries=0)
+    program = Program([connect(), close()])
+    pair = new_pair(program, program, profile, profile, LINE, client_port=7, server_port=7)
+    crossed = _never("SYN-RECEIVED", "SYN-RECEIVED"), _never("CLOSING", "CLOSING")
+    found = check(pair, (*PROPERTIES, *crossed), in_flight=2)
+    assert _broken(found) == {each.name for each in crossed}, "they do cross, and nothing goes wrong"
+
+
+def _crash(server: list[Any]) -> Pair:
+    """The client loses power without a word."""
+    profile = one_rst(1, syn_retries=0, synack_retries=0)
+    programs = Program([connect(), vanish()]), Program([listen(), accept(), *server])
+    return new_pair(*programs, profile, profile, LINE)
+
+
+def test_a_half_open_connection_is_found_out_by_who_sends() -> None:
+    silent = check(_crash([receive_to_eof(), close()]), PROPERTIES, in_flight=2)
+    assert {"no-permanent-leak", "every-connection-ends"} <= _broken(silent)
+    sending = check(_crash([wait("1s"), send(10), ignore()]), PROPERTIES, in_flight=2)
+    assert not _broken(sending)
+
+
+def test_keepalive_finds_out_whoever_is_gone_in_every_order() -> None:
+    """Of the leaks of a client that never closes, none is permanent if it probes."""
+    plain = check(leaver(0.5, 1), PROPERTIES, in_flight=1)
+    probing = check(leaver(0.5, 1, keepalive=True), PROPERTIES, in_flight=1)
+    assert "no-permanent-leak" in _broken(plain)
+    assert "no-permanent-leak" not in _broken(probing)
+
+
+def _reuses_its_port(time_wait: str) -> Pair:
+    """One connection after the other between the same ports; the first carries 1,000 B."""
+    profile = one_rst(
+        1, syn_retries=0, synack_retries=0, syn_rto_us="1ms", rto_min_us="1ms", timestamps=False,
+        time_wait_us=time_wait,
+    )  # fmt: skip
+    first = [connect("a"), send(1_000, "a"), shutdown("WR", "a"), receive_to_eof("a"), close("a")]
+    client = Program([*first, wait("1us"), connect("b"), ignore()])
+    server = Program(
+        [listen(), accept("a"), receive_to_eof("a"), close("a"), accept("b"), receive_to_eof("b"), ignore()]
+    )
+    return new_pair(client, server, profile, profile, LINE)
+
+
+def test_without_time_wait_an_old_segment_enters_the_next_connection() -> None:
+    mine = [each for each in PROPERTIES if each.name == "received-was-sent"]
+    found = check(_reuses_its_port("1us"), mine, limit=4_200, in_flight=3).finding("received-was-sent")
+    assert not found.holds
+    assert found.way is not None
+    assert "client: time-wait timer" in found.way.chosen
+    assert found.way.chosen[-1] == "arrives: client's PA with 1000 B", "that of the first connection"
+
+
+@pytest.mark.verify
+def test_with_time_wait_none_does() -> None:
+    found = check(_reuses_its_port("60s"), PROPERTIES, in_flight=3)
+    assert not _broken(found) & set(SAFETY)
+
+
+def test_what_is_found_can_be_walked() -> None:
+    """The moves that lead somewhere are made with one clock, which only goes forward."""
+    found = check(
+        opens_and_closes(0.5), [_never("TIME-WAIT", "LAST-ACK"), _never("", "TIME-WAIT")], in_flight=2
+    )
+    for each in found.findings:
+        if each.way is not None:
+            assert each.way.chosen[0].endswith("process 1 goes on")
+            assert len(each.way.chosen) < 20
+
+
+def test_the_clock_forbids_what_any_order_does_not() -> None:
+    """TIME-WAIT outlasts two retransmissions of a FIN by the clock; a timer as late as it likes does not."""
+
+    def outlasts(step: Step) -> bool:
+        over = any(isinstance(event, TimerFired) and event.timer == "time-wait" for event in step.events)
+        return not over or "LAST-ACK" not in _states(step.before)
+
+    mine = Property(
+        "outlasts", Kind.STEP, "TIME-WAIT outlasts the peer's LAST-ACK", outlasts, "RFC 9293 3.4.3"
+    )
+    assert check(opens_and_closes(0.5), [mine]).finding("outlasts").holds
+    assert not check(opens_and_closes(0.5), [mine], in_flight=1).finding("outlasts").holds
+
+
+def test_state_counts() -> None:
+    """Pinned: a change says that states are told apart by something else, or TCP moves otherwise."""
+    pair = opens_and_closes(0.5)
+    assert explore(pair, steps=lambda each: AnyOrder(each, 1)).states == 121
+    assert explore(pair, steps=lambda each: AnyOrder(each, 2)).states == 913
