@@ -1,6 +1,6 @@
-"""`python -m benchmarks`: workload W1 with its defaults, then exact exploration."""
+"""`python -m benchmarks`: workload W1, exact exploration, a large dump, and start-up."""
 
-from benchmarks import diagnose, exact
+from benchmarks import diagnose, exact, startup
 from benchmarks.w1 import main
 
 main()
@@ -8,3 +8,5 @@ print()
 exact.main()
 print()
 diagnose.main()
+print()
+startup.main()

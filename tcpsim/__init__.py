@@ -22,6 +22,12 @@ Ask about one connection, or about many:
     plan        what a server will hold at a rate of connections, and which limit comes first
     diagnose    what the sockets of a dump (ss, netstat, ...) mean, and what helps
 
+Judge the simulator by others:
+
+    packetdrill  scripts in the language of the tool of that name
+    conform      traces and populations of a real kernel
+    lab          record a scenario on two real hosts, and compare (Linux, as root)
+
 Choose from what there is, or bring your own:
 
     scenarios, scenario, Scenario    the catalogue; a TOML file; a set-up of your own
@@ -46,8 +52,10 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from tcpsim import steps as steps
+    from tcpsim.api import lab as lab
     from tcpsim.api.check import check as check
     from tcpsim.api.compare import compare as compare
+    from tcpsim.api.conform import conform as conform
     from tcpsim.api.diagnose import diagnose as diagnose
     from tcpsim.api.exact import exact as exact
     from tcpsim.api.exhaust import exhaust as exhaust
@@ -86,6 +94,7 @@ _HOME = {
     "plot": "tcpsim.api.sweep",
     "study": "tcpsim.api.sweep_points",
     "packetdrill": "tcpsim.api.packetdrill",
+    "conform": "tcpsim.api.conform",
     "diagnose": "tcpsim.api.diagnose",
     "plan": "tcpsim.api.plan",
     "scenario": "tcpsim.api.lists",
@@ -100,12 +109,13 @@ _HOME = {
     "Program": "tcpsim.app.program",
     "InputError": "tcpsim.errors",
 }
-__all__ = ["__version__", "steps", *_HOME]
+_MODULES = {"steps": "tcpsim.steps", "lab": "tcpsim.api.lab"}
+__all__ = ["__version__", *_MODULES, *_HOME]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "steps":
-        found: Any = import_module("tcpsim.steps")
+    if name in _MODULES:
+        found: Any = import_module(_MODULES[name])
     elif name in _HOME:
         found = getattr(import_module(_HOME[name]), name)
     else:

@@ -7,7 +7,6 @@ who reads it (the command line prints it and exits with status 2; a library user
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 T = TypeVar("T", bound=type)
@@ -42,6 +41,10 @@ def nearest(value: object, known: Iterable[object]) -> str:
     words = list(map(str, known))
     near: list[str] = []
     if isinstance(value, str) and value:
+        from difflib import (
+            get_close_matches,  # costs more than the rest of a start, and only mistakes need it
+        )
+
         near = get_close_matches(value, words, n=3) or [word for word in words if word.startswith(value)][:3]
     hint = f" (did you mean {' or '.join(near)}?)" if near else ""
     text = repr(value)

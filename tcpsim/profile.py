@@ -14,7 +14,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from tcpsim.domain import Domain, Duration, Flag, OrNone, domains
@@ -177,6 +177,6 @@ class Profiles(Generic[Profile]):
         return {**self._resolved(base), **table} if base else table
 
 
-def toml(file: Traversable) -> dict[str, Any]:
+def toml(file: Path) -> dict[str, Any]:
     """A file of the package."""
     return tomllib.loads(file.read_text(encoding="utf-8"))

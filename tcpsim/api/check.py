@@ -17,7 +17,7 @@ from tcpsim.catalogue import Sample, Scenario, Setting, build
 from tcpsim.draw.caption import Caption, caption_of
 from tcpsim.draw.ladder import WIDTH
 from tcpsim.errors import InputError, unknown
-from tcpsim.explore.chain import LIMIT
+from tcpsim.explore.chain import LIMIT, Progress
 from tcpsim.explore.properties import Checked, Finding, Kind, Property
 from tcpsim.explore.properties import check as ask
 from tcpsim.explore.standard_properties import PROPERTIES
@@ -38,6 +38,7 @@ def check(
     any_order: bool = False,
     in_flight: int | None = None,
     limit: int | None = None,
+    progress: Progress | None = None,
     **changes: Unpack[Settings],
 ) -> Check:
     """Ask what holds in every future of a connection, whatever is lost.
@@ -54,6 +55,7 @@ def check(
         any_order: instead of the clock: segments late, overtaken or lost, timers late; reachability only.
         in_flight: with `any_order`, how many segments are under way at most (2).
         limit: how many states to explore at most.
+        progress: told (states explored, None or the probability not explored).
         **changes: any other setting (`tcpsim.Setting`).
 
     Raises:
@@ -72,7 +74,7 @@ def check(
         asked.setdefault(way, _OPEN)
     room = (in_flight or ROOM) if any_order else None
     most = limit or (ANY_ORDER_LIMIT if any_order else LIMIT)
-    found = ask(build(story, **asked), asked_for, most, room)
+    found = ask(build(story, **asked), asked_for, most, room, progress=progress)
     return Check(story, asked, told, found, room)
 
 

@@ -32,9 +32,10 @@ from tcpsim.draw.ladder import WIDTH
 from tcpsim.draw.text_columns import columns
 from tcpsim.draw.time_format import length
 from tcpsim.errors import InputError
-from tcpsim.explore.chain import LIMIT
+from tcpsim.explore.chain import LIMIT, Progress
 from tcpsim.explore.leaks import Answer, End, Kind, answer
 from tcpsim.explore.shortest_paths import Way, Ways
+from tcpsim.explore.tolerance import TOLERANCE
 from tcpsim.explore.transient import graph
 from tcpsim.units import parse_duration, parse_probability
 
@@ -84,11 +85,13 @@ def exact(
     horizon: str | int = "7d",
     longest_stay: str | int | None = None,
     limit: int = LIMIT,
+    tolerance: float = TOLERANCE,
     at: str | int | Sequence[str | int] | None = None,
     rate: str | float | None = None,
     for_: str | int | None = None,
     fixed: bool = False,
     times: bool = False,
+    progress: Progress | None = None,
     **changes: Unpack[SettingsButLoss],
 ) -> Exact:
     """Follow every loss, and say how the connection ends, with the probability of each end. No sampling.
@@ -105,11 +108,13 @@ def exact(
         horizon: until when to watch, with `times`.
         longest_stay: an expected stay beyond this is an end of its own, metastable (the horizon).
         limit: how many states to explore at most; what was left out bounds the error.
+        tolerance: how likely what is not explored may be, at any of the loss rates; 0 explores everything.
         at: ages at which to say what is held (with `rate`: times): "1min", or "FIRST:LAST:COUNT".
         rate: connections per second, for what a host holds that gets so many.
         for_: how long these arrive; the command line's --for.
         fixed: arrivals at equal distances instead of a Poisson process.
         times: also say how long each state is held.
+        progress: told (states explored, probability not explored).
         **changes: any other setting (`tcpsim.Setting`).
 
     Raises:
@@ -137,7 +142,9 @@ def exact(
     }
     until_us = parse_duration(horizon, "horizon")
     stay_us = until_us if longest_stay is None else parse_duration(longest_stay, "longest_stay")
-    found = answer(build(story, **asked), losses, stay_us, limit)
+    found = answer(
+        build(story, **asked), losses, stay_us, limit, parse_probability(tolerance, "tolerance"), progress
+    )
     return Exact(story, asked, told, rates, losses, until_us, stay_us, found, moments, times)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import NamedTuple
 
 VERDICTS = {"holds": "holds", "on": "holds only on", "refined": "refined"}
@@ -36,7 +36,7 @@ class Claim(NamedTuple):
 @cache
 def claims() -> tuple[Claim, ...]:
     """All of them, document by document."""
-    text = (resources.files("tcpsim.catalogue") / "claims.toml").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("claims.toml").read_text(encoding="utf-8")
     found = []
     for key, document in tomllib.loads(text).items():
         for number, entry in enumerate(document["claims"], start=1):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from tcpsim.catalogue.scenario import Scenario, build
@@ -167,7 +167,7 @@ def written() -> str:
 def index() -> dict[str, tuple[Symptom, ...]]:
     """The symptoms of every scenario of the catalogue, as the file has them."""
     found: dict[str, list[Symptom]] = {each.name: [] for each in catalogue()}
-    text = (resources.files("tcpsim.catalogue") / FILE).read_text(encoding="utf-8")
+    text = Path(__file__).with_name(FILE).read_text(encoding="utf-8")
     for entry in json.loads(text):
         name, state = entry.pop("scenario"), parse_state(entry.pop("state"))
         found.setdefault(name, []).append(Symptom(state=state, **entry))

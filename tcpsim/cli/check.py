@@ -16,6 +16,7 @@ from tcpsim.cli.options import (
     subcommand,
     whole,
 )
+from tcpsim.cli.progress import exploring
 from tcpsim.cli.show import print_json, print_text, warn_of_drops
 from tcpsim.explore.chain import LIMIT
 from tcpsim.explore.untimed import ROOM
@@ -69,9 +70,16 @@ def command(
     **changes: Any,
 ) -> None:
     """Everything that is asked for is checked before anything is explored."""
-    found = check(
-        scenario, property, any_order=any_order, in_flight=in_flight, limit=limit, **setting(**changes)
-    )
+    with exploring() as tell:
+        found = check(
+            scenario,
+            property,
+            any_order=any_order,
+            in_flight=in_flight,
+            limit=limit,
+            progress=tell,
+            **setting(**changes),
+        )
     warn_of_drops(found)
     if as_json:
         print_json(found.to_dict())

@@ -16,6 +16,7 @@ from tcpsim.cli.options import (
     option,
     output,
     parsed,
+    probability,
     rate,
     scenario_argument,
     setting,
@@ -23,8 +24,10 @@ from tcpsim.cli.options import (
     subcommand,
     whole,
 )
+from tcpsim.cli.progress import exploring
 from tcpsim.cli.show import print_json, print_text, warn_of_drops
 from tcpsim.explore.chain import LIMIT
+from tcpsim.explore.tolerance import TOLERANCE
 
 
 @subcommand(
@@ -55,6 +58,13 @@ from tcpsim.explore.chain import LIMIT
     show_default=True,
     help="How many states to explore at most; the answer bounds what was left out.",
 )
+@probability(
+    "--tolerance",
+    group=TIME,
+    default=f"{TOLERANCE:g}",
+    show_default=True,
+    help="How likely what is not explored may be, at any of the loss rates; 0 explores everything.",
+)
 @parsed(
     "--at",
     parse_times,
@@ -81,6 +91,7 @@ def command(
     horizon: int,
     longest_stay: int | None,
     limit: int,
+    tolerance: float,
     ladders: bool,
     at: list[int] | None,
     rate: float | None,
@@ -93,19 +104,22 @@ def command(
     **changes: Any,
 ) -> None:
     """Everything that is asked for is checked before anything is explored."""
-    found = exact(
-        scenario,
-        loss,
-        horizon=horizon,
-        longest_stay=longest_stay,
-        limit=limit,
-        at=at,
-        rate=rate,
-        for_=for_,
-        fixed=fixed,
-        times=times,
-        **setting(**changes),
-    )
+    with exploring() as tell:
+        found = exact(
+            scenario,
+            loss,
+            horizon=horizon,
+            longest_stay=longest_stay,
+            limit=limit,
+            tolerance=tolerance,
+            progress=tell,
+            at=at,
+            rate=rate,
+            for_=for_,
+            fixed=fixed,
+            times=times,
+            **setting(**changes),
+        )
     for path in (csv, figure):
         if path is not None:
             found.save(path)

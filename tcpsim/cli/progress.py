@@ -16,6 +16,19 @@ _QUIET_S = 1.0  # work that is over by then shows nothing
 
 
 @contextmanager
+def exploring() -> Iterator[Callable[[int, float | None], None] | None]:
+    """A function to be told (states explored, probability not explored); None where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    line = _Line("exploring")
+    try:
+        yield line.explored
+    finally:
+        line.clear()
+
+
+@contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
     """A function to be told (done, all); None where stderr is no terminal."""
     if not sys.stderr.isatty():
@@ -36,15 +49,28 @@ class _Line:
 
     def tell(self, done: int, total: int) -> None:
         """Write the line, unless it was written just now."""
-        now = monotonic()
-        if now - self.began < _QUIET_S or now - self.shown < _EVERY_S:
+        if not self.is_due():
             return
-        self.shown = now
         share = done / total if total else 0.0
         words = f"{self.what}: {share:4.0%}"
         if share > 0.02:
-            words += f", about {(now - self.began) * (1 - share) / share:,.0f} s left"
+            words += f", about {(self.shown - self.began) * (1 - share) / share:,.0f} s left"
         self.write(words)
+
+    def explored(self, states: int, left: float | None) -> None:
+        """The same for an exploration, of which nobody knows how large it is."""
+        if self.is_due():
+            self.write(
+                f"{self.what}: {states:,} states" + ("" if left is None else f", {left:.1e} not explored")
+            )
+
+    def is_due(self) -> bool:
+        """Whether to write now; if so, it counts as written."""
+        now = monotonic()
+        if now - self.began < _QUIET_S or now - self.shown < _EVERY_S:
+            return False
+        self.shown = now
+        return True
 
     def write(self, words: str) -> None:
         """Put words in place of those that stand there."""

@@ -13,13 +13,11 @@ from __future__ import annotations
 import math
 import re
 from functools import lru_cache
-from statistics import NormalDist
 from typing import NamedTuple
 
 from tcpsim.errors import InputError, checked
 from tcpsim.units import format_duration, parse_duration
 
-_NORMAL = NormalDist()
 _MOST_SIGMA = 3
 _CALL = re.compile(r"([a-z]+)\s*\((.*)\)", re.ASCII | re.IGNORECASE)
 ALLOWED = (
@@ -111,7 +109,9 @@ class LogNormal(NamedTuple):
     def quantile_us(self, uniform: float) -> int:
         if uniform <= 0.0:  # the normal quantile is minus infinity there
             return 0
-        return round(self.median_us * math.exp(self.sigma * _NORMAL.inv_cdf(uniform)))
+        from statistics import NormalDist  # a start of the program need not wait for it
+
+        return round(self.median_us * math.exp(self.sigma * NormalDist().inv_cdf(uniform)))
 
     @property
     def mean_us(self) -> int:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from tcpsim.domain import Duration, Whole, check
@@ -68,7 +68,7 @@ class Middlebox:
 
 @cache
 def _tables() -> dict[str, Any]:
-    return toml(resources.files("tcpsim.path") / "middleboxes.toml")
+    return toml(Path(__file__).with_name("middleboxes.toml"))
 
 
 def middleboxes() -> tuple[str, ...]:

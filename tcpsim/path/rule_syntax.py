@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from tcpsim.errors import InputError
 from tcpsim.path.rule import Rule, Script, Spans, Who
@@ -93,6 +92,8 @@ def _error(where: str, text: str) -> InputError:
 
 def _meant(text: str) -> str | None:
     """The rule with each misspelt word as it may have been meant, if that is one."""
+    from difflib import get_close_matches  # only mistakes need it
+
     words = []
     for word in text.split():
         known = [each if word.islower() is each.islower() else each.swapcase() for each in _VOCABULARY]

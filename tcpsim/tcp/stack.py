@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
+from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from tcpsim.domain import Duration, Several, Spelled, Whole, Word, check
@@ -327,12 +328,13 @@ class Stack:
         return STACKS.turned(self, knobs)
 
 
-_FOLDER = resources.files("tcpsim.tcp") / "stacks"
+_FOLDER = Path(__file__).with_name("stacks")
 
 
+@cache
 def names() -> tuple[str, ...]:
     """The profiles there are, sorted."""
-    return tuple(sorted(p.name.removesuffix(".toml") for p in _FOLDER.iterdir() if p.name.endswith(".toml")))
+    return tuple(sorted(each.stem for each in _FOLDER.glob("*.toml")))
 
 
 STACKS: Profiles[Stack] = Profiles(

@@ -15,6 +15,7 @@ import tcpsim
 from tcpsim.api.result import Result, as_html
 from tcpsim.measure.results import Table
 
+KERNEL = Path(__file__).parents[1] / "data" / "kernel" / "traces"
 MAKE: dict[str, Callable[[], Result]] = {
     "run": lambda: tcpsim.run("closewait-ignored-eof"),
     "compare": lambda: tcpsim.compare("closewait-ignored-eof", "client-closes"),
@@ -114,3 +115,28 @@ def test_settings_of_every_kind_reach_the_run() -> None:
     found = tcpsim.run("closewait-ignored-eof", **asked)
     assert any(type(event).__name__ == "Lost" for event in found.events)
     assert found.played.begun.server.system.end.stack.fin_wait_2_us == 7_000_000
+
+
+# Judges
+
+
+def test_a_trace_of_a_kernel_is_judged_from_python(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    found = tcpsim.conform(KERNEL / "01a.json", progress=lambda *each: told.append(each))
+    assert repr(found) == "<Conform 1 trace: 1 PASS, 0 FAIL, 0 UNSUPPORTED>"
+    assert (found.passed, found.late, told) == (True, False, [(1, 1)])
+    assert found.table()[0]["verdict"] == "PASS"
+    assert json.loads(found.save(tmp_path / "verdicts.json").read_text())[0]["verdict"] == "PASS"
+
+
+def test_the_lab_records_and_compares_from_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    trace = json.loads((KERNEL / "01a.json").read_text())
+    monkeypatch.setattr(tcpsim.lab, "on_real_hosts", lambda *_: trace)
+    recording = tcpsim.lab.record("normal-close", horizon="300ms")
+    assert recording.save(tmp_path / "trace.json").read_text().startswith('{"id"')
+    assert tcpsim.conform(tmp_path / "trace.json").passed
+    found = tcpsim.lab.compare("syn-cookies")
+    assert found.same
+    assert repr(found).startswith("<Comparison same: syn-cookies, ")
+    with pytest.raises(tcpsim.InputError, match="did you mean normal-close"):
+        tcpsim.lab.compare("normal-closes")

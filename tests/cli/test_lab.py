@@ -141,10 +141,10 @@ def test_a_machine_that_vanishes_is_heard_no_more(tmp_path: Path) -> None:
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The recordings that the commands get, in turn."""
-    from tcpsim.cli import lab as command
+    from tcpsim.api import lab as functions
 
     waiting: list[dict[str, Any]] = []
-    monkeypatch.setattr(command, "record", lambda *_: waiting.pop(0))
+    monkeypatch.setattr(functions, "on_real_hosts", lambda *_: waiting.pop(0))
     return waiting
 
 

@@ -1,0 +1,204 @@
+"""`conform`: traces of a real kernel replayed, and populations of one beside the model.
+
+Owns: the function, and its result as words, rows and JSON. Refuses to know: what a trace or a population is,
+and how each is judged (conformance.traces, conformance.populations).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tcpsim.api.result import Result
+from tcpsim.conformance.populations import read, stack_of
+from tcpsim.conformance.populations.sampled_replay import REPLICATES
+from tcpsim.conformance.populations.verdict import Judgement, Row, judge, judge_exactly
+from tcpsim.conformance.traces import Found, Verdict, find, judge_file
+from tcpsim.draw.caption import Caption
+
+if TYPE_CHECKING:
+    from tcpsim.measure.results import Table
+
+_VERDICTS = ("PASS", "FAIL", "LATE", "UNSUPPORTED")
+# By whether the kernel cached metrics, and whether the model did
+_CACHE = {
+    (False, False): "no connection knew of another (tcp_no_metrics_save)",
+    (True, True): "round-trip times cached per destination, in the kernel and here",
+    (True, False): "round-trip times cached per destination in the kernel, not in the model",
+}
+Progress = Callable[[int, int], None]
+Judged = tuple[Path, Judgement]
+
+
+def conform(
+    paths: str | PathLike[str] | Sequence[str | PathLike[str]],
+    *,
+    replicates: int = REPLICATES,
+    seed: int = 1,
+    exact: bool = False,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Conform:
+    """Judge the simulator by recordings of a real kernel: traces, and populations of connections.
+
+    >>> import tcpsim
+    >>> tcpsim.conform("no-such-trace.json")
+    Traceback (most recent call last):
+    tcpsim.errors.InputError: no-such-trace.json: found nothing, allowed: traces, or folders that hold some
+
+    Args:
+        paths: a file or a folder of *.json, or several. Populations in a folder of traces are left out.
+        replicates: how many populations to draw for each recorded one.
+        seed: the seed of these draws.
+        exact: follow every loss of one connection instead of drawing; this takes minutes.
+        limit: with `exact`, how many states to explore for each phase at which connections begin.
+        progress: told (finished, all) traces and populations.
+
+    Raises:
+        InputError: a path that does not exist, a folder without JSON, or a population that cannot be read.
+    """
+    several = [paths] if isinstance(paths, str | PathLike) else paths
+    found = find(tuple(Path(path) for path in several))
+    runs = [read(path.read_bytes(), str(path)) for path in found.populations]
+    for run in runs:
+        stack_of(run)
+    told = progress or (lambda done, everything: None)
+    everything = len(found.traces) + len(runs)
+    verdicts = []
+    for path in found.traces:
+        verdicts.append(judge_file(path))
+        told(len(verdicts), everything)
+    judged: list[Judged] = []
+    if runs:
+        with ProcessPoolExecutor(os.cpu_count()) as executor:
+            for path, run in zip(found.populations, runs, strict=True):
+                if exact:
+                    judged.append((path, judge_exactly(run, limit, executor)))
+                else:
+                    judged.append((path, judge(run, replicates, seed, executor)))
+                told(len(verdicts) + len(judged), everything)
+    return Conform(found, verdicts, judged)
+
+
+class Conform(Result):
+    """A verdict for each trace and each population. `print()` shows each, and the totals."""
+
+    def __init__(self, found: Found, traces: Sequence[Verdict], populations: Sequence[Judged]) -> None:
+        self.left_out = found.left_out
+        self.traces = tuple(traces)
+        self.populations = tuple(populations)
+
+    @property
+    def passed(self) -> bool:
+        """Every trace and every population passes."""
+        return all(each.verdict == "PASS" for each in self.traces) and all(
+            judged.fits for _, judged in self.populations
+        )
+
+    @property
+    def late(self) -> bool:
+        """Nothing fails, and some traces cannot be judged because the recorder was late."""
+        verdicts = {each.verdict for each in self.traces}
+        fits = all(judged.fits for _, judged in self.populations)
+        return fits and "LATE" in verdicts and verdicts <= {"PASS", "LATE"}
+
+    def caption(self) -> Caption:
+        return Caption("conform", f"{len(self.traces)} traces, {len(self.populations)} populations")
+
+    def headline(self) -> str:
+        return "; ".join(self.totals().splitlines())
+
+    def text(self) -> str:
+        traces = "".join(map(_trace_text, self.traces))
+        populations = "".join(_population_text(*each) for each in self.populations)
+        return traces + populations + self.totals()
+
+    def totals(self) -> str:
+        """How many there are of each verdict: a line for traces, one for populations."""
+        lines = []
+        if self.traces:
+            counts = Counter[str](verdict.verdict for verdict in self.traces)
+            names = [name for name in _VERDICTS if name != "LATE" or counts[name]]
+            lines.append(_total(len(self.traces), "trace", counts, names))
+        if self.populations:
+            counts = Counter[str](judged.verdict for _, judged in self.populations)
+            names = [name for name in ("PASS", "FAIL", "OPEN") if name != "OPEN" or counts[name]]
+            lines.append(_total(len(self.populations), "population", counts, names))
+        return "\n".join([*lines, ""])
+
+    def _table(self) -> Table:
+        from tcpsim.measure.results import Table
+
+        rows: list[dict[str, Any]] = [
+            {"path": each.path, "kind": "trace", "verdict": each.verdict, "reason": each.reason}
+            for each in self.traces
+        ]
+        rows += [
+            {"path": str(path), "kind": "population", "verdict": judged.verdict, "reason": ""}
+            for path, judged in self.populations
+        ]
+        return Table.of_rows(rows, ("path", "kind", "verdict", "reason"))
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        return [*map(Verdict._asdict, self.traces), *(_record(*each) for each in self.populations)]
+
+
+def _total(number: int, what: str, counts: Counter[str], names: Sequence[str]) -> str:
+    each = what if number == 1 else f"{what}s"
+    return f"{number} {each}: {', '.join(f'{counts[name]} {name}' for name in names)}"
+
+
+def _trace_text(verdict: Verdict) -> str:
+    title = f"  {verdict.title}" if verdict.title else ""
+    head = f"{verdict.verdict:<11} {verdict.path}{title}\n"
+    if verdict.reason:
+        why = "" if verdict.verdict != "PASS" or verdict.reason.startswith("with ") else "exempt: "
+        head += f"{'':<11} {why}{verdict.reason}\n"
+    return head + (f"\n{verdict.ladders}\n" if verdict.ladders else "")
+
+
+def _population_text(path: Path, found: Judgement) -> str:
+    """What was left and how connections ended, then the series by state."""
+    lines = [f"{found.verdict:<11} {path}  {found.run.config.n} connections"]
+    lines.append(f"{'':<11} {_CACHE[found.caches_metrics, found.knows]}")
+    for title, rows in (("left at the end", found.end), ("how connections ended", found.outcomes)):
+        lines += ["", f"  {title:<21}{'kernel':>7}{'expected':>10}  {'99.9 %':<13} verdict"]
+        for row in rows:
+            band = f"{row.low}..{row.high}"
+            lines.append(f"{row.counted:>30}{row.expected:>10.1f}  {band:<13} {row.verdict:<8} {row.name}")
+    lines += ["", "  counted each second       seconds inside the 99 % band"]
+    for series in found.series:
+        place = f"{series.host} {series.state}"
+        lines.append(f"  {place:<28}{100 * series.inside:>5.1f} %{'':<18} {series.verdict}")
+    if found.cut_short:
+        more = (
+            "; intervals are wider by as many, and a larger --limit follows more"
+            if found.cut_short >= 1
+            else ""
+        )
+        lines += ["", f"  expected among those not followed through every loss: {found.cut_short:.2g}{more}"]
+    return "\n".join([*lines, "", ""])
+
+
+def _record(path: Path, found: Judgement) -> dict[str, Any]:
+    def told(rows: Sequence[Row]) -> list[dict[str, Any]]:
+        return [{**row._asdict(), "verdict": row.verdict} for row in rows]
+
+    return {
+        "path": str(path),
+        "verdict": found.verdict,
+        "caches_metrics": found.caches_metrics,
+        "knows": found.knows,
+        "end": told(found.end),
+        "outcomes": told(found.outcomes),
+        "series": [
+            {"host": each.host, "state": each.state, "inside": each.inside, "verdict": each.verdict}
+            for each in found.series
+        ],
+        "cut_short": found.cut_short,
+    }

@@ -1,0 +1,233 @@
+"""`tcpsim.lab`: a scenario on two real hosts, recorded as a trace and compared with the simulator.
+
+    tcpsim.lab.record("closewait-ignored-eof", horizon="3s").save("trace.json")
+    tcpsim.lab.compare("normal-close", loss="20%", seed=7)
+
+Both need Linux, root, /dev/net/tun and network namespaces, and take real time. Besides the scenarios of the
+catalogue there are situations of the lab's own (`tcpsim.lab.situations()`, and `random-N` for a seed N).
+
+Owns: the two functions and their results. Refuses to know: how hosts are made and watched
+(conformance.lab), and how a trace is judged (conformance.traces).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from tcpsim.api.result import Result
+from tcpsim.api.settings import Named, Settings, chosen, settings
+from tcpsim.catalogue import Setting, build, scenarios
+from tcpsim.conformance.lab import Job, job, late_us, small
+from tcpsim.conformance.lab import record as on_real_hosts
+from tcpsim.conformance.lab.situations import find
+from tcpsim.conformance.lab.situations import names as situations
+from tcpsim.conformance.traces import Verdict, judge
+from tcpsim.conformance.traces.lateness import LATE_US
+from tcpsim.conformance.traces.verdict import cannot_judge
+from tcpsim.draw.caption import Caption
+from tcpsim.units import parse_duration
+
+if TYPE_CHECKING:
+    from tcpsim.measure.results import Table
+
+__all__ = ["Comparison", "Recording", "compare", "record", "situations"]
+
+RETRIES = 2  # recordings after the first, where the machine was too late
+_FOUND = {
+    "PASS": "same",
+    "FAIL": "not the same",
+    "LATE": "inconclusive",
+    "UNSUPPORTED": "cannot be replayed",
+}
+Trace = dict[str, Any]
+Progress = Callable[[dict[str, Any]], None]  # told the simulated time and both hosts' states
+Began = Callable[[Job, int], None]  # told the job, and how many recordings were made before
+
+
+def record(
+    scenario: Named,
+    setting: Setting | None = None,
+    *,
+    seed: int = 1,
+    horizon: str | int | None = None,
+    retries: int = RETRIES,
+    progress: Progress | None = None,
+    began: Began | None = None,
+    **changes: Unpack[Settings],
+) -> Recording:
+    """Run a scenario's two programs on two real hosts, and keep what happened as a trace.
+
+    Args:
+        scenario: a scenario's name, the path of a TOML file, a `Scenario`, or a situation of the lab.
+        setting: changes of the scenario as one value; keywords lie on top of it.
+        seed: decides which segments are lost.
+        horizon: until when to record; needed for what takes longer than ten minutes.
+        retries: how often to record again when the machine was too late to judge by.
+        progress: told what each host has while it records.
+        began: told when a recording begins.
+        **changes: any other setting (`tcpsim.Setting`).
+
+    Raises:
+        InputError: a scenario that cannot be recorded, or a machine that cannot record.
+    """
+    asked = _job(scenario, setting, seed, horizon, changes)
+    for trace in _recordings(asked, retries, progress, began):
+        if late_us(trace) <= LATE_US:
+            break
+    return Recording(asked, trace)
+
+
+def compare(
+    scenario: Named,
+    setting: Setting | None = None,
+    *,
+    seed: int = 1,
+    horizon: str | int | None = None,
+    retries: int = RETRIES,
+    progress: Progress | None = None,
+    began: Began | None = None,
+    **changes: Unpack[Settings],
+) -> Comparison:
+    """Record a scenario on two real hosts, replay the trace, and say whether the simulator did the same.
+
+    The arguments and the errors are those of `record`.
+    """
+    asked = _job(scenario, setting, seed, horizon, changes)
+    for trace in _recordings(asked, retries, progress, began):
+        verdict = judge(_document(trace).encode(), asked.name)
+        if verdict.verdict != "LATE":
+            break
+    return Comparison(Recording(asked, trace), verdict)
+
+
+class Recording(Result):
+    """A trace of two real hosts. `save("x.json")` writes the trace, which `conform` judges."""
+
+    def __init__(self, job: Job, trace: Trace) -> None:
+        self.job = job
+        self.trace = trace
+
+    @property
+    def late_us(self) -> int:
+        """How late the machine was with a segment at most, in microseconds."""
+        return late_us(self.trace)
+
+    @property
+    def late(self) -> str:
+        """Why nothing can be judged by this recording; empty where it can."""
+        return cannot_judge(self.late_us) if self.late_us > LATE_US else ""
+
+    def small(self) -> Recording:
+        """The same with only what a replay needs and compares."""
+        return Recording(self.job, small(self.trace))
+
+    def caption(self) -> Caption:
+        return Caption(self.job.name, self.job.title)
+
+    def headline(self) -> str:
+        return f"{self.job.name}: {self.totals()}"
+
+    def totals(self) -> str:
+        """How many segments, losses, calls and states it holds."""
+        lost = sum("drop" in packet for packet in self.trace["packets"])
+        words = (
+            f"{len(self.trace['packets'])} segments, {lost or 'none'} lost, {len(self.trace['app'])} calls"
+        )
+        return f"{words}, {len(self.trace['states'])} states seen"
+
+    def text(self) -> str:
+        return self.headline() + "\n"
+
+    def _table(self) -> Table:
+        from tcpsim.measure.results import Table
+
+        return Table.of_rows(self.trace["packets"])
+
+    def to_dict(self) -> Trace:
+        return self.trace
+
+    def json(self) -> str:
+        return _document(self.trace)
+
+
+class Comparison(Result):
+    """A recording beside its replay: `same`, or the first difference as two ladders."""
+
+    def __init__(self, recording: Recording, verdict: Verdict) -> None:
+        self.recording = recording
+        self.verdict = verdict
+
+    @property
+    def same(self) -> bool:
+        """The simulator did what the hosts did."""
+        return self.verdict.verdict == "PASS"
+
+    @property
+    def inconclusive(self) -> bool:
+        """They differ, and the machine was too late to say that this is the simulator's fault."""
+        return self.verdict.verdict == "LATE"
+
+    def caption(self) -> Caption:
+        return self.recording.caption()
+
+    def headline(self) -> str:
+        return f"{_FOUND[self.verdict.verdict]}: {self.recording.job.name}, {self.recording.totals()}"
+
+    def text(self) -> str:
+        reason = f"{self.verdict.reason}\n" if self.verdict.reason else ""
+        ladders = f"\n{self.verdict.ladders}" if self.verdict.ladders else ""
+        return f"{self.headline()}\n{reason}{ladders}"
+
+    def _table(self) -> Table:
+        from tcpsim.measure.results import Table
+
+        return Table.of_rows([self.to_dict()])
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.verdict._asdict()
+
+
+def _job(
+    scenario: Named, setting: Setting | None, seed: int, horizon: str | int | None, changes: Settings
+) -> Job:
+    """A scenario, or a situation of the lab's own, with its settings."""
+    asked = settings(changes, setting)
+    asked_us = None if horizon is None else parse_duration(horizon, "horizon")
+    own = isinstance(scenario, str) and Path(scenario).suffix != ".toml"
+    if own and scenario not in {each.name for each in scenarios()}:
+        situation = find(str(scenario))
+        pair = situation.pair(asked)
+        return job(
+            str(scenario),
+            situation.title,
+            pair,
+            seed=seed,
+            horizon_us=situation.horizon_us,
+            asked_us=asked_us,
+        )
+    story = chosen(scenario)
+    pair = build(story, **asked)
+    return job(story.name, story.title, pair, seed=seed, horizon_us=story.horizon_us, asked_us=asked_us)
+
+
+def _recordings(asked: Job, retries: int, progress: Progress | None, began: Began | None) -> Iterator[Trace]:
+    """As many recordings as somebody asks for, at most `retries` after the first."""
+    for made in range(1 + retries):
+        if began is not None:
+            began(asked, made)
+        yield on_real_hosts(asked, progress or (lambda message: None))
+
+
+def _document(trace: Trace) -> str:
+    """A trace as a file, one row to a line."""
+    fields = []
+    for key, value in trace.items():
+        if isinstance(value, list) and value:
+            rows = ",\n  ".join(json.dumps(row) for row in value)
+            fields.append(f"{json.dumps(key)}: [\n  {rows}\n ]")
+        else:
+            fields.append(f"{json.dumps(key)}: {json.dumps(value)}")
+    return "{" + ",\n ".join(fields) + "}\n"
