@@ -38,7 +38,7 @@ def test_an_exploration_tells_its_states_and_what_is_left(monkeypatch: pytest.Mo
     screen = terminal(monkeypatch)
     with exploring() as tell:
         assert tell is not None
-        for states, left in ((256, 0.5), (512, 1.25e-3), (768, None)):
+        for states, left in ((256, 0.5), (512, 1.2e-3), (768, None)):
             tell(states, left)
     shown = [line.rstrip() for line in screen.getvalue().split("\r")]
     assert "exploring: 512 states, 1.2e-03 not explored" in shown
