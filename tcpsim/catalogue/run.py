@@ -47,11 +47,6 @@ class Ended(NamedTuple):
         lonely = ours or theirs if not (ours and theirs) else ()
         return self.verdict is Verdict.PERMANENT and any(held.state is State.ESTABLISHED for held in lonely)
 
-    @property
-    def dead_descriptors(self) -> int:
-        """Descriptors of sockets whose connection is over: a leak of the program, not of TCP."""
-        return sum(held.fd and held.state is State.CLOSED for held in (*self.client, *self.server))
-
     def describe(self) -> str:
         """One line: the verdict, and what each side holds."""
         words = str(self.verdict) + (", half-open" if self.half_open else "")

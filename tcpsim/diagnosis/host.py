@@ -52,7 +52,6 @@ class Host:
         self.stack, self.turned = _turned(stack(self.profile), dump.settings, knobs or {})
         self.linux = self.profile.startswith("linux")
         self.shows_owners = "owners" in dump.shows
-        self.shows_timers = "timers" in dump.shows
         self.listening = _listening(dump.sockets, self.linux)
         self.lists_listeners = bool(self.listening)
         self._locals, self._peers = _ports(dump.sockets)

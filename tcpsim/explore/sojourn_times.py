@@ -36,10 +36,6 @@ class Stay(NamedTuple):
     for_ever: Masses
     error: Masses
 
-    def longer(self, us: int) -> Masses:
-        """The survival function: the probability of being there for longer than `us` in all."""
-        return 1 - self.never - self.within.at(us)
-
     def quantile_us(self, share: float) -> list[int | None]:
         """For each loss rate the time that this share of the connections that come there do not exceed.
 

@@ -14,9 +14,9 @@ from tcpsim.explore.curves import Occupancy, occupancy
 from tcpsim.explore.leaks import answer
 from tcpsim.explore.over_time import over_time
 from tcpsim.explore.transient import ROOM, graph
-from tcpsim.explore.tree import tree
 from tcpsim.pair import SIDES, Pair, census
 from tcpsim.tcp.state import State
+from tests.explore.tree import tree
 from tests.explore.worlds import WEEK_US, both_close, leaver, opens_and_closes
 
 RATES = [0.0, 1e-6, 0.01, 0.1, 0.3, 0.5]

@@ -16,11 +16,11 @@ from tcpsim.errors import InputError
 from tcpsim.explore.chain import explore
 from tcpsim.explore.leaks import Kind, answer, in_words, kind_of
 from tcpsim.explore.solve import classes, solve_exactly
-from tcpsim.explore.tree import tree
 from tcpsim.pair import Event, Pair, Sent, census, new_pair
 from tcpsim.path import GilbertElliott, Quiet, make_path
 from tcpsim.tcp.segment import Segment
 from tcpsim.tcp.stack import Stack, stack
+from tests.explore.tree import tree
 from tests.explore.worlds import WEEK_US, both_close, leaver, one_rst, opens_and_closes, restarted_leaver
 
 RATES = np.linspace(0.0, 0.5, 31)

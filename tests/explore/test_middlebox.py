@@ -8,10 +8,10 @@ from tcpsim.catalogue import build, scenario
 from tcpsim.explore.branch import Steps
 from tcpsim.explore.leaks import answer
 from tcpsim.explore.shortest_paths import Ways
-from tcpsim.explore.tree import tree
 from tcpsim.pair import Pair
 from tcpsim.path import Loss, Middlebox, Side, make_path, middlebox
 from tests.explore.test_exact import _by_chain, _describe
+from tests.explore.tree import tree
 from tests.explore.worlds import ESTABLISHED_BY_US, WEEK_US, leaver
 
 # It forgets between the first transmission of the FIN and the second, or between the FIN and the RST.
