@@ -1,11 +1,11 @@
-"""The lab: a pair's two programs on two real hosts, recorded as a trace that can be replayed.
+"""The lab: a pair's two programs on two real hosts, recorded as a trace (docs/lab.md).
 
-    job(name, title, pair, ...) -> Job    what to record; refuses what cannot be
-    record(job) -> the trace                in real time, as root on Linux
-    late_us(trace)                        how late the machine was meanwhile
-    small(trace)                          without what nobody compares
+    job(name, title, pair, ...) -> Job    what to record; raises InputError for what cannot be recorded
+    record(job) -> the trace              runs it in real time, as root on Linux
+    late_us(trace)                        how late the machine was with a segment at most
+    small(trace)                          the trace without what no judge compares
 
-docs/lab.md says how; `tcpsim lab` is the command.
+`traces` judges what the lab records. `tcpsim lab` is the command.
 """
 
 from tcpsim.conformance.lab.recording_plan import Job, job

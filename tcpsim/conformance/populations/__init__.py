@@ -1,7 +1,11 @@
-"""Populations of a real kernel: counts of sockets under known loss, read, and set up as connections.
+"""Populations of a real kernel: counts of sockets over time under known loss (docs/conformance.md).
 
-run = read(path.read_bytes(), str(path))
-pair = connection(run, "closer", phase_us=0)
+    input     `schema` reads a file strictly; `setup` turns a run into one connection of each kind
+    replay    `replay` follows every life of one connection exactly; `sampled_replay` draws whole populations
+    compare   `expected` gives the distribution that each count should have
+    verdict   `verdict` takes the four steps: PASS, FAIL where a count lies outside its interval, or OPEN
+
+`tcpsim conform` is the command.
 """
 
 from tcpsim.conformance.populations.schema import Run, looks_like_one, read

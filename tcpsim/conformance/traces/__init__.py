@@ -1,9 +1,11 @@
-"""Traces of a real kernel: calls, segments and states with their times, replayed and compared.
+"""Traces of a real kernel: calls, segments and states with their times (docs/traces.md).
 
-    judge(path)      -> Verdict: PASS, FAIL with the first difference, or UNSUPPORTED with the reason
-    find(paths)      -> the traces among files and folders, and what else was found there
+    input     `schema` reads a file strictly; `setup` turns its sysctls, routes and loss rules into a pair
+    replay    `replay` makes the same calls at the same times on that pair (`replayed_pair`, `recorded_line`)
+    compare   `compare` holds what the kernel did beside the simulator; `not_compared` lists exceptions
+    verdict   `verdict` takes the four steps: PASS, FAIL with the first difference, LATE or UNSUPPORTED
 
-docs/traces.md says how; `tcpsim conform` is the command.
+`tcpsim conform` is the command.
 """
 
 from tcpsim.conformance.traces.files import Found, find
