@@ -44,7 +44,7 @@ bench: $(VENV)/dev.stamp
 
 # pages that are printed from data
 docs: $(VENV)/run.stamp
-	$(PY) -c "from pathlib import Path; from tcpsim.draw.profile_text import page; Path('docs/stacks.md').write_text(page(), encoding='utf-8')"
+	$(PY) -m tests.draw.stack_pages
 	$(PY) -m tests.rfc.page
 	$(PY) -m tests.catalogue.symptoms
 	$(PY) -m tests.catalogue.stories

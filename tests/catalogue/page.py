@@ -12,7 +12,7 @@ from tcpsim.catalogue import Scenario, scenario
 from tcpsim.catalogue.claims import VERDICTS, Claim, claims
 from tcpsim.host.clienteles import Clientele, clientele, clienteles
 from tcpsim.host.crowds import Crowd, crowd, crowds
-from tests.catalogue.stories import anchor
+from tests.catalogue.stories import link
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "claims.md"
@@ -92,7 +92,7 @@ def _row(claim: Claim) -> str:
     if claim.figure:
         shown.append(f"[picture]({claim.figure})")
     if isinstance(chosen, Scenario):
-        shown.append(f"[ladder](scenarios.md#{anchor(chosen.name)})")
+        shown.append(f"[ladder]({link(chosen)})")
     title = chosen.title
     cells = (claim.number, claim.quote, f"`{claim.scenario}`: {title}", claim.judgement(), ", ".join(shown))
     return f"| {' | '.join(cells)} |"

@@ -13,7 +13,7 @@ from tcpsim.catalogue import Scenario, Symptom, matching, own_symptoms, scenario
 from tcpsim.catalogue.symptoms import FILE, OWNERS, written
 from tcpsim.pair import SIDES
 from tcpsim.tcp.state import State
-from tests.catalogue.stories import anchor
+from tests.catalogue.stories import link
 
 ROOT = Path(__file__).parent.parent.parent
 INDEX = ROOT / "tcpsim" / "catalogue" / FILE
@@ -92,7 +92,7 @@ def table(only_own: bool, docs: str) -> list[str]:
         best = scenarios(*place)[0]
         (symptom,) = matching(best, *place)
         state, side, owner = place
-        read = f"[{best.title}]({docs}scenarios.md#{anchor(best.name)})"
+        read = f"[{best.title}]({docs}{link(best)})"
         cells = (state, side, HELD_BY[owner], queued(symptom), symptom.how_long, read, f"`{command(best)}`")
         rows.append(f"| {' | '.join(map(str, cells))} |")
     return [*HEAD, *rows]
@@ -116,9 +116,7 @@ def page() -> str:
         lines += ["", f"**{state} on the {side}**, held by {HELD_BY[owner]}:", ""]
         for each in scenarios(state, side, owner):
             (symptom,) = matching(each, state, side, owner)
-            lines.append(
-                f"- [{each.name}](scenarios.md#{anchor(each.name)}), {symptom.how_long}: {each.title}"
-            )
+            lines.append(f"- [{each.name}]({link(each)}), {symptom.how_long}: {each.title}")
     return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Stack profiles in words: complete, sourced, and as the page in docs/ says."""
+"""Stack profiles as text: complete, with sources, and the same as the pages in docs/stacks/."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from tcpsim.draw import profile_text
 from tcpsim.errors import InputError
 from tcpsim.tcp.stack import knobs, names, stack
 
-DOCS = Path(__file__).parents[2] / "docs"
+FOLDER = Path(__file__).parents[2] / "docs" / "stacks"
 
 
-def test_the_page_is_what_the_profiles_say() -> None:
-    assert (DOCS / "stacks.md").read_text(encoding="utf-8") == profile_text.page(), "run `make docs`"
+def test_the_pages_are_what_the_profiles_say() -> None:
+    committed = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}
+    assert committed == profile_text.pages(), "run `make docs`"
 
 
 @pytest.mark.parametrize("name", names())
