@@ -88,10 +88,10 @@ def pages() -> dict[str, str]:
 def _index() -> str:
     parts = [
         "# Stacks\n",
-        "A stack is one implementation of TCP, described as data. Each stack has a page with all its values and",
-        "their sources. `make docs` writes these pages from `tcpsim/tcp/stacks/*.toml`, and `tcpsim stacks` prints",
-        "the same. A value is marked *unverified* if it comes from memory, from inference, or from a source that",
-        "nobody has read again.\n",
+        "A stack is one implementation of TCP, described as data. Each stack has a page with all its",
+        "values and their sources. `make docs` writes these pages from `tcpsim/tcp/stacks/*.toml`, and",
+        "`tcpsim stacks` prints the same. A value is marked *unverified* if it comes from memory, from",
+        "inference, or from a source that nobody has read again.\n",
         *[f"- [{name}]({name}.md)" for name in names()],
         "\n```text",
         overview().rstrip("\n"),

@@ -1,6 +1,6 @@
-"""docs/scenarios/: a page for each theme with what `tcpsim explain` prints. `python -m tests.catalogue.stories`.
+"""docs/scenarios/, a page for each theme: `python -m tests.catalogue.stories`, or `make docs`.
 
-Owns: the pages, and where a scenario stands in them. Refuses to know: how a story is told (tcpsim.api.explain).
+Owns: the pages, and where a scenario stands in them. Refuses to know: how a story is told (api.explain).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ INDEX = "README.md"
 INTRODUCTION = """\
 # The scenarios
 
-Each theme has a page. A page shows what `tcpsim explain NAME` prints for each scenario of the theme: the story,
-the ladder of the run with seed 1, the [claims](../claims.md) that the scenario comes from, and the fixes that
-help and that do not.
+Each theme has a page. A page shows what `tcpsim explain NAME` prints for each scenario of the theme: the
+story, the ladder of the run with seed 1, the [claims](../claims.md) that the scenario comes from, and the
+fixes that help and the fixes that do not.
 
 `make docs` writes these pages. A test runs all scenarios and compares. If you know the symptom and not the
 scenario, start from [the symptoms](../symptoms.md).
