@@ -1,6 +1,6 @@
-"""`conform`: traces of a real kernel replayed, and populations of one beside the model.
+"""The function `conform`: it compares traces and populations of a real kernel with the simulation.
 
-Owns: the function, and its result as words, rows and JSON. Refuses to know: what a trace or a population is,
+Owns: the function, and its result as text, rows and JSON. Refuses to know: what a trace or a population is,
 and how each is judged (conformance.traces, conformance.populations).
 """
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 _VERDICTS = ("PASS", "FAIL", "LATE", "UNSUPPORTED")
 # By whether the kernel cached metrics, and whether the model did
 _CACHE = {
-    (False, False): "no connection knew of another (tcp_no_metrics_save)",
-    (True, True): "round-trip times cached per destination, in the kernel and here",
-    (True, False): "round-trip times cached per destination in the kernel, not in the model",
+    (False, False): "the kernel cached no metrics (tcp_no_metrics_save)",
+    (True, True): "the kernel cached round-trip times per destination, and the model does too",
+    (True, False): "the kernel cached round-trip times per destination, but the model does not",
 }
 Progress = Callable[[int, int], None]
 Judged = tuple[Path, Judgement]
@@ -44,7 +44,7 @@ def conform(
     limit: int | None = None,
     progress: Progress | None = None,
 ) -> Conform:
-    """Judge the simulator by recordings of a real kernel: traces, and populations of connections.
+    """Compare recordings of a real kernel with the simulation: traces, and populations of connections.
 
     >>> import tcpsim
     >>> tcpsim.conform("no-such-trace.json")
@@ -53,11 +53,11 @@ def conform(
 
     Args:
         paths: a file or a folder of *.json, or several. Populations in a folder of traces are left out.
-        replicates: how many populations to draw for each recorded one.
-        seed: the seed of these draws.
-        exact: follow every loss of one connection instead of drawing; this takes minutes.
-        limit: with `exact`, how many states to explore for each phase at which connections begin.
-        progress: told (finished, all) traces and populations.
+        replicates: how many populations are simulated for each recorded one.
+        seed: the seed of these simulations.
+        exact: compare with exact probabilities instead; this takes minutes.
+        limit: with `exact`, the largest number of states for each phase of the timer wheel.
+        progress: a function that is called with the numbers of finished and of all recordings.
 
     Raises:
         InputError: a path that does not exist, a folder without JSON, or a population that cannot be read.
@@ -86,7 +86,7 @@ def conform(
 
 
 class Conform(Result):
-    """A verdict for each trace and each population. `print()` shows each, and the totals."""
+    """A verdict for each trace and each population. `print()` shows the verdicts and the totals."""
 
     def __init__(self, found: Found, traces: Sequence[Verdict], populations: Sequence[Judged]) -> None:
         self.left_out = found.left_out
@@ -102,7 +102,7 @@ class Conform(Result):
 
     @property
     def late(self) -> bool:
-        """Nothing fails, and some traces cannot be judged because the recorder was late."""
+        """Nothing failed, but some traces cannot be judged because the recorder was late."""
         verdicts = {each.verdict for each in self.traces}
         fits = all(judged.fits for _, judged in self.populations)
         return fits and "LATE" in verdicts and verdicts <= {"PASS", "LATE"}
@@ -119,7 +119,7 @@ class Conform(Result):
         return traces + populations + self.totals()
 
     def totals(self) -> str:
-        """How many there are of each verdict: a line for traces, one for populations."""
+        """The number of each verdict: a line for traces and a line for populations."""
         lines = []
         if self.traces:
             counts = Counter[str](verdict.verdict for verdict in self.traces)
@@ -163,7 +163,7 @@ def _trace_text(verdict: Verdict) -> str:
 
 
 def _population_text(path: Path, found: Judgement) -> str:
-    """What was left and how connections ended, then the series by state."""
+    """Sockets at the end, ends of connections, and the series by state."""
     lines = [f"{found.verdict:<11} {path}  {found.run.config.n} connections"]
     lines.append(f"{'':<11} {_CACHE[found.caches_metrics, found.knows]}")
     for title, rows in (("left at the end", found.end), ("how connections ended", found.outcomes)):
@@ -177,11 +177,14 @@ def _population_text(path: Path, found: Judgement) -> str:
         lines.append(f"  {place:<28}{100 * series.inside:>5.1f} %{'':<18} {series.verdict}")
     if found.cut_short:
         more = (
-            "; intervals are wider by as many, and a larger --limit follows more"
+            "; the intervals are wider by this number; a larger --limit makes it smaller"
             if found.cut_short >= 1
             else ""
         )
-        lines += ["", f"  expected among those not followed through every loss: {found.cut_short:.2g}{more}"]
+        lines += [
+            "",
+            f"  expected connections that were not followed through every loss: {found.cut_short:.2g}{more}",
+        ]
     return "\n".join([*lines, "", ""])
 
 

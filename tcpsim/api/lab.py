@@ -1,10 +1,11 @@
-"""`tcpsim.lab`: a scenario on two real hosts, recorded as a trace and compared with the simulator.
+"""The module `tcpsim.lab`: it records a scenario on two real hosts and compares it with the simulator.
 
     tcpsim.lab.record("closewait-ignored-eof", horizon="3s").save("trace.json")
     tcpsim.lab.compare("normal-close", loss="20%", seed=7)
 
-Both need Linux, root, /dev/net/tun and network namespaces, and take real time. Besides the scenarios of the
-catalogue there are situations of the lab's own (`tcpsim.lab.situations()`, and `random-N` for a seed N).
+Both functions need Linux, root, /dev/net/tun and network namespaces. They run in real time. They accept the
+scenarios of the catalogue and the situations of the lab (`tcpsim.lab.situations()`, and `random-N` for a seed
+N).
 
 Owns: the two functions and their results. Refuses to know: how hosts are made and watched
 (conformance.lab), and how a trace is judged (conformance.traces).
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "Recording", "compare", "record", "situations"]
 
-RETRIES = 2  # recordings after the first, where the machine was too late
+RETRIES = 2  # further recordings if the machine was too slow
 _FOUND = {
     "PASS": "same",
     "FAIL": "not the same",
@@ -43,8 +44,8 @@ _FOUND = {
     "UNSUPPORTED": "cannot be replayed",
 }
 Trace = dict[str, Any]
-Progress = Callable[[dict[str, Any]], None]  # told the simulated time and both hosts' states
-Began = Callable[[Job, int], None]  # told the job, and how many recordings were made before
+Progress = Callable[[dict[str, Any]], None]  # called with the time and the states of both hosts
+Began = Callable[[Job, int], None]  # called with the job and the number of recordings before
 
 
 def record(
@@ -58,16 +59,16 @@ def record(
     began: Began | None = None,
     **changes: Unpack[Settings],
 ) -> Recording:
-    """Run a scenario's two programs on two real hosts, and keep what happened as a trace.
+    """Run the two programs of a scenario on two real hosts, and record what happens as a trace.
 
     Args:
         scenario: a scenario's name, the path of a TOML file, a `Scenario`, or a situation of the lab.
-        setting: changes of the scenario as one value; keywords lie on top of it.
-        seed: decides which segments are lost.
-        horizon: until when to record; needed for what takes longer than ten minutes.
-        retries: how often to record again when the machine was too late to judge by.
-        progress: told what each host has while it records.
-        began: told when a recording begins.
+        setting: changes of the scenario as one value; keywords override it.
+        seed: the seed of the losses.
+        horizon: record until this time; required if the scenario takes longer than ten minutes.
+        retries: how often to record again if the machine was too slow for a verdict.
+        progress: a function that is called with the sockets of each host during the recording.
+        began: a function that is called when a recording begins.
         **changes: any other setting (`tcpsim.Setting`).
 
     Raises:
@@ -91,7 +92,7 @@ def compare(
     began: Began | None = None,
     **changes: Unpack[Settings],
 ) -> Comparison:
-    """Record a scenario on two real hosts, replay the trace, and say whether the simulator did the same.
+    """Record a scenario on two real hosts, replay the trace, and compare the simulator with it.
 
     The arguments and the errors are those of `record`.
     """
@@ -112,16 +113,16 @@ class Recording(Result):
 
     @property
     def late_us(self) -> int:
-        """How late the machine was with a segment at most, in microseconds."""
+        """The longest time in microseconds by which the machine forwarded a segment too late."""
         return late_us(self.trace)
 
     @property
     def late(self) -> str:
-        """Why nothing can be judged by this recording; empty where it can."""
+        """The reason why this recording allows no verdict; empty if it does."""
         return cannot_judge(self.late_us) if self.late_us > LATE_US else ""
 
     def small(self) -> Recording:
-        """The same with only what a replay needs and compares."""
+        """A copy with only the fields that a replay needs."""
         return Recording(self.job, small(self.trace))
 
     def caption(self) -> Caption:
@@ -131,7 +132,7 @@ class Recording(Result):
         return f"{self.job.name}: {self.totals()}"
 
     def totals(self) -> str:
-        """How many segments, losses, calls and states it holds."""
+        """The numbers of segments, losses, calls and states."""
         lost = sum("drop" in packet for packet in self.trace["packets"])
         words = (
             f"{len(self.trace['packets'])} segments, {lost or 'none'} lost, {len(self.trace['app'])} calls"
@@ -154,7 +155,7 @@ class Recording(Result):
 
 
 class Comparison(Result):
-    """A recording beside its replay: `same`, or the first difference as two ladders."""
+    """A recording and its replay: they are the same, or their first difference is shown as two ladders."""
 
     def __init__(self, recording: Recording, verdict: Verdict) -> None:
         self.recording = recording
@@ -167,7 +168,7 @@ class Comparison(Result):
 
     @property
     def inconclusive(self) -> bool:
-        """They differ, and the machine was too late to say that this is the simulator's fault."""
+        """They differ, but the machine was too slow to blame the simulator."""
         return self.verdict.verdict == "LATE"
 
     def caption(self) -> Caption:
@@ -193,7 +194,7 @@ class Comparison(Result):
 def _job(
     scenario: Named, setting: Setting | None, seed: int, horizon: str | int | None, changes: Settings
 ) -> Job:
-    """A scenario, or a situation of the lab's own, with its settings."""
+    """A scenario, or a situation of the lab, with its settings."""
     asked = settings(changes, setting)
     asked_us = None if horizon is None else parse_duration(horizon, "horizon")
     own = isinstance(scenario, str) and Path(scenario).suffix != ".toml"

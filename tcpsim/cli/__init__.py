@@ -1,9 +1,9 @@
-"""The command line: words in, words out, an exit status.
+"""The program `tcpsim`: it parses arguments, calls one function and prints the result.
 
-Owns: the program `tcpsim`, how a mistake is reported (one line on stderr, status 2), how an interruption
-ends (one line, status 130), and shell completion. Refuses to know: everything that a command does; each is
-a thin module of this room over a function of the surface (api), imported when it is asked for, so that
-`tcpsim scenarios` does not wait for matplotlib.
+Owns: how a mistake is reported (one line on stderr, status 2), how an interruption ends (one line, status
+130), and shell completion. Refuses to know: what a command does. Each command is a thin module in this
+package that calls a function of `tcpsim.api`. It is imported only when it is used, so `tcpsim scenarios` does
+not load matplotlib.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from tcpsim.errors import InputError, unknown
 
 GROUPS = {
     "Ask": {
-        "diagnose": "Say of the sockets in a dump (ss, netstat, ...) whose move it is, and what helps.",
-        "explain": "Tell a scenario's story: its ladder, its source, and what fixes it.",
-        "run": "Run one connection and show it as a ladder.",
-        "compare": "Run a scenario as it is and with fixes, side by side.",
-        "exact": "Say exactly how a connection ends, for many loss rates at once.",
-        "check": "Say what holds in every future of a connection, and how the rest fails.",
-        "population": "Run many connections and count their sockets over time.",
-        "plan": "Say what a server will hold at a rate, which limit it meets when, and what to watch.",
-        "exhaust": "Run a population until its host runs out: of what, when, and why.",
-        "users": "Tell what browsers and connection pools do to a server, and it to them.",
-        "sweep": "Ask one question at many points, as tidy rows.",
-        "plot": "Draw the rows of a sweep.",
+        "diagnose": "Explain the sockets in the output of ss, netstat, ...: who must act, and what helps.",
+        "explain": "Print the story of a scenario: its ladder, its source and its fixes.",
+        "run": "Simulate one connection and print it as a ladder (a sequence diagram).",
+        "compare": "Run a scenario with and without fixes, and compare the results.",
+        "exact": "Compute the probability of each end of a connection, for many loss rates.",
+        "check": "Test properties in every state that a connection can reach.",
+        "population": "Simulate many connections and count their sockets over time.",
+        "plan": "Predict which sockets a server holds at a rate, and which limit it meets first.",
+        "exhaust": "Simulate a host until a limit is met, and say which limit it is.",
+        "users": "Simulate browsers and connection pools, and compare variants.",
+        "sweep": "Answer one question for many combinations of settings, as a table.",
+        "plot": "Draw the table that a sweep has written.",
     },
-    "Choose from": {
+    "List": {
         "scenarios": "List the scenarios, grouped by theme.",
-        "behaviours": "List what clients and servers can be told to be.",
-        "stacks": "List the stack profiles, their differences, and their sources.",
-        "middleboxes": "List the NATs and firewalls that can stand between, and their sources.",
-        "states": "Draw the eleven-state diagram from the transition table.",
+        "behaviours": "List the programs that a client or a server can run.",
+        "stacks": "List the TCP implementations, their differences and their sources.",
+        "middleboxes": "List the NATs and firewalls for the path, and their sources.",
+        "states": "Print or draw the state diagram of TCP.",
     },
-    "Judge": {
-        "conform": "Replay traces of a real kernel and compare.",
-        "packetdrill": "Judge packetdrill scripts against the endpoint.",
-        "lab": "Record a scenario on two real hosts, and compare (Linux, as root).",
+    "Compare with others": {
+        "conform": "Replay traces of a real kernel and compare them with the simulation.",
+        "packetdrill": "Run packetdrill scripts against the simulated endpoint.",
+        "lab": "Record a scenario on two real hosts and compare (needs Linux and root).",
     },
-    "Shell": {"completion": "Print what makes a shell complete names: bash, zsh or fish."},
+    "Shell": {"completion": "Print a completion script for bash, zsh or fish."},
 }
 COMMANDS = {name: does for group in GROUPS.values() for name, does in group.items()}
 EXAMPLES = (
@@ -56,7 +56,7 @@ COMPLETE = "_TCPSIM_COMPLETE"  # the variable that click's completion scripts se
 
 
 class _Commands(click.Group):
-    """The commands by name; a module `tcpsim.cli.<name>` holds `command`."""
+    """The commands by name. The module `tcpsim.cli.<name>` defines `command`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -81,7 +81,8 @@ class _Commands(click.Group):
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    help="tcpsim: why sockets stay in CLOSE-WAIT and FIN-WAIT-2, how many leak, and which knob helps.",
+    help="tcpsim shows why TCP sockets stay in CLOSE-WAIT and FIN-WAIT-2, how many leak, and which setting"
+    " helps.",
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def tcpsim() -> None:
@@ -106,7 +107,7 @@ def _status(arguments: Sequence[str] | None) -> int:
     except InputError as error:
         return _complain(str(error))
     except BrokenPipeError:
-        # whoever read our output has seen enough; python would complain again when it flushes at exit
+        # The reader of our output has closed the pipe. Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         return _complain(f"{error.filename or 'output'}: {error.strerror}")

@@ -1,4 +1,4 @@
-"""`tcpsim behaviours`: what a client and a server can be told to be."""
+"""The command `tcpsim behaviours`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from tcpsim.cli.show import print_json, print_text
 
 
 @subcommand(
-    "List the behaviours of clients and servers, with their parameters.",
+    "List the programs that a client or a server can run, with their parameters and defaults.",
     ("tcpsim behaviours", "tcpsim run normal-close --client never-closes --with request=200"),
 )
 @JSON
 def command(as_json: bool) -> None:
-    """Clients first; a parameter is shown with its default."""
+    """Print client programs first, each parameter with its default."""
     if as_json:
         print_json([behaviour_record(each) for each in behaviours()])
     else:

@@ -1,4 +1,4 @@
-"""`tcpsim check`: words in, findings out."""
+"""The command `tcpsim check`."""
 
 from __future__ import annotations
 
@@ -23,41 +23,44 @@ from tcpsim.explore.untimed import ROOM
 
 
 def _list(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
-    """What there is to ask, and nothing else."""
+    """Print the list of properties and exit."""
     if asked:
         print_text(properties_text())
         context.exit()
 
 
 @subcommand(
-    "Say what holds in every future of SCENARIO, whatever is lost; what fails, with its shortest ladder.",
+    "Test properties in every state that SCENARIO can reach, whatever segments are lost. For a property that"
+    " fails, print the shortest ladder that shows it.",
     (
         "tcpsim check closewait-ignored-eof --stack-server rfc9293",
         "tcpsim check simultaneous-close --property can-end-clean --any-order",
     ),
 )
 @scenario_argument
-@option("--property", multiple=True, metavar="NAME", help="Only this one; may be repeated.")
+@option("--property", multiple=True, metavar="NAME", help="Test only this property. May be repeated.")
 @option(
     "--list",
     is_flag=True,
     is_eager=True,
     expose_value=False,
     callback=_list,
-    help="List the properties, and where each comes from.",
+    help="List the properties and their sources.",
 )
 @option(
     "--any-order",
     is_flag=True,
-    help="Instead of the clock: segments late, overtaken or lost, timers late; only what is reachable.",
+    help="Ignore the clock: segments and timers may come in any order. The answer has no probabilities.",
 )
-@whole("--in-flight", 1, 8, help=f"With --any-order: segments under way at most. By default {ROOM}.")
+@whole(
+    "--in-flight", 1, 8, help=f"With --any-order: at most this many segments on the path (default: {ROOM})."
+)
 @setting_options_but_loss
 @whole(
     "--limit",
     1,
     100_000_000,
-    help=f"How many states to explore at most; by default {LIMIT}, with --any-order {ANY_ORDER_LIMIT}.",
+    help=f"Explore at most this many states (default: {LIMIT}, with --any-order {ANY_ORDER_LIMIT}).",
 )
 @JSON
 def command(
@@ -69,7 +72,7 @@ def command(
     as_json: bool,
     **changes: Any,
 ) -> None:
-    """Everything that is asked for is checked before anything is explored."""
+    """Check all arguments before anything is explored."""
     with exploring() as tell:
         found = check(
             scenario,

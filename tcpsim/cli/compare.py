@@ -1,4 +1,4 @@
-"""`tcpsim compare`: words in, runs side by side out."""
+"""The command `tcpsim compare`."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from tcpsim.cli.show import print_json, print_text, warn_of_drops
 
 
 def _epilog() -> str:
-    """The fixes there are, for --help."""
+    """The list of all fixes, for --help."""
     return "\b\nFixes:\n" + "\n".join(
         f"  {each.spelled}: {each.who} {each.does} [{each.applies_to}]" for each in fixes()
     )
 
 
 @subcommand(
-    "Run SCENARIO as it is and with each FIX, and show what is left side by side. Without --fix: the"
-    " fixes that the scenario names.",
+    "Run SCENARIO without a fix and with each FIX, and print the results side by side. Without --fix, try"
+    " the fixes that the scenario names.",
     (
         "tcpsim compare closewait-ignored-eof",
         "tcpsim compare closewait-ignored-eof --fix keepalive=10min --fix fin-timeout=30s --horizon 3h",
@@ -42,16 +42,16 @@ def _epilog() -> str:
     multiple=True,
     metavar="FIX",
     shell_complete=completed_by(lambda: [each.spelled for each in fixes()]),
-    help="A fix, such as fin-timeout=30s; may be repeated.",
+    help="A fix, such as fin-timeout=30s. May be repeated.",
 )
 @setting_options
 @SEED
-@duration("--horizon", help="Until when to watch; the scenario has its own.")
+@duration("--horizon", help="Watch until this time (default: set by the scenario).")
 @JSON
 def command(
     scenario: str, fix: tuple[str, ...], seed: int, horizon: int | None, as_json: bool, **changes: Any
 ) -> None:
-    """Every fix is read before anything runs."""
+    """Check all fixes before anything runs."""
     found = compare(scenario, fix, seed=seed, horizon=horizon, **setting(**changes))
     warn_of_drops(found)
     if as_json:

@@ -1,4 +1,4 @@
-"""`tcpsim completion`: what makes a shell complete commands, options and names."""
+"""The command `tcpsim completion`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 @subcommand(
-    "Print what makes SHELL complete commands, options and names; put it into the file that SHELL reads.",
+    "Print a script that lets SHELL complete commands, options and names. Append it to the file that SHELL"
+    " reads when it starts.",
     (
         "tcpsim completion bash >> ~/.bashrc",
         "tcpsim completion fish > ~/.config/fish/completions/tcpsim.fish",
@@ -21,7 +22,7 @@ SHELLS = ("bash", "zsh", "fish")
 )
 @click.argument("shell", type=click.Choice(SHELLS))
 def command(shell: str) -> None:
-    """The script calls the program again for every word that is completed."""
+    """Print the script. It calls this program for every word that it completes."""
     kind = get_completion_class(shell)
     assert kind is not None, shell
     print_text(kind(tcpsim, {}, "tcpsim", COMPLETE).source() + "\n")

@@ -1,4 +1,4 @@
-"""`tcpsim conform`: paths in, verdicts out."""
+"""The command `tcpsim conform`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from tcpsim.cli.show import print_json, print_text
 from tcpsim.conformance.populations.expected import LIMIT
 from tcpsim.conformance.populations.sampled_replay import REPLICATES
 
-TOO_LATE = 3  # the exit status where nothing failed, and something could not be judged
+TOO_LATE = 3  # the exit status if nothing failed and something could not be judged
 
 
 @subcommand(
-    "Replay traces of a real kernel, and put populations of one beside the model. Exit status 0 if all pass,"
-    " 1 if one fails, 3 if the recorder was too late to judge.",
+    "Replay traces of a real kernel and compare every segment, state and call. Compare populations of a"
+    " real kernel with simulated ones. The exit status is 0 if all pass, 1 if one fails, and 3 if the"
+    " recorder was too late for a verdict.",
     (
         "tcpsim conform tests/data/kernel/traces",
         "tcpsim conform tests/data/population/p00.json --exact",
@@ -29,30 +30,32 @@ TOO_LATE = 3  # the exit status where nothing failed, and something could not be
     10**6,
     default=str(REPLICATES),
     show_default=True,
-    help="How many populations to draw for each recorded one.",
+    help="Simulate this many populations for each recorded one.",
 )
-@whole("--seed", 0, 2**64 - 1, default="1", show_default=True, help="The seed of these draws.")
+@whole("--seed", 0, 2**64 - 1, default="1", show_default=True, help="The seed of these simulations.")
 @option(
-    "--exact", is_flag=True, help="Follow every loss of one connection instead of drawing; takes minutes."
+    "--exact", is_flag=True, help="Compare populations with exact probabilities instead. This takes minutes."
 )
 @whole(
     "--limit",
     100,
     100_000_000,
     group=TIME,
-    help="With --exact: states to explore for each phase at which a population's connections begin;"
-    f" by default {LIMIT}, or three times that where it does not suffice.",
+    help="With --exact: explore at most this many states for each phase of the timer wheel"
+    f" (default: {LIMIT}, and three times as many where that is too few).",
 )
 @JSON
 def command(
     paths: tuple[str, ...], replicates: int, seed: int, exact: bool, limit: int | None, as_json: bool
 ) -> None:
-    """Every population is read before anything is judged."""
+    """Print a verdict for each trace and each population, and the totals."""
     with progress("judging") as tell:
         found = conform(paths, replicates=replicates, seed=seed, exact=exact, limit=limit, progress=tell)
     if found.left_out:
         folders = ", ".join(sorted({str(path.parent) for path in found.left_out}))
-        click.echo(f"not traces, left out: {len(found.left_out)} populations in {folders}", err=True)
+        click.echo(
+            f"left out {len(found.left_out)} populations, which are not traces, in {folders}", err=True
+        )
     if as_json:
         print_json(found.to_dict())
     else:

@@ -1,4 +1,4 @@
-"""`tcpsim diagnose`: a dump in, an answer out; status 1 if something leaks."""
+"""The command `tcpsim diagnose`. Its exit status is 1 if a socket leaks."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ from tcpsim.errors import InputError
 
 
 @subcommand(
-    "Say of the sockets in FILE (- is standard input): what happened, whose move it is, what ends it and"
-    " when, which knob works. Status: 0 nothing leaks, 1 something does, 2 bad input.",
+    "Explain the sockets in FILE (- is standard input): what happened, who must act, when the sockets will"
+    " end, and which settings help. The exit status is 0 if nothing leaks, 1 if a socket leaks or a limit"
+    " is met, and 2 after bad input.",
     (
         "ss -tanop | tcpsim diagnose -",
         "tcpsim diagnose before.txt after.txt --after 60s --limit nofile=65536",
@@ -35,29 +36,34 @@ from tcpsim.errors import InputError
     ),
 )
 @click.argument("files", metavar="FILE...", nargs=-1)
-@option("--live", is_flag=True, help="Take a dump of this machine (Linux).")
+@option("--live", is_flag=True, help="Read the sockets of this machine (Linux only).")
 @duration("--after", group=TIME, help="The time between two dumps of one host.")
-@option("--ends", is_flag=True, help="Two dumps are of the two ends, although no connection shows that.")
+@option(
+    "--ends", is_flag=True, help="The two files are from the two ends, even if no connection appears in both."
+)
 @option(
     "--limit",
     "limits",
     multiple=True,
     metavar="NAME=N",
-    help="What the host has: nofile, ports, orphans, tw, conntrack.",
+    help="A limit of the host: nofile, ports, orphans, tw, conntrack.",
 )
-@stack_option("--stack", help="The host's TCP, where the format does not tell.")
+@stack_option("--stack", help="The TCP implementation of the host, if the format does not show it.")
 @option(
     "--set",
     "knobs",
     multiple=True,
     metavar="KNOB=VALUE",
     group=PROGRAMS,
-    help="A setting of the host: tcp_fin_timeout=30.",
+    help="A sysctl of the host, such as tcp_fin_timeout=30.",
 )
-@option("--all", "everything", is_flag=True, group=OUTPUT, help="Tell every group at length.")
-@option("--addresses", is_flag=True, group=OUTPUT, help="Print the peers' addresses.")
+@option("--all", "everything", is_flag=True, group=OUTPUT, help="Print the details of every group.")
+@option("--addresses", is_flag=True, group=OUTPUT, help="Print the addresses of the peers.")
 @option(
-    "--anonymise", is_flag=True, group=OUTPUT, help="Print the dump with made-up addresses and names instead."
+    "--anonymise",
+    is_flag=True,
+    group=OUTPUT,
+    help="Print the dump with replaced addresses and names instead.",
 )
 @JSON
 def command(
@@ -73,7 +79,7 @@ def command(
     anonymise: bool,
     as_json: bool,
 ) -> None:
-    """Files are read here, where `-` means something."""
+    """Read the files and print the answer."""
     given = [_given(name) for name in files]
     if anonymise:
         from tcpsim.dumps.anonymise import anonymised

@@ -1,4 +1,4 @@
-"""`tcpsim exact`: words in, probabilities out."""
+"""The command `tcpsim exact`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ from tcpsim.explore.tolerance import TOLERANCE
 
 
 @subcommand(
-    "Say exactly how one connection of SCENARIO ends, for many loss rates at once. Nothing is sampled.",
+    "Compute the probability of each end of one connection of SCENARIO, for many loss rates. Nothing is"
+    " sampled.",
     (
         "tcpsim exact one-rst-stack --loss 0:0.3:31 --figure leaks.svg",
         "tcpsim exact normal-close --client never-closes --loss 1% --rate 50/s --for 1h",
@@ -45,45 +46,68 @@ from tcpsim.explore.tolerance import TOLERANCE
     PATH,
     default=RATES,
     show_default=True,
-    help="Loss rates, both ways: 0.05, or 0.01,0.1, or FIRST:LAST:COUNT.",
+    help="Loss rates in both directions: 0.05, or 0.01,0.1, or FIRST:LAST:COUNT.",
 )
 @setting_options_but_loss
-@duration("--horizon", default="7d", show_default=True, help="Until when to watch, with --times.")
-@duration("--longest-stay", help="An expected stay beyond this is an end of its own (default: the horizon).")
+@duration("--horizon", default="7d", show_default=True, help="With --times: watch until this time.")
+@duration(
+    "--longest-stay",
+    help="A socket that is expected to stay longer counts as metastable (default: the horizon).",
+)
 @whole(
     "--limit",
     1,
     100_000_000,
     default=str(LIMIT),
     show_default=True,
-    help="How many states to explore at most; the answer bounds what was left out.",
+    help="Explore at most this many states. The answer reports the probability of the rest.",
 )
 @probability(
     "--tolerance",
     group=TIME,
     default=f"{TOLERANCE:g}",
     show_default=True,
-    help="How likely what is not explored may be, at any of the loss rates; 0 explores everything.",
+    help="Explore until the probability of all unexplored states is at most this. 0 explores everything.",
 )
 @parsed(
     "--at",
     parse_times,
     "TIMES",
     TIME,
-    help="Say what is held at these ages (with --rate: times): 1min, or 1s,1h, or FIRST:LAST:COUNT.",
+    help="Report the sockets held at these times: 1min, or 1s,1h, or FIRST:LAST:COUNT.",
 )
-@rate("--rate", help="Say what a host holds that gets so many connections: 50/s, 30/min.")
-@duration("--for", names=("for_",), help="How long these arrive (default: until the last of --at).")
-@option("--fixed", is_flag=True, group=TIME, help="Arrivals at equal distances instead of a Poisson process.")
-@option("--times", is_flag=True, group=TIME, help="Say how long each state is held: by half of all, by 99 %.")
+@rate("--rate", help="Report the sockets of a host that gets connections at this rate: 50/s, 30/min.")
+@duration(
+    "--for",
+    names=("for_",),
+    help="With --rate: how long connections arrive (default: until the last time of --at).",
+)
+@option(
+    "--fixed",
+    is_flag=True,
+    group=TIME,
+    help="Connections arrive at equal intervals instead of as a Poisson process.",
+)
+@option(
+    "--times",
+    is_flag=True,
+    group=TIME,
+    help="Report how long each state lasts: the median and the 99 % quantile.",
+)
 @option(
     "--ladders",
     is_flag=True,
     group=OUTPUT,
-    help="Show the way of fewest losses into each leak, event by event.",
+    help="Print a ladder for each leak: the run with the fewest losses that leads to it.",
 )
-@output("--csv", ".csv", ".parquet", help="Write the probabilities as a table (with --at: what is held).")
-@output("--figure", ".svg", ".png", ".pdf", help="Draw the leaks against loss (with --at: what is held).")
+@output("--csv", ".csv", ".parquet", help="Write the probabilities as a table (with --at: the sockets held).")
+@output(
+    "--figure",
+    ".svg",
+    ".png",
+    ".pdf",
+    help="Draw the probability of a leak against loss (with --at: the sockets held).",
+)
 @JSON
 def command(
     scenario: str,
@@ -103,7 +127,7 @@ def command(
     as_json: bool,
     **changes: Any,
 ) -> None:
-    """Everything that is asked for is checked before anything is explored."""
+    """Check all arguments before anything is explored."""
     with exploring() as tell:
         found = exact(
             scenario,

@@ -1,4 +1,4 @@
-"""`tcpsim exhaust`: a population in, the limit that it meets first out."""
+"""The command `tcpsim exhaust`."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ def _names() -> list[str]:
 
 
 @subcommand(
-    "Run population NAME until its host runs out; without a NAME, list what there is.",
+    "Simulate the population NAME until a limit of its host is met. Without NAME, list the populations.",
     (
         "tcpsim exhaust mbufs-without-a-timer",
         "tcpsim exhaust worker-until-emfile --limit 4096 --restart-every 1d",
     ),
 )
 @click.argument("name", metavar="[NAME]", required=False, shell_complete=completed_by(_names))
-@rate("--rate", help="New connections per time.")
-@duration("--for", names=("for_",), help="How long they go on coming.")
-@whole("--limit", 1, 10**12, help="How much the host has of what the story is about; of mbufs, NMBCLUSTERS.")
-@duration("--restart-at", help="Kill the program that holds the sockets once, and start it again.")
-@duration("--restart-every", help="The same at intervals, the first time after one.")
-@option("--fix", multiple=True, metavar="FIX", help="A fix (see: tcpsim compare --help).")
+@rate("--rate", help="The rate at which connections arrive.")
+@duration("--for", names=("for_",), help="How long connections arrive.")
+@whole("--limit", 1, 10**12, help="The limit that the population is about (for mbufs: NMBCLUSTERS).")
+@duration("--restart-at", help="Kill the program that holds the sockets at this time, and start it again.")
+@duration("--restart-every", help="Kill the program and start it again at this interval.")
+@option(
+    "--fix", multiple=True, metavar="FIX", help="Apply a fix (see: tcpsim compare --help). May be repeated."
+)
 @SEED
 @JSON
 def command(
@@ -42,7 +44,7 @@ def command(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Everything that is asked for is checked before anything runs."""
+    """Check all arguments before anything runs."""
     if name is None:
         if fix or as_json or (rate, for_, limit, restart_at, restart_every) != (None,) * 5:
             raise InputError("NAME", "none", ", ".join(_names()))

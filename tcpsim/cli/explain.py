@@ -1,4 +1,4 @@
-"""`tcpsim explain`: a name in, a page out."""
+"""The command `tcpsim explain`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from tcpsim.draw.ladder import WIDTH
 
 
 @subcommand(
-    "Tell the story of SCENARIO: its ladder, where it comes from, and what fixes it.",
+    "Print the story of SCENARIO, its ladder, the claims that it shows, and the fixes that help or do not.",
     ("tcpsim explain closewait-ignored-eof", "tcpsim explain my-server.toml"),
 )
 @scenario_argument
 @JSON
 def command(scenario: str, as_json: bool) -> None:
-    """The run is the one with seed 1, as `tcpsim run` shows it."""
+    """Print the page. Its run has seed 1, as in `tcpsim run`."""
     found = explain(scenario)
     if as_json:
         print_json(found.to_dict())

@@ -1,4 +1,4 @@
-"""`tcpsim lab`: the same scenario on two real hosts; recorded as a trace, and compared with the simulator."""
+"""The command `tcpsim lab`: it runs a scenario on two real hosts and compares it with the simulator."""
 
 from __future__ import annotations
 
@@ -31,20 +31,23 @@ from tcpsim.tcp.state import parse_state
 from tcpsim.units import format_duration
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-_EVERY_S = 10.0  # how often a long recording says that it is still there, where nobody looks at a terminal
+_EVERY_S = 10.0  # the interval between progress lines if stderr is no terminal
 
 
 def _recording_options(function: Decorated) -> Decorated:
-    """What both commands are asked."""
+    """Add the options of both commands."""
     for each in (
-        duration("--horizon", help="Until when to record; needed for what takes longer than ten minutes."),
+        duration(
+            "--horizon",
+            help="Record until this time. Required if the scenario takes longer than ten minutes.",
+        ),
         whole(
             "--retries",
             0,
             1_000,
             default=str(lab.RETRIES),
             show_default=True,
-            help="How often to record again when the machine was too late to judge by.",
+            help="Record again up to this many times if the machine was too slow for a verdict.",
         ),
         setting_options,
         SEED,
@@ -55,8 +58,9 @@ def _recording_options(function: Decorated) -> Decorated:
 
 
 @click.group(
-    help="Record a scenario on two real hosts (Linux, as root): namespaces, a relay, the same programs."
-    f" Besides the catalogue (tcpsim scenarios) there are {', '.join(lab.situations())}."
+    help="Record a scenario on two real hosts (needs Linux and root). The hosts are network namespaces with a"
+    " relay between them, and they run the same programs as the simulation. Besides the catalogue (tcpsim"
+    f" scenarios), the lab has these situations: {', '.join(lab.situations())}."
 )
 def command() -> None:
     """The group itself does nothing."""
@@ -64,16 +68,16 @@ def command() -> None:
 
 @command.add_command
 @subcommand(
-    "Record SCENARIO in real time and write the trace to a file. Exit status 3 if the machine was too late"
-    " for the trace to be judged by.",
+    "Record SCENARIO in real time and write the trace to a file. The exit status is 3 if the machine was too"
+    " slow for a verdict on this trace.",
     ("tcpsim lab record closewait-ignored-eof --set tcp_fin_timeout=1s --out trace.json",),
     name="record",
 )
 @_recording_options
-@option("--small", "is_small", is_flag=True, group=OUTPUT, help="Keep what a replay needs and compares.")
-@output("--out", ".json", required=True, help="The trace.")
+@option("--small", "is_small", is_flag=True, group=OUTPUT, help="Keep only the fields that a replay needs.")
+@output("--out", ".json", required=True, help="Write the trace to this file.")
 def record_command(name: str, is_small: bool, out: Path, **asked: Any) -> None:
-    """One recording in time, one file; a late one is written too, but not in silence."""
+    """Record until one recording is in time, and write it. A late one is written too, with a warning."""
     with _told() as told:
         recording = lab.record(name, **told, **_arguments(**asked))
     (recording.small() if is_small else recording).save(out)
@@ -85,15 +89,15 @@ def record_command(name: str, is_small: bool, out: Path, **asked: Any) -> None:
 
 @command.add_command
 @subcommand(
-    "Record SCENARIO and replay the trace: same (status 0), or the first difference (status 1). Where the"
-    " machine was too late to tell, the status is 3.",
+    "Record SCENARIO and replay the trace in the simulator. The exit status is 0 if both are the same, 1 if"
+    " they differ, and 3 if the machine was too slow for a verdict.",
     ("tcpsim lab compare normal-close --loss 20% --seed 7",),
     name="compare",
 )
 @_recording_options
-@output("--out", ".json", help="Keep the trace.")
+@output("--out", ".json", help="Also write the trace to this file.")
 def compare_command(name: str, out: Path | None, **asked: Any) -> None:
-    """A recording and its judge."""
+    """Record, replay and print the verdict."""
     with _told() as told:
         found = lab.compare(name, **told, **_arguments(**asked))
     if out is not None:
@@ -109,14 +113,14 @@ def _arguments(seed: int, horizon: int | None, retries: int, **changes: Any) -> 
 
 @contextmanager
 def _told() -> Iterator[dict[str, Any]]:
-    """The functions that tell of a recording's beginning and of its progress, on stderr."""
+    """Functions that report the beginning and the progress of a recording on stderr."""
     terminal = sys.stderr.isatty()
     next_s = 0.0
 
     def began(job: Job, made: int) -> None:
         nonlocal next_s
         if made:
-            click.echo("tcpsim: the machine was late; again", err=True)
+            click.echo("tcpsim: the machine was too slow; recording again", err=True)
         about = format_duration(round(min(job.expected_us, job.horizon_us) / 100_000) * 100_000)
         click.echo(f"tcpsim: recording {job.name}, about {about}", err=True)
         next_s = time.monotonic() + _EVERY_S

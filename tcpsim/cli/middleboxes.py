@@ -1,4 +1,4 @@
-"""`tcpsim middleboxes`: the NATs and firewalls there are, how long each remembers, and who says so."""
+"""The command `tcpsim middleboxes`."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _WIDTH = 88
 
 
 @subcommand(
-    "List the NATs and firewalls for --middlebox; with NAMEs: every value and its source.",
+    "List the NATs and firewalls for --middlebox. With NAMEs, print every value with its source.",
     ("tcpsim middleboxes", "tcpsim middleboxes linux-conntrack"),
 )
 @click.argument("chosen", metavar="[NAME]...", nargs=-1)
 @JSON
 def command(chosen: tuple[str, ...], as_json: bool) -> None:
-    """The table of all when none is named."""
+    """Print the table of all, or the values of those named."""
     for name in chosen:
         if name not in middleboxes():
             raise unknown("middlebox", name, middleboxes())
@@ -65,7 +65,7 @@ def _story(name: str) -> str:
 
 
 def _record(name: str) -> dict[str, Any]:
-    """A box and its values, each with its source."""
+    """A middlebox and its values, each with its source."""
     return {
         "name": name,
         "values": [

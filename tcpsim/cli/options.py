@@ -1,8 +1,8 @@
-"""The options that several commands share, and how a command shows its help.
+"""The options that several commands share, and the layout of help texts.
 
-Owns: the options' names, help texts and groups, turning words into values, examples below a screen of help,
-and the option's name in a mistake that a function of the surface finds. Refuses to know: what a duration, a
-probability, a rate or a rule is (units, path): those parsers name the option in their own complaint.
+Owns: the names, help texts and groups of options, their conversion into values, the examples in a help text,
+and the name of the option in an error that a function of `tcpsim.api` raises. Refuses to know: how a
+duration, a probability, a rate or a rule is parsed (`tcpsim.units`, `tcpsim.path`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 Parser = Callable[[str, str], Any]
 Names = Callable[[], Sequence[str]]
 
-WHAT, PROGRAMS, PATH, TIME, OUTPUT = "What", "Programs and stacks", "Path", "Time and chance", "Output"
+WHAT, PROGRAMS, PATH, TIME, OUTPUT = "General", "Programs and stacks", "Path", "Time and randomness", "Output"
 _GROUPS = (WHAT, PROGRAMS, PATH, TIME, OUTPUT)
 _SIDES = ("client", "server")
 
@@ -62,7 +62,7 @@ class Command(click.Command):
                     formatter.write(f"{'':{formatter.current_indent}}{example}\n")
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run it; what the function finds wrong is told by the option's name."""
+        """Run the command. An error names the option in which the mistake is."""
         try:
             return super().invoke(ctx)
         except InputError as error:
@@ -77,7 +77,7 @@ class Command(click.Command):
 
 
 def _options(pattern: str, words: str, names: dict[str, str]) -> str:
-    """Words in which each argument's name that matches is the name of its option."""
+    """The text with the names of arguments replaced by the names of their options."""
     return re.sub(rf"\b{pattern}\b", lambda word: names.get(word[0], word[0]), words)
 
 
@@ -96,7 +96,7 @@ def option(*declarations: str, group: str = WHAT, **attributes: Any) -> Callable
 def parsed(
     name: str, parse: Parser, metavar: str, group: str = WHAT, **attributes: Any
 ) -> Callable[[Decorated], Decorated]:
-    """An option whose words one of the project's own parsers turns into a value."""
+    """An option whose value one of the project's own parsers converts."""
 
     def convert(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
         return None if value is None else parse(value, name)
@@ -116,7 +116,7 @@ def probability(name: str, group: str = PATH, **attributes: Any) -> Callable[[De
 
 
 def rate(name: str, group: str = TIME, **attributes: Any) -> Callable[[Decorated], Decorated]:
-    """An option that is a number of events per time."""
+    """An option that is a rate, such as 50/s."""
     return parsed(name, parse_rate, "RATE", group, **attributes)
 
 
@@ -134,7 +134,7 @@ def whole(
 
 
 def output(name: str, *suffixes: str, **attributes: Any) -> Callable[[Decorated], Decorated]:
-    """An option that names a file to write, of one of a few kinds; whether it can be is known at once."""
+    """An option that names a file to write. It is checked at once whether the file can be written."""
 
     def parse(text: str, where: str) -> Path:
         path = Path(text)
@@ -156,7 +156,7 @@ def output(name: str, *suffixes: str, **attributes: Any) -> Callable[[Decorated]
 
 
 def completed_by(names: Names) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
-    """What a shell completes a word with."""
+    """A function that offers completions for a word to the shell."""
     return lambda context, parameter, begun: [
         CompletionItem(each) for each in names() if each.startswith(begun)
     ]
@@ -195,24 +195,26 @@ def scenario_argument(function: Decorated) -> Decorated:
     return decorate(function)
 
 
-SEED = whole("--seed", 0, 2**64 - 1, default="1", show_default=True, help="Decides every loss and choice.")
-JSON = option("--json", "as_json", is_flag=True, group=OUTPUT, help="Print JSON (docs/json.md), not text.")
+SEED = whole("--seed", 0, 2**64 - 1, default="1", show_default=True, help="The seed of all random events.")
+JSON = option(
+    "--json", "as_json", is_flag=True, group=OUTPUT, help="Print JSON instead of text (see docs/json.md)."
+)
 
-_LOSS = probability("--loss", help="Probability that a segment is lost, both ways.")
+_LOSS = probability("--loss", help="Probability that a segment is lost, in both directions.")
 _SETTINGS: tuple[Callable[[Any], Any], ...] = (
     option(
         "--client",
         metavar="BEHAVIOUR",
         group=PROGRAMS,
         shell_complete=completed_by(_behaviours("client")),
-        help="Another client program (tcpsim behaviours).",
+        help="Run this client program (see: tcpsim behaviours).",
     ),
     option(
         "--server",
         metavar="BEHAVIOUR",
         group=PROGRAMS,
         shell_complete=completed_by(_behaviours("server")),
-        help="Another server program.",
+        help="Run this server program.",
     ),
     option(
         "--with",
@@ -220,21 +222,21 @@ _SETTINGS: tuple[Callable[[Any], Any], ...] = (
         multiple=True,
         metavar="[SIDE.]NAME=VALUE",
         group=PROGRAMS,
-        help="A parameter of the programs: client.delay=2s.",
+        help="Set a parameter of the programs, such as client.delay=2s.",
     ),
     option(
         "--stack-client",
         metavar="STACK",
         group=PROGRAMS,
         shell_complete=completed_by(_stacks),
-        help="The client's TCP (tcpsim stacks).",
+        help="The TCP implementation of the client (see: tcpsim stacks).",
     ),
     option(
         "--stack-server",
         metavar="STACK",
         group=PROGRAMS,
         shell_complete=completed_by(_stacks),
-        help="The server's TCP.",
+        help="The TCP implementation of the server.",
     ),
     option(
         "--set",
@@ -242,84 +244,102 @@ _SETTINGS: tuple[Callable[[Any], Any], ...] = (
         multiple=True,
         metavar="[SIDE.]KNOB=VALUE",
         group=PROGRAMS,
-        help="A knob of both stacks, or of one: server.tcp_fin_timeout=30s; of the box: middlebox.KNOB.",
+        help="Set a sysctl of both stacks, of one (server.tcp_fin_timeout=30s) or of the middlebox"
+        " (middlebox.KNOB).",
     ),
     option(
         "--close-on-error",
         multiple=True,
         type=click.Choice(_SIDES),
         group=PROGRAMS,
-        help="This side's program closes its sockets when a call fails.",
+        help="The program on this side closes its sockets when a system call fails.",
     ),
     option(
         "--linger",
         multiple=True,
         metavar="SIDE=TIME",
         group=PROGRAMS,
-        help="This side's program sets SO_LINGER: server=0s, client=30s.",
+        help="The program on this side sets SO_LINGER: server=0s, client=30s.",
     ),
     option(
         "--restart",
         multiple=True,
         metavar="SIDE=TIME",
         group=PROGRAMS,
-        help="Kill this side's program at that time, and start it again.",
+        help="Kill the program on this side at this time, and start it again.",
     ),
     option(
         "--kill-sockets",
         multiple=True,
         metavar="SIDE=TIME",
         group=PROGRAMS,
-        help="An operator kills this side's leaking sockets at that time (ss -K, tcpdrop).",
+        help="An operator kills the leaking sockets on this side at this time (ss -K, tcpdrop).",
     ),
     _LOSS,
-    probability("--loss-to-client", help="The same, on the way to the client only."),
-    probability("--loss-to-server", help="The same, on the way to the server only."),
-    duration("--loss-from", group=PATH, help="When losses begin, such as 300ms."),
-    option("--loss-side", metavar="SIDE", group=PATH, help="Lose on one side of the middlebox only."),
+    probability("--loss-to-client", help="Probability of loss towards the client only."),
+    probability("--loss-to-server", help="Probability of loss towards the server only."),
+    duration("--loss-from", group=PATH, help="The time at which losses begin, such as 300ms."),
+    option(
+        "--loss-side",
+        metavar="SIDE",
+        group=PATH,
+        help="Lose segments only on this side of the middlebox (client or server).",
+    ),
     option(
         "--drop",
         "drops",
         multiple=True,
         metavar="RULE",
         group=PATH,
-        help='Lose these: "server FIN 2", "every server RST", "server #7", "client after 5s".',
+        help='Drop the segments that match: "server FIN 2", "every server RST", "server #7", "client'
+        ' after 5s".',
     ),
-    duration("--delay", group=PATH, help="One-way delay, such as 10ms."),
-    option("--jitter", metavar="DISTRIBUTION", group=PATH, help="Delay on top: uniform(0ms,5ms)."),
-    whole("--rate-bps", 1, 10**15, group=PATH, help="Rate of the line in bits per second."),
-    whole("--queue-packets", 0, 10**9, group=PATH, help="Packets that wait for that line at most."),
+    duration("--delay", group=PATH, help="The one-way delay, such as 10ms."),
+    option(
+        "--jitter",
+        metavar="DISTRIBUTION",
+        group=PATH,
+        help="A random additional delay, such as uniform(0ms,5ms).",
+    ),
+    whole("--rate-bps", 1, 10**15, group=PATH, help="The rate of the link in bits per second."),
+    whole(
+        "--queue-packets",
+        0,
+        10**9,
+        group=PATH,
+        help="The length of the queue in front of the link, in packets.",
+    ),
     probability("--duplicate", help="Probability that a segment arrives twice."),
-    probability("--reorder", help="Probability that a segment is late by --reorder-extra."),
-    duration("--reorder-extra", group=PATH, help="How late."),
+    probability("--reorder", help="Probability that a segment is delayed by --reorder-extra."),
+    duration("--reorder-extra", group=PATH, help="The additional delay of a reordered segment."),
     option(
         "--middlebox",
         metavar="BOX",
         group=PATH,
         shell_complete=completed_by(_middleboxes),
-        help="A NAT or firewall between (tcpsim middleboxes), or none.",
+        help="A NAT or a firewall on the path (see: tcpsim middleboxes), or none.",
     ),
-    whole("--client-port", 1, 65_535, group=PATH, help="The client's port (40000)."),
-    whole("--server-port", 1, 65_535, group=PATH, help="The server's port (5000)."),
+    whole("--client-port", 1, 65_535, group=PATH, help="The port of the client (default: 40000)."),
+    whole("--server-port", 1, 65_535, group=PATH, help="The port of the server (default: 5000)."),
 )
 
 
 def setting_options(function: Decorated) -> Decorated:
-    """Every option that changes a scenario; `setting` makes one mapping of them."""
+    """Add every option that changes a scenario. `setting` collects their values in one mapping."""
     for each in reversed(_SETTINGS):
         function = each(function)
     return function
 
 
 def setting_options_but_loss(function: Decorated) -> Decorated:
-    """The same for a command whose --loss is another thing."""
+    """Add the same options except --loss, for a command whose own --loss means something else."""
     for each in reversed(_SETTINGS):
         function = function if each is _LOSS else each(function)
     return function
 
 
 def setting(*, knobs: tuple[str, ...], parameters: tuple[str, ...], **others: Any) -> dict[str, Any]:
-    """The settings that were given, as the functions of the surface take them."""
+    """The settings that were given, in the form that the functions of `tcpsim.api` take."""
     found = {name: value for name, value in others.items() if value is not None and value != ()}
     for field, name, words, owners in (
         ("knobs", "--set", knobs, (*_SIDES, "middlebox")),
@@ -346,7 +366,7 @@ def numbers(words: dict[str, str], name: str = "--limit") -> dict[str, int]:
 
 
 def stack_option(name: str, **attributes: Any) -> Callable[[Decorated], Decorated]:
-    """An option that names a TCP."""
+    """An option that names a TCP implementation."""
     names = completed_by(_stacks)
     return option(name, metavar="STACK", group=PROGRAMS, shell_complete=names, **attributes)
 

@@ -1,4 +1,4 @@
-"""`tcpsim packetdrill`: paths in, verdicts out."""
+"""The command `tcpsim packetdrill`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,39 @@ from tcpsim.errors import InputError
 
 
 @subcommand(
-    "Judge packetdrill scripts (files, or folders of *.pkt). Exit status 0 only if all pass.",
+    "Run packetdrill scripts (files, or folders of *.pkt) against the simulated endpoint. The exit status"
+    " is 0 only if all pass.",
     (
         "tcpsim packetdrill tests/conformance/scripts --jobs 2 --quiet",
         "tcpsim packetdrill mine.pkt --stack freebsd --ladder",
     ),
 )
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
-@option("--stack", metavar="NAME", help="The stack; without it, the script's set-up tells.")
-@option("-D", "define", multiple=True, metavar="NAME=VALUE", help="A word that is replaced in the scripts.")
-@option("--mutate", is_flag=True, help="Change one expectation at a time; show what still passes.")
-@option("--ladder", is_flag=True, group=OUTPUT, help="Show what was expected, and the last segments.")
-@option("-q", "--quiet", is_flag=True, group=OUTPUT, help="No line per script: only reasons and totals.")
-@whole("--jobs", 1, 256, group=OUTPUT, default="1", show_default=True, help="Processes that judge.")
+@option(
+    "--stack",
+    metavar="NAME",
+    help="The TCP implementation (default: the one for which the script is written).",
+)
+@option("-D", "define", multiple=True, metavar="NAME=VALUE", help="Replace this word in the scripts.")
+@option(
+    "--mutate",
+    is_flag=True,
+    help="Change one expectation at a time, and print the changed scripts that still pass.",
+)
+@option(
+    "--ladder",
+    is_flag=True,
+    group=OUTPUT,
+    help="For a script that fails, print what was expected and the last segments.",
+)
+@option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    group=OUTPUT,
+    help="Print only reasons and totals, not a line for each script.",
+)
+@whole("--jobs", 1, 256, group=OUTPUT, default="1", show_default=True, help="The number of processes.")
 @JSON
 def command(
     paths: tuple[str, ...],
@@ -36,7 +56,7 @@ def command(
     jobs: int,
     as_json: bool,
 ) -> None:
-    """Everything that is asked for is checked before anything is judged."""
+    """Check all arguments before any script runs."""
     words = _words(define)
     with progress("judging") as tell:
         found = packetdrill(paths, stack=stack, define=words, jobs=jobs, progress=tell)

@@ -1,4 +1,4 @@
-"""`tcpsim plan`: a rate in, numbers, limits, remedies and alerts out."""
+"""The command `tcpsim plan`."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from tcpsim.cli.show import print_json, print_text
 
 
 @subcommand(
-    "Say what a server holds that gets so many connections: by state, with bands; which limit it meets first,"
-    " when; what keeps it, at which cost; which counts are not chance. Nothing is sampled. SCENARIO says"
-    " what a"
-    " connection is like; without it the client closes first, and the server after it.",
+    "Predict the sockets of a server that gets connections at this rate: how many it holds in each state,"
+    " which limit it meets first and when, what helps and what that costs, and above which counts to raise"
+    " an alert. Nothing is sampled. SCENARIO describes one connection. Without it, the client closes first,"
+    " and then the server closes.",
     (
         "tcpsim plan --rate 200/s --never-close 2% --loss 1% --server linux --limit nofile=65536 --for 30d",
         "tcpsim plan keepalive-timeout-buggy-client --rate 50/s --for 7d --prometheus rules.yml",
@@ -36,27 +36,27 @@ from tcpsim.cli.show import print_json, print_text
 )
 @click.argument("scenario", metavar="[SCENARIO]", required=False)
 @rate("--rate", required=True, help="Connections per second: 200, 200/s, 30/min.")
-@duration("--for", names=("for_",), default="30d", show_default=True, help="How long that goes on.")
-@probability("--never-close", help="The share of connections that the server's program forgets.")
-@probability("--loss", help="Probability that a segment is lost, both ways.")
-@duration("--delay", group=PATH, help="One-way delay, such as 10ms.")
-@duration("--hold", help="How long a client keeps its connection after the response.")
-@stack_option("--server", default="linux", show_default=True, help="The server's TCP.")
-@stack_option("--client", default="linux", show_default=True, help="The clients' TCP.")
+@duration("--for", names=("for_",), default="30d", show_default=True, help="How long connections arrive.")
+@probability("--never-close", help="The share of connections that the server program never closes.")
+@probability("--loss", help="Probability that a segment is lost, in both directions.")
+@duration("--delay", group=PATH, help="The one-way delay, such as 10ms.")
+@duration("--hold", help="How long a client keeps its connection open after the response.")
+@stack_option("--server", default="linux", show_default=True, help="The TCP implementation of the server.")
+@stack_option("--client", default="linux", show_default=True, help="The TCP implementation of the clients.")
 @option(
     "--set",
     "knobs",
     multiple=True,
     metavar="KNOB=VALUE",
     group=PROGRAMS,
-    help="A setting of the server's stack: tcp_fin_timeout=30s.",
+    help="Set a sysctl of the server's stack, such as tcp_fin_timeout=30s.",
 )
 @option(
     "--limit",
     "limits",
     multiple=True,
     metavar="NAME=N",
-    help="What the server has: nofile, orphans, tw, pages; ports (of one client host).",
+    help="A limit of the server (nofile, orphans, tw, pages), or ports of a single client host.",
 )
 @output("--prometheus", ".yml", ".yaml", help="Write the alerts as rules for Prometheus.")
 @JSON
@@ -75,7 +75,7 @@ def command(
     prometheus: Path | None,
     as_json: bool,
 ) -> None:
-    """Everything that is asked for is checked before anything is explored."""
+    """Check all arguments before anything is explored."""
     found = plan(
         scenario,
         rate=rate,

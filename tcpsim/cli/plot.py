@@ -1,4 +1,4 @@
-"""`tcpsim plot`: the rows of a sweep in, a picture out."""
+"""The command `tcpsim plot`."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from tcpsim.cli.options import option, output, subcommand
 
 
 @subcommand(
-    "Draw the rows that a sweep left in RESULTS: one quantity along an axis, with intervals.",
+    "Draw one quantity of a sweep along an axis, with intervals. RESULTS is the file that the sweep has"
+    " written.",
     (
         "tcpsim plot leaks.csv --x loss --y permanent --by client --out leaks.svg",
         'tcpsim plot held.csv --y "client CLOSE-WAIT" --by server.fin_wait_2 --log y --out held.svg',
     ),
 )
 @click.argument("results", metavar="RESULTS", type=click.Path(exists=True, dir_okay=False))
-@option("--x", metavar="AXIS", help="What goes along the axis (default: the axis with most values).")
-@option("--y", metavar="QUANTITY", help="What is drawn (default: permanent).")
-@option("--by", metavar="AXIS", help="A line for each of its values.")
-@option("--panels", metavar="AXIS", help="A panel for each of its values.")
+@option("--x", metavar="AXIS", help="The x axis (default: the axis with the most values).")
+@option("--y", metavar="QUANTITY", help="The quantity to draw (default: permanent).")
+@option("--by", metavar="AXIS", help="Draw a line for each value of this axis.")
+@option("--panels", metavar="AXIS", help="Draw a panel for each value of this axis.")
 @option("--log", metavar="AXES", default="", help="Logarithmic axes: x, y or xy.")
-@option("--title", metavar="TEXT", default="", help="The finding, in words.")
-@output("--out", ".svg", ".png", ".pdf", required=True, help="The picture.")
+@option("--title", metavar="TEXT", default="", help="The title of the picture.")
+@output("--out", ".svg", ".png", ".pdf", required=True, help="Write the picture to this file.")
 def command(
     results: str,
     x: str | None,
@@ -35,7 +36,7 @@ def command(
     title: str,
     out: Path,
 ) -> None:
-    """Points that failed are left out."""
+    """Draw the picture. It leaves out the points that failed."""
     from tcpsim.draw.figure_style import save
 
     save(plot(results, x, y, by, panels, log=log, title=title), out)

@@ -1,4 +1,4 @@
-"""`tcpsim population`: words in, a census out."""
+"""The command `tcpsim population`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tcpsim.pair import SIDES, Side
 
 
 @subcommand(
-    "Run many connections of SCENARIO, and count the sockets that their hosts hold over time.",
+    "Simulate many connections of SCENARIO, and count the sockets of both hosts over time.",
     (
         "tcpsim population closewait-ignored-eof --rate 50 --for 10min --loss 1% --figure census.svg",
         "tcpsim population normal-close --client never-closes --rate 2 --for 1h --limit client.ports=1000",
@@ -38,20 +38,25 @@ from tcpsim.pair import SIDES, Side
 @scenario_argument
 @rate("--rate", required=True, help="Connections per second: 50, 50/s, 30/min.")
 @duration("--for", names=("for_",), required=True, help="How long connections arrive: 10min, 24h.")
-@duration("--settle", default="0s", show_default=True, help="How long to watch after that.")
-@option("--fixed", is_flag=True, group=TIME, help="Arrivals at equal distances instead of a Poisson process.")
+@duration("--settle", default="0s", show_default=True, help="How long to watch after the last arrival.")
+@option(
+    "--fixed",
+    is_flag=True,
+    group=TIME,
+    help="Connections arrive at equal intervals instead of as a Poisson process.",
+)
 @setting_options
 @option(
     "--limit",
     "limits",
     multiple=True,
     metavar="SIDE.RESOURCE=N",
-    help="What a host has: server.workers=100, client.ports=28232, server.descriptors=1024.",
+    help="A limit of a host: server.workers=100, client.ports=28232, server.descriptors=1024.",
 )
 @SEED
-@duration("--every", help="The step of the census over time (default: a 240th of the run).")
-@duration("--ss", help="Show what `ss -tanop` would on both hosts at this time instead of the census.")
-@option("--ss-side", type=click.Choice(SIDES), help="On this host only (with --ss).")
+@duration("--every", help="The interval between two counts (default: 1/240 of the run).")
+@duration("--ss", help="Print what `ss -tanop` shows on both hosts at this time instead of the census.")
+@option("--ss-side", type=click.Choice(SIDES), help="With --ss: print this host only.")
 @output("--csv", ".csv", ".parquet", help="Write the census over time as a table.")
 @output("--figure", ".svg", ".png", ".pdf", help="Write the census over time as a picture.")
 @JSON
@@ -71,7 +76,7 @@ def command(
     as_json: bool,
     **changes: Any,
 ) -> None:
-    """Everything that is asked for is checked before anything runs."""
+    """Check all arguments before anything runs."""
     if ss is not None and as_json:
         raise InputError("--ss", "--ss with --json", "one of them")
     with progress("simulating") as tell:

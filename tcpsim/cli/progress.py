@@ -1,7 +1,7 @@
-"""What long work shows of itself: one line on stderr that rewrites itself, where somebody looks.
+"""A progress line on stderr, if stderr is a terminal.
 
-Owns: the line, how often it is written, and the estimate of the time that is left. Refuses to know: what
-the work is. Nothing that is computed depends on this clock.
+Owns: the line, how often it is written, and the estimate of the remaining time. Refuses to know: what the
+work is. No result depends on this clock.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`tcpsim run`: words in, a ladder out."""
+"""The command `tcpsim run`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tcpsim.pair import SIDES, Side
 
 
 @subcommand(
-    "Run one connection of SCENARIO (a name, or a .toml file): a ladder and the verdict.",
+    "Simulate one connection of SCENARIO (a name or a .toml file). Print a ladder and the verdict.",
     (
         "tcpsim run closewait-ignored-eof --stack-server rfc9293 --out ladder.svg",
         'tcpsim run normal-close --client never-closes --loss 1% --drop "server FIN 2"',
@@ -36,17 +36,17 @@ from tcpsim.pair import SIDES, Side
 @scenario_argument
 @setting_options
 @SEED
-@duration("--horizon", help="Until when to watch; the scenario has its own.")
-@duration("--ss", help="Show what `ss -tanop` would on both hosts at this age of the connection instead.")
-@option("--ss-side", type=click.Choice(SIDES), help="On this host only (with --ss).")
-@output("--out", ".svg", ".png", ".pdf", ".txt", help="Write the ladder to a file instead.")
-@output("--packetdrill", ".pkt", help="Write one end of the run as a packetdrill script, too.")
+@duration("--horizon", help="Watch until this time (default: set by the scenario).")
+@duration("--ss", help="Print what `ss -tanop` shows on both hosts at this time instead of the ladder.")
+@option("--ss-side", type=click.Choice(SIDES), help="With --ss: print this host only.")
+@output("--out", ".svg", ".png", ".pdf", ".txt", help="Write the ladder to this file instead.")
+@output("--packetdrill", ".pkt", help="Also write one end of the run as a packetdrill script.")
 @option(
     "--packetdrill-side",
     "end",
     type=click.Choice(SIDES),
     group=OUTPUT,
-    help="Which end (default: the server's).",
+    help="With --packetdrill: the end to write (default: server).",
 )
 @JSON
 def command(
@@ -61,7 +61,7 @@ def command(
     as_json: bool,
     **changes: Any,
 ) -> None:
-    """Everything that is asked for is checked before anything runs."""
+    """Check all arguments before anything runs."""
     if end is not None and packetdrill is None:
         raise InputError("--packetdrill-side", f"{end} without --packetdrill", "a script to write")
     if ss is not None and (as_json or out is not None):

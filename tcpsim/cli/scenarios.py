@@ -1,4 +1,4 @@
-"""`tcpsim scenarios`: what there is to run."""
+"""The command `tcpsim scenarios`."""
 
 from __future__ import annotations
 
@@ -8,23 +8,28 @@ from tcpsim.cli.show import print_json, print_text
 
 
 @subcommand(
-    "List the scenarios, grouped by theme; or those that have the sockets that you see.",
+    "List the scenarios by theme. With --state, --side or --owner, list those that leave such sockets.",
     (
         "tcpsim scenarios --state CLOSE-WAIT --side server --owner none",
         "tcpsim scenarios --toml normal-close > my.toml",
     ),
 )
-@option("--toml", "name", metavar="SCENARIO", help="Print one as a file to start from instead.")
-@option("--state", metavar="STATE", help="Only those in which sockets stay in this state: CLOSE-WAIT.")
-@option("--side", metavar="SIDE", help="On this side: client or server (whose local port is the service's).")
+@option("--toml", "name", metavar="SCENARIO", help="Print this scenario as a TOML file instead of the list.")
+@option(
+    "--state",
+    metavar="STATE",
+    help="List the scenarios whose sockets stay in this state, such as CLOSE-WAIT.",
+)
+@option("--side", metavar="SIDE", help="The sockets are on this side: client or server.")
 @option(
     "--owner",
     metavar="OWNER",
-    help="Held by: program; queue (not accepted yet); kernel (an orphan or a record); none (no program).",
+    help="The sockets are held by: program, queue (the accept queue), kernel (an orphan or a timewait"
+    " socket), or none (no program).",
 )
 @JSON
 def command(name: str | None, state: str | None, side: str | None, owner: str | None, as_json: bool) -> None:
-    """Themes in the order in which their first scenario is told."""
+    """Print the list, one scenario as a file, or JSON."""
     if name is not None:
         print_text(scenario_toml(name))
     elif as_json:

@@ -1,7 +1,7 @@
-"""What the commands print: plain text, JSON, colour where a person looks at a terminal.
+"""Output to the terminal: text, JSON, and colour.
 
-Owns: the one place that writes to stdout, when colour is used (a terminal, and no NO_COLOR), and the word
-that a terminal is too narrow. Refuses to know: what is shown.
+Owns: the only code that writes to stdout, the rule for colour (on a terminal, unless NO_COLOR is set), and
+the warning that a terminal is too narrow. Refuses to know: what is printed.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ def print_text(text: str) -> None:
 def warn_if_narrow(columns: int, instead: str) -> None:
     """One line on stderr if stdout is a terminal in which lines of `columns` do not fit."""
     if sys.stdout.isatty() and (found := shutil.get_terminal_size().columns) < columns:
-        click.echo(f"tcpsim: this needs {columns} columns, the terminal has {found}; or {instead}", err=True)
+        click.echo(
+            f"tcpsim: this needs {columns} columns, and the terminal has {found}; use {instead}", err=True
+        )
 
 
 def _can_encode(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""`tcpsim stacks`: the stack profiles, their differences, and where a value comes from."""
+"""The command `tcpsim stacks`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from tcpsim.tcp.stack import STACKS, knobs, names, stack
 
 
 @subcommand(
-    "List the stack profiles; two or more NAMEs: how they differ.",
+    "List the TCP implementations. With one NAME, print all its values with their sources. With more, print"
+    " the differences.",
     ("tcpsim stacks linux freebsd", "tcpsim stacks linux --explain fin_wait_2"),
 )
 @click.argument("chosen", metavar="[NAME]...", nargs=-1)
-@option("--explain", metavar="FIELD", help="Tell where a value of the stacks named comes from.")
+@option("--explain", metavar="FIELD", help="Print the value and the source of this field for each NAME.")
 @JSON
 def command(chosen: tuple[str, ...], explain: str | None, as_json: bool) -> None:
-    """The table of all stacks when none is named."""
+    """Print the table of all stacks, one stack, or the differences of several."""
     for name in chosen:
         stack(name)
     if explain is not None and not chosen:

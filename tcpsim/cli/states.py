@@ -1,4 +1,4 @@
-"""`tcpsim states`: the transition table as text, JSON or a picture."""
+"""The command `tcpsim states`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tcpsim.cli.show import print_json, print_text
 
 
 @subcommand(
-    "Draw the eleven-state diagram from the transition table.",
+    "Print the transition table of TCP, or draw it as the state diagram.",
     ("tcpsim states", "tcpsim states --out states.svg"),
 )
-@output("--out", ".svg", ".png", ".pdf", ".txt", help="Write the diagram (or, as .txt, the table) to a file.")
+@output("--out", ".svg", ".png", ".pdf", ".txt", help="Write the diagram to this file (as .txt: the table).")
 @JSON
 def command(as_json: bool, out: Path | None) -> None:
-    """The table goes to stdout unless a file is asked for."""
+    """Print the table, or write the diagram to a file."""
     found = states()
     if out is not None:
         found.save(out)

@@ -1,4 +1,4 @@
-"""`tcpsim sweep`: axes in, rows out."""
+"""The command `tcpsim sweep`."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from tcpsim.measure.outcomes import METHODS
 
 
 @subcommand(
-    "Ask SCENARIO one question at many points: how connections end, or (with --at) what is held. SCENARIO may"
-    " also be the TOML file of a sweep. What is finished is kept: an interrupted sweep goes on when it is"
-    " started again.",
+    "Answer one question about SCENARIO for many combinations of settings: how do connections end, or (with"
+    " --at) how many sockets are held? SCENARIO may also be the TOML file of a sweep. If a sweep is"
+    " interrupted, start it again: it keeps the finished points and continues.",
     (
         "tcpsim sweep normal-close --grid loss=0:0.3:20 --grid client=closes-on-eof,never-closes --out x.csv",
         "tcpsim sweep one-rst-stack --grid fin_wait_2=30s,60s --at 0s:1h:13 --rate 50/s --out held.csv",
@@ -46,30 +46,71 @@ from tcpsim.measure.outcomes import METHODS
     multiple=True,
     metavar="AXIS=VALUES",
     help="An axis: loss=0:0.3:20, fin_wait_2=30s,60s, client=vanishes,never-closes, fix=none,keepalive=2h."
-    " Every combination of the axes is a point.",
+    " Every combination of values is a point.",
 )
 @option(
-    "--zip", multiple=True, metavar="AXIS=VALUES", help="An axis that goes together with the others so given."
+    "--zip",
+    multiple=True,
+    metavar="AXIS=VALUES",
+    help="An axis that changes in step with the other --zip axes.",
 )
 @option(
-    "--method", type=click.Choice(METHODS), default="auto", show_default=True, help="How points are answered."
+    "--method",
+    type=click.Choice(METHODS),
+    default="auto",
+    show_default=True,
+    help="How each point is computed.",
 )
 @setting_options
-@duration("--horizon", help="Until when to watch (7d); an expected stay beyond it is an end of its own.")
-@option("--at", metavar="TIMES", group=TIME, help="Say what is held at these times: 1h, or FIRST:LAST:COUNT.")
-@rate("--rate", help="With --at: connections per second of a host.")
-@duration("--for", names=("for_",), help="With --at: how long these arrive.")
-@whole(
-    "--connections", 1, 10**8, default="10000", show_default=True, help="Simulated connections of a point."
+@duration(
+    "--horizon",
+    help="Watch until this time (default: 7d). A socket that is expected to stay longer is metastable.",
 )
-@whole("--replications", 1, 10**6, default="1", show_default=True, help="How often a point is simulated.")
+@option(
+    "--at",
+    metavar="TIMES",
+    group=TIME,
+    help="Report the sockets held at these times: 1h, or FIRST:LAST:COUNT.",
+)
+@rate("--rate", help="With --at: the rate at which connections arrive at a host.")
+@duration("--for", names=("for_",), help="With --at: how long connections arrive.")
+@whole(
+    "--connections",
+    1,
+    10**8,
+    default="10000",
+    show_default=True,
+    help="Simulate this many connections for each point.",
+)
+@whole(
+    "--replications", 1, 10**6, default="1", show_default=True, help="Simulate each point this many times."
+)
 @SEED
 @whole(
-    "--workers", 1, 1024, group=OUTPUT, default="1", show_default=True, help="Processes; rows are the same."
+    "--workers",
+    1,
+    1024,
+    group=OUTPUT,
+    default="1",
+    show_default=True,
+    help="The number of processes. The rows do not depend on it.",
 )
-@option("--dask", metavar="ADDRESS", group=OUTPUT, help="The scheduler of a dask cluster (extra: dask).")
-@option("--dry-run", is_flag=True, group=OUTPUT, help="Say how many points, by which method, and how long.")
-@output("--out", ".csv", ".json", ".parquet", help="Write the rows; without it a summary is all.")
+@option(
+    "--dask", metavar="ADDRESS", group=OUTPUT, help="The address of a dask scheduler (needs the extra dask)."
+)
+@option(
+    "--dry-run",
+    is_flag=True,
+    group=OUTPUT,
+    help="Print the number of points, the methods and the expected time, and stop.",
+)
+@output(
+    "--out",
+    ".csv",
+    ".json",
+    ".parquet",
+    help="Write the rows to this file. Without it, only a summary is printed.",
+)
 @JSON
 def command(
     scenario: str,
@@ -84,7 +125,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Every point is built before anything runs."""
+    """Check all points before anything runs."""
     own = ("method", "at", "rate", "connections", "replications", "seed")
     given = {name: options.pop(name) for name in own}
     asked: dict[str, Any] = {"scenario": scenario}

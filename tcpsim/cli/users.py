@@ -1,4 +1,4 @@
-"""`tcpsim users`: a story in, its variants side by side out."""
+"""The command `tcpsim users`."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ def _names() -> list[str]:
 
 
 @subcommand(
-    "Tell the story of users NAME, variant by variant; without a NAME, list what there is.",
+    "Simulate the browsers or the connection pool of the story NAME, and print its variants side by side."
+    " Without NAME, list the stories.",
     (
         "tcpsim users three-idle-timeouts",
         "tcpsim users connections-not-given-back --variant pool --seed 7",
     ),
 )
 @click.argument("name", metavar="[NAME]", required=False, shell_complete=completed_by(_names))
-@option("--variant", metavar="TEXT", help="Only the variants with this text in their names.")
+@option("--variant", metavar="TEXT", help="Run only the variants whose name contains this text.")
 @SEED
 @JSON
 def command(name: str | None, variant: str | None, seed: int, as_json: bool) -> None:
-    """Everything that is asked for is checked before anything runs."""
+    """Check all arguments before anything runs."""
     if name is None:
         if variant is not None or as_json:
             raise InputError("NAME", "none", ", ".join(_names()))

@@ -47,7 +47,7 @@ def test_a_trace_that_passes(tcpsim: Tcpsim) -> None:
 def test_a_folder_with_everything(tcpsim: Tcpsim, folder: Path) -> None:
     status, out, err = tcpsim("conform", str(folder))
     assert status == 1
-    assert err == f"not traces, left out: 1 populations in {folder / 'sub'}\n"
+    assert err == f"left out 1 populations, which are not traces, in {folder / 'sub'}\n"
     assert out.splitlines()[-1] == "3 traces: 1 PASS, 1 FAIL, 1 UNSUPPORTED"
     assert f"UNSUPPORTED {folder / 'sub' / 'c.json'}" in out
     assert "sysctl tcp_mtu_probing: the profile has no such knob" in out
@@ -90,7 +90,7 @@ def test_a_drawn_population(tcpsim: Tcpsim, population: Path) -> None:
     status, out, err = tcpsim("conform", "--replicates", "1", "--seed", "3", str(population))
     assert (status, err) == (0, "")
     lines = out.splitlines()
-    assert lines[1].strip() == "round-trip times cached per destination, in the kernel and here"
+    assert lines[1].strip() == "the kernel cached round-trip times per destination, and the model does too"
     assert lines[-1] == "1 population: 1 PASS, 0 FAIL"
 
 
@@ -102,7 +102,7 @@ def test_what_was_not_followed_is_said(tcpsim: Tcpsim, tmp_path: Path) -> None:
     path.write_text(json.dumps(found))
     status, out, _ = tcpsim("conform", "--exact", "--limit", "100", str(path))
     assert status == 1
-    assert "intervals are wider by as many" in out
+    assert "the intervals are wider by this number" in out
     assert out.startswith("OPEN")
 
 

@@ -182,7 +182,7 @@ def test_a_late_machine_is_tried_again(tcpsim: Tcpsim, kept: list[dict[str, Any]
     kept.extend([late_by(with_another_flag(trace_of_a_kernel()), 30_000), trace_of_a_kernel()])
     status, out, err = tcpsim("lab", "compare", "normal-close")
     assert (status, out.partition(":")[0]) == (0, "same")
-    assert "the machine was late; again" in err
+    assert "the machine was too slow; recording again" in err
 
 
 def test_where_it_stays_late_nothing_is_judged_and_the_status_is_3(

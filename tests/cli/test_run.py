@@ -239,7 +239,7 @@ def test_a_narrow_terminal_gets_the_ladder_and_a_word(
     status, out, err = tcpsim(command, "normal-close")
     assert status == 0
     assert "ESTABLISHED" in out
-    assert "needs 100 columns, the terminal has 80; or" in err
+    assert "needs 100 columns, and the terminal has 80; use" in err
     assert err.count("\n") == 1
     monkeypatch.setenv("COLUMNS", "100")
     assert tcpsim(command, "normal-close")[2] == ""
