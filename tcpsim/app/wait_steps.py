@@ -135,9 +135,9 @@ def wait_if_any(duration: str | int | Distribution) -> list[Step]:
     return [] if step == _Wait(0) else [step]
 
 
-def wait_until(t: str | int) -> Step:
-    """Sleep until `t` on the clock of the connection, which starts at 0; at once if that has passed."""
-    return _WaitUntil(parse_duration(t, "wait_until"))
+def wait_until(at: str | int) -> Step:
+    """Sleep until `at` on the clock of the connection, which starts at 0; at once if that has passed."""
+    return _WaitUntil(parse_duration(at, "wait_until"))
 
 
 def ignore() -> Step:

@@ -54,9 +54,9 @@ class Timeless:
         self.newest: dict[Side, dict[tuple[int, int], Tcb]] = {"client": {}, "server": {}}
         for side in SIDES:
             machine = pair.client if side == "client" else pair.server
-            for t in machine.system.end.sockets.values():
-                if t.state != State.CLOSED:
-                    self.newest[side][t.local_port, t.remote_port] = t
+            for tcb in machine.system.end.sockets.values():
+                if tcb.state != State.CLOSED:
+                    self.newest[side][tcb.local_port, tcb.remote_port] = tcb
 
     def key(self) -> tuple[Hashable, ...]:
         """Pairs of equal key have the same moves."""
@@ -73,7 +73,7 @@ class Timeless:
         system, programs, up, back_us = machine
         end = system.end
         sockets = tuple(
-            [(n, self.socket(side, t), _in_earnest(t, end.stack)) for n, t in end.sockets.items()]
+            [(n, self.socket(side, tcb), _in_earnest(tcb, end.stack)) for n, tcb in end.sockets.items()]
         )
         blocked = tuple(
             [(each.caller, each.call, each.files, each.deadline_us is None) for each in system.blocked]
@@ -88,22 +88,30 @@ class Timeless:
         listeners = tuple(end.listeners.items())
         return sockets, listeners, tables, tuple(system.files.items()), blocked, running, up, back_us is None
 
-    def socket(self, side: Side, t: Tcb) -> Hashable:
-        if t.state == State.CLOSED:
-            return t.local_port, t.remote_port, t.state, t.accepted, t.orphaned, t.readable, t.so_error
-        other = self.newest["server" if side == "client" else "client"].get((t.remote_port, t.local_port))
-        ours, theirs = t.iss, t.irs
+    def socket(self, side: Side, tcb: Tcb) -> Hashable:
+        if tcb.state == State.CLOSED:
+            return (
+                tcb.local_port,
+                tcb.remote_port,
+                tcb.state,
+                tcb.accepted,
+                tcb.orphaned,
+                tcb.readable,
+                tcb.so_error,
+            )
+        other = self.newest["server" if side == "client" else "client"].get((tcb.remote_port, tcb.local_port))
+        ours, theirs = tcb.iss, tcb.irs
         return (
-            tuple([getattr(t, name) for name in _EXACT]),
-            t.handshake_resent if t.state < State.ESTABLISHED else None,
-            tuple([getattr(t, name) is not None for name in _CLOCKS]),
-            diff(t.snd_una, ours), diff(t.snd_nxt, ours), diff(t.write_seq, ours),
-            diff(t.rcv_nxt, theirs), diff(t.rcv_wup, theirs),
-            diff(t.high_seq, ours) if t.ca_state >= RECOVERY else None,
-            t.tlp_high_seq is None,
-            tuple([(diff(r.seq, ours), diff(r.end, ours), r.flags, *r[5:]) for r in t.sent]),
-            tuple([(diff(a, theirs), diff(b, theirs), fin) for a, b, fin in t.ooo]),
-            None if other is None else (_sign(diff(other.iss, t.irs)), _sign(diff(other.irs, t.iss))),
+            tuple([getattr(tcb, name) for name in _EXACT]),
+            tcb.handshake_resent if tcb.state < State.ESTABLISHED else None,
+            tuple([getattr(tcb, name) is not None for name in _CLOCKS]),
+            diff(tcb.snd_una, ours), diff(tcb.snd_nxt, ours), diff(tcb.write_seq, ours),
+            diff(tcb.rcv_nxt, theirs), diff(tcb.rcv_wup, theirs),
+            diff(tcb.high_seq, ours) if tcb.ca_state >= RECOVERY else None,
+            tcb.tlp_high_seq is None,
+            tuple([(diff(r.seq, ours), diff(r.end, ours), r.flags, *r[5:]) for r in tcb.sent]),
+            tuple([(diff(a, theirs), diff(b, theirs), fin) for a, b, fin in tcb.ooo]),
+            None if other is None else (_sign(diff(other.iss, tcb.irs)), _sign(diff(other.irs, tcb.iss))),
         )  # fmt: skip
 
     def segment(self, flight: Flight) -> Hashable:
@@ -121,12 +129,14 @@ class Timeless:
         )  # fmt: skip
 
 
-def _in_earnest(t: Tcb, s: Stack) -> Hashable:
+def _in_earnest(tcb: Tcb, stack: Stack) -> Hashable:
     """Whether silence will have been long enough when a timer that asks for it fires, or it starts again."""
-    heard_us = max(t.last_ack_us, t.last_data_us or 0)
-    keeps = t.keep_at_us is not None and t.keep_at_us - heard_us >= timers.keep_idle_us(t, s)
-    waits = t.wait is Timer.FIN_WAIT_2 and (t.wait_at_us or 0) - heard_us > timers.fin_wait_2_us(t, s)
-    last = t.wait is Timer.LAST_ACK and (t.wait_at_us or 0) - heard_us >= (s.last_ack_us or 0)
+    heard_us = max(tcb.last_ack_us, tcb.last_data_us or 0)
+    keeps = tcb.keep_at_us is not None and tcb.keep_at_us - heard_us >= timers.keep_idle_us(tcb, stack)
+    waits = tcb.wait is Timer.FIN_WAIT_2 and (tcb.wait_at_us or 0) - heard_us > timers.fin_wait_2_us(
+        tcb, stack
+    )
+    last = tcb.wait is Timer.LAST_ACK and (tcb.wait_at_us or 0) - heard_us >= (stack.last_ack_us or 0)
     return keeps, waits or last
 
 

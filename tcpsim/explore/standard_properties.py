@@ -46,8 +46,8 @@ def _end(pair: Pair, side: Side) -> Endpoint:
 def orphan_has_timer(pair: Pair) -> bool:
     """Something will end every connection that no program holds."""
     for side in SIDES:
-        for t in _end(pair, side).sockets.values():
-            if t.orphaned and t.state != State.CLOSED and timers.next_time(t) is None:
+        for tcb in _end(pair, side).sockets.values():
+            if tcb.orphaned and tcb.state != State.CLOSED and timers.next_time(tcb) is None:
                 return False
     return True
 
@@ -56,9 +56,9 @@ def one_socket_per_ports(pair: Pair) -> bool:
     """No host has two live connections on one pair of ports."""
     for side in SIDES:
         live = [
-            (t.local_port, t.remote_port)
-            for t in _end(pair, side).sockets.values()
-            if t.state != State.CLOSED
+            (tcb.local_port, tcb.remote_port)
+            for tcb in _end(pair, side).sockets.values()
+            if tcb.state != State.CLOSED
         ]
         if len(live) != len(set(live)):
             return False
@@ -122,9 +122,9 @@ def receptions(step: Step) -> Iterator[Reception]:
         elif isinstance(event, Arrived):
             end = _end(step.before, event.side)
             number = end.find(event.segment.dst_port, event.segment.src_port)
-            t = None if number is None else end.sockets[number]
-            state = None if t is None or number is None else changed.get((event.side, number), t.state)
-            yield Reception(event.segment, t, state, _answers(event.side, step.events[place + 1 :]))
+            tcb = None if number is None else end.sockets[number]
+            state = None if tcb is None or number is None else changed.get((event.side, number), tcb.state)
+            yield Reception(event.segment, tcb, state, _answers(event.side, step.events[place + 1 :]))
 
 
 def _answers(side: Side, events: Sequence[Event]) -> tuple[Segment, ...]:
@@ -135,11 +135,11 @@ def _answers(side: Side, events: Sequence[Event]) -> tuple[Segment, ...]:
 
 def time_wait_answers_fin(step: Step) -> bool:
     """A FIN that comes again to a socket in TIME-WAIT is acknowledged."""
-    for segment, t, state, answers in receptions(step):
-        if t is None or state is not State.TIME_WAIT or segment.rst or not segment.fin:
+    for segment, tcb, state, answers in receptions(step):
+        if tcb is None or state is not State.TIME_WAIT or segment.rst or not segment.fin:
             continue
-        again = (segment.seq + segment.seg_len) & MASK == t.rcv_nxt
-        if again and not any(answer.flags & ACK and answer.ack == t.rcv_nxt for answer in answers):
+        again = (segment.seq + segment.seg_len) & MASK == tcb.rcv_nxt
+        if again and not any(answer.flags & ACK and answer.ack == tcb.rcv_nxt for answer in answers):
             return False
     return True
 

@@ -129,11 +129,11 @@ def _due(pair: Pair) -> Iterator[_Due]:
             if machine.back_us is not None:
                 yield _Due(machine.back_us, side, ("power", None), f"{side}: power is back")
             continue
-        for number, t in machine.system.end.sockets.items():
+        for number, tcb in machine.system.end.sockets.items():
             for name in timers.DEADLINES:
-                at_us = getattr(t, name)
+                at_us = getattr(tcb, name)
                 if at_us is not None:
-                    yield _Due(at_us, side, (name, number), f"{side}: {_timer_words(t, name)}")
+                    yield _Due(at_us, side, (name, number), f"{side}: {_timer_words(tcb, name)}")
         for blocked in machine.system.blocked:
             if blocked.deadline_us is not None:
                 call = blocked.call.__class__.__name__.lower()
@@ -144,10 +144,10 @@ def _due(pair: Pair) -> Iterator[_Due]:
                 yield _Due(running.wake_us, side, ("program", pid), f"{side}: process {pid} goes on")
 
 
-def _timer_words(t: Tcb, name: str) -> str:
+def _timer_words(tcb: Tcb, name: str) -> str:
     """The timer, by its name."""
     if name in ("slot_at_us", "wait_at_us"):
-        return f"{t.slot if name == 'slot_at_us' else t.wait} timer"
+        return f"{tcb.slot if name == 'slot_at_us' else tcb.wait} timer"
     return {"delack_at_us": "delayed ACK", "keep_at_us": "keepalive", "user_at_us": "user timeout"}[name]
 
 

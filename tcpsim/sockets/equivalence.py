@@ -49,7 +49,7 @@ def reached(system: System, pids: Set[int]) -> frozenset[int]:
             files.update(blocked.files)
     direct = {system.files[each].sid for each in files}
     return frozenset(
-        [number for number, t in sockets.items() if (number if t.accepted else t.parent) in direct]
+        [number for number, tcb in sockets.items() if (number if tcb.accepted else tcb.parent) in direct]
     )
 
 

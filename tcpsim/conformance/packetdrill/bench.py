@@ -105,7 +105,9 @@ class Bench:
     def tcb(self, local_port: int, remote_port: int | None) -> Tcb | None:
         """The newest socket on a pair of ports, dead or alive."""
         ports = local_port, remote_port
-        found = [t for t in self.system.end.sockets.values() if (t.local_port, t.remote_port) == ports]
+        found = [
+            tcb for tcb in self.system.end.sockets.values() if (tcb.local_port, tcb.remote_port) == ports
+        ]
         return found[-1] if found else None
 
     def listens(self, port: int) -> bool:

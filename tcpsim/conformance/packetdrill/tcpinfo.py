@@ -34,44 +34,44 @@ CONSTANTS = {
 _CA_STATES = (0, 1, 3, 4)
 
 
-def _options(t: Tcb, s: Stack) -> int:
-    return t.ts_on * 1 | t.sack_on * 2 | t.wscale_on * 4 | t.ecn_on * 8
+def _options(tcb: Tcb, stack: Stack) -> int:
+    return tcb.ts_on * 1 | tcb.sack_on * 2 | tcb.wscale_on * 4 | tcb.ecn_on * 8
 
 
-def _bytes_received(t: Tcb, s: Stack) -> int:
-    if t.state in (State.CLOSED, *_OPENING) and not t.irs:
+def _bytes_received(tcb: Tcb, stack: Stack) -> int:
+    if tcb.state in (State.CLOSED, *_OPENING) and not tcb.irs:
         return 0
-    return (t.rcv_nxt - t.irs - 1 - t.fin_received) & MASK
+    return (tcb.rcv_nxt - tcb.irs - 1 - tcb.fin_received) & MASK
 
 
 _FIELDS: dict[str, Callable[[Tcb, Stack], int]] = {
-    "tcpi_ca_state": lambda t, s: _CA_STATES[t.ca_state],
-    "tcpi_retransmits": lambda t, s: t.retransmits,
-    "tcpi_probes": lambda t, s: t.probes_out,
-    "tcpi_backoff": lambda t, s: t.backoff,
+    "tcpi_ca_state": lambda tcb, stack: _CA_STATES[tcb.ca_state],
+    "tcpi_retransmits": lambda tcb, stack: tcb.retransmits,
+    "tcpi_probes": lambda tcb, stack: tcb.probes_out,
+    "tcpi_backoff": lambda tcb, stack: tcb.backoff,
     "tcpi_options": _options,
-    "tcpi_snd_wscale": lambda t, s: t.snd_wscale,
-    "tcpi_rcv_wscale": lambda t, s: t.rcv_wscale if t.wscale_on else 0,
-    "tcpi_rto": lambda t, s: t.rto_us,
-    "tcpi_ato": lambda t, s: t.ato_us,
-    "tcpi_snd_mss": lambda t, s: t.told_mss(s),
-    "tcpi_rcv_mss": lambda t, s: t.rcv_mss,
-    "tcpi_unacked": lambda t, s: len(t.sent),
-    "tcpi_sacked": lambda t, s: sum(record.sacked for record in t.sent),
-    "tcpi_lost": lambda t, s: sum(record.lost for record in t.sent),
-    "tcpi_rtt": lambda t, s: t.srtt8 >> 3,
-    "tcpi_rttvar": lambda t, s: t.mdev4 >> 2,
-    "tcpi_min_rtt": lambda t, s: MASK if t.min_rtt_us is None else t.min_rtt_us,
-    "tcpi_snd_ssthresh": lambda t, s: t.ssthresh,
-    "tcpi_snd_cwnd": lambda t, s: t.cwnd,
-    "tcpi_advmss": lambda t, s: t.adv_mss,
-    "tcpi_rcv_ssthresh": lambda t, s: t.rcv_ssthresh,
-    "tcpi_reordering": lambda t, s: s.dupthresh,
-    "tcpi_snd_wnd": lambda t, s: t.snd_wnd,
-    "tcpi_rcv_wnd": lambda t, s: t.rcv_wnd,
+    "tcpi_snd_wscale": lambda tcb, stack: tcb.snd_wscale,
+    "tcpi_rcv_wscale": lambda tcb, stack: tcb.rcv_wscale if tcb.wscale_on else 0,
+    "tcpi_rto": lambda tcb, stack: tcb.rto_us,
+    "tcpi_ato": lambda tcb, stack: tcb.ato_us,
+    "tcpi_snd_mss": lambda tcb, stack: tcb.told_mss(stack),
+    "tcpi_rcv_mss": lambda tcb, stack: tcb.rcv_mss,
+    "tcpi_unacked": lambda tcb, stack: len(tcb.sent),
+    "tcpi_sacked": lambda tcb, stack: sum(record.sacked for record in tcb.sent),
+    "tcpi_lost": lambda tcb, stack: sum(record.lost for record in tcb.sent),
+    "tcpi_rtt": lambda tcb, stack: tcb.srtt8 >> 3,
+    "tcpi_rttvar": lambda tcb, stack: tcb.mdev4 >> 2,
+    "tcpi_min_rtt": lambda tcb, stack: MASK if tcb.min_rtt_us is None else tcb.min_rtt_us,
+    "tcpi_snd_ssthresh": lambda tcb, stack: tcb.ssthresh,
+    "tcpi_snd_cwnd": lambda tcb, stack: tcb.cwnd,
+    "tcpi_advmss": lambda tcb, stack: tcb.adv_mss,
+    "tcpi_rcv_ssthresh": lambda tcb, stack: tcb.rcv_ssthresh,
+    "tcpi_reordering": lambda tcb, stack: stack.dupthresh,
+    "tcpi_snd_wnd": lambda tcb, stack: tcb.snd_wnd,
+    "tcpi_rcv_wnd": lambda tcb, stack: tcb.rcv_wnd,
     "tcpi_bytes_received": _bytes_received,
-    "tcpi_bytes_acked": lambda t, s: max(((t.snd_una - t.iss) & MASK) - 1 - t.fin_acked, 0),
-    "tcpi_notsent_bytes": lambda t, s: sum(t.unsent),
+    "tcpi_bytes_acked": lambda tcb, stack: max(((tcb.snd_una - tcb.iss) & MASK) - 1 - tcb.fin_acked, 0),
+    "tcpi_notsent_bytes": lambda tcb, stack: sum(tcb.unsent),
 }
 
 
