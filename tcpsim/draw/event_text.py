@@ -9,8 +9,10 @@ is two.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from bisect import insort
+from collections.abc import Iterator, Sequence
+from itertools import groupby, pairwise
+from typing import NamedTuple
 
 from tcpsim.draw.ladder_rows import Flight, Item, Kind, Side, Story, other
 from tcpsim.draw.segment_text import Numbers, call_words, is_minor, reply_words
@@ -35,125 +37,187 @@ def tell(
     events: Sequence[Event], titles: tuple[str, str] = ("client", "server"), end_us: int | None = None
 ) -> Story:
     """The story of one run; `end_us` is when it was left, None if nothing was left to happen."""
-    teller = _Teller(events)
-    for index, event in enumerate(events):
-        teller.take(index, event)
-    return Story(tuple(teller.items), tuple(teller.flights), titles, end_us)
+    teller = Teller()
+    for _, instant in groupby(events, key=lambda event: event.t_us):
+        teller.instant(tuple(instant))
+    return Story(tuple(_named(teller.items)), tuple(teller.flights), titles, end_us)
 
 
-class _Teller:
-    """Takes the events one by one, with what has to be remembered of earlier ones."""
+def _named(items: Sequence[Item]) -> Iterator[Item]:
+    """Where a side has several processes or connections, each item says which one it is of."""
+    crowded = {item.side for item in items if item.kind == "call" and item.who > 1}
+    several = {item.side for item in items if item.kind == "state" and item.who > 1}
+    for item in items:
+        if item.kind == "call" and item.side in crowded:
+            yield item._replace(text=f"[{item.who}] {item.text}")
+        elif item.kind == "state" and item.side in several and item.who:
+            yield item._replace(text=f"{item.text} #{item.who}")
+        else:
+            yield item
 
-    def __init__(self, events: Sequence[Event]) -> None:
+
+class UnderWay(NamedTuple):
+    """A copy of a segment on its way: who sent it, when it arrives, and the number of its flight."""
+
+    due_us: int
+    sender: Side
+    segment: Segment
+    flight: int
+
+
+class Teller:
+    """Takes the events instant by instant, with what has to be remembered of earlier ones.
+
+    `items` and `flights` are what was told so far. `under_way` is in the order of arrival.
+    """
+
+    def __init__(self) -> None:
         self.items: list[Item] = []
         self.flights: list[Flight] = []
         self.numbers = Numbers()
-        self.under_way: list[tuple[Side, Segment, int]] = []  # who sent it, what, which flight
-        self.sent: Sent
-        self.unheard: Segment | None = None  # what a box sent and nobody hears, as told already
+        self.under_way: list[UnderWay] = []
+        self.connections: dict[Side, list[int]] = {"client": [], "server": []}
         self.remarked = ""
-        self.answers, self.answering = _answers(events)
-        calls = [event for event in events if isinstance(event, Called)]
-        self.crowded = {call.side for call in calls if call.pid != 1}
-        self.connections = _connections(events)
-        self.reasons = _reasons(events)
+        self._sent: Sent | None = None
+        self._unheard: Segment | None = None  # what a box sent and nobody hears, as told already
+        self._answers: dict[int, Returned] = {}
+        self._answering: set[int] = set()
+        self._reasons: dict[int, str] = {}
 
-    def take(self, index: int, event: Event) -> None:
+    def copy(self) -> Teller:
+        """Another teller of the same past, who has told no items yet, and only the flights under way."""
+        twin = Teller()
+        twin.numbers = self.numbers.copy()
+        new: dict[int, int] = {}
+        for each in self.under_way:
+            number = new.setdefault(each.flight, len(new))
+            if number == len(twin.flights):
+                twin.flights.append(self.flights[each.flight])
+            twin.under_way.append(each._replace(flight=number))
+        twin.connections = {side: list(known) for side, known in self.connections.items()}
+        twin.remarked = self.remarked
+        return twin
+
+    def instant(self, events: Sequence[Event]) -> None:
+        """All that happens at one time."""
+        self._answers, self._answering = _answers(events)
+        self._reasons = _reasons(events)
+        for index, event in enumerate(events):
+            self._take(index, event)
+
+    def _take(self, index: int, event: Event) -> None:
         """One event becomes one item, or changes a flight, or is part of a line already told."""
         match event:
             case Sent():
-                self.send(event)
+                self._send(event)
             case Lost():
-                self.lose(event)
+                self._lose(event)
             case Answered():
-                self.answer(event)
+                self._answer(event)
             case Arrived():
-                flight = self.claim(other(event.side), event.segment)
-                self.say(event, "arrive", "", flight)
+                flight = self._claim(other(event.side), event.segment, event.t_us)
+                self._say(event, "arrive", "", flight)
             case StateChanged():
-                self.say(event, "state", self.state(event, self.reasons.get(index - 1)))
+                text = self._state(event, self._reasons.get(index - 1))
+                self._say(event, "state", text, who=self._which(event))
             case TimerFired():
-                self.say(event, "timer", f"{event.timer} timer")
-            case Noted() if index not in self.reasons:
-                self.say(
+                self._say(event, "timer", f"{event.timer} timer")
+            case Noted() if index not in self._reasons:
+                self._say(
                     event, "note", event.what if event.kind == "cause" else f"{event.kind}: {event.what}"
                 )
             case Happened():
                 gone = event.what in ("vanishes", "reboots")
-                self.say(event, "end" if gone else "note", event.what)
+                self._say(event, "end" if gone else "note", event.what)
             case Called():
-                reply = self.answers.get(index)
+                reply = self._answers.get(index)
                 end = " ..." if reply is None else f" = {reply_words(event.call, reply.reply)}"
-                self.say(event, "call", self.who(event) + call_words(event.call) + end)
-            case Returned() if index not in self.answering:
+                self._say(event, "call", call_words(event.call) + end, who=event.pid)
+            case Returned() if index not in self._answering:
                 name = call_words(event.call).split("(")[0]
-                self.say(event, "call", f"{self.who(event)}{name} = {reply_words(event.call, event.reply)}")
+                text = f"{name} = {reply_words(event.call, event.reply)}"
+                self._say(event, "call", text, who=event.pid)
 
-    def say(self, event: Event, kind: Kind, text: str, flight: int = -1) -> None:
+    def _say(self, event: Event, kind: Kind, text: str, flight: int = -1, who: int = 0) -> None:
         """One more item."""
-        self.items.append(Item(event.t_us, event.side, kind, text, flight))
+        self.items.append(Item(event.t_us, event.side, kind, text, flight, who))
 
-    def send(self, event: Sent) -> None:
+    def _send(self, event: Sent) -> None:
         """A segment leaves: a flight, and one claim to it per copy that is on its way."""
         label, short = self.numbers.label(event.side, event.segment)
-        self.sent = event
+        self._sent = event
         number = len(self.flights)
         self.flights.append(Flight(event.side, label, short, is_minor(event.segment)))
-        self.under_way += [(event.side, event.segment, number)] * len(event.arrives_us)
-        self.say(event, "send", "", number)
+        for due_us in event.arrives_us:
+            insort(self.under_way, UnderWay(due_us, event.side, event.segment, number), key=_due)
+        self._say(event, "send", "", number)
 
-    def answer(self, event: Answered) -> None:
+    def _answer(self, event: Answered) -> None:
         """A box makes a segment, half way: its arrival is told, or that there will be none."""
         sender = other(event.side)
         label, short = self.numbers.label(sender, event.segment)
         if not event.arrives_us:
-            self.say(event, "note", f"lost: {label} of the {event.who}")
-            self.unheard = event.segment
+            self._say(event, "note", f"lost: {label} of the {event.who}")
+            self._unheard = event.segment
             return
-        self.under_way.append((sender, event.segment, len(self.flights)))
+        number = len(self.flights)
         self.flights.append(Flight(sender, label, short, is_minor(event.segment)))
+        for due_us in event.arrives_us:
+            insort(self.under_way, UnderWay(due_us, sender, event.segment, number), key=_due)
 
-    def lose(self, event: Lost) -> None:
+    def _lose(self, event: Lost) -> None:
         """A segment is lost as it is sent (a copy alone is not worth a word), or where it was to arrive."""
-        if event.segment is self.unheard:
-            self.unheard = None
+        if event.segment is self._unheard:
+            self._unheard = None
             return
-        if event.segment is self.sent.segment and event.t_us == self.sent.t_us:
-            if self.sent.arrives_us:
+        sent = self._sent
+        if sent is not None and event.segment is sent.segment and event.t_us == sent.t_us:
+            if sent.arrives_us:
                 return
             number = len(self.flights) - 1
         else:
-            number = self.claim(event.side, event.segment)
+            number = self._claim(event.side, event.segment, event.t_us)
         who, colon, _ = event.why.partition(": ")
         remark = event.why if colon and event.why != self.remarked else ""  # said once in a row
         self.remarked = event.why
         self.flights[number] = self.flights[number]._replace(lost=who or "lost", remark=remark)
 
-    def claim(self, sender: Side, segment: Segment) -> int:
-        """The flight that brought this segment, or a new one where neither end has sent it."""
-        for place, (side, sent, number) in enumerate(self.under_way):
-            if side == sender and sent == segment:
-                del self.under_way[place]
-                return number
+    def _claim(self, sender: Side, segment: Segment, now_us: int) -> int:
+        """The flight that brought this segment, or a new one where neither end has sent it.
+
+        Of equal ones under way it is the one that is due now.
+        """
+        alike = [
+            place
+            for place, each in enumerate(self.under_way)
+            if each.sender == sender and each.segment == segment
+        ]
+        if alike:
+            due = [place for place in alike if self.under_way[place].due_us == now_us]
+            return self.under_way.pop((due or alike)[0]).flight
         label, short = self.numbers.label(sender, segment)
         self.flights.append(Flight(sender, label, short, is_minor(segment)))
         return len(self.flights) - 1
 
-    def state(self, event: StateChanged, reason: str | None) -> str:
-        """The new state, who pays for the socket if not the application, why, and which socket it is."""
+    def _state(self, event: StateChanged, reason: str | None) -> str:
+        """The new state, who pays for the socket if not the application, and why."""
         text = str(event.new if event.new is not None else State.CLOSED)
         if event.holder in (str(Holder.ORPHAN), str(Holder.MINI)) and event.new is not State.CLOSED:
             text += f" ({event.holder})"
-        if reason is not None:
-            text += f" ({reason})"
-        known = self.connections[event.side]
-        if len(known) > 1 and event.socket in known:
-            text += f" #{known.index(event.socket) + 1}"
-        return text
+        return text if reason is None else f"{text} ({reason})"
 
-    def who(self, event: Called | Returned) -> str:
-        """The process, where there are several."""
-        return f"[{event.pid}] " if event.side in self.crowded else ""
+    def _which(self, event: StateChanged) -> int:
+        """Which of its host's connections it is, from 1, in order of appearance; 0: a listener, or none."""
+        known = self.connections[event.side]
+        if event.socket not in known:
+            if event.new in (None, State.LISTEN, State.CLOSED):
+                return 0
+            known.append(event.socket)
+        return known.index(event.socket) + 1
+
+
+def _due(copy: UnderWay) -> int:
+    return copy.due_us
 
 
 def _answers(events: Sequence[Event]) -> tuple[dict[int, Returned], set[int]]:
@@ -182,13 +246,3 @@ def _reasons(events: Sequence[Event]) -> dict[int, str]:
         and isinstance(after, StateChanged)
         and (event.side, event.socket, event.t_us) == (after.side, after.socket, after.t_us)
     }
-
-
-def _connections(events: Sequence[Event]) -> dict[Side, list[int]]:
-    """The sockets of each side that ever were more than a listener, in order of appearance."""
-    found: dict[Side, list[int]] = {"client": [], "server": []}
-    for event in events:
-        if isinstance(event, StateChanged) and event.new not in (None, State.LISTEN, State.CLOSED):
-            known = found[event.side]
-            known += [] if event.socket in known else [event.socket]
-    return found

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from tcpsim.draw.figure_style import ALARM, INK, PAPER, QUIET, RULE, STATE_COLOURS, Colour, blank, readable
-from tcpsim.draw.ladder_rows import SIDES, Item, Side, Story
+from tcpsim.draw.ladder_rows import SIDES, Item, Side, Story, other
 from tcpsim.draw.time_format import clock, length
 from tcpsim.errors import InputError
 from tcpsim.tcp.state import State, parse_state
@@ -91,7 +91,7 @@ def _place(story: Story) -> _Place:
         beside = before is not None and before.t_us == item.t_us and _belong(before, item)
         y = lowest[item.side] if beside else max(moment, lowest[item.side] + _LINE)
         if item.kind == "arrive":
-            y = max(y, sent[item.flight])
+            y = max(y, sent.get(item.flight, y))
         elif item.kind == "send":
             sent[item.flight] = y
         heights.append(y)
@@ -140,7 +140,11 @@ def _arrows(panel: Axes, story: Story, place: _Place) -> None:
     for item, y in zip(story.items, place.y, strict=True):
         if item.kind == "arrive":
             arrivals.setdefault(item.flight, []).append(y)
+    departed = {item.flight for item in story.items if item.kind == "send"}
     for item, y in zip(story.items, place.y, strict=True):
+        if item.kind == "arrive" and item.flight not in departed:
+            flight = story.flights[item.flight]
+            _arrow(panel, flight.sender, (y - 0.4 * _LINE, y), flight.label, None, dashed=True, share=0.5)
         if item.kind != "send":
             continue
         flight = story.flights[item.flight]
@@ -156,14 +160,22 @@ def _arrows(panel: Axes, story: Story, place: _Place) -> None:
 
 
 def _arrow(
-    panel: Axes, side: Side, heights: tuple[float, float], label: str, lost: str | None, *, dashed: bool
+    panel: Axes,
+    side: Side,
+    heights: tuple[float, float],
+    label: str,
+    lost: str | None,
+    *,
+    dashed: bool,
+    share: float = 1.0,
 ) -> None:
+    """One arrow; with a `share` of the way only its last part: who sent it, or when, is not in the ladder."""
     towards = 1 if side == "client" else -1
-    start = (_LIFE[side] + towards * _BAR, heights[0])
-    reach = _LIFE["server"] - _LIFE["client"] - 2 * _BAR
+    reach = (_LIFE["server"] - _LIFE["client"] - 2 * _BAR) * share
+    start = (_LIFE[other(side)] - towards * (_BAR + reach), heights[0])
     slope = (heights[1] - heights[0]) / reach
-    share = 0.72 if lost is not None else 1.0
-    end = (start[0] + towards * reach * share, start[1] + slope * reach * share)
+    way = 0.72 if lost is not None else 1.0
+    end = (start[0] + towards * reach * way, start[1] + slope * reach * way)
     colour = ALARM if lost is not None else INK
     arrow = FancyArrowPatch(
         start, end, arrowstyle="-" if lost is not None else "-|>", mutation_scale=9, shrinkA=0, shrinkB=0

@@ -1,7 +1,7 @@
 """What a ladder tells, before it has a form: the happenings of one run, in words, in the order they came.
 
 Owns: the vocabulary that the text ladder and the drawn ladder share. Refuses to know: columns, colours,
-and how a run reports itself (`telling` turns the events of a pair into a story).
+and how a run reports itself (`event_text` turns the events of a pair into a story).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Flight(NamedTuple):
 class Item(NamedTuple):
     """One happening on one side. `flight` indexes `Story.flights` for "send" and "arrive".
 
+    `who` is the process that makes a "call", or the connection whose "state" it is, each counted from 1.
     "end" is the end of the machine: whatever state a socket had, it has none from here on.
     """
 
@@ -41,6 +42,7 @@ class Item(NamedTuple):
     kind: Kind
     text: str = ""
     flight: int = -1
+    who: int = 0
 
 
 class Story(NamedTuple):

@@ -69,6 +69,17 @@ class Numbers:
         self._first: dict[tuple[Side, int, int], int] = {}
         self._beyond: dict[tuple[Side, int, int], int] = {}
 
+    def copy(self) -> Numbers:
+        """The same numbers, to go on from here."""
+        twin = Numbers()
+        twin._first = dict(self._first)
+        twin._beyond = dict(self._beyond)
+        return twin
+
+    def beyond(self) -> tuple[tuple[tuple[Side, int, int], int], ...]:
+        """The highest number sent in each direction of each 4-tuple: all of the past that a label tells."""
+        return tuple(sorted(self._beyond.items()))
+
     def label(self, sender: Side, segment: Segment) -> tuple[str, str]:
         """The words on a segment's arrow, long and short, as it is sent."""
         here = (sender, segment.src_port, segment.dst_port)

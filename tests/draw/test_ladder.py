@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.patches import FancyArrowPatch
 
+import tcpsim
 from tcpsim.draw import ladder as text
 from tcpsim.draw.figure_style import render, save
 from tcpsim.draw.ladder_figure import ladder_figure
@@ -131,6 +133,23 @@ def test_picture_is_whole_and_the_same_twice(tmp_path: Path) -> None:
     assert figures[0] == figures[1]
     save(ladder_figure(SIMULTANEOUS_CLOSE), tmp_path / "ladder.png", tmp_path / "ladder.svg")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ladder.png", "ladder.svg"]
+
+
+def test_what_a_box_sends_and_what_was_sent_before_is_half_an_arrow() -> None:
+    """Neither has a departure in the ladder; the text marks them with dots, the picture begins half way."""
+    boxed = tcpsim.run("load-balancer-forgets-an-idle-pool")
+    assert "◀────────────────── RST seq 1001 ··│" in str(boxed)
+    later = tcpsim.run("one-rst-stack", from_="close")
+    assert "│·· ACK 1 ─" in str(later)
+    for story, number in ((boxed.story, 1), (later.story, 2)):
+        departed = {item.flight for item in story.items if item.kind == "send"}
+        arrived = {item.flight for item in story.items if item.kind == "arrive"}
+        assert len(arrived - departed) == number
+        drawn = ladder_figure(story).axes[0].patches
+        dashed = [
+            each for each in drawn if isinstance(each, FancyArrowPatch) and each.get_linestyle() != "solid"
+        ]
+        assert len(dashed) == number
 
 
 def test_a_picture_has_its_limits() -> None:
