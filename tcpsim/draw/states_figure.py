@@ -1,8 +1,6 @@
 """The eleven-state diagram, drawn from the transition table (tcp.lifecycle): as a picture.
 
-Owns: where the states lie (as in figure 5 of RFC 9293: openings above, the active closer on the left, the
-passive closer on the right) and how arcs run. Refuses to know: any arc. Every row of the table is shown;
-a row that no route was drawn for gets a straight line, and a test says so.
+Owns: how states and arcs look on paper. Refuses to know: where they lie (states_layout), and any arc.
 
 A reset, an abort and giving up lead to CLOSED from almost everywhere. Thirty arcs to one place would
 hide the others, so they are written inside the state that they end.
@@ -10,134 +8,91 @@ hide the others, so they are written inside the state that they end.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 
-from tcpsim.draw.figure_style import INK, PAPER, QUIET, STATE_COLOURS, blank
-from tcpsim.draw.states_text import fact_words
-from tcpsim.tcp.event import Fact
-from tcpsim.tcp.lifecycle import TABLE, Row
-from tcpsim.tcp.state import State
+from tcpsim.draw.figure_style import INK, PAPER, QUIET, SERIES, STATE_COLOURS, blank
+from tcpsim.draw.ladder_rows import SIDES, Side, Story
+from tcpsim.draw.states_layout import BOX, HEIGHT, PLACES, WIDTH, Route, arcs, is_ending, route
+from tcpsim.draw.states_text import USUAL, fact_words
+from tcpsim.tcp.lifecycle import TABLE
+from tcpsim.tcp.state import State, parse_state
 
-_ENDINGS: Final = (Fact.RESET, Fact.ABORTED, Fact.GAVE_UP)
-_WIDTH, _HEIGHT = 10.0, 9.3  # inches; positions below are in inches from the lower left corner
-_BOX: Final = (1.72, 0.62)
-
-# CLOSED is drawn twice, as in the RFC: where a connection begins and where it ends
-_PLACES: Final[dict[State | str, tuple[float, float]]] = {
-    "begin": (5.0, 8.25),
-    State.LISTEN: (1.9, 7.1),
-    State.SYN_SENT: (8.1, 7.1),
-    State.SYN_RECEIVED: (1.9, 5.6),
-    State.ESTABLISHED: (5.0, 5.6),
-    State.FIN_WAIT_1: (1.9, 3.95),
-    State.CLOSE_WAIT: (8.1, 3.95),
-    State.FIN_WAIT_2: (1.9, 2.45),
-    State.CLOSING: (5.0, 2.45),
-    State.LAST_ACK: (8.1, 2.45),
-    State.TIME_WAIT: (5.0, 1.05),
-    "end": (8.1, 1.05),
-}
+Taken = Mapping[str, Iterable[tuple[State, State]]]  # by side: from which state to which
+_PATHS: Final = {"client": SERIES[0], "server": SERIES[1]}
+_STYLES: Final = {"client": "solid", "server": (0, (4, 1.5))}
 
 
-class Route(NamedTuple):
-    """The points an arc runs through, and where its label stands (`align`: which side of it is there)."""
-
-    points: tuple[tuple[float, float], ...]
-    label: tuple[float, float]
-    align: str = "left"
-
-
-_S = State
-_ROUTES: Final[dict[tuple[State, State], Route]] = {
-    (_S.CLOSED, _S.SYN_SENT): Route(((5.86, 8.35), (8.3, 8.35), (8.3, 7.41)), (8.38, 7.9)),
-    (_S.SYN_SENT, _S.CLOSED): Route(((7.8, 7.41), (7.8, 8.1), (5.86, 8.1)), (7.7, 7.95), "right"),
-    (_S.LISTEN, _S.CLOSED): Route(((2.2, 7.41), (2.2, 8.1), (4.14, 8.1)), (2.3, 7.95)),
-    (_S.LISTEN, _S.SYN_RECEIVED): Route(((1.9, 6.79), (1.9, 5.91)), (1.98, 6.35)),
-    (_S.SYN_SENT, _S.SYN_RECEIVED): Route(((7.24, 6.95), (2.76, 5.85)), (5.0, 6.55), "center"),
-    (_S.SYN_SENT, _S.ESTABLISHED): Route(((8.1, 6.79), (8.1, 5.6), (5.86, 5.6)), (7.0, 5.7), "center"),
-    (_S.SYN_RECEIVED, _S.ESTABLISHED): Route(((2.76, 5.6), (4.14, 5.6)), (3.45, 5.7), "center"),
-    (_S.SYN_RECEIVED, _S.FIN_WAIT_1): Route(((1.6, 5.29), (1.6, 4.26)), (1.52, 4.78), "right"),
-    (_S.ESTABLISHED, _S.FIN_WAIT_1): Route(((4.5, 5.29), (2.76, 4.1)), (3.42, 4.28), "left"),
-    (_S.ESTABLISHED, _S.CLOSE_WAIT): Route(((5.6, 5.29), (7.5, 4.26)), (6.65, 4.85), "left"),
-    (_S.FIN_WAIT_1, _S.FIN_WAIT_2): Route(((1.9, 3.64), (1.9, 2.76)), (1.82, 3.2), "right"),
-    (_S.FIN_WAIT_1, _S.CLOSING): Route(((2.76, 3.75), (4.6, 2.76)), (3.8, 3.3), "left"),
-    (_S.FIN_WAIT_2, _S.TIME_WAIT): Route(((2.5, 2.14), (4.14, 1.25)), (3.4, 1.75), "left"),
-    (_S.FIN_WAIT_2, _S.CLOSED): Route(((1.6, 2.14), (1.6, 0.4), (8.1, 0.4), (8.1, 0.74)), (1.7, 0.5), "left"),
-    (_S.CLOSE_WAIT, _S.LAST_ACK): Route(((8.1, 3.64), (8.1, 2.76)), (8.18, 3.2)),
-    (_S.CLOSING, _S.TIME_WAIT): Route(((5.0, 2.14), (5.0, 1.36)), (5.08, 1.75)),
-    (_S.LAST_ACK, _S.CLOSED): Route(((8.1, 2.14), (8.1, 1.36)), (8.18, 1.75)),
-    (_S.TIME_WAIT, _S.CLOSED): Route(((5.86, 1.05), (7.24, 1.05)), (6.55, 1.15), "center"),
-}
-
-
-def states_figure() -> Figure:
-    """The diagram."""
-    figure = blank(_WIDTH, _HEIGHT)
+def states_figure(taken: Taken | None = None, title: str = "The life of a TCP connection") -> Figure:
+    """The diagram, with the usual paths of client and server; or with the paths that were `taken`."""
+    paths = {side: pairwise(states) for side, states in USUAL.items()} if taken is None else taken
+    lit = {side: set(arcs_taken) for side, arcs_taken in paths.items()}
+    figure = blank(WIDTH, HEIGHT)
     panel = figure.add_axes((0, 0, 1, 1))
     panel.set_axis_off()
-    panel.set_xlim(0, _WIDTH)
-    panel.set_ylim(0, _HEIGHT)
+    panel.set_xlim(0, WIDTH)
+    panel.set_ylim(0, HEIGHT)
     panel.text(
         0.2,
-        _HEIGHT - 0.2,
-        "The life of a TCP connection",
+        HEIGHT - 0.2,
+        title,
         fontsize=13,
         fontweight="bold",
         color=INK,
         va="top",
     )
-    legend = "drawn from the transition table; words inside a state lead to CLOSED"
-    panel.text(0.2, _HEIGHT - 0.5, legend, fontsize=8.5, color=QUIET, va="top")
+    _legend(panel, "usual path" if taken is None else "path taken")
     for (state, next_state), labels in arcs().items():
-        _arc(panel, route(state, next_state), labels)
+        sides = [side for side in SIDES if (state, next_state) in lit.get(side, ())]
+        _arc(panel, route(state, next_state), labels, sides)
     # a listener is made by a call, not by a row: it has no connection that could change its state
     panel.add_patch(_arrow(((0.35, 7.1), (1.04, 7.1)), dashed=True))
     panel.text(0.3, 7.2, "listen()", fontsize=8, color=QUIET, va="bottom")
-    for place, middle in _PLACES.items():
+    for place, middle in PLACES.items():
         _state(panel, place if isinstance(place, State) else State.CLOSED, middle, ends=place != "begin")
     return figure
 
 
-def arcs() -> dict[tuple[State, State], list[str]]:
-    """The labels of each arc that is drawn as one, by its two ends."""
-    drawn: dict[tuple[State, State], list[str]] = {}
-    for row in TABLE:
-        if not _is_ending(row):
-            drawn.setdefault((row.state, row.next_state), []).append(fact_words(row.fact))
-    return drawn
+def paths_taken(story: Story) -> Taken:
+    """The changes of state of a run, by side."""
+    found: dict[str, list[tuple[State, State]]] = {side: [] for side in SIDES}
+    latest: dict[tuple[str, int], State] = {}
+    for item in story.items:
+        if item.kind != "state" or not item.who:
+            continue
+        state = parse_state(item.text.split()[0])
+        begin = State.LISTEN if state is State.SYN_RECEIVED else State.CLOSED
+        found[item.side].append((latest.get((item.side, item.who), begin), state))
+        latest[item.side, item.who] = state
+    return found
 
 
-def route(state: State, next_state: State) -> Route:
-    """The drawn route of an arc, or a straight line between the two states."""
-    known = _ROUTES.get((state, next_state))
-    if known:
-        return known
-    begin = _PLACES["begin" if state is State.CLOSED else state]
-    end = _PLACES["end" if next_state is State.CLOSED else next_state]
-    return Route((begin, end), ((begin[0] + end[0]) / 2, (begin[1] + end[1]) / 2))
-
-
-def has_route(state: State, next_state: State) -> bool:
-    """Whether somebody has looked at where this arc runs."""
-    return (state, next_state) in _ROUTES
-
-
-def _is_ending(row: Row) -> bool:
-    return row.fact in _ENDINGS and row.next_state is State.CLOSED
+def _legend(panel: Axes, path: str) -> None:
+    """What the colours and the words mean."""
+    lines = (
+        "drawn from the transition table; event / what is sent, as in RFC 9293 figure 5",
+        "words inside a state lead to CLOSED",
+    )
+    panel.text(0.2, HEIGHT - 0.5, "\n".join(lines), fontsize=8.5, color=QUIET, va="top", linespacing=1.3)
+    for row, side in enumerate(SIDES):
+        y = HEIGHT - 1.15 - 0.24 * row
+        panel.plot((0.22, 0.82), (y, y), color=_PATHS[side], linewidth=3, linestyle=_STYLES[side], zorder=2)
+        panel.text(0.92, y, f"{side}: {path}", fontsize=8.5, color=INK, va="center")
 
 
 def _state(panel: Axes, state: State, middle: tuple[float, float], *, ends: bool) -> None:
-    width, height = _BOX
+    width, height = BOX
     corner = (middle[0] - width / 2, middle[1] - height / 2)
     box = FancyBboxPatch(corner, width, height, boxstyle="round,pad=0,rounding_size=0.08", zorder=3)
     box.set(facecolor=PAPER, edgecolor=STATE_COLOURS[state], linewidth=2)
     panel.add_patch(box)
-    words = [fact_words(row.fact) for row in TABLE if row.state is state and _is_ending(row)] if ends else []
+    words = [fact_words(row.fact) for row in TABLE if row.state is state and is_ending(row)] if ends else []
     y = middle[1] + (0.11 if words else 0.0)
     panel.text(
         middle[0],
@@ -156,8 +111,13 @@ def _state(panel: Axes, state: State, middle: tuple[float, float], *, ends: bool
     )
 
 
-def _arc(panel: Axes, way: Route, labels: list[str]) -> None:
+def _arc(panel: Axes, way: Route, labels: list[str], sides: list[Side]) -> None:
     panel.add_patch(_arrow(way.points))
+    for side in sides:
+        line = Path(way.points, [Path.MOVETO] + [Path.LINETO] * (len(way.points) - 1))
+        panel.add_patch(
+            PathPatch(line, fill=False, color=_PATHS[side], linewidth=3, linestyle=_STYLES[side], zorder=1.5)
+        )
     vertical = way.points[0][0] == way.points[-1][0]
     panel.text(
         *way.label,

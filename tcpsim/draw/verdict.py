@@ -14,7 +14,7 @@ from tcpsim.draw.time_format import clock
 from tcpsim.pair import SIDES, Answered, Held, Lost, Sent, Side
 from tcpsim.tcp.state import Holder, State
 
-_PAYERS: Final = {
+HOLDERS: Final = {
     Holder.OWNED: "held by a program",
     Holder.ORPHAN: "an orphan: held by the kernel alone",
     Holder.MINI: "a mini-socket: held by the kernel alone",
@@ -44,7 +44,7 @@ def _verdict_words(ended: Ended) -> str:
 def _side_words(played: Played, side: Side) -> str:
     held = played.ended.client if side == "client" else played.ended.server
     alive = [socket for socket in held if socket.state is not State.CLOSED]
-    details = sorted({_PAYERS[socket.holder] for socket in alive})
+    details = sorted({HOLDERS[socket.holder] for socket in alive})
     details += _octets([socket.readable for socket in alive], "unread")
     details += _octets([socket.unacked for socket in alive], "unacknowledged")
     return ", ".join([_states_since(played, side, held), *details])

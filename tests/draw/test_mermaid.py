@@ -1,0 +1,52 @@
+"""Ladders and the state diagram as mermaid: every line is of its grammar, and nothing is left out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import tcpsim
+from tcpsim.catalogue import scenarios
+from tcpsim.draw.mermaid import states_mermaid
+from tcpsim.tcp.lifecycle import TABLE
+
+_LINES = (
+    r"sequenceDiagram",
+    r"  participant (client|server)( as [^;#<>]+)?",
+    r"  (client|server)(->>|-x|--\))(client|server): [^;<>]+(#\w+;[^;<>]*)*",
+    r"  Note (left|right) of (client|server): [^<>]*(<br>[^<>]*)*",
+    r"  Note over client,server: [^;]+ pass",
+)
+
+
+@pytest.mark.parametrize("name", [each.name for each in scenarios()])
+def test_every_line_is_mermaid(name: str) -> None:
+    run = tcpsim.run(name)
+    lines = run.mermaid().splitlines()
+    for line in lines:
+        assert any(re.fullmatch(form, line) for form in _LINES), line
+    arrows = [line for line in lines if re.match(r"  \w+(->>|-x|--\))", line)]
+    sent = [item.flight for item in run.story.items if item.kind == "send"]
+    assert len(arrows) >= len(set(sent))
+    lost = [line for line in arrows if "-x" in line]
+    assert len(lost) >= sum(flight.lost is not None for flight in run.story.flights)
+
+
+def test_what_mermaid_reads_as_syntax_is_text() -> None:
+    words = tcpsim.run("normal-close", drop="server #2").mermaid()
+    assert "server #35;2" in words
+    assert not re.search(r"#\d+[^;\d]", words)
+
+
+def test_the_diagram_has_every_row() -> None:
+    arcs = [line for line in states_mermaid().splitlines() if "-->" in line]
+    assert len(arcs) == len(TABLE)
+    assert "  ESTABLISHED --> CLOSE_WAIT: peer FIN / snd ACK" in arcs
+
+
+def test_a_file_that_ends_in_mmd(tmp_path: Path) -> None:
+    run = tcpsim.run("normal-close")
+    assert run.save(tmp_path / "x.mmd").read_text(encoding="utf-8") == run.mermaid()
+    assert tcpsim.states().save(tmp_path / "y.mmd").read_text(encoding="utf-8") == states_mermaid()
