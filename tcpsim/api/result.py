@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 PICTURES = (".svg", ".png", ".pdf")
 TABLES = (".csv", ".parquet")
-_SHOWN = 20  # rows of a table in a notebook
 
 
 class Result(ABC):
@@ -139,26 +138,8 @@ class Result(ABC):
         return drawn[drawn.index("<svg") :]
 
     def _repr_html_(self) -> str:
-        below = self._svg() if self.pictured else as_html(self._table())
+        below = self._svg() if self.pictured else self._table().html()
         return f"<p>{escape(self.headline())}</p>{below}"
-
-
-def as_html(table: Table) -> str:
-    """The first rows of a table; everything in it is escaped."""
-    rows = table.rows()
-    head = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(_cell(value))}</td>" for value in row.values()) + "</tr>"
-        for row in rows[:_SHOWN]
-    )
-    more = f"<p>{len(rows) - _SHOWN:,} more rows</p>" if len(rows) > _SHOWN else ""
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 class Pictured(Result):

@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from html import escape
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tcpsim.errors import InputError
 
 _DIGITS = 12  # of a number in a CSV: a leak of 1e-20 is not 0, and rounding errors are not shown
 _EXTRAS = {"polars": "tables", "pandas": "pandas", "xarray": "xarray", "distributed": "dask"}
+_SHOWN = 20  # rows of a table in a notebook
 FRAMES = ("rows", "polars", "pandas", "xarray")
 
 
@@ -84,6 +86,24 @@ class Table:
         )
         return out.getvalue()
 
+    def html(self) -> str:
+        """The first rows as HTML, every value escaped: what a notebook shows.
+
+        >>> Table({"name": ["<b>"]}).html()
+        '<table><thead><tr><th>name</th></tr></thead><tbody><tr><td>&lt;b&gt;</td></tr></tbody></table>'
+        """
+        rows = self.rows()
+        head = "".join(f"<th>{escape(name)}</th>" for name in self.columns)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(_cell(value))}</td>" for value in row.values()) + "</tr>"
+            for row in rows[:_SHOWN]
+        )
+        more = f"<p>{len(rows) - _SHOWN:,} more rows</p>" if len(rows) > _SHOWN else ""
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
     def to(self, kind: str) -> Any:
         """The table as `rows` (dicts), or as an object of `polars`, `pandas` or `xarray`.
 
@@ -100,6 +120,13 @@ class Table:
         if kind == "pandas":
             return package.DataFrame(self.columns)
         return package.Dataset({name: ("row", values) for name, values in self.columns.items()})
+
+
+def _cell(value: Any) -> str:
+    """A value for people."""
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def needed(package: str, where: str) -> Any:

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 import tcpsim
-from tcpsim.api.result import Result, as_html
+from tcpsim.api.result import Result
 from tcpsim.measure.results import Table
 
 KERNEL = Path(__file__).parents[1] / "data" / "kernel" / "traces"
@@ -87,13 +87,13 @@ def test_rows_become_what_is_asked_for(kind: str) -> None:
 
 
 def test_what_a_notebook_shows_is_escaped() -> None:
-    page = as_html(Table.of_rows([{"<b>": "<script>alert(1)</script>"}]))
+    page = Table.of_rows([{"<b>": "<script>alert(1)</script>"}]).html()
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
 
 
 def test_a_long_table_says_how_much_is_left_out() -> None:
-    assert "<p>5 more rows</p>" in as_html(Table({"a": range(25)}))
+    assert "<p>5 more rows</p>" in Table({"a": range(25)}).html()
 
 
 def test_what_the_command_line_prints_is_the_result(capsys: pytest.CaptureFixture[str]) -> None:
