@@ -21,6 +21,8 @@ Ask about one connection, or about many:
     explain     a scenario's story
     plan        what a server will hold at a rate of connections, and which limit comes first
     diagnose    what the sockets of a dump (ss, netstat, ...) mean, and what helps
+    page        a file on which a reader chooses which segments are lost
+    pages       such a file for each scenario, and an index
 
 Judge the simulator by others:
 
@@ -68,6 +70,8 @@ if TYPE_CHECKING:
     from tcpsim.api.lists import stacks as stacks
     from tcpsim.api.lists import states as states
     from tcpsim.api.packetdrill import packetdrill as packetdrill
+    from tcpsim.api.page import page as page
+    from tcpsim.api.pages import pages as pages
     from tcpsim.api.plan import plan as plan
     from tcpsim.api.population import population as population
     from tcpsim.api.run import run as run
@@ -97,6 +101,8 @@ _HOME = {
     "conform": "tcpsim.api.conform",
     "diagnose": "tcpsim.api.diagnose",
     "plan": "tcpsim.api.plan",
+    "page": "tcpsim.api.page",
+    "pages": "tcpsim.api.pages",
     "scenario": "tcpsim.api.lists",
     "scenarios": "tcpsim.api.lists",
     "behaviours": "tcpsim.api.lists",

@@ -47,7 +47,11 @@ TABLE = {
     "diagnosis": Room(("dumps", "conformance"), (), "whose move it is"),
     "planning": Room(("draw",), ("numpy",), "what a server will hold"),
     "draw": Room(("measure",), ("matplotlib", "networkx", "numpy"), "ladders, diagrams, curves"),
-    "api": Room(("steps", "diagnosis", "planning"), ("matplotlib",), "what `import tcpsim` offers"),
+    "capture": Room(("pair",), (), "packet captures"),
+    "web": Room(("draw",), (), "pages for a browser"),
+    "api": Room(
+        ("steps", "diagnosis", "planning", "capture", "web"), ("matplotlib",), "what `import tcpsim` offers"
+    ),
     "cli": Room(("api",), ("click", "rich"), "the command line"),
     "experiments": Room(("draw", "conformance"), ("numpy", "polars"), "one file, one question"),
 }

@@ -141,6 +141,15 @@ class States(Pictured):
 
         return states_figure()
 
+    def mermaid(self) -> str:
+        """The diagram in mermaid."""
+        from tcpsim.draw.mermaid import states_mermaid
+
+        return states_mermaid()
+
+    def _writers(self) -> dict[str, Any]:
+        return {**super()._writers(), ".mmd": lambda path: self._write(path, self.mermaid())}
+
     def to_dict(self) -> list[dict[str, str]]:
         from tcpsim.tcp.lifecycle import TABLE
 

@@ -21,6 +21,7 @@ from tcpsim.draw.caption import Caption, caption_of
 from tcpsim.draw.event_text import tell
 from tcpsim.draw.ladder import WIDTH, ladder
 from tcpsim.draw.ladder_rows import Story
+from tcpsim.draw.part import CLOSE, close_us, part
 from tcpsim.draw.verdict import verdict_text
 from tcpsim.errors import InputError
 from tcpsim.pair import SIDES, Event, Held, Lost, Sent, Side
@@ -31,7 +32,10 @@ from tcpsim.units import format_duration, parse_duration
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from tcpsim.api.page import Page
     from tcpsim.measure.results import Table
+
+Between = tuple[int | str | None, int | None]  # from when (or "close") until when a ladder is shown
 
 
 _TITLE = 95  # characters of a line above a ladder's picture
@@ -43,6 +47,8 @@ def run(
     *,
     seed: int = 1,
     horizon: str | int | None = None,
+    from_: str | int | None = None,
+    until: str | int | None = None,
     **changes: Unpack[Settings],
 ) -> Run:
     """Run one connection until nothing is left to happen, or until the horizon.
@@ -58,6 +64,8 @@ def run(
         setting: changes of the scenario as one value; keywords lie on top of it.
         seed: decides every loss and every choice; the same seed gives the same run on every machine.
         horizon: until when to watch, such as "1h"; the scenario has its own.
+        from_: where the ladder begins: a time, or "close"; the command line's --from.
+        until: where the ladder ends; the verdict is that of the whole run.
         **changes: any setting (`tcpsim.Setting`), under the command line's name.
 
     Raises:
@@ -69,14 +77,31 @@ def run(
     until_us = horizon_us(story, horizon)
     events: list[Event] = []
     ended = run_pair(pair, Seeded(seed), until_us, events.append)
-    return Run(story, spelled(scenario), changed, seed, until_us, Played(pair, ended, tuple(events)))
+    played = Played(pair, ended, tuple(events))
+    return Run(story, spelled(scenario), changed, seed, until_us, played, _between(from_, until))
+
+
+def _between(from_: str | int | None, until: str | int | None) -> Between:
+    """The part of the ladder that was asked for, in microseconds; "close" is found in the story."""
+    begin = from_ if from_ is None or from_ == CLOSE else parse_duration(from_, "from")
+    end = None if until is None else parse_duration(until, "until")
+    if isinstance(begin, int) and end is not None and end < begin:
+        raise InputError("until", format_duration(end), f"a time that is not before {format_duration(begin)}")
+    return begin, end
 
 
 class Run(Noted, Pictured):
     """One run: everything that happened, and how it ended. `print()` shows its ladder."""
 
     def __init__(
-        self, scenario: Scenario, name: str, changes: dict[str, Any], seed: int, until_us: int, played: Played
+        self,
+        scenario: Scenario,
+        name: str,
+        changes: dict[str, Any],
+        seed: int,
+        until_us: int,
+        played: Played,
+        between: Between = (None, None),
     ) -> None:
         self.scenario = scenario
         self.name = name
@@ -84,6 +109,7 @@ class Run(Noted, Pictured):
         self.seed = seed
         self.horizon_us = until_us
         self.played = played
+        self.between = between
 
     @property
     def ended(self) -> Ended:
@@ -130,7 +156,9 @@ class Run(Noted, Pictured):
     def story(self) -> Story:
         """The events as the ladder tells them."""
         titles = (f"client ({self.stacks['client']})", f"server ({self.stacks['server']})")
-        return tell(self.events, titles, self.horizon_us if self.verdict is Verdict.RUNNING else None)
+        whole = tell(self.events, titles, self.horizon_us if self.verdict is Verdict.RUNNING else None)
+        begin, end = self.between
+        return part(whole, close_us(whole) if isinstance(begin, str) else begin, end)
 
     def _sample(self) -> Sample:
         return sample_of(self.scenario, self.changes, self.seed, self.horizon_us)
@@ -189,6 +217,18 @@ class Run(Noted, Pictured):
             f"# {each}, {format_duration(at_us)}\n{ss(sockets(pair, each, at_us))}" for each in SIDES
         )
 
+    def mermaid(self) -> str:
+        """The ladder as a sequence diagram in mermaid."""
+        from tcpsim.draw.mermaid import ladder_mermaid
+
+        return ladder_mermaid(self.story)
+
+    def states(self) -> Figure:
+        """The state diagram with the paths that both ends took."""
+        from tcpsim.draw.states_figure import paths_taken, states_figure
+
+        return states_figure(paths_taken(self.story), f"{self.scenario.title} ({self.scenario.name})")
+
     def packetdrill(self, side: Side = "server") -> str:
         """One end of the run as a packetdrill script, which passes when it is replayed.
 
@@ -201,8 +241,37 @@ class Run(Noted, Pictured):
         title = self.origin.line()
         return exported(self.events, side, machine.system.end.stack, title)
 
+    def pcapng(self, ipv6: bool = False) -> bytes:
+        """Both ends of the run as a packet capture, states and timers as comments; payloads are zeros."""
+        from tcpsim import __version__
+        from tcpsim.capture import capture
+
+        title = f"tcpsim run {self.name}: {self.scenario.title}"
+        return capture(self.events, self.stacks, title, f"tcpsim {__version__}", ipv6)
+
+    def save_pcapng(self, path: str | PathLike[str], ipv6: bool = False) -> None:
+        """Write both ends of the run as a packet capture."""
+        from tcpsim.measure.results import whole_or_nothing
+
+        with whole_or_nothing(Path(path)) as partial:
+            partial.write_bytes(self.pcapng(ipv6))
+
+    def page(self, losses: int | None = None, beside: Any = ()) -> Page:
+        """This connection as a page on which a reader chooses which segments are lost; see `tcpsim.page`."""
+        from tcpsim.api.page import page
+
+        return page(self.scenario, losses=losses, beside=beside, horizon=self.horizon_us, **self.changes)
+
     def _writers(self) -> dict[str, Any]:
-        return {**super()._writers(), ".pkt": self.save_packetdrill}
+        return {
+            **super()._writers(),
+            ".pkt": self.save_packetdrill,
+            ".mmd": self._save_mermaid,
+            ".pcapng": self.save_pcapng,
+        }
+
+    def _save_mermaid(self, path: Path) -> None:
+        self._write(path, self.mermaid())
 
     def save_packetdrill(self, path: str | PathLike[str], side: Side = "server") -> None:
         """Write one end of the run as a script."""

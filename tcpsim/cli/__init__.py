@@ -25,6 +25,8 @@ GROUPS = {
         "run": "Simulate one connection and print it as a ladder (a sequence diagram).",
         "compare": "Run a scenario with and without fixes, and compare the results.",
         "exact": "Compute the probability of each end of a connection, for many loss rates.",
+        "page": "Write a page on which a reader chooses which segments are lost.",
+        "pages": "Write such a page for each scenario, and an index.",
         "check": "Test properties in every state that a connection can reach.",
         "population": "Simulate many connections and count their sockets over time.",
         "plan": "Predict which sockets a server holds at a rate, and which limit it meets first.",

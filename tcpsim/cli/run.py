@@ -12,6 +12,7 @@ from tcpsim.cli.options import (
     JSON,
     OUTPUT,
     SEED,
+    TIME,
     duration,
     option,
     output,
@@ -21,6 +22,7 @@ from tcpsim.cli.options import (
     subcommand,
 )
 from tcpsim.cli.show import print_json, print_text, warn_if_narrow, warn_of_drops
+from tcpsim.cli.step import walk
 from tcpsim.draw.ladder import WIDTH
 from tcpsim.errors import InputError
 from tcpsim.pair import SIDES, Side
@@ -39,7 +41,25 @@ from tcpsim.pair import SIDES, Side
 @duration("--horizon", help="Watch until this time (default: set by the scenario).")
 @duration("--ss", help="Print what `ss -tanop` shows on both hosts at this time instead of the ladder.")
 @option("--ss-side", type=click.Choice(SIDES), help="With --ss: print this host only.")
-@output("--out", ".svg", ".png", ".pdf", ".txt", help="Write the ladder to this file instead.")
+@option(
+    "--from",
+    "from_",
+    metavar="TIME",
+    group=TIME,
+    help="Begin the ladder at this time, or at the first close: --from close.",
+)
+@duration("--until", help="End the ladder at this time. The verdict is still that of the whole run.")
+@option("--step", "stepwise", is_flag=True, group=OUTPUT, help="Step through the ladder key by key.")
+@output("--states", ".svg", ".png", ".pdf", help="Also write the state diagram with the paths taken.")
+@output(
+    "--out",
+    ".svg",
+    ".png",
+    ".pdf",
+    ".mmd",
+    ".txt",
+    help="Write the ladder to this file (.mmd: mermaid) instead.",
+)
 @output("--packetdrill", ".pkt", help="Also write one end of the run as a packetdrill script.")
 @option(
     "--packetdrill-side",
@@ -48,6 +68,8 @@ from tcpsim.pair import SIDES, Side
     group=OUTPUT,
     help="With --packetdrill: the end to write (default: server).",
 )
+@output("--pcapng", ".pcapng", help="Also write both ends of the run as a packet capture for Wireshark.")
+@option("--ipv6", is_flag=True, group=OUTPUT, help="With --pcapng: write IPv6 packets.")
 @JSON
 def command(
     scenario: str,
@@ -55,9 +77,15 @@ def command(
     horizon: int | None,
     ss: int | None,
     ss_side: Side | None,
+    from_: str | None,
+    until: int | None,
+    stepwise: bool,
+    states: Path | None,
     out: Path | None,
     packetdrill: Path | None,
     end: Side | None,
+    pcapng: Path | None,
+    ipv6: bool,
     as_json: bool,
     **changes: Any,
 ) -> None:
@@ -66,11 +94,22 @@ def command(
         raise InputError("--packetdrill-side", f"{end} without --packetdrill", "a script to write")
     if ss is not None and (as_json or out is not None):
         raise InputError("--ss", "--ss with --json or --out", "one of them")
-    found = run(scenario, seed=seed, horizon=horizon, **setting(**changes))
+    if ipv6 and pcapng is None:
+        raise InputError("--ipv6", "no --pcapng", "a capture to write")
+    found = run(scenario, seed=seed, horizon=horizon, from_=from_, until=until, **setting(**changes))
     if packetdrill is not None:
         found.save_packetdrill(packetdrill, end or "server")
+    if pcapng is not None:
+        found.save_pcapng(pcapng, ipv6)
     if out is not None:
         found.save(out)
+    if states is not None:
+        from tcpsim.draw.figure_style import save
+
+        save(found.states(), states)
+    if stepwise:
+        walk(found.story, found.headline(), found.summary())
+        return
     wrong = found.surprises if scenario.endswith(".toml") else None
     warn_of_drops(found)
     if ss is not None:

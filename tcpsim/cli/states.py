@@ -13,7 +13,15 @@ from tcpsim.cli.show import print_json, print_text
     "Print the transition table of TCP, or draw it as the state diagram.",
     ("tcpsim states", "tcpsim states --out states.svg"),
 )
-@output("--out", ".svg", ".png", ".pdf", ".txt", help="Write the diagram to this file (as .txt: the table).")
+@output(
+    "--out",
+    ".svg",
+    ".png",
+    ".pdf",
+    ".mmd",
+    ".txt",
+    help="Write the diagram to this file (.mmd: mermaid; .txt: the table).",
+)
 @JSON
 def command(as_json: bool, out: Path | None) -> None:
     """Print the table, or write the diagram to a file."""

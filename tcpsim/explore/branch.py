@@ -35,7 +35,7 @@ from tcpsim.tcp.segment import Segment
 _FEW = 3  # arrivals at one instant whose fates are listed once for all
 MANY = 6  # of so many the fates are given in parts
 _AT_ONCE = 64  # ways of one step that are worked out together
-_Question = tuple[int, int]  # the place of a segment that arrives, the class of its loss
+Question = tuple[int, int]  # the place of a segment that arrives, the class of its loss
 Fate = tuple[frozenset[int], tuple[int, ...], tuple[int, ...]]  # places of those lost; lost, passed by class
 View = tuple[tuple[Held, ...], tuple[Held, ...]]  # what the client and the server hold
 _Made = TypeVar("_Made")
@@ -227,7 +227,7 @@ class Steps:
         self.classes: list[LossClass] = []
         self._deferred: dict[Side, _Deferred] = {}
         self.keys = Keys()
-        self._answered: dict[tuple[_Question, ...], tuple[Fate, ...]] = {}
+        self._answered: dict[tuple[Question, ...], tuple[Fate, ...]] = {}
         path = pair.path
         shared = self._named(path.shared, "both ways")
         chains: dict[Side, Chain] = {}
@@ -285,14 +285,14 @@ class Steps:
         """Every way that the next step can go, many of them in parts."""
         now_us, flights = pair.next_us, pair.path.flights
         assert now_us is not None
-        fated = partial(self._fated, pair, log)
+        fated = partial(self.fated, pair, log)
         if len(flights) >= MANY and (parts := self.parts(flights, now_us, fated)):
             yield from parts
             return
         for fate in self.fates(flights, now_us):
             yield from fated(fate)
 
-    def _fated(self, pair: Pair, log: Log | None, fate: Fate) -> Iterator[Branch[Pair] | Part[Pair]]:
+    def fated(self, pair: Pair, log: Log | None, fate: Fate) -> Iterator[Branch[Pair] | Part[Pair]]:
         """The same, after that has been lost."""
         gone, lost, passed = fate
         if not gone:
@@ -314,7 +314,7 @@ class Steps:
         One for all fates in which equally many of each class are lost, since all of these are as likely.
         `fated` says what follows one fate.
         """
-        questions = self._questions(flights, now_us)
+        questions = self.questions(flights, now_us)
         if len(questions) < MANY:
             return None
         places = [
@@ -340,7 +340,7 @@ class Steps:
             ways = partial(self._some, places, lost, done + _AT_ONCE, fated)
             yield Part(self._none, self._none, (count - _AT_ONCE) / count, ways)
 
-    def _questions(self, flights: tuple[Flight, ...], now_us: int) -> tuple[_Question, ...]:
+    def questions(self, flights: tuple[Flight, ...], now_us: int) -> tuple[Question, ...]:
         """What arrives now and may be lost."""
         asked = []
         for place, (due_us, receiver, _) in enumerate(flights):
@@ -353,17 +353,17 @@ class Steps:
 
     def fates(self, flights: tuple[Flight, ...], now_us: int) -> Iterable[Fate]:
         """Every way in which what arrives now may be lost; nearly all steps ask the same few questions."""
-        questions = self._questions(flights, now_us)
+        questions = self.questions(flights, now_us)
         known = self._answered.get(questions)
         if known is not None:
             return known
-        fates = (self._fate(questions, fate) for fate in product((False, True), repeat=len(questions)))
+        fates = (self.fate(questions, fate) for fate in product((False, True), repeat=len(questions)))
         if len(questions) > _FEW:
             return fates
         self._answered[questions] = tuple(fates)
         return self._answered[questions]
 
-    def _fate(self, questions: tuple[_Question, ...], fate: tuple[bool, ...]) -> Fate:
+    def fate(self, questions: tuple[Question, ...], fate: tuple[bool, ...]) -> Fate:
         lost, passed = list(self._none), list(self._none)
         gone = set()
         for (place, number), is_lost in zip(questions, fate, strict=True):

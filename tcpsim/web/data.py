@@ -1,0 +1,103 @@
+"""A graph as the data of a page: small tables that refer to each other by number.
+
+Owns: the form, which `graph.js` reads. Refuses to know: how a graph came about, and what it means.
+
+Steps, ways and what is seen in a state come again and again; each stands in a table once. A state is a list:
+its view, what runs, a mark, then a way and a target for each edge. The mark is 0, or -1 where it goes on
+beyond the horizon, or of how many segments that arrive together not every set of losses is listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, Final
+
+from tcpsim.catalogue import sockets_in_words
+from tcpsim.draw.ladder_rows import SIDES, Flight
+from tcpsim.explore.branch import View
+from tcpsim.web.graph import Edge, Graph, Running
+from tcpsim.web.shown import Arriving, LostLate, Said, Sending, Shown, Step
+
+_LETTERS: Final = {"call": "k", "state": "c", "timer": "t", "note": "n", "end": "e"}
+_LATE: Final = -1
+
+
+class _Table:
+    """Values by number, each once."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[Hashable, int] = {}
+
+    def number(self, value: Hashable) -> int:
+        return self.numbers.setdefault(value, len(self.numbers))
+
+
+def graph_data(graph: Graph) -> dict[str, Any]:
+    """The tables, ready for JSON."""
+    views, running, names, steps, kinds = _Table(), _Table(), _Table(), _Table(), _Table()
+    states = []
+    for state in graph.states:
+        mark = _LATE if state.late else state.together
+        row = [views.number(state.view), running.number(state.running), mark]
+        for edge in state.edges:
+            row += [kinds.number(_kind(edge, steps)), edge.target]
+        states.append(row)
+    return {
+        "losses": graph.losses,
+        "horizon": graph.horizon_us,
+        "complete": graph.complete,
+        "views": [_view(view) for view in views.numbers],  # type: ignore[arg-type]
+        "running": [_running(each, names) for each in running.numbers],  # type: ignore[arg-type]
+        "names": list(names.numbers),
+        "steps": [_step(step) for step in steps.numbers],  # type: ignore[arg-type]
+        "kinds": [_trimmed(kind) for kind in kinds.numbers],  # type: ignore[arg-type]
+        "states": states,
+    }
+
+
+def _kind(edge: Edge, steps: _Table) -> tuple[int, int, int, int, float]:
+    return steps.number(edge.step), edge.elapsed_us, edge.lost, edge.passed, edge.weight
+
+
+def _trimmed(kind: tuple[int, int, int, int, float]) -> list[int | float]:
+    """Without a weight of 1."""
+    return list(kind[:-1] if kind[-1] == 1.0 else kind)
+
+
+def _view(view: View) -> list[Any]:
+    """What each side holds, in words and socket by socket."""
+    sockets = [
+        [[str(held.state), str(held.holder), int(held.fd), held.readable, held.unacked] for held in side]
+        for side in view
+    ]
+    return [*map(sockets_in_words, view), *sockets]
+
+
+def _running(each: tuple[Running, ...], names: _Table) -> list[int]:
+    """Four numbers for each: side, who, name, how long after the next event it ends."""
+    flat: list[int] = []
+    for one in each:
+        flat += [SIDES.index(one.side), one.who, names.number(one.name), one.ahead_us]
+    return flat
+
+
+def _step(step: Step) -> list[Any]:
+    return [list(step.lost), [_shown(each) for each in step.shown], list(step.chosen)]
+
+
+def _shown(each: Shown) -> list[Any]:
+    match each:
+        case Said():
+            return [_LETTERS[each.kind], SIDES.index(each.side), each.text, each.who]
+        case Sending():
+            return ["m" if each.made else "s", *_flight(each.flight), list(each.after_us)]
+        case Arriving():
+            return ["a", SIDES.index(each.side), each.place]
+        case LostLate():
+            return ["x", each.place, each.lost, each.remark]
+
+
+def _flight(flight: Flight) -> list[Any]:
+    return [
+        SIDES.index(flight.sender), flight.label, flight.short, int(flight.minor), flight.lost, flight.remark,
+    ]  # fmt: skip

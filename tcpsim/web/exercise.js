@@ -1,0 +1,70 @@
+// Questions about this connection. The graph says what is right; no score is kept.
+
+/** One run to its end for each segment of the undisturbed run: that one is lost, and nothing else. */
+function whatIf(graph, first) {
+  const quiet = graph.walk(new Losses(), first);
+  return {quiet, rows: quiet.flights.filter(flight => !flight.made && !flight.byRule).map(flight => {
+    const walk = graph.walk(new Losses().with(flight.side, flight.number, true), first);
+    return {flight, walk, changed: lastChange(walk)};
+  })};
+}
+function lastChange(walk) {
+  return walk.items.reduce((last, item) => item.kind === "c" && item.who ? item.t : last, 0);
+}
+function spanOf(walk, side, state) {
+  const spans = walk.spans().filter(span => span.side === side && span.state === state);
+  if (!spans.length) return 0;
+  return spans.reduce((sum, span) => sum + (span.to === null ? Infinity : span.to - span.from), 0);
+}
+
+/** What the end of a walk leaks: "for ever", or "". */
+const leaksAt = (chance, walk, p) => walk.state >= 0 && chance.leaks(walk.state, p);
+
+/** The questions that this graph has an answer to: {ask, kind, ...}. */
+function questions(graph, chance, table, p) {
+  const found = [], quiet = table.quiet;
+  const toLeak = chance.wayToLeak(0, p, true);
+  if (!leaksAt(chance, quiet, p) && toLeak) {
+    const fewest = toLeak.reduce((sum, edge) => sum + edge.lost, 0);
+    if (fewest > 0) found.push({kind: "lose", fewest, leak: true,
+      ask: `Leak a socket with ${fewest === 1 ? "one loss" : count(fewest, "loss", "losses")}: choose above which ${fewest === 1 ? "segment is" : "segments are"} lost, then check.`});
+  }
+  if (leaksAt(chance, quiet, p) && table.rows.some(({walk}) => !walk.stuck && !leaksAt(chance, walk, p)))
+    found.push({kind: "lose", fewest: 1, leak: false,
+      ask: "Here a socket stays for ever even if nothing is lost. Lose one segment, above, so that none does, then check."});
+  const longest = whichLoss(quiet, table.rows);
+  if (longest) found.push(longest);
+  found.push(...statesToFill(quiet));
+  return found;
+}
+
+/** "Which segment must be lost so that LAST-ACK lasts two minutes?": the state that one loss prolongs the most. */
+function whichLoss(quiet, rows) {
+  let best = null;
+  for (const side of [0, 1])
+    for (const state of ["LAST-ACK", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "SYN-RECEIVED", "SYN-SENT", "TIME-WAIT", "CLOSE-WAIT"]) {
+      const times = rows.filter(({walk}) => !walk.stuck).map(({flight, walk}) => ({flight, us: spanOf(walk, side, state)}))
+        .filter(each => Number.isFinite(each.us)).sort((a, b) => b.us - a.us);
+      const usual = spanOf(quiet, side, state);
+      if (!times.length || !Number.isFinite(usual)) continue;
+      const [top, second] = times, other = Math.max(second?.us ?? 0, usual, 1000);
+      if (top.us >= 1e5 && top.us > 1.5 * other && (!best || top.us / other > best.ratio))
+        best = {ratio: top.us / other, side, state, us: top.us};
+    }
+  return best && {kind: "which", ...best,
+    ask: `Which segment must be lost so that ${best.state} of the ${SIDES[best.side]} lasts ${length(best.us)}?`,
+    options: rows.map(({flight}) => ({value: SIDES[flight.side] + flight.number, words: `${SIDES[flight.side]} #${flight.number}: ${flight.label}`}))};
+}
+function rightLoss(question, table, value) {
+  const row = table.rows.find(({flight}) => SIDES[flight.side] + flight.number === value);
+  return !!row && spanOf(row.walk, question.side, question.state) === question.us;
+}
+
+/** The states of the close, to be filled in: at each moment at which one changes. */
+function statesToFill(quiet) {
+  const changes = quiet.items.filter(item => item.kind === "c" && item.who && item.text.split(" ")[0] !== "CLOSED");
+  const last = changes.filter(item => !["SYN-SENT", "SYN-RECEIVED", "ESTABLISHED"].includes(item.text.split(" ")[0])).slice(0, 6);
+  if (last.length < 2) return [];
+  return [{kind: "states", ask: "Nothing is lost. Which state does each side come to?",
+    blanks: last.map(item => ({t: item.t, side: item.side, state: item.text.split(" ")[0]}))}];
+}

@@ -1,0 +1,378 @@
+// The page: what is lost, how far the reader has gone, and everything that is drawn from these two.
+
+const DATA = JSON.parse(document.getElementById("data").textContent);
+const $ = id => document.getElementById(id);
+const RATES = [0, .0001, .001, .002, .005, ...Array.from({length: 60}, (_, at) => (at + 1) / 100)];
+const STATES = ["SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING", "LAST-ACK", "TIME-WAIT", "CLOSED"];
+const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+/** An element with attributes and children; text is text, never markup. */
+function h(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes))
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else if (value === true) element.setAttribute(key, "");
+    else if (value !== false && value !== undefined) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+
+/** One connection: its ladder, what each side holds, the chance of a leak, the diagram. */
+class Pane {
+  constructor(page, variant) {
+    Object.assign(this, {page, variant, graph: new Graph(variant.graph)});
+    this.chance = new Chance(this.graph, DATA.beyond);
+    this.svg = document.createElementNS(NS, "svg");
+    this.svg.setAttribute("class", "ladder");
+    this.svg.setAttribute("role", "group");
+    this.svg.setAttribute("aria-label", "Ladder of the connection: segments can be chosen to be lost");
+    this.states = document.createElementNS(NS, "svg");
+    this.states.setAttribute("class", "states");
+    this.states.setAttribute("role", "img");
+    this.ladder = new Ladder(this.svg, {onLose: flight => page.toggle(this, flight), onOpen: () => page.show()});
+    this.diagram = new Diagram(this.states, DATA.diagram);
+    this.box = h("div", {class: "box"}, this.svg);
+    this.held = h("div", {class: "held"});
+    this.chances = h("div", {class: "card", "aria-live": "off"});
+    this.command = h("div", {class: "card"});
+    this.element = h("div", {class: "pane"},
+      ...DATA.variants.length > 1 ? [h("h3", {}, variant.title)] : [],
+      this.box, h("div", {class: "side"}, this.held, this.chances, this.command, this.states));
+  }
+  walkTo(until) { return this.graph.walk(this.page.losses, this.page.choices, until); }
+
+  show() {
+    this.walk = this.walkTo(this.page.until);
+    this.ladder.draw(this.walk, this.box.clientWidth || 640);
+    this.diagram.draw(this.walk);
+    this.showHeld();
+    this.showChance();
+    this.showCommand();
+  }
+  showHeld() {
+    const {walk} = this, view = walk.state >= 0 ? walk.graph.view(walk.state) : null;
+    this.bars = [];
+    this.held.replaceChildren(...SIDES.map((name, side) => {
+      const sockets = view ? view[2 + side] : [], list = h("ul");
+      for (const [state, holder, fd, readable, unacked] of sockets) {
+        const more = [readable ? `${readable} bytes unread` : "", unacked ? `${unacked} unacknowledged` : "", fd ? "" : "no descriptor"].filter(Boolean);
+        list.append(h("li", {}, h("b", {class: `S-${state}`}, state), ` ${DATA.holders[holder]}`, ...more.length ? [h("br"), h("span", {class: "quiet"}, more.join(", "))] : []));
+      }
+      if (!sockets.length) list.append(h("li", {}, "no socket"));
+      for (const timer of walk.timers.values()) if (timer.side === side) {
+        const fill = h("i"), left = timer.ends - walk.now, whole = timer.ends - timer.begins;
+        fill.style.transform = `scaleX(${whole ? left / whole : 0})`;
+        this.bars.push({fill, timer});
+        const words = timer.name === "program" ? "the program waits" : `${timer.name} timer`;
+        list.append(h("li", {}, `${words}: ${length(left)} left`, h("span", {class: "timer", "aria-hidden": "true"}, fill)));
+      }
+      return h("div", {}, h("h4", {}, `${name} (${this.variant.stacks[side]})`), list);
+    }));
+  }
+  showChance() {
+    const p = this.page.rate, {walk} = this;
+    const {leak, cut} = this.chance.leak(walk.state, p);
+    const rows = this.chance.from(walk.state, p).slice(0, 7);
+    this.leak = leak;
+    this.chances.replaceChildren(
+      h("h4", {}, `A socket stays for ever, from here, at ${percent(p)} loss`),
+      h("p", {class: "big " + (leak > 0 ? "bad" : "good")}, chanceWords(leak)),
+      ...cut > 1e-15 ? [h("p", {class: "quiet"}, `at most ${chanceWords(cut)} more: not followed`)] : [],
+      h("table", {}, h("caption", {class: "hidden"}, "The ends, with the probability of each from here"),
+        h("thead", {}, h("tr", {}, ...["end", "client", "server", "probability"].map(name => h("th", {scope: "col"}, name)))),
+        h("tbody", {}, ...rows.map(end => h("tr", {}, h("td", {}, KIND_WORDS[end.kind]), h("td", {}, end.client), h("td", {}, end.server), h("td", {class: "number"}, chanceWords(end.probability)))))));
+  }
+  showCommand() {
+    const line = this.line();
+    const copied = h("span", {role: "status"});
+    this.command.replaceChildren(h("h4", {}, "The same run on a command line"),
+      h("div", {class: "command"}, h("code", {}, line),
+        h("button", {type: "button", onclick: async () => {
+          try { await navigator.clipboard.writeText(line); copied.textContent = "copied"; }
+          catch { getSelection().selectAllChildren(this.command.querySelector("code")); copied.textContent = "selected: copy it with the keyboard"; }
+        }}, "Copy")), copied);
+  }
+  line() {
+    const chosen = this.walk.moments.filter(moment => moment.asked).flatMap(({edge}) => this.graph.steps[edge.step][2]);
+    return [this.variant.command, ...this.page.losses.rules().map(rule => `--drop "${rule}"`)].join(" ") +
+      (chosen.length ? `  # and: ${chosen.join("; ")}` : "");
+  }
+  /** What the reader hears of the last step. */
+  said() {
+    const {walk} = this, last = walk.moments.at(-1);
+    if (!last) return "";
+    const words = walk.words(), found = last.lost.map(flight => `${SIDES[flight.side]}'s ${flight.label} is lost`);
+    for (let at = last.first; at < last.behind; at++) found.push(inWords(walk.items[at], words[at]));
+    return `${clock(last.t)}: ${found.slice(0, 8).join("; ")}${found.length > 8 ? `; ${found.length - 8} more` : ""}.`;
+  }
+}
+
+/** One event as a sentence. */
+function inWords(item, text) {
+  const who = SIDES[item.side];
+  switch (item.kind) {
+    case "s": return `${who} sends ${item.flight.label}${item.flight.lost === null || item.flight.done > item.t ? "" : ", lost"}`;
+    case "a": return `${item.flight.label} arrives at the ${who}`;
+    case "c": return `${who}: ${text}`;
+    case "k": return `${who} calls ${text}`;
+    default: return `${who}: ${text}`;
+  }
+}
+
+class Page {
+  constructor() {
+    this.losses = new Losses();
+    this.choices = [];
+    this.until = -1;
+    this.rate = RATES[nearest(DATA.loss)];
+    this.panes = DATA.variants.map(variant => new Pane(this, variant));
+    $("panes").append(...this.panes.map(pane => pane.element));
+    $("panes").classList.toggle("several", this.panes.length > 1);
+    $("loss").max = RATES.length - 1;
+    $("loss").value = nearest(DATA.loss);
+    $("step").onclick = () => this.step();
+    $("back").onclick = () => this.back();
+    $("go").onclick = () => this.go();
+    $("again").onclick = () => this.restart();
+    $("fewest").onclick = () => this.toLeak(true);
+    $("likeliest").onclick = () => this.toLeak(false);
+    $("loss").oninput = () => { this.rate = RATES[+$("loss").value]; this.show(); };
+    addEventListener("hashchange", () => { if (this.read()) this.show(); });
+    addEventListener("keydown", event => this.key(event));
+    let width = 0;
+    new ResizeObserver(() => { if (innerWidth !== width) { width = innerWidth; this.show(); } }).observe(document.body);
+    this.limits();
+    this.read();
+    this.show();
+    this.table();
+    this.exercises();
+  }
+
+  /** `#server4,client2@230000`: what is lost, and until when (microseconds); `!1` chooses. */
+  read() {
+    const [words, until] = location.hash.slice(1).split("@"), [lost, chosen] = words.replaceAll("%2C", ",").split("!");
+    if (location.hash.slice(1) === this.written) return false;
+    this.losses = Losses.parse(lost);
+    this.choices = (chosen ?? "").split(",").filter(Boolean).map(Number).filter(Number.isInteger);
+    this.until = until !== undefined && /^\d+$/.test(until) ? +until : this.losses.count || this.choices.length ? Infinity : -1;
+    return true;
+  }
+  write() {
+    const over = this.panes.every(({walk}) => walk.over || walk.stuck), begun = this.panes.some(({walk}) => walk.moments.length);
+    const chosen = this.choices.length ? "!" + this.choices.join() : "";
+    const rest = begun && (!over || !(this.losses.count || chosen)) ? "@" + Math.max(...this.panes.map(({walk}) => walk.now)) : "";
+    this.written = `${this.losses}${chosen}${rest}`;
+    history.replaceState(null, "", this.written ? "#" + this.written : location.pathname + location.search);
+  }
+
+  get nextTime() {
+    const times = this.panes.filter(({walk}) => !walk.over && !walk.stuck).map(({walk}) => walk.next);
+    return times.length ? Math.min(...times) : null;
+  }
+  step() {
+    if (this.flying) return this.landed();
+    const next = this.nextTime;
+    if (next === null) return;
+    const land = () => { this.flying = null; this.until = next; this.show(true); };
+    if (calm() || document.hidden) return land();
+    let waiting = this.panes.length;
+    this.flying = land;
+    const once = () => { if (!--waiting && this.flying === land) land(); };
+    for (const pane of this.panes) {
+      for (const {fill, timer} of pane.bars) fill.style.transform = `scaleX(${Math.max(0, (timer.ends - next) / Math.max(1, timer.ends - timer.begins))})`;
+      pane.ladder.fly(pane.walk, Math.min(next, pane.walk.next ?? next), 320, once);
+    }
+  }
+  landed() { const land = this.flying; this.flying = null; land?.(); }
+  back() {
+    this.flying = null;
+    const times = [...new Set(this.panes.flatMap(({walk}) => walk.moments.map(moment => moment.t)))].sort((a, b) => a - b);
+    this.until = times.length > 1 ? times.at(-2) : -1;
+    this.forget();
+    this.show(true);
+  }
+  /** Losses of what has not been sent yet are forgotten. */
+  forget() {
+    const sent = [0, 0];
+    for (const pane of this.panes) pane.walkTo(this.until).sent.forEach((number, side) => sent[side] = Math.max(sent[side], number));
+    this.losses = this.losses.upTo(sent);
+  }
+  go() { this.flying = null; this.until = Infinity; this.show(true); }
+  restart() { this.flying = null; this.losses = new Losses(); this.choices = []; this.until = -1; this.show(); }
+
+  /** Lose a segment, or do not. One that has arrived already: back to where it was under way. */
+  toggle(pane, flight) {
+    this.flying = null;
+    const lost = !this.losses.has(flight.side, flight.number), before = this.losses, until = this.until;
+    this.losses = this.losses.with(flight.side, flight.number, lost);
+    if (flight.done !== undefined) {
+      this.until = flight.t;
+      this.forget();
+    }
+    const trial = pane.graph.walk(this.losses, this.choices, flight.due);
+    if (trial.stuck && trial.stuck !== "horizon" && lost) {
+      this.losses = before;
+      this.until = until;
+      this.show();
+      this.say(STUCK[trial.stuck](pane.graph));
+      return;
+    }
+    this.show();
+    this.say(`${SIDES[flight.side]} #${flight.number}, ${flight.label}, ${lost ? "will be lost" : "will not be lost"}.`);
+  }
+
+  toLeak(fewest) {
+    this.flying = null;
+    const pane = this.panes.find(({walk, chance}) => chance.wayToLeak(walk.state, this.rate, fewest)) ?? this.panes[0];
+    const way = pane.chance.wayToLeak(pane.walk.state, this.rate, fewest);
+    if (!way) return this.say("No leak can be reached from here with the losses that this page follows.");
+    const walk = pane.walk;
+    let losses = this.losses.upTo(walk.sent);
+    for (const flight of walk.under) losses = losses.with(flight.side, flight.number, false);
+    const asked = walk.asked, ahead = pane.graph.walk(losses, this.choices, this.until), choices = this.choices.slice(0, asked);
+    for (const edge of way) {
+      ahead.losses = ahead.losses.copy();
+      const [lost, shown] = pane.graph.steps[edge.step];
+      for (const place of lost) { const {flight} = ahead.copies[place]; ahead.losses.of[flight.side].add(flight.number); }
+      const sent = [...ahead.sent];
+      for (const item of shown) if (item[0] === "s") { ++sent[item[1]]; if (item[5] === "loss") ahead.losses.of[item[1]].add(sent[item[1]]); }
+      const ways = ahead.best(ahead.ways()).sort((a, b) => b.weight - a.weight);
+      if (ways.length > 1) choices.push(Math.max(0, ways.findIndex(each => each.step === edge.step && each.to === edge.to)));
+      ahead.take(edge);
+    }
+    this.losses = ahead.losses;
+    this.choices = choices;
+    this.until = Infinity;
+    this.show(true);
+  }
+
+  key(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
+    const act = {s: () => this.step(), b: () => this.back(), g: () => this.go(), f: () => this.toLeak(true), l: () => this.toLeak(false), r: () => this.restart()}[event.key];
+    if (act) { event.preventDefault(); act(); }
+  }
+
+  show(aloud = false) {
+    for (const pane of this.panes) pane.show();
+    const over = this.nextTime === null;
+    $("rate").textContent = percent(this.rate);
+    $("loss").setAttribute("aria-valuetext", percent(this.rate));
+    $("step").disabled = $("go").disabled = over;
+    $("back").disabled = !this.panes.some(({walk}) => walk.moments.length);
+    this.say((aloud ? this.panes.map(pane => pane.said()).join(" / ") + " " : "") + this.verdict());
+    this.choice();
+    this.write();
+    this.words();
+    document.documentElement.dataset.shown = String(++shown);
+  }
+  say(words) { $("say").textContent = words; }
+  verdict() {
+    const told = this.panes.map(pane => {
+      const {walk, chance} = pane, name = this.panes.length > 1 ? pane.variant.title + ": " : "";
+      if (walk.stuck) return name + STUCK[walk.stuck](pane.graph);
+      if (walk.over) {
+        const [client, server] = walk.graph.view(walk.state);
+        return name + (walk.graph.alive(walk.state) ? `For ever: no event is left that could end it. The client is ${client}, the server ${server}.` : "Clean: every connection is closed" + (client === "gone" && server === "gone" ? "." : ", but a descriptor stays."));
+      }
+      if (chance.leaks(walk.state, this.rate)) return name + `For longer than ${length(DATA.beyond)}: it would take too many losses in a row to end it.`;
+      const due = walk.copies.filter(copy => copy.due <= walk.next).map(copy => copy.flight);
+      const what = due.length ? `${due.slice(0, 3).map(flight => `${SIDES[flight.side]}'s ${flight.label}`).join(", ")}${due.length > 3 ? ` and ${due.length - 3} more` : ""} ${due.length > 1 ? "arrive" : "arrives"}` : this.runsOut(walk);
+      return name + `Next, at ${clock(walk.next)}: ${what}.`;
+    });
+    return told.join(" / ");
+  }
+  runsOut(walk) {
+    const ends = [...walk.timers.values()].filter(timer => timer.ends <= walk.next);
+    return ends.map(({side, name}) => name === "program" ? `the ${SIDES[side]}'s program goes on` : `the ${SIDES[side]}'s ${name} timer fires`).join(", ") || (walk.moments.length ? "a program acts" : "both programs begin");
+  }
+  choice() {
+    const pane = this.panes.find(({walk}) => walk.options.length > 1), box = $("choice");
+    box.hidden = !pane;
+    if (!pane) return;
+    const {walk} = pane, place = walk.asked - 1;
+    box.replaceChildren("This time: ", h("select", {"aria-label": "What is chosen", onchange: event => {
+      const choices = Array.from({length: place + 1}, (_, at) => this.choices[at] ?? 0);
+      choices[place] = event.target.selectedIndex;
+      this.choices = choices;
+      this.show();
+    }}, ...walk.options.map(({words, weight}, at) => h("option", {selected: at === walk.picked}, `${words} (${percent(weight)})`))));
+  }
+  words() {
+    $("words").replaceChildren(...this.panes.map(pane => {
+      const texts = pane.walk.words();
+      return h("details", {}, h("summary", {}, `${this.panes.length > 1 ? pane.variant.title + ": " : ""}${count(pane.walk.items.length, "event")} until ${clock(pane.walk.now)}`),
+        h("ol", {}, ...pane.walk.items.map((item, at) => h("li", {}, `${clock(item.t)}: ${inWords(item, texts[at])}`))));
+    }));
+  }
+
+  table() {
+    const pane = this.panes[0], {quiet, rows} = this.whatIf = whatIf(pane.graph, []), p = RATES[nearest(DATA.loss)];
+    const ending = walk => walk.stuck ? STUCK[walk.stuck](pane.graph) : (([client, server]) => `client ${client}, server ${server}`)(walk.graph.view(walk.state));
+    const verdict = walk => walk.stuck ? "not known here" : leaksAt(pane.chance, walk, p) ? "for ever" : "no";
+    const row = (name, walk, show) => h("tr", {}, h("th", {scope: "row"}, name), h("td", {}, ending(walk)),
+      h("td", {class: "number"}, clock(lastChange(walk))), h("td", {class: verdict(walk) === "for ever" ? "bad" : ""}, verdict(walk)),
+      h("td", {}, h("button", {type: "button", onclick: show, "aria-label": `Show the run: ${name}`}, "Show")));
+    const open = losses => () => { this.losses = losses; this.choices = []; this.until = Infinity; this.show(true); $("bar").scrollIntoView({behavior: calm() ? "auto" : "smooth"}); };
+    $("what-if").replaceChildren(
+      h("thead", {}, h("tr", {}, ...["lost", "what is left", "last change after", "stays for ever", "run"].map(name => h("th", {scope: "col"}, name)))),
+      h("tbody", {}, row("nothing", quiet, open(new Losses())),
+        ...rows.map(({flight, walk}) => row(`${SIDES[flight.side]} #${flight.number}: ${flight.label}`, walk, open(new Losses().with(flight.side, flight.number, true))))));
+  }
+
+  exercises() {
+    const pane = this.panes[0], p = RATES[nearest(DATA.loss)];
+    const list = questions(pane.graph, pane.chance, this.whatIf, p).map((question, number) => {
+      const answer = h("span", {class: "answer", role: "status"});
+      const tell = (right, words) => { answer.textContent = words; answer.className = "answer " + (right ? "good" : "bad"); };
+      const check = make => h("button", {type: "button", "data-check": question.kind, onclick: make}, "Check");
+      const item = h("li", {"data-exercise": question.kind}, h("p", {}, question.ask));
+      if (question.kind === "lose") item.append(check(() => {
+        const walk = pane.graph.walk(this.losses, this.choices), lost = this.losses.count, leaks = !walk.stuck && leaksAt(pane.chance, walk, p);
+        if (lost > question.fewest) tell(false, `Not yet: ${count(lost, "segment is", "segments are")} lost. ${count(question.fewest, "is", "are")} enough.`);
+        else if (leaks === question.leak) tell(true, question.leak ? "Right: that socket stays for ever." : "Right: nothing stays.");
+        else tell(false, lost ? (question.leak ? "Not yet: with these losses every connection ends." : "Not yet: a socket still stays.") : "Not yet: nothing is lost. Choose a segment in the ladder.");
+      }), answer);
+      if (question.kind === "which") {
+        const select = h("select", {"aria-label": question.ask}, h("option", {value: ""}, "choose a segment"), ...question.options.map(({value, words}) => h("option", {value}, words)));
+        item.append(select, " ", check(() => {
+          if (!select.value) return tell(false, "Choose a segment first.");
+          const right = rightLoss(question, this.whatIf, select.value);
+          const row = this.whatIf.rows.find(({flight}) => SIDES[flight.side] + flight.number === select.value);
+          const us = spanOf(row.walk, question.side, question.state);
+          tell(right, right ? "Right." : `Not yet: then ${question.state} lasts ${Number.isFinite(us) ? length(us) : "for ever"}.`);
+        }), answer);
+      }
+      if (question.kind === "states") {
+        const selects = question.blanks.map(({t, side}) => h("select", {"aria-label": `${SIDES[side]} at ${clock(t)}`}, ...["", ...STATES].map(state => h("option", {value: state}, state || "choose a state"))));
+        item.append(h("div", {class: "blanks"}, ...question.blanks.map(({t, side}, at) => h("label", {}, `${clock(t)}, ${SIDES[side]}:`, selects[at]))),
+          check(() => {
+            const wrong = question.blanks.filter(({state}, at) => selects[at].value !== state);
+            tell(!wrong.length, wrong.length ? `Not yet: ${wrong.map(({t, side}) => `${SIDES[side]} at ${clock(t)}`).join(", ")}.` : "Right, all of them.");
+          }), answer);
+      }
+      return item;
+    });
+    $("exercises").replaceChildren(...list.length ? list : [h("li", {}, "This connection has nothing to ask: no loss changes its end.")]);
+  }
+
+  limits() {
+    $("limits").textContent = this.panes.map(({graph, variant}) => {
+      const name = this.panes.length > 1 ? variant.title + ": " : "";
+      if (graph.complete) return `${name}Every way that this connection can go is in this page (${graph.states.length.toLocaleString("en")} states).`;
+      const late = graph.states.some(row => row[2] === LATE) ? ` What goes on is followed for ${length(graph.horizon)}.` : "";
+      const together = graph.states.some(row => row[2] > 0) ? " Of many segments that arrive together only few are lost at once." : "";
+      return `${name}Followed is every way that loses at most ${count(graph.losses, "segment")} in all (${graph.states.length.toLocaleString("en")} states).${late}${together} The chance of what is not followed is shown beside each number.`;
+    }).join(" ");
+  }
+}
+const STUCK = {
+  horizon: graph => `It still goes on after ${length(graph.horizon)}; this page follows it no further.`,
+  losses: graph => `Not followed: these are more losses than the ${graph.losses} of this page.`,
+  together: () => "Not followed: so many losses at one instant are not in this page.",
+  impossible: () => "One of these segments cannot be lost on this path.",
+};
+function nearest(p) {
+  return RATES.reduce((best, rate, at) => Math.abs(rate - p) < Math.abs(RATES[best] - p) ? at : best, 0);
+}
+let shown = 0;
+const page = new Page();
