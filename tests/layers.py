@@ -1,9 +1,9 @@
-"""Which room may import which, and what from outside: the one table, its picture, and the real imports.
+"""Which package may import which, and what from outside: the table, its picture, and the real imports.
 
     python tests/layers.py           prints the picture for docs/architecture.md
     python tests/layers.py --write   puts it there
 
-`tests/test_layers.py` holds the code to the table and the page to the picture.
+`tests/test_layers.py` compares the code with the table, and the page with the picture.
 """
 
 from __future__ import annotations
@@ -28,32 +28,34 @@ class Room(NamedTuple):
 
 
 TABLE = {
-    "errors": Room((), (), "the one exception for bad input"),
+    "errors": Room((), (), "the exception for bad input"),
     "units": Room(("errors",), (), "durations as people write them"),
-    "domain": Room(("units",), (), "what a value may be"),
+    "domain": Room(("units",), (), "the values that a field accepts"),
     "profile": Room(("domain",), (), "values with sources, and knobs"),
-    "tcp": Room(("profile",), (), "the protocol, no I/O"),
+    "tcp": Room(("profile",), (), "the protocol, without I/O"),
     "sockets": Room(("tcp",), (), "what a system call returns"),
-    "path": Room(("tcp",), (), "what may happen to a segment"),
+    "path": Room(("tcp",), (), "delay, loss, NATs"),
     "app": Room(("sockets",), (), "what programs do"),
-    "steps": Room(("app",), (), "the steps of a user's program"),
-    "pair": Room(("app", "path"), (), "two machines and a path"),
-    "catalogue": Room(("pair",), (), "the catalogue"),
-    "host": Room(("catalogue",), ("simpy",), "many pairs, one host"),
-    "explore": Room(("catalogue",), ("networkx", "numpy"), "every branch"),
+    "steps": Room(("app",), (), "the steps of a program"),
+    "pair": Room(("app", "path"), (), "two hosts and a path"),
+    "catalogue": Room(("pair",), (), "scenarios, fixes, claims"),
+    "host": Room(("catalogue",), ("simpy",), "many pairs on shared hosts"),
+    "explore": Room(("catalogue",), ("networkx", "numpy"), "every branch, with probabilities"),
     "measure": Room(("host", "explore"), ("numpy",), "leaks, census, sweeps"),
-    "conformance": Room(("measure",), ("msgspec", "numpy"), "judged by others"),
-    "dumps": Room(("tcp",), (), "what commands print of sockets"),
-    "diagnosis": Room(("dumps", "conformance"), (), "whose move it is"),
+    "conformance": Room(("measure",), ("msgspec", "numpy"), "compared with others"),
+    "dumps": Room(("tcp",), (), "the output of ss and netstat"),
+    "diagnosis": Room(("dumps", "conformance"), (), "what the sockets of a dump mean"),
     "planning": Room(("draw",), ("numpy",), "what a server will hold"),
     "draw": Room(("measure",), ("matplotlib", "networkx", "numpy"), "ladders, diagrams, curves"),
     "capture": Room(("pair",), (), "packet captures"),
     "web": Room(("draw",), (), "pages for a browser"),
     "api": Room(
-        ("steps", "diagnosis", "planning", "capture", "web"), ("matplotlib",), "what `import tcpsim` offers"
+        ("steps", "diagnosis", "planning", "capture", "web"),
+        ("matplotlib",),
+        "the functions of `import tcpsim`",
     ),
     "cli": Room(("api",), ("click", "rich"), "the command line"),
-    "experiments": Room(("draw", "conformance"), ("numpy", "polars"), "one file, one question"),
+    "experiments": Room(("draw", "conformance"), ("numpy", "polars"), "one question in each file"),
 }
 
 COMMON = ("errors", "units", "domain", "profile")

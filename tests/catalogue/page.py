@@ -19,17 +19,22 @@ PAGE = ROOT / "docs" / "claims.md"
 HERE = "tests/catalogue"
 
 INTRODUCTION = """\
-# The claims, and what became of them
+# The claims, and what a run shows
 
 This project began with two documents: Rick Jones's mail on CLOSE_WAIT, and Apache's page on FIN_WAIT_2 with
-Roy Fielding's appendix. Here is every claim of theirs that a connection can show ({total} with those beyond
-them), the scenario that shows it (`tcpsim explain NAME`; for a population `tcpsim exhaust NAME`, for browsers
-and pools `tcpsim users NAME`), the test that holds it to that, its picture or its ladder, and the verdict:
-*holds*, *holds only on* certain stacks, or *refined*. The lists of the Apache page (what ends FIN_WAIT_2,
-which systems have a timeout) are told in our words.
+Roy Fielding's appendix. This page lists each claim in them that a simulated connection can show. Together with
+further claims, there are {total}. Each claim has:
 
-`make docs` prints this page from [claims.toml](../tcpsim/catalogue/claims.toml); a test looks up every
-scenario, test and figure that it names, and runs the claims about stacks on all of them.
+- the scenario that shows it (see `tcpsim explain NAME`, for a population `tcpsim exhaust NAME`, and for browsers
+  and pools `tcpsim users NAME`),
+- a verdict: *holds*, *holds only on* certain stacks, or *refined*,
+- the test that checks it, and its picture or its ladder.
+
+The Apache page has two lists: what ends FIN_WAIT_2, and which systems have a timeout. Their claims are in our
+words.
+
+`make docs` writes this page from [claims.toml](../tcpsim/catalogue/claims.toml). A test checks that every
+scenario, test and figure exists, and runs the claims about stacks on all stacks.
 """
 
 

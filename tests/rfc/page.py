@@ -18,12 +18,15 @@ VERDICTS = {"kept": "kept", "not_applicable": "not applicable", "not_kept": "not
 INTRODUCTION = """\
 # RFC 9293, requirement by requirement
 
-Appendix B of RFC 9293 lists {total} labelled requirements. This is what tcpsim does about each under its
-profile `rfc9293`. *Kept*: the tests named show it. *Not applicable*: a simulator has nothing that it
-could be about, for the reason given. *Not kept*: for the reason given.
+Appendix B of RFC 9293 lists {total} labelled requirements. This page says whether tcpsim keeps each of them
+under its profile `rfc9293`. There are three verdicts:
 
-The page is printed from [tests/rfc/requirements.toml](../tests/rfc/requirements.toml) by `make docs`. A test
-holds that list against the labels of the RFC, this page against the list, and looks up every test named.
+- *kept*: the tests in the last column show it.
+- *not applicable*: the requirement is about something that a simulator does not have.
+- *not kept*: the last column gives the reason.
+
+`make docs` writes this page from [tests/rfc/requirements.toml](../tests/rfc/requirements.toml). A test compares
+this list with the labels of the RFC, and this page with the list. It also checks that every test exists.
 """
 
 
