@@ -195,13 +195,17 @@ def section() -> str:
     lines = [
         BEGIN,
         "",
-        "Answer and next state in each cell; where the stacks differ, rfc9293, linux and freebsd one below "
-        "the other.",
-        "Every cell is a script in tests/conformance/scripts that passes, with its source in its head: "
+        "Each cell shows the answer to a segment and the next state. If the stacks differ, the lines are",
+        "rfc9293, linux and freebsd, in this order. Every cell is a script in tests/conformance/scripts that",
+        "passes, and its head names its source. There are "
         + ", ".join(f"{count[stack]} for {stack}" for stack in STACKS)
-        + ". - nothing, A an ACK at once, a within its delay, FA with our FIN again, R <SEQ=SEG.ACK>, "
-        "RA <SEQ=0><ACK=...>, RN <SEQ=SND.NXT>, SA SYN,ACK; n/a: there is no such segment "
-        "(nothing is old, outstanding, or in a window there).",
+        + ".",
+        "",
+        "- `-`: no answer",
+        "- `A`: an ACK at once; `a`: an ACK within the delay; `FA`: an ACK with our FIN again",
+        "- `R`: <SEQ=SEG.ACK>; `RA`: <SEQ=0><ACK=...>; `RN`: <SEQ=SND.NXT>; each is a RST",
+        "- `SA`: SYN,ACK",
+        "- `n/a`: there is no such segment, because nothing is old, outstanding or in a window in this state",
         "",
     ]
     for ways in (list(COLUMNS)[:6], list(COLUMNS)[6:]):
@@ -214,7 +218,7 @@ def section() -> str:
             lines.append(f"| {kind} | " + " | ".join(shown) + " |")
         lines.append("| killed (ss -K, tcpdrop) | " + " | ".join(map(_killed, ways)) + " |")
         lines.append("")
-    lines += ["What is sent when time passes, and other edges:", "", *map(_other, others()), ""]
+    lines += ["These scripts test timers and special cases:", "", *map(_other, others()), ""]
     return "\n".join([*lines, END])
 
 

@@ -1,10 +1,10 @@
-"""The part of docs/conformance.md that tells of the kernel's traces.
+"""The part of docs/conformance.md about the traces of a real kernel.
 
     python -m tests.conformance.page FOLDER            prints it
-    python -m tests.conformance.page FOLDER --write    puts it into the page
+    python -m tests.conformance.page FOLDER --write    writes it into the page
 
-FOLDER holds traces/ and plain/, the whole set, of which tests/data/kernel is a selection. Why a trace does
-not pass is told in remaining.toml; one that fails and is not told there is an error.
+FOLDER contains the whole set, traces/ and plain/. tests/data/kernel is a selection of it. remaining.toml says
+why a trace does not pass. A trace that fails and is not listed there is an error.
 """
 
 from __future__ import annotations
@@ -77,16 +77,26 @@ def section(judged: dict[str, Verdict]) -> str:
     lines = ["| | situation | default stack | plain stack |", "|---|---|---|---|"]
     lines += [f"| {g} | {what} | {share('traces', g)} | {share('plain', g)} |" for g, what in GROUPS.items()]
     total = sum(passed.values())
-    lines += ["", f"{total - len(failed)} of {total} pass.", "", "What does not, and why:", ""]
+    lines += [
+        "",
+        f"{total - len(failed)} of {total} pass.",
+        "",
+        "One trace does not pass:" if len(failed) == 1 else "These traces do not pass:",
+        "",
+    ]
     lines += [f"- `{name}` ({judged[name].title}): {told[name]}" for name in failed]
-    lines += ["", "What is not compared, because the same kernel does it differently from run to run:", ""]
+    lines += [
+        "",
+        "These traces are not compared in full, because the same kernel differs from run to run:",
+        "",
+    ]
     for reason, entries in groupby(
         sorted(reasons().items(), key=lambda entry: entry[1]), lambda entry: entry[1]
     ):
         names = ", ".join(name for name, _ in entries)
         lines.append(f"- {names}: {reason}.")
     needed = [name for name, verdict in judged.items() if verdict.verdict == "PASS" and verdict.reason]
-    lines += ["", f"Of these, {', '.join(needed)} would not pass without."] if needed else []
+    lines += ["", f"Without this exemption, {', '.join(needed)} would not pass."] if needed else []
     return "\n".join(lines)
 
 
