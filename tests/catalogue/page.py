@@ -22,11 +22,11 @@ INTRODUCTION = """\
 # The claims, and what a run shows
 
 This project began with two documents: Rick Jones's mail on CLOSE_WAIT, and Apache's page on FIN_WAIT_2 with
-Roy Fielding's appendix. This page lists each claim in them that a simulated connection can show. Together with
-further claims, there are {total}. Each claim has:
+Roy Fielding's appendix. This page lists each claim in them that a simulated connection can show. Together
+with further claims, there are {total}. Each claim has:
 
-- the scenario that shows it (see `tcpsim explain NAME`, for a population `tcpsim exhaust NAME`, and for browsers
-  and pools `tcpsim users NAME`),
+- the scenario that shows it (see `tcpsim explain NAME`, for a population `tcpsim exhaust NAME`, and for
+  browsers and pools `tcpsim users NAME`),
 - a verdict: *holds*, *holds only on* certain stacks, or *refined*,
 - the test that checks it, and its picture or its ladder.
 

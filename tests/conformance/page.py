@@ -77,13 +77,8 @@ def section(judged: dict[str, Verdict]) -> str:
     lines = ["| | situation | default stack | plain stack |", "|---|---|---|---|"]
     lines += [f"| {g} | {what} | {share('traces', g)} | {share('plain', g)} |" for g, what in GROUPS.items()]
     total = sum(passed.values())
-    lines += [
-        "",
-        f"{total - len(failed)} of {total} pass.",
-        "",
-        "One trace does not pass:" if len(failed) == 1 else "These traces do not pass:",
-        "",
-    ]
+    head = "One trace does not pass:" if len(failed) == 1 else "These traces do not pass:"
+    lines += ["", f"{total - len(failed)} of {total} pass.", "", head, ""]
     lines += [f"- `{name}` ({judged[name].title}): {told[name]}" for name in failed]
     lines += [
         "",

@@ -25,8 +25,9 @@ under its profile `rfc9293`. There are three verdicts:
 - *not applicable*: the requirement is about something that a simulator does not have.
 - *not kept*: the last column gives the reason.
 
-`make docs` writes this page from [tests/rfc/requirements.toml](../tests/rfc/requirements.toml). A test compares
-this list with the labels of the RFC, and this page with the list. It also checks that every test exists.
+`make docs` writes this page from [tests/rfc/requirements.toml](../tests/rfc/requirements.toml). A test
+compares this list with the labels of the RFC, and this page with the list. It also checks that every test
+exists.
 """
 
 
