@@ -50,6 +50,7 @@ docs: $(VENV)/run.stamp
 	$(PY) -m tests.catalogue.stories
 	$(PY) -m tests.catalogue.page
 	$(PY) -m tests.conformance.matrix --write
+	$(PY) -m tests.web.built
 
 # what README.md and docs/ show
 SHOWN := kernel_on_the_exact_curve exact_leaks_against_loss losses_it_takes leaks_against_loss \
@@ -61,6 +62,7 @@ pictures: $(VENV)/run.stamp
 	  $(VENV)/bin/tcpsim run $$name --out docs/pictures/$$name.svg || exit 1; done
 	$(VENV)/bin/tcpsim states --out docs/pictures/states.svg
 	$(PY) -m tests.api.picture
+	$(PY) -m tests.web.built --picture
 	$(PY) -m experiments $(SHOWN)
 	cp $(SHOWN:%=figures/%.svg) docs/pictures/
 

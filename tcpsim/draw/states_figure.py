@@ -77,11 +77,12 @@ def _legend(panel: Axes, path: str) -> None:
     """What the colours and the words mean."""
     lines = (
         "drawn from the transition table; event / what is sent, as in RFC 9293 figure 5",
+        "CLOSED stands twice: before a connection, and after it",
         "words inside a state lead to CLOSED",
     )
     panel.text(0.2, HEIGHT - 0.5, "\n".join(lines), fontsize=8.5, color=QUIET, va="top", linespacing=1.3)
     for row, side in enumerate(SIDES):
-        y = HEIGHT - 1.15 - 0.24 * row
+        y = HEIGHT - 1.32 - 0.24 * row
         panel.plot((0.22, 0.82), (y, y), color=_PATHS[side], linewidth=3, linestyle=_STYLES[side], zorder=2)
         panel.text(0.92, y, f"{side}: {path}", fontsize=8.5, color=INK, va="center")
 

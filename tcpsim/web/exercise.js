@@ -40,9 +40,13 @@ function questions(graph, chance, table, p) {
 
 /** "Which segment must be lost so that LAST-ACK lasts two minutes?": the state that one loss prolongs the most. */
 function whichLoss(quiet, rows) {
+  return longestOf(quiet, rows, ["LAST-ACK", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "TIME-WAIT", "CLOSE-WAIT"])
+    ?? longestOf(quiet, rows, ["SYN-RECEIVED", "SYN-SENT"]);
+}
+function longestOf(quiet, rows, states) {
   let best = null;
   for (const side of [0, 1])
-    for (const state of ["LAST-ACK", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "SYN-RECEIVED", "SYN-SENT", "TIME-WAIT", "CLOSE-WAIT"]) {
+    for (const state of states) {
       const times = rows.filter(({walk}) => !walk.stuck).map(({flight, walk}) => ({flight, us: spanOf(walk, side, state)}))
         .filter(each => Number.isFinite(each.us)).sort((a, b) => b.us - a.us);
       const usual = spanOf(quiet, side, state);

@@ -236,7 +236,7 @@ class Ladder {
     const slope = Math.atan2(y2 - y1, Math.abs(to - from)) * 180 / Math.PI * towards;
     const label = make(group, "text", {x, y: y - 4, class: "label", transform: `rotate(${slope.toFixed(2)} ${x} ${y})`}, text + tail);
     make(label, "title", {}, flight.remark || flight.label);
-    if (flight.remark && !this.narrow) make(group, "text", {x: x2, y: y2 + 18, class: "remark"}, flight.remark.slice(0, Math.floor(room / 5.6)));
+    if (flight.remark && !this.narrow) make(group, "text", {x: this.width / 2, y: y2 + 18, class: "remark"}, flight.remark.slice(0, Math.floor((this.x[1] - this.x[0]) / 5.6)));
   }
 
   /** Dots that fly from where segments are now to where they are when the next event comes. */

@@ -4,6 +4,7 @@ const DATA = JSON.parse(document.getElementById("data").textContent);
 const $ = id => document.getElementById(id);
 const RATES = [0, .0001, .001, .002, .005, ...Array.from({length: 60}, (_, at) => (at + 1) / 100)];
 const STATES = ["SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING", "LAST-ACK", "TIME-WAIT", "CLOSED"];
+const ROWS = 24;  // of the table that are open at first
 const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 /** An element with attributes and children; text is text, never markup. */
@@ -60,10 +61,11 @@ class Pane {
       }
       if (!sockets.length) list.append(h("li", {}, "no socket"));
       for (const timer of walk.timers.values()) if (timer.side === side) {
-        const fill = h("i"), left = timer.ends - walk.now, whole = timer.ends - timer.begins;
-        fill.style.transform = `scaleX(${whole ? left / whole : 0})`;
+        const left = timer.ends - walk.now, words = timer.name === "program" ? "the program waits" : `${timer.name} timer`;
+        if (!left) { list.append(h("li", {}, `${words}: over now`)); continue; }
+        const fill = h("i");
+        fill.style.transform = `scaleX(${left / (timer.ends - timer.begins)})`;
         this.bars.push({fill, timer});
-        const words = timer.name === "program" ? "the program waits" : `${timer.name} timer`;
         list.append(h("li", {}, `${words}: ${length(left)} left`, h("span", {class: "timer", "aria-hidden": "true"}, fill)));
       }
       return h("div", {}, h("h4", {}, `${name} (${this.variant.stacks[side]})`), list);
@@ -123,7 +125,7 @@ class Page {
   constructor() {
     this.losses = new Losses();
     this.choices = [];
-    this.until = -1;
+    this.until = 0;
     this.rate = RATES[nearest(DATA.loss)];
     this.panes = DATA.variants.map(variant => new Pane(this, variant));
     $("panes").append(...this.panes.map(pane => pane.element));
@@ -154,13 +156,14 @@ class Page {
     if (location.hash.slice(1) === this.written) return false;
     this.losses = Losses.parse(lost);
     this.choices = (chosen ?? "").split(",").filter(Boolean).map(Number).filter(Number.isInteger);
-    this.until = until !== undefined && /^\d+$/.test(until) ? +until : this.losses.count || this.choices.length ? Infinity : -1;
+    this.until = until !== undefined && /^-?\d+$/.test(until) ? +until : this.losses.count || this.choices.length ? Infinity : 0;
     return true;
   }
   write() {
     const over = this.panes.every(({walk}) => walk.over || walk.stuck), begun = this.panes.some(({walk}) => walk.moments.length);
     const chosen = this.choices.length ? "!" + this.choices.join() : "";
-    const rest = begun && (!over || !(this.losses.count || chosen)) ? "@" + Math.max(...this.panes.map(({walk}) => walk.now)) : "";
+    const now = begun ? Math.max(...this.panes.map(({walk}) => walk.now)) : -1, given = this.losses.count || chosen;
+    const rest = (given ? !over : now) ? "@" + now : "";
     this.written = `${this.losses}${chosen}${rest}`;
     history.replaceState(null, "", this.written ? "#" + this.written : location.pathname + location.search);
   }
@@ -198,7 +201,7 @@ class Page {
     this.losses = this.losses.upTo(sent);
   }
   go() { this.flying = null; this.until = Infinity; this.show(true); }
-  restart() { this.flying = null; this.losses = new Losses(); this.choices = []; this.until = -1; this.show(); }
+  restart() { this.flying = null; this.losses = new Losses(); this.choices = []; this.until = 0; this.show(); }
 
   /** Lose a segment, or do not. One that has arrived already: back to where it was under way. */
   toggle(pane, flight) {
@@ -233,6 +236,8 @@ class Page {
     for (const edge of way) {
       ahead.losses = ahead.losses.copy();
       const [lost, shown] = pane.graph.steps[edge.step];
+      if (lost.some(place => ahead.copies[place].flight.made))
+        return this.say("The way to a leak from here loses a segment that a box on the path made. A run cannot choose that.");
       for (const place of lost) { const {flight} = ahead.copies[place]; ahead.losses.of[flight.side].add(flight.number); }
       const sent = [...ahead.sent];
       for (const item of shown) if (item[0] === "s") { ++sent[item[1]]; if (item[5] === "loss") ahead.losses.of[item[1]].add(sent[item[1]]); }
@@ -276,10 +281,18 @@ class Page {
       }
       if (chance.leaks(walk.state, this.rate)) return name + `For longer than ${length(DATA.beyond)}: it would take too many losses in a row to end it.`;
       const due = walk.copies.filter(copy => copy.due <= walk.next).map(copy => copy.flight);
-      const what = due.length ? `${due.slice(0, 3).map(flight => `${SIDES[flight.side]}'s ${flight.label}`).join(", ")}${due.length > 3 ? ` and ${due.length - 3} more` : ""} ${due.length > 1 ? "arrive" : "arrives"}` : this.runsOut(walk);
+      const what = due.length ? this.arriving(walk, due) : this.runsOut(walk);
       return name + `Next, at ${clock(walk.next)}: ${what}.`;
     });
     return told.join(" / ");
+  }
+  /** What comes of the segments that are due next. */
+  arriving(walk, due) {
+    const part = (flights, one, many) => !flights.length ? [] : [
+      flights.slice(0, 3).map(flight => `${SIDES[flight.side]}'s ${flight.label}`).join(", ") +
+      (flights.length > 3 ? ` and ${flights.length - 3} more` : "") + ` ${flights.length > 1 ? many : one}`];
+    return [...part(due.filter(flight => !walk.marked(flight)), "arrives", "arrive"),
+      ...part(due.filter(flight => walk.marked(flight)), "will be lost", "will be lost")].join("; ");
   }
   runsOut(walk) {
     const ends = [...walk.timers.values()].filter(timer => timer.ends <= walk.next);
@@ -317,6 +330,17 @@ class Page {
       h("thead", {}, h("tr", {}, ...["lost", "what is left", "last change after", "stays for ever", "run"].map(name => h("th", {scope: "col"}, name)))),
       h("tbody", {}, row("nothing", quiet, open(new Losses())),
         ...rows.map(({flight, walk}) => row(`${SIDES[flight.side]} #${flight.number}: ${flight.label}`, walk, open(new Losses().with(flight.side, flight.number, true))))));
+    this.fold([...$("what-if").rows].slice(ROWS + 2));
+  }
+  /** Rows behind the first ones are opened on a click. */
+  fold(more) {
+    if (more.length < 3) return;
+    for (const row of more) row.hidden = true;
+    $("what-if").after(h("button", {type: "button", id: "more", onclick: event => {
+      for (const row of more) row.hidden = false;
+      more[0].querySelector("button").focus();
+      event.target.remove();
+    }}, `Show ${more.length} more rows`));
   }
 
   exercises() {

@@ -67,7 +67,7 @@ def _table(title: str, name: str, entries: Sequence[Entry]) -> str:
     head = "".join(f'<th scope="col">{each}</th>' for each in columns)
     rows = "".join(
         f'<tr><th scope="row">{_link(each)}</th><td>{escape(each.title)}</td><td>{escape(_left(each))}</td>'
-        f"<td>{escape(_losses(each))}</td></tr>\n"
+        f'<td class="whole">{escape(_losses(each))}</td></tr>\n'
         for each in entries
     )
     return (
