@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from tcpsim.measure.results import Table
 
 _MOST_RATES = 10_001
-_TITLE = 70  # characters of a line above the picture
 _SHOWN = 5  # rates in the table
 _OPEN = 0.5  # stands for any rate while the path is built
 _WAY_AT = 0.05  # the loss at which the likeliest way is sought, if the range has nothing nearer
@@ -340,10 +339,10 @@ class Exact(Noted, Pictured):
         lost = self.error.max() if held is None else held.found.error[held.place]
         if lost:
             note += f"; at most {lost:.3g} of the probability was not explored"
-        title, *rest = self.caption().lines(_TITLE)
+        title = str(self.caption())
         if held is None:
-            return exact_figure(self.loss, self.ends, title, "\n".join(rest), note)
-        subtitle = "\n".join([*rest, f"{_percent(self.loss[self._one])} loss; {held.title}"])
+            return exact_figure(self.loss, self.ends, title, "", note)
+        subtitle = f"{_percent(self.loss[self._one])} loss; {held.title}"
         return over_time_figure(held.found, held.place, title, subtitle, note)
 
     def to_dict(self) -> dict[str, Any]:

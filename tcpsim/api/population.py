@@ -41,7 +41,6 @@ _MOST_CONNECTIONS = 100_000_000  # every birth is drawn before the run, eight by
 _RECLAIMED = ("orphans", "minis", "pages")  # a kernel takes these back; of the rest it refuses more
 _PROBABILITIES = ("loss", "loss_to_client", "loss_to_server", "duplicate", "reorder")
 _TIMES = ("delay", "loss_from", "reorder_extra")
-_TITLE = 95  # characters of a line above the picture
 
 Progress = Callable[[int, int], None]
 Limited = Mapping[str, int]  # "server.descriptors": how many
@@ -311,9 +310,7 @@ class Population(Noted, Pictured):
         arrivals = self.plan.arrivals
         words = f"{arrivals.per_second:g} connections/s for {length(arrivals.for_us or 0)}"
         series_of = {kind: [series[t_us] for t_us in at_us] for kind, series in counts.items()}
-        title, *rest = self.caption().lines(_TITLE)
-        subtitle = "\n".join([*rest, f"{words}, seed {self.plan.seed}"])
-        return census_figure(at_us, series_of, title, subtitle)
+        return census_figure(at_us, series_of, str(self.caption()), f"{words}, seed {self.plan.seed}")
 
 
 def _kind(row: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 Between = tuple[int | str | None, int | None]  # from when (or "close") until when a ladder is shown
 
 
-_TITLE = 95  # characters of a line above a ladder's picture
-
-
 def run(
     scenario: Named,
     setting: Setting | None = None,
@@ -189,7 +186,7 @@ class Run(Noted, Pictured):
     def figure(self) -> Figure:
         from tcpsim.draw.ladder_figure import ladder_figure
 
-        return ladder_figure(self.story, "\n".join(self.caption().lines(_TITLE)))
+        return ladder_figure(self.story, str(self.caption()))
 
     def ss(self, age: str | int, side: Side | None = None) -> str:
         """What `ss -tanop` would show on both hosts, or on one, at this age of the connection.

@@ -39,14 +39,14 @@ def census_figure(
 
     One side often holds a thousand times what the other does, and both are worth seeing.
     """
-    figure, panels = sheet(title, subtitle, columns=2, width=10.5, height=4.6, share_y=False)
+    figure, panels = sheet(title, subtitle, columns=2, height=4.0)
     for panel, side in zip(panels, SIDES, strict=True):
         series = {str(state): counts[side, str(state)] for state in _ORDER if (side, str(state)) in counts}
         areas(panel, list(at_us), {name: np.asarray(values, dtype=float) for name, values in series.items()})
         totals = np.sum([np.asarray(values) for values in series.values()], axis=0) if series else [0]
         panel_title(panel, f"{side}: at most {int(np.max(totals)):,} sockets")
         time_axis(panel, at_us[-1])
-        count_axis(panel, "sockets" if side == "client" else None)
+        count_axis(panel, "sockets")
     for panel in panels:
         label_ends(panel)
     footnote(figure, note)

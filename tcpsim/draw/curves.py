@@ -10,7 +10,6 @@ functions, `label_ends` last, `save`. Times are microseconds, as everywhere.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -19,18 +18,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from tcpsim.draw.figure_style import (
-    INK,
-    STATE_COLOURS,
-    footnote,
-    hide,
-    panel_title,
-    readable,
-    save,
-    series_colour,
-    sheet,
-)
-from tcpsim.tcp.state import State, parse_state
+from tcpsim.draw.alt_text import Described
+from tcpsim.draw.colours import INK, readable, series_colour, state_colour
+from tcpsim.draw.figure_style import footnote, hide, panel_title, save, sheet, wrapped
 
 __all__ = [
     "Axes",  # so that an experiment can name what it draws on: only this room imports matplotlib
@@ -50,10 +40,12 @@ __all__ = [
     "state_colour",
     "steps",
     "time_axis",
+    "wrapped",
 ]
 
 Numbers = Sequence[float] | npt.NDArray[np.float64] | npt.NDArray[np.int64]
 
+_LABEL_LINE: Final = 0.17  # inches that a line of a label takes
 _SECOND: Final = 1_000_000
 _UNITS: Final = (("week", 604_800), ("day", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 _STEPS: Final = {
@@ -63,15 +55,6 @@ _STEPS: Final = {
     "min": (1, 2, 5, 10, 20, 30),
     "s": (1, 2, 5, 10, 20, 30),
 }
-
-
-def state_colour(state: State | str) -> str:
-    """The colour a state has in every figure.
-
-    >>> state_colour("CLOSE-WAIT") == state_colour(State.CLOSE_WAIT)
-    True
-    """
-    return STATE_COLOURS[state if isinstance(state, State) else parse_state(state)]
 
 
 def band(
@@ -149,10 +132,10 @@ def _area_colour(name: str, index: int, colours: Mapping[str, str] | None) -> st
         return series_colour(index)
 
 
-def label_ends(panel: Axes, *, gap: float = 0.052) -> None:
+def label_ends(panel: Axes) -> None:
     """Write each line's label at its right end, in its colour, moved apart where they would touch.
 
-    `gap` is the least distance of two labels as a share of the panel's height. Set limits and scales first.
+    Set limits and scales first.
     """
     ends = []
     for line in panel.get_lines():
@@ -165,11 +148,23 @@ def label_ends(panel: Axes, *, gap: float = 0.052) -> None:
         height = float(panel.transAxes.inverted().transform(panel.transData.transform(point))[1])
         ends.append((min(max(height, 0.0), 1.0), name, str(line.get_color())))
     ends.sort()
-    for height, (_, name, colour) in zip(_apart([end[0] for end in ends], gap), ends, strict=True):
+    gap = _LABEL_LINE / _inches_high(panel)
+    places = _apart([(height, gap * (1 + name.count("\n"))) for height, name, _ in ends])
+    for height, (_, name, colour) in zip(places, ends, strict=True):
         panel.annotate(
             name, (1.0, height), xycoords="axes fraction", xytext=(5, 0), textcoords="offset points",
             va="center", ha="left", color=readable(colour), fontsize=9, annotation_clip=False,
         )  # fmt: skip
+
+
+def _inches_high(panel: Axes) -> float:
+    """About how high a panel will be: its layout is not known before everything is in it."""
+    spec = panel.get_subplotspec()
+    rows = spec.get_gridspec().nrows if spec else 1
+    figure = panel.figure
+    head = figure.head if isinstance(figure, Described) else 0.0
+    height = float(figure.bbox.height / figure.dpi) - head
+    return max(0.5, (height - 0.65) / rows - 0.85)
 
 
 def label_inside(
@@ -179,28 +174,36 @@ def label_inside(
     panel.annotate(text, (x, y), ha=align, va="center", color=colour, fontsize=9)
 
 
-def _apart(wanted: list[float], gap: float) -> list[float]:
-    """Sorted heights moved as little as keeps them `gap` apart (touching ones form a block round their mean).
+def _apart(wanted: list[tuple[float, float]]) -> list[float]:
+    """Sorted middles of labels, each with its height, moved as little as keeps them from touching.
 
-    >>> [round(height, 3) for height in _apart([0.1, 0.5, 0.5], 0.1)]
+    Touching ones form a block round their mean.
+
+    >>> [round(middle, 3) for middle in _apart([(0.1, 0.1), (0.5, 0.1), (0.5, 0.1)])]
     [0.1, 0.45, 0.55]
     """
-    blocks: list[list[float]] = []  # each: the wanted heights of labels that ended up touching
-    for height in wanted:
-        blocks.append([height])
-        while len(blocks) > 1 and _bottom(blocks[-1], gap) < _top(blocks[-2], gap) + gap:
+    blocks: list[list[tuple[float, float]]] = []
+    for label in wanted:
+        blocks.append([label])
+        while len(blocks) > 1 and _foot(blocks[-1]) < _foot(blocks[-2]) + _high(blocks[-2]):
             blocks[-2:] = [blocks[-2] + blocks[-1]]
-    placed = [_bottom(block, gap) + gap * index for block in blocks for index in range(len(block))]
-    assert all(b - a > gap * 0.999 for a, b in pairwise(placed))
+    placed = []
+    for block in blocks:
+        foot = _foot(block)
+        for _, height in block:
+            placed.append(foot + height / 2)
+            foot += height
     return placed
 
 
-def _bottom(block: list[float], gap: float) -> float:
-    return sum(block) / len(block) - gap * (len(block) - 1) / 2
+def _high(block: list[tuple[float, float]]) -> float:
+    return sum(height for _, height in block)
 
 
-def _top(block: list[float], gap: float) -> float:
-    return sum(block) / len(block) + gap * (len(block) - 1) / 2
+def _foot(block: list[tuple[float, float]]) -> float:
+    """Where a block begins: round the mean of what its labels want, within the panel."""
+    wanted = sum(middle for middle, _ in block) / len(block) - _high(block) / 2
+    return max(0.0, min(1.0 - _high(block), wanted))
 
 
 def time_axis(panel: Axes, span_us: int, label: str = "time") -> None:
@@ -250,7 +253,7 @@ def bytes_axis(panel: Axes, label: str | None = None) -> None:
     power = next((power for power in (3, 2, 1) if top >= 1024**power), 0)
     unit = ("B", "KiB", "MiB", "GiB")[power]
     panel.set_ylim(bottom=0)
-    ticks = MaxNLocator(nbins=6).tick_values(0, top / 1024**power)
+    ticks = MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]).tick_values(0, top / 1024**power)
     panel.yaxis.set_major_locator(
         FixedLocator([tick * 1024**power for tick in ticks if tick * 1024**power <= top * 1.001])
     )

@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import Figure
 
+from tcpsim.draw.colours import QUIET
 from tcpsim.draw.curves import (
     count_axis,
     footnote,
@@ -38,18 +39,19 @@ def exact_figure(
 
     One rate is a point for each leak.
     """
-    figure, (panel,) = sheet(title, subtitle, width=7.5, height=4.6)
+    figure, (panel,) = sheet(title, subtitle, height=4.0)
     for end in ends:
         if end.kind is Kind.CLEAN or not end.probability.any():
             continue
-        colour = state_colour(_state(end))
+        state = _state(end)
+        colour = QUIET if state is None else state_colour(state)
         label = f"client {end.client}, server {end.server}" if end.client else str(end.kind)
         style = "-" if end.permanent else "--"
         (drawn,) = panel.plot(np.asarray(losses), end.probability, style, color=colour, label=label)
         if len(losses) == 1:
             drawn.set(marker="o", clip_on=False)
     percent_axis(panel, "x", "loss, each way")
-    percent_axis(panel, "y", "of connections")
+    percent_axis(panel, "y", "share of connections")
     panel.set_xlim(min(losses) if len(losses) > 1 else 0, max(losses) or 1)
     panel.set_ylim(bottom=0)
     label_ends(panel)
@@ -63,7 +65,7 @@ def over_time_figure(found: OverTime, place: int, title: str, subtitle: str = ""
     A state that is never held by one in a hundred of the side's sockets is left out. Where times are few each
     is marked: a line between them says nothing.
     """
-    figure, panels = sheet(title, subtitle, columns=2, width=10.5, height=4.6)
+    figure, panels = sheet(title, subtitle, columns=2, height=4.0)
     at_us = found.at_us
     for panel, side in zip(panels, SIDES, strict=True):
         rows = [number for number, each in enumerate(found.sockets) if each[0] == side]
@@ -83,20 +85,20 @@ def over_time_figure(found: OverTime, place: int, title: str, subtitle: str = ""
         panel_title(panel, side)
         time_axis(panel, max(int(at_us[-1]), _LEAST_US), "time" if found.confidence else "age")
         if found.confidence:
-            count_axis(panel, "sockets" if side == "client" else None)
+            count_axis(panel, "sockets")
         else:
-            percent_axis(panel, "y", "of connections" if side == "client" else None)
+            percent_axis(panel, "y", "share of connections")
             panel.set_ylim(bottom=0)
         label_ends(panel)
     footnote(figure, note)
     return figure
 
 
-def _state(end: End) -> str:
-    """The state that gives a leak its colour: the client's, unless that is gone."""
+def _state(end: End) -> str | None:
+    """The state that gives a leak its colour: the client's, unless that is gone; None if nothing is left."""
     names = {str(state) for state in State}
     for words in (end.client, end.server):
         for word in words.split():
             if word in names:
                 return word
-    return str(State.CLOSED)
+    return None

@@ -1,85 +1,78 @@
-"""A sheet of paper: figures without pyplot, one palette, one way to save.
+"""A sheet of paper: figures without pyplot, one style, one way to save.
 
-Owns: sizes, fonts, colours (a state has the same colour in every figure of the project), and writing a
-picture whole or not at all. Refuses to know: what is drawn (curves, ladder, states_figure). Nothing global is
+Owns: sizes, fonts, how a title and a footnote are wrapped, and writing a picture whole or not at all.
+Refuses to know: what is drawn (curves, ladder, states), and what a colour means (colours). Nothing global is
 touched: no pyplot, no rcParams left behind, and the same figure gives the same bytes on every machine
-(matplotlib's own font, fixed SVG ids, no date).
+(matplotlib's own font to measure with, fixed SVG ids, no date).
+
+The words of an SVG are words: a reader can search, select and copy them, and a browser draws them in the
+first font of `FONTS` that it has. All of these are about as wide as the first one, which places them. The
+file opens with its title and with a description of what is to be seen, for those who do not see it.
 """
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from xml.sax.saxutils import escape
 
 import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 
+from tcpsim.draw.alt_text import Described, describe
+from tcpsim.draw.colours import INK, PAPER, QUIET, RULE
 from tcpsim.errors import InputError
 from tcpsim.measure.results import whole_or_nothing
-from tcpsim.tcp.state import State
 
 if TYPE_CHECKING:
     from tcpsim.draw.caption import Origin
 
-Colour = str | tuple[float, float, float]
-
-INK: Final = "#22272e"
-QUIET: Final = "#6b7480"
-RULE: Final = "#d5dae0"
-PAPER: Final = "#ffffff"
-ALARM: Final = "#c8371b"
-
-# After Okabe and Ito (2008), readable with colour blindness; no yellow: too pale for a line.
-SERIES: Final = ("#0072b2", "#d55e00", "#009e73", "#a5528a", "#b98500", "#3d9bd4", "#444b54")
-
-# The two states in which leaks live have the two loud colours.
-STATE_COLOURS: Final = {
-    State.CLOSED: "#8b929b",
-    State.LISTEN: "#8b929b",
-    State.SYN_SENT: "#8fc9b9",
-    State.SYN_RECEIVED: "#4fa58d",
-    State.ESTABLISHED: "#3f7fb5",
-    State.FIN_WAIT_1: "#f2cf7a",
-    State.FIN_WAIT_2: "#e69f00",
-    State.CLOSE_WAIT: "#d55e00",
-    State.CLOSING: "#7d6cae",
-    State.LAST_ACK: "#b06a9b",
-    State.TIME_WAIT: "#b4c3d1",
-}
+FONTS: Final = ("DejaVu Sans", "Bitstream Vera Sans", "Verdana", "Geneva")
+WIDTH: Final = 9.0  # inches: at 700 pixels the smallest words are still 9 pixels high
+SMALL, NORMAL, TITLE = 8.5, 9.5, 13.0  # points
 
 FORMATS: Final = ("svg", "png", "pdf")
 
 # Any: the keys are a Literal in some releases of matplotlib and plain strings in others
-_STYLE: Final[Any] = {
+STYLE: Final[Any] = {
     "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so a figure is the same everywhere
-    "font.size": 9.5,
+    "font.sans-serif": FONTS,  # the first comes with matplotlib, so a figure is the same everywhere
+    "font.size": NORMAL,
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": RULE,
     "xtick.color": INK,
     "ytick.color": INK,
     "svg.hashsalt": "tcpsim",
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",
 }
 
 
 # The names of a title, of a program and of all that there is to say, in the metadata of each format
-_ORIGIN = {
+_METADATA: Final = {
     "svg": ("Title", "Creator", "Description"),
     "png": ("Title", "Software", "Description"),
     "pdf": ("Title", "Creator", "Subject"),
 }
+_NO_DATE: Final = {"svg": "Date", "png": "Software", "pdf": "CreationDate"}
+
+_MARGIN: Final = 0.1  # inches
+_SET_WIDER: Final = 0.96  # a screen of few dots sets words a little wider than they measure
+_TITLE_LINE, _SUBTITLE_LINE = 0.235, 0.185
 
 
-def blank(width: float, height: float) -> Figure:
-    """An empty figure of `width` x `height` inches."""
-    with matplotlib.rc_context(_STYLE):
-        return Figure(figsize=(width, height), facecolor=PAPER)
+def blank(width: float, height: float, title: str, says: str) -> Figure:
+    """An empty figure of `width` x `height` inches; `title` and `says` are for those who do not see it."""
+    with matplotlib.rc_context(STYLE):
+        figure = Described(width, height, title, says)
+        figure.set_facecolor(PAPER)
+    return figure
 
 
 def sheet(
@@ -88,54 +81,112 @@ def sheet(
     *,
     rows: int = 1,
     columns: int = 1,
-    width: float = 8.0,
-    height: float = 4.8,
+    width: float = WIDTH,
+    height: float = 4.0,
     share_x: bool = False,
     share_y: bool = False,
 ) -> tuple[Figure, list[Axes]]:
-    """A titled figure and its panels, row by row. `width` and `height` are of the whole sheet, in inches."""
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(width, height), facecolor=PAPER)
-        figure.text(0.012, 1 - 0.10 / height, title, va="top", fontsize=13, fontweight="bold")
-        figure.text(0.012, 1 - 0.38 / height, subtitle, va="top", fontsize=9.5, color=QUIET, linespacing=1.35)
-        lines = subtitle.count("\n") + 1 if subtitle else 0
-        head = (0.45 + 0.19 * lines) / height
-        figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - head))
+    """A titled figure and its panels, row by row.
+
+    `height` is of the panels with all that is below them, in inches; the title comes on top of it. Title and
+    subtitle are wrapped where the sheet ends.
+    """
+    with matplotlib.rc_context(STYLE):
+        room = width - 2 * _MARGIN
+        title_lines, lines = wrapped(title, TITLE, room, bold=True), wrapped(subtitle, NORMAL, room)
+        head = 0.12 + _TITLE_LINE * len(title_lines) + _SUBTITLE_LINE * len(lines) + (0.1 if lines else 0)
+        figure = Described(width, height + head, " ".join(title.split()), " ".join(subtitle.split()))
+        figure.head = head
+        figure.set_facecolor(PAPER)
+        y = _MARGIN
+        for line in title_lines:
+            _at_top(figure, y, line, fontsize=TITLE, fontweight="bold")
+            y += _TITLE_LINE
+        y += 0.03
+        for line in lines:
+            _at_top(figure, y, line, fontsize=NORMAL, color=QUIET)
+            y += _SUBTITLE_LINE
+        bottom = 0.06 / (height + head)
+        rect = (_MARGIN / width / 2, bottom, 1 - 1.5 * _MARGIN / width, height / (height + head) - bottom)
+        figure.set_layout_engine("constrained", rect=rect, h_pad=0.07)
         grid = figure.subplots(rows, columns, sharex=share_x, sharey=share_y, squeeze=False)
         panels: list[Axes] = list(grid.flat)
         for panel in panels:
             panel.spines[["top", "right"]].set_visible(False)
             panel.spines[["left", "bottom"]].set_color(RULE)
-            panel.tick_params(length=3, color=RULE)
+            panel.tick_params(length=3, color=RULE, labelsize=9)
             panel.grid(axis="y", color=RULE, linewidth=0.6, zorder=0)
             panel.set_axisbelow(True)
     return figure, panels
 
 
+def _at_top(figure: Figure, y: float, line: str, **how: Any) -> None:
+    """A line of words that far below the upper edge, in inches."""
+    width, height = figure.get_size_inches()
+    figure.text(_MARGIN / width, 1 - y / height, line, va="top", **how)
+
+
 def footnote(figure: Figure, text: str) -> None:
-    """A quiet line under everything: sample size, seed, what was held fixed."""
-    figure.supxlabel(text, x=0.01, ha="left", fontsize=8, color=QUIET)
+    """Quiet lines under everything: sample size, seed, what was held fixed."""
+    width = float(figure.get_size_inches()[0])
+    lines = wrapped(text, SMALL, width - 2 * _MARGIN)
+    with matplotlib.rc_context(STYLE):
+        figure.supxlabel("\n".join(lines), x=_MARGIN / width, ha="left", fontsize=SMALL, color=QUIET)
+    if isinstance(figure, Described):
+        figure.note = " ".join(text.split())
+
+
+_NUMBER: Final = re.compile(r"(\d|\bx) (?=\S)")  # a unit stays with its number, and x with it
+_BOUND: Final = chr(0xA0)
+
+
+def wrapped(text: str, size: float, room: float, *, bold: bool = False) -> list[str]:
+    """The text in lines of at most `room` inches, as the project's font sets them; a newline stays one.
+
+    >>> wrapped("one two three", 72, 3.0)
+    ['one', 'two', 'three']
+    """
+    font = FontProperties(family=FONTS[0], size=size, weight="bold" if bold else "normal")
+    lines = []
+    for paragraph in text.splitlines():
+        line = ""
+        for word in _NUMBER.sub(rf"\1{_BOUND}", paragraph).split(" "):
+            longer = f"{line} {word}".strip(" ")
+            long, _, _ = text_to_path.get_text_width_height_descent(longer, font, False)
+            if line and long > 72 * room * _SET_WIDER:
+                lines.append(line)
+                longer = word
+            line = longer
+        lines.append(line)
+    return [line.replace(_BOUND, " ") for line in lines]
 
 
 def render(figure: Figure, kind: str, origin: Origin | None = None) -> bytes:
     """The picture as bytes; `kind` is one of `FORMATS`. The same figure always gives the same bytes.
 
-    Its `origin` is what the file's metadata say.
+    Its title, its description and its `origin` are in the file: in the metadata, and as the first elements
+    of an SVG, where a browser shows the one and a screen reader reads both.
     """
     if kind not in FORMATS:
         raise InputError("picture format", kind, ", ".join(FORMATS))
     buffer = io.BytesIO()
-    stamps: dict[str, dict[str, str | None]] = {
-        "svg": {"Date": None},
-        "png": {"Software": None},
-        "pdf": {"CreationDate": None},
-    }
+    title, description = describe(figure)
+    stamps: dict[str, str | None] = {_NO_DATE[kind]: None}
+    for_title, for_program, for_more = _METADATA[kind]
     if origin is not None:
-        title, by, more = _ORIGIN[kind]
-        stamps[kind] |= {title: origin.caption, by: f"tcpsim {origin.version}", more: origin.line()}
-    with matplotlib.rc_context(_STYLE):
-        figure.savefig(buffer, format=kind, dpi=160, metadata=stamps[kind], facecolor=PAPER)
-    return buffer.getvalue()
+        title = title or origin.caption
+        description = " ".join(filter(None, (description, f"{origin.line()}.")))
+        stamps[for_program] = f"tcpsim {origin.version}"
+    stamps |= {name: text for name, text in ((for_title, title), (for_more, description)) if text}
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(buffer, format=kind, dpi=160, metadata=stamps, facecolor=PAPER)
+    return _with_description(buffer.getvalue(), description) if kind == "svg" else buffer.getvalue()
+
+
+def _with_description(svg: bytes, description: str) -> bytes:
+    """The SVG with a `<desc>` behind its `<title>`; matplotlib writes the description as metadata alone."""
+    end = b"</title>"
+    return svg.replace(end, end + f"\n <desc>{escape(description)}</desc>".encode(), 1)
 
 
 def save(figure: Figure, *paths: Path | str, origin: Origin | None = None) -> None:
@@ -150,21 +201,14 @@ def write_whole(path: Path, content: bytes) -> None:
         partial.write_bytes(content)
 
 
-def readable(colour: str) -> Colour:
-    """The colour of an area, made dark enough for a word on white."""
-    red, green, blue = to_rgb(colour)
-    dark = min(1.0, 0.62 / (0.3 * red + 0.59 * green + 0.11 * blue + 1e-9))
-    return red * dark, green * dark, blue * dark
-
-
-def series_colour(index: int) -> str:
-    """The colour of the nth series; they repeat after seven, where a figure should have been two."""
-    return SERIES[index % len(SERIES)]
-
-
-def panel_title(panel: Axes, text: str, *, colour: str = INK) -> None:
-    """A left-aligned title of one panel."""
-    panel.set_title(text, loc="left", fontsize=10.5, fontweight="bold", color=colour)
+def panel_title(panel: Axes, text: str, below: str = "") -> None:
+    """A left-aligned title of one panel, and a quiet line between it and the panel."""
+    panel.set_title(text, loc="left", fontsize=10, fontweight="bold", color=INK, pad=20 if below else 6)
+    if below:
+        panel.annotate(
+            below, (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points",
+            color=QUIET, fontsize=9, annotation_clip=False,
+        )  # fmt: skip
 
 
 def hide(panels: Sequence[Axes]) -> None:

@@ -10,29 +10,28 @@ them, and from one second on a break that says how long nothing happened.
 
 from __future__ import annotations
 
-from math import atan2, degrees, log10
-from textwrap import wrap
+from math import log10
 from typing import Final, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, Rectangle
+from matplotlib.patches import Rectangle
 
-from tcpsim.draw.figure_style import ALARM, INK, PAPER, QUIET, RULE, STATE_COLOURS, Colour, blank, readable
-from tcpsim.draw.ladder_rows import SIDES, Item, Side, Story, other
+from tcpsim.draw.colours import FAINT, INK, PAPER, QUIET, STATE_COLOURS, Colour, readable
+from tcpsim.draw.figure_style import SMALL, WIDTH, blank, wrapped
+from tcpsim.draw.ladder_arrows import BAR, LINES, ROW, draw_arrows
+from tcpsim.draw.ladder_rows import SIDES, Item, Side, Story
 from tcpsim.draw.time_format import clock, length
 from tcpsim.errors import InputError
 from tcpsim.tcp.state import State, parse_state
 
-_WIDTH: Final = 9.6  # inches, as all lengths here
-_LINE: Final = 0.19
+_WIDTH: Final = WIDTH  # inches, as all lengths here
 _BREAK: Final = 0.45
 _BREAK_US: Final = 1_000_000
-_LIFE: Final[dict[Side, float]] = {"client": 3.0, "server": 6.6}
-_BAR: Final = 0.07
-_TOP, _BOTTOM = 0.78, 0.2
+_CLOCK: Final = 0.87  # the column of times beside a lifeline; words stand beyond it
+_TOP, _BOTTOM = 0.82, 0.2
 _TITLE_LINE = 0.21  # inches that a further line of the title takes
-_LETTERS: Final = 30  # that fit beside a lifeline
+_WORDS: Final = 1.85  # inches for words beside a lifeline
 _TALLEST: Final = 400.0  # a PNG of 160 dots per inch has at most 2**16 rows
 
 
@@ -51,25 +50,41 @@ def ladder_figure(story: Story, title: str = "") -> Figure:
         InputError: more happenings than a picture can show.
     """
     place = _place(story)
-    top = _TOP + _TITLE_LINE * title.count("\n")
+    lines = wrapped(title, 12, _WIDTH - 0.3, bold=True)
+    top = _TOP + _TITLE_LINE * max(0, len(lines) - 1)
     height = place.bottom + top + _BOTTOM
     if height > _TALLEST:
         allowed = "about 1,500 in a picture; a .txt file takes them all"
         raise InputError("ladder", f"{len(story.items):,} happenings", allowed)
-    figure = blank(_WIDTH, height)
+    figure = blank(_WIDTH, height, " ".join(title.split()), _in_words(story))
     panel = figure.add_axes((0, 0, 1, 1))
     panel.set_axis_off()
     panel.set_xlim(0, _WIDTH)
     panel.set_ylim(height - top, -top)
-    panel.text(0.15, 0.15 - top, title, fontsize=12, fontweight="bold", va="top", color=INK)
+    for number, line in enumerate(lines):
+        y = 0.15 - top + number * _TITLE_LINE
+        panel.text(0.15, y, line, fontsize=12, fontweight="bold", va="top", color=INK)
     for side, name in zip(SIDES, story.titles, strict=True):
-        _beside(panel, side, -0.14, name, size=9.5, bold=True)
+        _beside(panel, side, -0.16, name, size=9.5, bold=True)
         _lifeline(panel, story, place, side)
-    _arrows(panel, story, place)
+    draw_arrows(panel, story, place.y)
     _words(panel, story, place)
     for y, span_us in place.breaks:
         _silence(panel, y, span_us)
     return figure
+
+
+def _in_words(story: Story) -> str:
+    """The story for those who do not see it: how many segments, and where it leads."""
+    lost = sum(flight.lost is not None for flight in story.flights)
+    ends = []
+    for side in SIDES:
+        states = [item.text for item in story.items if item.side == side and item.kind in ("state", "end")]
+        ends.append(f"the {side}'s last state is {states[-1]}" if states else f"the {side} has no connection")
+    return (
+        f"A ladder diagram: time runs downwards between {story.titles[0]} and {story.titles[1]}."
+        f" {len(story.flights)} segments, {lost} of them lost; {'; '.join(ends)}."
+    )
 
 
 def _place(story: Story) -> _Place:
@@ -89,19 +104,19 @@ def _place(story: Story) -> _Place:
             now_us = item.t_us
         before = latest[item.side]
         beside = before is not None and before.t_us == item.t_us and _belong(before, item)
-        y = lowest[item.side] if beside else max(moment, lowest[item.side] + _LINE)
+        y = lowest[item.side] if beside else max(moment, lowest[item.side] + ROW)
         if item.kind == "arrive":
-            y = max(y, sent.get(item.flight, y))
+            y = max(y, sent.get(item.flight, y))  # a box has sent what nobody else did
         elif item.kind == "send":
             sent[item.flight] = y
         heights.append(y)
         remarked = item.kind == "send" and bool(story.flights[item.flight].remark)
-        lowest[item.side] = y + _LINE * (len(_wrapped(item)) - 1 + 2 * remarked)
+        lowest[item.side] = y + ROW * (len(_wrapped(item)) - 1 + 2 * remarked)
         latest[item.side] = None if beside else item
-    bottom = max(lowest.values()) + 2 * _LINE
+    bottom = max(lowest.values()) + 2 * ROW
     if story.end_us is not None and story.end_us - now_us >= _BREAK_US:
         breaks.append((bottom + _BREAK / 2, story.end_us - now_us))
-        bottom += _BREAK + _LINE
+        bottom += _BREAK + ROW
     return _Place(tuple(heights), tuple(breaks), bottom)
 
 
@@ -112,8 +127,8 @@ def _belong(before: Item, item: Item) -> bool:
 def _gap(span_us: int) -> float:
     """Paper for a stretch of time in which nothing happens."""
     if span_us >= _BREAK_US:
-        return _LINE + _BREAK
-    return _LINE * (1.0 + 0.35 * log10(1 + span_us / 1_000))
+        return ROW + _BREAK
+    return ROW * (1.0 + 0.35 * log10(1 + span_us / 1_000))
 
 
 def _lifeline(panel: Axes, story: Story, place: _Place, side: Side) -> None:
@@ -123,133 +138,73 @@ def _lifeline(panel: Axes, story: Story, place: _Place, side: Side) -> None:
         for item, y in zip(story.items, place.y, strict=True)
         if item.side == side and item.kind in ("state", "end")
     ]
-    x = _LIFE[side]
-    panel.plot([x, x], [0, place.bottom], color=RULE, linewidth=1.2, zorder=1)
+    x = LINES[side]
+    panel.plot([x, x], [0, place.bottom], color=FAINT, linewidth=1.0, zorder=1)
     for (top, state), (bottom, _) in zip(changes, [*changes[1:], (place.bottom, State.CLOSED)], strict=True):
         if state not in (State.CLOSED, State.LISTEN):
             colour = STATE_COLOURS[state]
             panel.add_patch(
-                Rectangle((x - _BAR / 2, top), _BAR, bottom - top, color=colour, zorder=2, linewidth=0)
+                Rectangle((x - BAR / 2, top), BAR, bottom - top, color=colour, zorder=2, linewidth=0)
             )
             if bottom == place.bottom and story.end_us is None:
                 _beside(panel, side, bottom - 0.08, "for ever", colour=readable(colour), bold=True)
 
 
-def _arrows(panel: Axes, story: Story, place: _Place) -> None:
-    arrivals: dict[int, list[float]] = {}
-    for item, y in zip(story.items, place.y, strict=True):
-        if item.kind == "arrive":
-            arrivals.setdefault(item.flight, []).append(y)
-    departed = {item.flight for item in story.items if item.kind == "send"}
-    for item, y in zip(story.items, place.y, strict=True):
-        if item.kind == "arrive" and item.flight not in departed:
-            flight = story.flights[item.flight]
-            _arrow(panel, flight.sender, (y - 0.4 * _LINE, y), flight.label, None, dashed=True, share=0.5)
-        if item.kind != "send":
-            continue
-        flight = story.flights[item.flight]
-        ends = arrivals.get(item.flight, [y + 0.8 * _LINE])
-        for copy, end in enumerate(ends):
-            lost = flight.lost if item.flight not in arrivals else None
-            _arrow(panel, item.side, (y, end), flight.label if copy == 0 else "", lost, dashed=copy > 0)
-            if lost is not None and flight.remark:
-                middle = (_LIFE["client"] + _LIFE["server"]) / 2
-                panel.text(
-                    middle, end + _LINE, flight.remark, fontsize=7, color=ALARM, ha="center", va="center"
-                )
-
-
-def _arrow(
-    panel: Axes,
-    side: Side,
-    heights: tuple[float, float],
-    label: str,
-    lost: str | None,
-    *,
-    dashed: bool,
-    share: float = 1.0,
-) -> None:
-    """One arrow; with a `share` of the way only its last part: who sent it, or when, is not in the ladder."""
-    towards = 1 if side == "client" else -1
-    reach = (_LIFE["server"] - _LIFE["client"] - 2 * _BAR) * share
-    start = (_LIFE[other(side)] - towards * (_BAR + reach), heights[0])
-    slope = (heights[1] - heights[0]) / reach
-    way = 0.72 if lost is not None else 1.0
-    end = (start[0] + towards * reach * way, start[1] + slope * reach * way)
-    colour = ALARM if lost is not None else INK
-    arrow = FancyArrowPatch(
-        start, end, arrowstyle="-" if lost is not None else "-|>", mutation_scale=9, shrinkA=0, shrinkB=0
-    )
-    arrow.set(color=colour, linewidth=1.0, linestyle=(0, (3, 2)) if dashed else "solid", zorder=3)
-    panel.add_patch(arrow)
-    if lost is not None:
-        panel.plot([end[0]], [end[1]], marker="x", markersize=6, markeredgewidth=1.8, color=ALARM, zorder=4)
-        align = "left" if side == "client" else "right"
-        panel.text(end[0] + towards * 0.1, end[1], lost, fontsize=7.5, color=ALARM, ha=align, va="center")
-    # the arrows of a burst lie too close for labels along them once they are steep
-    along = slope < 0.5
-    words = panel.text(
-        start[0] + towards * 0.14,
-        start[1] + (slope * 0.14 - 0.015 if along else 0.0),
-        label,
-        fontsize=7.5,
-        color=colour,
-        ha="left" if side == "client" else "right",
-        va="bottom" if along else "center",
-        rotation=-towards * degrees(atan2(slope, 1)) if along else 0,
-        rotation_mode="anchor",
-        zorder=5,
-    )
-    words.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 0.8, "alpha": 0.95})
-
-
 def _words(panel: Axes, story: Story, place: _Place) -> None:
-    """What is written beside the lifelines, and the time of each moment at the edges."""
+    """What is written beside the lifelines, and the time of each moment between it and the line."""
     told: dict[Side, int] = {}
     for item, y in zip(story.items, place.y, strict=True):
         colour: Colour = QUIET if item.kind in ("timer", "note", "end") else INK
         if item.kind == "state":
             colour = readable(STATE_COLOURS[parse_state(item.text.split()[0])])
         for line, text in enumerate(_wrapped(item)):
-            _beside(panel, item.side, y + line * _LINE, text, colour=colour, bold=item.kind == "state")
+            _beside(
+                panel, item.side, y + line * ROW, text,
+                colour=colour, bold=item.kind == "state", away=_CLOCK,
+            )  # fmt: skip
         if told.get(item.side) != item.t_us:
             told[item.side] = item.t_us
-            x = 0.85 if item.side == "client" else _WIDTH - 0.15
-            panel.text(x, y, clock(item.t_us), fontsize=7.5, color=QUIET, ha="right", va="center")
+            _beside(panel, item.side, y, clock(item.t_us), colour=QUIET)
 
 
 def _wrapped(item: Item) -> list[str]:
-    return wrap(item.text, _LETTERS) or [""]
+    return wrapped(item.text, SMALL, _WORDS, bold=item.kind == "state") or [""]
 
 
 def _beside(
-    panel: Axes, side: Side, y: float, text: str, *, size: float = 8, colour: Colour = INK, bold: bool = False
+    panel: Axes,
+    side: Side,
+    y: float,
+    text: str,
+    *,
+    size: float = SMALL,
+    colour: Colour = INK,
+    bold: bool = False,
+    away: float = 0.12,
 ) -> None:
-    away = -0.12 if side == "client" else 0.12
+    x = LINES[side] + (-away if side == "client" else away)
     align = "right" if side == "client" else "left"
     weight = "bold" if bold else "normal"
-    panel.text(
-        _LIFE[side] + away, y, text, fontsize=size, color=colour, ha=align, va="center", fontweight=weight
-    )
+    panel.text(x, y, text, fontsize=size, color=colour, ha=align, va="center", fontweight=weight)
 
 
 def _silence(panel: Axes, y: float, span_us: int) -> None:
-    middle = (_LIFE["client"] + _LIFE["server"]) / 2
+    middle = (LINES["client"] + LINES["server"]) / 2
     panel.text(
         middle,
         y,
         f"{length(span_us)} pass",
-        fontsize=8.5,
+        fontsize=SMALL,
         color=QUIET,
         ha="center",
         va="center",
         style="italic",
     )
-    for x in _LIFE.values():
-        panel.add_patch(Rectangle((x - _BAR, y - 0.06), 2 * _BAR, 0.12, color=PAPER, zorder=6, linewidth=0))
+    for x in LINES.values():
+        panel.add_patch(Rectangle((x - BAR, y - 0.06), 2 * BAR, 0.12, color=PAPER, zorder=6, linewidth=0))
         for edge in (-0.06, 0.06):
             panel.plot(
-                [x - _BAR, x + _BAR],
+                [x - BAR, x + BAR],
                 [y + edge + 0.025, y + edge - 0.025],
                 color=QUIET,
                 linewidth=0.9,

@@ -17,7 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 
-from tcpsim.draw.figure_style import INK, PAPER, QUIET, SERIES, STATE_COLOURS, blank
+from tcpsim.draw.colours import INK, PAPER, QUIET, SERIES, STATE_COLOURS
+from tcpsim.draw.figure_style import blank
 from tcpsim.draw.ladder_rows import SIDES, Side, Story
 from tcpsim.draw.states_layout import BOX, HEIGHT, PLACES, WIDTH, Route, arcs, is_ending, route
 from tcpsim.draw.states_text import USUAL, fact_words
@@ -33,7 +34,8 @@ def states_figure(taken: Taken | None = None, title: str = "The life of a TCP co
     """The diagram, with the usual paths of client and server; or with the paths that were `taken`."""
     paths = {side: pairwise(states) for side, states in USUAL.items()} if taken is None else taken
     lit = {side: set(arcs_taken) for side, arcs_taken in paths.items()}
-    figure = blank(WIDTH, HEIGHT)
+    says = "The eleven states of RFC 9293, and an arrow for every row of the transition table."
+    figure = blank(WIDTH, HEIGHT, title, says)
     panel = figure.add_axes((0, 0, 1, 1))
     panel.set_axis_off()
     panel.set_xlim(0, WIDTH)

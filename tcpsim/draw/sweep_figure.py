@@ -7,7 +7,7 @@ Owns: which rows belong to which line, and the axes of the picture. Refuses to k
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,7 +18,7 @@ from tcpsim.errors import InputError
 from tcpsim.measure.results import Table
 
 Row = dict[str, Any]
-_WIDE, _HIGH = 4.4, 3.6  # of a panel, in inches
+_HIGH: Final = 3.3  # inches, of a panel
 
 
 def curves_of(
@@ -40,17 +40,15 @@ def curves_of(
     if set(log) - {"x", "y"}:
         raise InputError("log", repr(log), "x, y or xy")
     values = list(dict.fromkeys(row[fields] for row in rows)) if fields else [None]
-    columns = min(3, len(values))
-    height = _HIGH * -(-len(values) // columns) + 0.9
+    columns = min(2, len(values))
     probability = rows[0]["unit"] == "probability"
     fixed = [f"{name} {_said(name, rows[0])}" for name in axes if name not in (along, lines, fields)]
     figure, drawn = sheet(
-        title or f"{quantity}: {_what(rows[0]['unit'])}",
+        title or _finding(rows, quantity, along, lines, fields),
         "; ".join([scenario, *fixed]),
         rows=-(-len(values) // columns),
         columns=columns,
-        width=_WIDE * columns + 1.2,
-        height=height,
+        height=_HIGH * -(-len(values) // columns) + 0.3,
         share_y=True,
     )
     for panel, value in zip(drawn, values, strict=False):
@@ -58,7 +56,7 @@ def curves_of(
         _panel(panel, mine, along, lines)
         if fields is not None:
             panel_title(panel, f"{fields} {value}")
-        _finish(panel, mine, along, log, probability, first=panel is drawn[0])
+        _finish(panel, mine, along, log, probability)
     for panel in drawn[len(values) :]:
         panel.set_axis_off()
     methods = sorted({str(row["method"]) for row in rows})
@@ -105,6 +103,23 @@ def _said(name: str, row: Row) -> str:
     return f"{100 * value:g} %" if name.startswith("loss") and isinstance(value, float) else str(value)
 
 
+def _finding(rows: Sequence[Row], quantity: str, along: str, lines: str | None, fields: str | None) -> str:
+    """What the lines come to at the end of the axis, from the least to the most; or what is drawn."""
+    what = f"{quantity}, {_what(rows[0]['unit'])}"
+    if lines is None or fields is not None or not all(isinstance(row[along], int | float) for row in rows):
+        return what
+    last = max(row[along] for row in rows)
+    ends = sorted((row["value"], _said(lines, row)) for row in rows if row[along] == last)
+    if len(ends) < 2 or ends[0][0] == ends[-1][0]:
+        return what
+    told = " to ".join(f"{_number(value, rows[0]['unit'])} ({name})" for value, name in (ends[0], ends[-1]))
+    return f"{what}: {told} at {along.replace('_', ' ')} {_said(along, {along: last})}"
+
+
+def _number(value: float, unit: str) -> str:
+    return f"{100 * value:.3g} %" if unit == "probability" else f"{value:,.4g}"
+
+
 def _what(unit: str) -> str:
     return "share of connections" if unit == "probability" else f"expected {unit}"
 
@@ -113,21 +128,25 @@ def _panel(panel: Axes, rows: Sequence[Row], along: str, lines: str | None) -> N
     """A line for each value of `lines`; words along the axis stand at equal distances."""
     words = not all(isinstance(row[along], int | float) for row in rows)
     places = {word: at for at, word in enumerate(dict.fromkeys(row[along] for row in rows))}
+    drawn: set[tuple[float, ...]] = set()
     for value in dict.fromkeys(row[lines] if lines else None for row in rows):
         mine = [row for row in rows if lines is None or row[lines] == value]
         at = [places[row[along]] if words else row[along] for row in mine]
         order = np.argsort(at, kind="stable")
         pick = [mine[place] for place in order]
         bounds = all(row["low"] is not None for row in pick)
+        heights = tuple(row["value"] for row in pick)
         band(
             panel,
             [at[place] for place in order],
-            [row["value"] for row in pick],
+            heights,
             label=_legend(lines, value),
             low=[row["low"] for row in pick] if bounds else None,
             high=[row["high"] for row in pick] if bounds else None,
+            dashed=heights in drawn,  # or it would hide the line below
             markers=len(pick) <= 25,
         )
+        drawn.add(heights)
     if words:
         panel.set_xticks(list(places.values()), [str(word) for word in places])
 
@@ -140,15 +159,15 @@ def _legend(lines: str | None, value: Any) -> str:
     return str(value)
 
 
-def _finish(panel: Axes, rows: Sequence[Row], along: str, log: str, probability: bool, first: bool) -> None:
+def _finish(panel: Axes, rows: Sequence[Row], along: str, log: str, probability: bool) -> None:
     if "x" in log:
         panel.set_xscale("log")
     if "y" in log:
         panel.set_yscale("log")
     if probability:
-        percent_axis(panel, "y", "of connections" if first else None)
+        percent_axis(panel, "y", "share of connections")
     else:
-        count_axis(panel, "sockets" if first else None)
+        count_axis(panel, "sockets")
     if along.startswith("loss") and "x" not in log:
         percent_axis(panel, "x", f"{along.replace('_', ' ')}, each way" if along == "loss" else along)
     else:

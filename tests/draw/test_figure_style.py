@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tcpsim.draw import curves, figure_style
+from tcpsim.draw.colours import state_colour
 from tcpsim.errors import InputError
 from tcpsim.tcp.state import State
-
-
-def test_every_state_has_a_colour() -> None:
-    assert set(figure_style.STATE_COLOURS) == set(State)
 
 
 def test_unwritable_output_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -36,7 +34,7 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
 
 def test_unknown_format_is_bad_input(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"picture format: found gif, allowed: svg, png, pdf"):
-        figure_style.save(figure_style.blank(1, 1), tmp_path / "a.gif")
+        figure_style.save(figure_style.blank(1, 1, "title", "says"), tmp_path / "a.gif")
 
 
 def test_labels_of_equal_lines_do_not_touch() -> None:
@@ -57,7 +55,7 @@ def test_areas_carry_the_colour_of_their_state_and_a_label() -> None:
     t_us = np.arange(3) * 1_000_000
     curves.areas(panel, t_us, {"CLOSE-WAIT": [1, 2, 3], "FIN-WAIT-2": [0, 0, 0], "other": [1, 1, 1]})
     assert [line.get_label() for line in panel.get_lines()] == ["CLOSE-WAIT", "_thin", "other"]
-    assert panel.get_lines()[0].get_color() == figure_style.STATE_COLOURS[State.CLOSE_WAIT]
+    assert panel.get_lines()[0].get_color() == state_colour(State.CLOSE_WAIT)
 
 
 @pytest.mark.parametrize(
@@ -81,3 +79,31 @@ def test_bytes_axis_speaks_binary_units() -> None:
     curves.bytes_axis(panel)
     figure.draw(FigureCanvasAgg(figure).get_renderer())
     assert panel.get_yticklabels()[1].get_text().endswith("MiB")
+
+
+def test_a_picture_says_what_it_is() -> None:
+    figure, (panel,) = curves.sheet("A <finding>", "Said & done.")
+    curves.steps(panel, [0, 1], [0, 3], label="CLOSE-WAIT")
+    panel.set(xlabel="time", ylabel="sockets")
+    curves.footnote(figure, "Seed 1")
+    root = ElementTree.fromstring(figure_style.render(figure, "svg"))
+    assert root.findtext("{http://www.w3.org/2000/svg}title") == "A <finding>"
+    said = "Said & done. Panel: sockets against time, for CLOSE-WAIT. Seed 1."
+    assert root.findtext("{http://www.w3.org/2000/svg}desc") == said
+    words = [node.text for node in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"A <finding>", "time", "sockets"} <= set(words)
+    assert b"A <finding>" in figure_style.render(figure, "png")
+
+
+def test_the_words_of_an_svg_name_fonts_that_a_browser_has() -> None:
+    figure, _ = curves.sheet("title")
+    assert b"'DejaVu Sans', 'Bitstream Vera Sans', 'Verdana', 'Geneva', sans-serif" in figure_style.render(
+        figure, "svg"
+    )
+
+
+def test_a_long_title_is_wrapped_and_a_unit_stays_with_its_number() -> None:
+    lines = figure_style.wrapped("it takes 10 min " * 9, 13, 4.0, bold=True)
+    assert len(lines) > 3
+    assert " ".join(lines) == ("it takes 10 min " * 9).strip()
+    assert not any(line.startswith("min") for line in lines)
