@@ -1,7 +1,8 @@
 """`python -m experiments [NAME ...] [--full] [--workers N] [--out DIR]`: run, tabulate, draw.
 
 A run that is interrupted continues where it was: finished points are kept in build/experiments until the
-picture is drawn.
+picture is drawn. A figure with a fault (`tcpsim.draw.figure_faults`) is written all the same, each fault is
+a line on stderr, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 import polars as pl
 
 from experiments import Task, answer, identity, module
+from tcpsim.draw.figure_faults import faults
 from tcpsim.draw.figure_style import save
 from tcpsim.errors import InputError
 from tcpsim.measure.results import Table, write_table
@@ -44,8 +46,8 @@ NAMES = (  # the quickest first; what has many small points comes last, so that 
 UNFINISHED = Path("build") / "experiments"
 
 
-def perform(names: Sequence[str], full: bool, workers: int, out: Path) -> Iterator[str]:
-    """Every experiment, from its points to its three files; the name of each that is drawn.
+def perform(names: Sequence[str], full: bool, workers: int, out: Path) -> Iterator[tuple[str, list[str]]]:
+    """Every experiment, from its points to its three files; the name of each, and what is wrong with it.
 
     Points are handed out in the order of `names`, and no process waits at the end of an experiment.
     """
@@ -60,17 +62,18 @@ def perform(names: Sequence[str], full: bool, workers: int, out: Path) -> Iterat
         left[name] -= 1
         if not left[name]:
             of_points = rows.pop(name)
-            draw(name, Table.of_rows(row for each in sorted(of_points) for row in of_points[each]), out)
-            yield name
+            table = Table.of_rows(row for each in sorted(of_points) for row in of_points[each])
+            yield name, draw(name, table, out)
     shutil.rmtree(store)
 
 
-def draw(name: str, table: Table, out: Path) -> None:
-    """The three files of an experiment: the figure shows what the table on disk says."""
+def draw(name: str, table: Table, out: Path) -> list[str]:
+    """The three files of an experiment: the figure shows what the table on disk says. Its faults."""
     write_table(table, out / f"{name}.csv")
     written = pl.read_csv(out / f"{name}.csv", infer_schema_length=None)
     drawn = module(name).figure(written)
     save(drawn, out / f"{name}.svg", out / f"{name}.png")
+    return faults(drawn)
 
 
 def main() -> int:
@@ -87,15 +90,19 @@ def main() -> int:
                 raise InputError("experiment", repr(name), ", ".join(NAMES))
         chosen.out.mkdir(parents=True, exist_ok=True)
         began = perf_counter()
-        for name in perform(chosen.names or NAMES, chosen.full, chosen.workers, chosen.out):
+        wrong = 0
+        for name, found in perform(chosen.names or NAMES, chosen.full, chosen.workers, chosen.out):
             print(f"{chosen.out / name}.csv .svg .png  (after {perf_counter() - began:.0f} s)", flush=True)
+            for fault in found:
+                print(f"{chosen.out / name}.svg: {fault}", file=sys.stderr)
+            wrong += len(found)
     except InputError as problem:
         print(f"experiments: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("experiments: interrupted; the next run continues here", file=sys.stderr)
         return 130
-    return 0
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ import polars as pl
 
 from experiments import memory_words
 from tcpsim.catalogue import build, scenario
+from tcpsim.draw.colours import QUIET
 from tcpsim.draw.curves import (
-    bytes_axis,
+    count_axis,
     footnote,
     label_ends,
     panel_title,
@@ -23,7 +24,7 @@ from tcpsim.draw.curves import (
     state_colour,
     time_axis,
 )
-from tcpsim.draw.figure_style import QUIET, Axes, Figure, series_colour
+from tcpsim.draw.figure_style import Axes, Figure
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.census_table import over_time
 from tcpsim.pair import SIDES
@@ -66,77 +67,63 @@ def answer(point: Point) -> list[dict[str, Any]]:
 
 
 def figure(table: pl.DataFrame) -> Figure:
-    """A column per kind of client; sockets of each host by state, and its memory below."""
+    """A row per kind of client: sockets of each host by state, with the memory that they hold."""
     drawn, panels = sheet(
-        "Which clients fill a host in a day?",
+        _finding(table),
         "A connection that nobody closes costs its own host a full socket for ever, and the server a small"
-        " one for 60 s.\nSlow clients cost in proportion to their slowness, and no more as the day goes on.",
-        rows=3,
-        columns=3,
-        width=13,
+        " one for 60 s. Slow clients cost in proportion to their slowness, and no more as the day goes on.",
+        rows=len(CLIENTS),
+        columns=2,
         height=8.6,
     )
-    most = int(table["count"].to_numpy().max())
-    for column, client in enumerate(CLIENTS):
+    for row, client in enumerate(CLIENTS):
         rows = table.filter(pl.col("client") == client)
-        for row, side in enumerate(SIDES):
-            _sockets(panels[3 * row + column], rows.filter(pl.col("side") == side), most)
-        _memory(panels[6 + column], rows, table)
-        panel_title(panels[column], client)
-    for row, label in enumerate(("sockets on the clients' host", "sockets on the server", "kernel memory")):
-        panels[3 * row].set_ylabel(label)
-    for place, panel in enumerate(panels):
-        time_axis(panel, DAY_US)
-        if place < 6:
-            panel.set_xlabel("")
-        if place % 3:
-            panel.tick_params(labelleft=False)
-        label_ends(panel, gap=0.075)
-    for panel in panels[:3]:
-        panel.axhline(PORTS, color=QUIET, lw=1, ls=(0, (4, 2)))
-    panels[0].text(0, PORTS * 1.15, f" {PORTS:,}: all ephemeral ports of one host", color=QUIET, fontsize=8.5)
+        for panel, side in zip(panels[2 * row : 2 * row + 2], SIDES, strict=True):
+            most = int(_by_state(table.filter(pl.col("side") == side))["count"].to_numpy().max())
+            _sockets(panel, rows.filter(pl.col("side") == side), most)
+            time_axis(panel, DAY_US)
+            label_ends(panel)
+            panel_title(panel, client, HOSTS[side])
+            if panel.get_ylim()[1] > PORTS:
+                panel.axhline(PORTS, color=QUIET, lw=1, ls=(0, (4, 2)))
+    if panels[0].get_ylim()[1] > 1.2 * PORTS:
+        words = f"{PORTS:,}: all ephemeral ports of one host"
+        panels[0].text(0.01 * DAY_US, 1.06 * PORTS, words, va="bottom", color=QUIET, fontsize=8.5)
     footnote(
         drawn,
         f"Poisson arrivals, {table['per_second'][0]:g} per second; {LOSS:.0%} loss, 10 ms each way; the"
-        " server answers and closes; both hosts Linux 6.18.\n"
-        "Counts on a logarithmic scale, every ten minutes; states that hold fewer than ten sockets are left"
-        f" out. Seed {SEED}.",
+        " server answers and closes; both hosts Linux 6.18. In brackets: the kernel memory that the sockets"
+        " hold after a day. Counted every ten minutes; states that hold fewer than ten sockets are left out."
+        f" Seed {SEED}.",
     )
     return drawn
 
 
+HOSTS = {"client": "on the clients' host", "server": "on the server"}
+
+
+def _finding(table: pl.DataFrame) -> str:
+    """What the clients hold at the end that never close, beside the slow ones."""
+    last = table.filter((pl.col("t_s") == table["t_s"].max()) & (pl.col("side") == "client"))
+    held = {name: int(last.filter(pl.col("client") == name)["count"].sum()) for name in CLIENTS}
+    _, slow, never = held.values()
+    return f"Clients that never close hold {never:,} sockets after a day, slow ones {slow:,}"
+
+
+def _by_state(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.group_by("client", "state", "t_s").agg(pl.col("count", "bytes").sum()).sort("t_s")
+
+
 def _sockets(panel: Axes, rows: pl.DataFrame, most: int) -> None:
-    panel.set_yscale("log")
-    panel.set_ylim(1, 3 * max(most, PORTS))
-    ticks = [10**power for power in range(len(str(3 * most)))]
-    panel.set_yticks(ticks, [f"{tick:,}" for tick in ticks])
-    panel.set_yticks([], minor=True)
-    by_state = rows.group_by("state", "t_s").agg(pl.col("count").sum()).sort("t_s")
-    for (state,), series in by_state.partition_by("state", as_dict=True).items():
+    top = 1.15 * max(most, 10)
+    panel.set_ylim(-0.03 * top, top)
+    count_axis(panel, "sockets", zero=False)
+    for (state,), series in sorted(_by_state(rows).partition_by("state", as_dict=True).items()):
         count = series["count"].to_numpy()
         if np.median(count) < 10:  # states that a connection only passes through
             continue
+        said = f"{state}:\n{count[-1]:,} ({memory_words(series['bytes'][-1])})"
         t_us = series["t_s"].to_numpy() * SECOND_US
-        panel.plot(
-            t_us, np.maximum(count, 1), color=state_colour(state), lw=2, label=f"{state} {count[-1]:,}"
-        )
+        panel.plot(t_us, count, color=state_colour(str(state)), lw=2, label=said)
     if not panel.get_lines():
-        panel.text(0.5, 0.25, "none stays", transform=panel.transAxes, ha="center", color=QUIET, fontsize=9.5)
-
-
-def _memory(panel: Axes, rows: pl.DataFrame, table: pl.DataFrame) -> None:
-    held = rows.group_by("side", "t_s").agg(pl.col("bytes").sum()).sort("t_s")
-    top = float(table.group_by("client", "side", "t_s").agg(pl.col("bytes").sum())["bytes"].to_numpy().max())
-    panel.set_ylim(0, 1.05 * top)
-    for index, side in enumerate(SIDES):
-        series = held.filter(pl.col("side") == side)
-        last = series["bytes"][-1] if len(series) else 0
-        panel.plot(
-            series["t_s"].to_numpy() * SECOND_US,
-            series["bytes"].to_numpy(),
-            color=series_colour(index),
-            lw=2,
-            label=f"{side} {memory_words(last)}",
-        )
-    bytes_axis(panel)
-    panel.set_ylim(bottom=-0.06 * top)  # room for labels at the foot
+        panel.text(0.5, 0.08, "none stays", transform=panel.transAxes, ha="center", color=QUIET, fontsize=9)

@@ -14,8 +14,10 @@ import numpy as np
 import polars as pl
 
 from tcpsim.catalogue import build, scenario
-from tcpsim.draw.curves import band, footnote, label_ends, label_inside, panel_title, percent_axis, sheet
-from tcpsim.draw.figure_style import QUIET, Axes, Figure, series_colour
+from tcpsim.draw.colours import QUIET, series_colour
+from tcpsim.draw.curves import band, count_axis, footnote, label_ends, panel_title, percent_axis, sheet
+from tcpsim.draw.figure_style import Axes, Figure
+from tcpsim.draw.time_format import length
 from tcpsim.explore.chain import explore
 from tcpsim.explore.curves import Look, Occupancy, occupancy
 from tcpsim.explore.growth import Stream, descriptors, growth, time_to
@@ -23,7 +25,8 @@ from tcpsim.pair import Pair
 from tcpsim.tcp.state import State
 
 STEM = "growth_in_thirty_days"
-MONTH_US = 30 * 86_400_000_000
+DAY_US = 86_400_000_000
+MONTH_US = 30 * DAY_US
 PER_SECOND = 10.0
 LOSS = 0.1  # in the two panels over time
 MOST_LOSS = 0.3
@@ -120,73 +123,69 @@ def _seconds(us: int | None) -> float | None:
 def figure(table: pl.DataFrame) -> Figure:
     """Descriptors of the clients' host, sockets of the server, and the time to a limit against loss."""
     drawn, panels = sheet(
-        "Which small fault uses up a host within thirty days?",
-        "A program that forgets one socket in a hundred needs three hours for 1,024 descriptors and a week"
-        " for 65,536, whatever the loss. Loss alone leaks\nnothing that counts, unless a server gives up its"
-        " FIN early. A server without a limit on FIN-WAIT-2 keeps what its clients forget.",
-        columns=3,
-        width=14,
-        height=5.2,
+        _finding(table),
+        "A program that forgets to close needs the same time whatever the loss. Loss alone leaks nothing that"
+        " counts, unless the server gives its FIN up early. A server without a limit on FIN-WAIT-2 keeps what"
+        " its clients forget.",
+        rows=3,
+        height=9.0,
     )
     growing = table.filter(pl.col("t_s").is_not_null())
     clients = growing.filter(pl.col("what") == "client descriptors", pl.col("case").is_in(CLIENT_SIDE))
     servers = growing.filter(pl.col("what") == "server sockets", pl.col("case").is_in(list(SERVER_SIDE)))
-    _growth(panels[0], clients, {case: case for case in CLIENT_SIDE})
-    _growth(panels[1], servers, SERVER_SIDE)
+    _growth(panels[0], clients, {case: case for case in CLIENT_SIDE}, "descriptors")
+    _growth(panels[1], servers, SERVER_SIDE, "sockets")
     _exhaustion(panels[2], table.filter(pl.col("t_s").is_null()))
-    for panel, title in zip(
-        panels,
-        (
-            "descriptors on the clients' host",
-            "sockets on the server, 1 in 100 forgets",
-            "time until so many are held for ever",
-        ),
-        strict=True,
-    ):
-        panel_title(panel, title)
-    label_inside(panels[1], 6 * 60e6, 1_500, "4 min of TIME-WAIT", colour=QUIET)
-    for limit in LIMITS:
-        panels[0].axhline(limit, color=QUIET, lw=1, ls=(0, (4, 2)))
-        panels[0].text(70e6, limit * 1.15, f"{limit:,}", color=QUIET, fontsize=8.5)
+    panel_title(panels[0], f"descriptors held on the clients' host, {100 * LOSS:g} % loss")
+    panel_title(panels[1], f"sockets held on the server, 1 client in 100 forgets, {100 * LOSS:g} % loss")
+    panel_title(panels[2], "time until so many descriptors are held for ever")
+    limit = LIMITS[-1]
+    panels[0].axhline(limit, color=QUIET, lw=1, ls=(0, (4, 2)))
+    panels[0].text(0.2 * DAY_US, 1.06 * limit, f"{limit:,}", va="bottom", color=QUIET, fontsize=9)
     footnote(
         drawn,
         f"{PER_SECOND:g} connections per second, Poisson; 10 ms each way, both sides Linux 6.18 unless said;"
-        f" left and middle at {100 * LOSS:g} % loss each way from the close on.\n"
-        f"Exact: lines are expectations (right: medians), bands hold {100 * CONFIDENCE:g} % of"
-        " what chance does. Early give-up: the server has tcp_orphan_retries = 1.",
+        f" packets are lost from the close on. Exact: lines are expectations (below: medians), bands hold"
+        f" {100 * CONFIDENCE:g} % of what chance does. Early give-up: the server has tcp_orphan_retries = 1.",
     )
     return drawn
 
 
-_TIMES = {"1 min": 60, "1 h": 3_600, "6 h": 21_600, "1 day": 86_400, "7 days": 604_800, "30 days": 2_592_000}
-_ROUND = ("1 min", "1 h", "1 day", "30 days")
+def _finding(table: pl.DataFrame) -> str:
+    """How long the fault that leaks most needs for the larger limit it meets."""
+    shares = {"1 in 1,000 forgets": "one socket in 1,000", "1 in 100 forgets": "one socket in 100"}
+    for limit in sorted(LIMITS, reverse=True):
+        for case, share in shares.items():
+            rows = table.filter(pl.col("case") == case, pl.col("what") == f"until {limit}")
+            near = rows.sort((pl.col("loss") - LOSS).abs())["median_s"]
+            if len(near) and near[0] is not None:
+                after = length(round(near[0] * 1e6))
+                return f"A program that forgets {share} uses up {limit:,} descriptors in {after}"
+    return "No fault uses up a host within thirty days"
 
 
-def _growth(panel: Axes, rows: pl.DataFrame, names: dict[str, str]) -> None:
-    panel.set_xscale("log")
-    panel.set_yscale("log")
-    panel.set_ylim(1, 1_000_000)
-    panel.set_xlim(60e6, MONTH_US)
+_TIMES = {"1 h": 3_600, "6 h": 21_600, "1 day": 86_400, "7 days": 604_800, "30 days": 2_592_000}
+
+
+def _growth(panel: Axes, rows: pl.DataFrame, names: dict[str, str], what: str) -> None:
+    top = 1.06 * float(rows["high"].to_numpy().max())
+    panel.set_ylim(-0.02 * top, top)
+    panel.set_xlim(0, MONTH_US)
     for index, (case, name) in enumerate(names.items()):
         line = rows.filter(pl.col("case") == case).sort("t_s")
-        low, mean, high = (np.maximum(line[part].to_numpy(), 0.5) for part in ("low", "mean", "high"))
-        colour = series_colour(index if name == case else 5 - index)
-        label = f"{name}: {line['mean'][-1]:,.0f}"
         band(
             panel,
             line["t_s"].to_numpy() * 1e6,
-            mean,
-            label=label,
-            colour=colour,
-            low=low,
-            high=high,
+            line["mean"].to_numpy(),
+            label=f"{name}: {line['mean'][-1]:,.0f}",
+            colour=series_colour(index if name == case else 5 - index),
+            low=line["low"].to_numpy(),
+            high=line["high"].to_numpy(),
             markers=False,
         )
-    ticks = [10**power for power in range(7)]
-    panel.set_yticks(ticks, [f"{tick:,}" for tick in ticks])
-    panel.set_xticks([_TIMES[name] * 1e6 for name in _ROUND], _ROUND)
-    panel.set_xlabel("time")
-    panel.minorticks_off()
+    count_axis(panel, what, zero=False)
+    panel.set_xticks([days * DAY_US for days in range(0, 31, 5)], [str(days) for days in range(0, 31, 5)])
+    panel.set_xlabel("time (days)")
     label_ends(panel)
 
 
@@ -208,7 +207,8 @@ def _exhaustion(panel: Axes, rows: pl.DataFrame) -> None:
                 panel, line["loss"].to_numpy(), median, label=label, colour=series_colour(index), low=early,
                 high=late, dashed=limit == LIMITS[1], markers=False,
             )  # fmt: skip
-    panel.set_yticks(list(_TIMES.values())[1:], list(_TIMES)[1:])
+    panel.set_yticks(list(_TIMES.values()), list(_TIMES))
     panel.minorticks_off()
-    percent_axis(panel, "x", "loss, each way")
+    panel.set_ylabel("time (logarithmic)")
+    percent_axis(panel, "x", "loss of packets, each way")
     label_ends(panel)

@@ -17,8 +17,8 @@ import numpy as np
 import polars as pl
 
 from tcpsim.catalogue import Scenario, build, run, scenario, scenarios
-from tcpsim.draw.curves import Axes, Figure, footnote, sheet, state_colour
-from tcpsim.draw.figure_style import INK, QUIET, RULE
+from tcpsim.draw.colours import FAINT, INK, QUIET, RULE
+from tcpsim.draw.curves import Axes, Figure, footnote, sheet, state_colour, wrapped
 from tcpsim.explore.chain import Chain, explore
 from tcpsim.explore.explorable import obstacle
 from tcpsim.explore.leaks import Kind, in_words, kind_of
@@ -136,54 +136,76 @@ def figure(table: pl.DataFrame) -> Figure:
     """A row for each scenario and end, a dot at the number of losses, and what they are."""
     table = table.with_columns(pl.col("at_least", "at_most").cast(pl.Int64))
     told = (pl.col("at_least") == pl.col("at_most")).fill_null(False)
-    found = table.filter(told).sort("at_most", "scenario", "client")
+    found = table.filter(told & (pl.col("at_most") > 0)).sort("at_most", "scenario", "client")
     rest = table.filter(~told).sort("at_most", "at_least", "scenario", nulls_last=True)
     rows = [*found.to_dicts(), *rest.to_dicts()]
+    none = table.filter(told & (pl.col("at_most") == 0)).sort("scenario")
+    free = ", ".join(dict.fromkeys(f"{row['scenario']} ({_ends(row)})" for row in none.to_dicts()))
     drawn, (panel,) = sheet(
-        "How many losses does it take to leak a socket for ever?",
-        "Most leaks of this catalogue take none: a program that forgets is enough. Where one RST ends a"
-        " connection, the loss of it is enough, too;\nwhere programs close, the FIN has to be lost again and"
-        " again until its sender gives up.",
-        width=12.5,
-        height=1.9 + 0.235 * len(rows),
+        _finding(table),
+        "Where a program forgets, a socket leaks without any loss. Where one RST ends a connection, losing it"
+        " is enough. Where both programs close, the FIN has to be lost again and again until its sender gives"
+        " up.",
+        height=2.2 + 0.265 * len(rows) + 0.14 * len(free) / 100,
     )
     for place, row in enumerate(rows):
         _row(panel, place, row)
     most = max(1, *[row[key] or 0 for row in rows for key in ("at_least", "at_most")])
     panel.set_yticks(range(len(rows)), [row["scenario"] for row in rows], fontsize=8.5)
     panel.set_ylim(len(rows) - 0.4, -0.8)
-    panel.set_xlim(-0.15, 1.45 * most)
-    panel.set_xticks(range(0, most + 1, 1 if most <= 12 else 2))
+    panel.set_xlim(-0.02 * most, 1.03 * most)
+    panel.set_xticks(range(0, most + 1, 1 if most <= 8 else 5))
     panel.grid(axis="y", visible=False)
-    panel.set_xlabel("segments that have to be lost, besides those that the scenario loses itself")
+    panel.grid(axis="x", color=RULE, linewidth=0.6)
+    panel.set_xlabel("segments that have to be lost")
+    panel.set_ylabel("scenario")
     states = round(float(np.median(table["states"].to_numpy())), -2)
     footnote(
         drawn,
-        f"A dot alone is exact: some {states:,.0f} states of each scenario, in the order of losses."
-        " Triangle: whatever needs fewer losses was looked at, and leaks nothing for ever.\nDot at the end of"
-        " a dotted line: so many are enough, by a leak that losses make after the first FIN is sent.",
+        f"A dot alone is exact: some {states:,.0f} states of each scenario, in the order of losses. Triangle:"
+        " whatever needs fewer losses was looked at, and leaks nothing for ever. Dot at the end of a dotted"
+        " line: so many are enough, by a leak that losses make after the first FIN is sent. Losses that"
+        f" belong to a scenario are not counted.\nNo loss is needed in: {free or 'none of them'}.",
     )
     return drawn
 
 
+def _finding(table: pl.DataFrame) -> str:
+    """How many scenarios leak without a loss, and how many losses it takes where both sides close."""
+    least = table.group_by("scenario").agg(pl.col("at_most").min(), pl.col("at_least").min())
+    none = least.filter(pl.col("at_most") == 0).height
+    said = f"{none} of {least.height} scenarios leak a socket without any loss"
+    normal = least.filter((pl.col("scenario") == "normal-close") & pl.col("at_most").is_not_null())
+    if not normal.height:
+        return said
+    low, high = normal["at_least"][0], normal["at_most"][0]
+    return f"{said}; a normal close needs {high if low == high else f'{low} to {high}'} losses"
+
+
 def _row(panel: Axes, place: int, row: dict[str, Any]) -> None:
-    """One line of the figure: the number, or what it lies between."""
+    """One line of the figure: the number, or what it lies between; and the words in a column of their own."""
     least, enough = row["at_least"], row["at_most"]
     at = enough if enough is not None else least or 0
     if enough is not None:
         colour = _colour(row)
-        panel.plot([0, least], [place, place], color=colour if least == enough else RULE, lw=1.4)
+        panel.plot([0, least], [place, place], color=colour if least == enough else FAINT, lw=1.4)
         panel.plot([least, enough], [place, place], ":", color=colour, lw=1.4)
         panel.plot(enough, place, "o", color=colour, ms=5.5)
-        said = _said(row)
+        said = _ends(row) + (f" after losing {row['lost']}" if row["lost"] else "")
     else:
-        panel.plot([0, at], [place, place], color=RULE, lw=1.4)
-        said = "no leak, whatever is lost" if least is None else "no leak with fewer"
+        panel.plot([0, at], [place, place], color=FAINT, lw=1.4)
+        said = "no leak, whatever is lost" if least is None else f"no leak with fewer than {at} losses"
         said = said if at or least is None else "too many states to tell"
     if least is not None and least != enough:
         panel.plot(least, place, ">", color=QUIET, ms=5.5, mfc="white")
-    panel.annotate(said, (at, place), xytext=(8, 0), textcoords="offset points", va="center", fontsize=8,
-                   color=QUIET if enough is None else INK, annotation_clip=False)  # fmt: skip
+    panel.annotate(
+        "\n".join(wrapped(said, 8.5, _WORDS_WIDE)), (1, place), (8, 0),
+        xycoords=("axes fraction", "data"), textcoords="offset points", va="center", fontsize=8.5,
+        linespacing=1.05, color=QUIET if enough is None else INK, annotation_clip=False,
+    )  # fmt: skip
+
+
+_WORDS_WIDE = 3.1  # inches
 
 
 def _colour(row: dict[str, Any]) -> str:
@@ -192,6 +214,8 @@ def _colour(row: dict[str, Any]) -> str:
     return next(state_colour(word) for word in words if word in {str(state) for state in State})
 
 
-def _said(row: dict[str, Any]) -> str:
-    ends = [f"{side} {row[side]}" for side in ("client", "server") if not row[side].startswith("gone")]
-    return ", ".join(ends) + (f"   ({row['lost']})" if row["lost"] else "")
+def _ends(row: dict[str, Any]) -> str:
+    """What is left on either side."""
+    return ", ".join(
+        f"{side} {row[side]}" for side in ("client", "server") if not row[side].startswith("gone")
+    )

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from experiments import memory_words
-from tcpsim.draw.curves import footnote, label_ends, sheet, time_axis
-from tcpsim.draw.figure_style import QUIET, Figure, series_colour
+from tcpsim.draw.colours import FAINT, series_colour
+from tcpsim.draw.curves import bytes_axis, footnote, label_ends, sheet, time_axis
+from tcpsim.draw.figure_style import Figure
 from tcpsim.draw.time_format import length
 from tcpsim.host.crowds import CLUSTER_BYTES, crowd
 from tcpsim.host.population import simulate
@@ -65,53 +65,60 @@ def answer(point: Point) -> list[dict[str, Any]]:
 
 
 def figure(table: pl.DataFrame) -> Figure:
-    """Bytes over time on a doubling scale, the pools as lines, a mark where each is used up."""
+    """Bytes over time, the pools as dashed lines, a mark where each is used up."""
     drawn, (panel,) = sheet(
-        "When does the server run out of mbufs?",
-        "Where buggy clients leave sockets for ever, a larger pool makes it go longer before crashing, and"
-        " crash.\nWith a timer the pool has to be larger than rate x timeout, and is then enough for ever.",
-        columns=1,
-        width=9.5,
-        height=5.6,
+        _finding(table),
+        "Buggy clients leave sockets in FIN-WAIT-2 for ever where there is no timer, and where"
+        " lingering_close() goes around it: the server crashes, later with a larger pool. With a timer a pool"
+        " above rate x timeout is enough for ever.",
+        height=4.8,
     )
+    for pool in POOLS:
+        held = pool * CLUSTER_BYTES
+        panel.plot(
+            [0, SPAN_US], [held, held], color=FAINT, lw=1, ls=(0, (4, 2)), zorder=1,
+            label=f"NMBCLUSTERS {pool:,}: {_crash_words(table, pool)}",
+        )  # fmt: skip
     for index, server in enumerate(SERVERS):
         rows = table.filter(pl.col("server") == server).sort("t_s")
         colour = series_colour(index)
-        t_us, held = rows["t_s"].to_numpy() * 1_000_000, np.maximum(rows["bytes"].to_numpy(), 1)
         twin = "lingering" in server  # it goes the way of the one without a timer
-        panel.plot(t_us, held, color=colour, lw=2, ls=(0, (3, 3)) if twin else "solid", label=server)
+        panel.plot(
+            rows["t_s"].to_numpy() * 1_000_000, rows["bytes"].to_numpy(), color=colour,
+            lw=2, ls=(0, (3, 3)) if twin else "solid", label=server,
+        )  # fmt: skip
         for pool in POOLS:
             met_us = rows[f"met_{pool}_us"][0]
             if met_us > 0:
-                panel.plot([met_us], [pool * CLUSTER_BYTES], "x", color=colour, ms=8, mew=2)
-    panel.set_yscale("log", base=2)
-    panel.set_ylim(96 * CLUSTER_BYTES, 1.35 * POOLS[-1] * CLUSTER_BYTES)
-    ticks = [clusters * CLUSTER_BYTES for clusters in (128, 256, 512, 1024, 2048, 4096)]
-    panel.set_yticks(ticks, [memory_words(tick) for tick in ticks])
-    panel.set_yticks([], minor=True)
-    for pool in POOLS:
-        panel.axhline(pool * CLUSTER_BYTES, color=QUIET, lw=1, ls=(0, (4, 2)))
-        words = f"NMBCLUSTERS {pool:,}: {_crash_words(table, pool)}"
-        left = pool == POOLS[-1]  # where no curve is
-        panel.text(
-            (0.01 if left else 0.99) * SPAN_US,
-            pool * CLUSTER_BYTES * 1.04,
-            words,
-            color=QUIET,
-            fontsize=8.5,
-            ha="left" if left else "right",
-        )
-    panel.set_ylabel("mbufs held by sockets")
+                panel.plot([met_us], [pool * CLUSTER_BYTES], "x", color=colour, ms=8, mew=2, label="_met")
+    panel.set_ylim(0, 1.12 * POOLS[-1] * CLUSTER_BYTES)
+    bytes_axis(panel, "mbufs held by sockets")
     time_axis(panel, SPAN_US)
     label_ends(panel)
     footnote(
         drawn,
-        f"4.4BSD, a cluster is {CLUSTER_BYTES} bytes, a socket 512; KeepAliveTimeout 15 s, TIME-WAIT 60 s;"
-        f" half of the clients never close; no loss. x: the pool is used up. Seed {table['seed'][0]}.",
+        f"4.4BSD, a cluster is {CLUSTER_BYTES} bytes, a socket 512; one connection per second,"
+        " KeepAliveTimeout 15 s, TIME-WAIT 60 s; half of the clients never close; no loss. A cross: a pool of"
+        f" that size is used up. Seed {table['seed'][0]}.",
     )
     return drawn
 
 
+def _finding(table: pl.DataFrame) -> str:
+    """What the largest pool does for a server without a timer, and which one is enough with it."""
+    met = {
+        server: [table.filter(pl.col("server") == server)[f"met_{pool}_us"][0] for pool in POOLS]
+        for server in SERVERS
+    }
+    used_up = [us for us in met["no timer"] if us > 0]
+    if not used_up:
+        return f"No pool of mbufs is used up within {length(SPAN_US)}"
+    enough = next((pool for pool, us in zip(POOLS, met["a timer"], strict=True) if us <= 0), None)
+    timed = f"with one, {enough:,} are enough" if enough else "with one, too"
+    most = f"{POOLS[len(used_up) - 1]:,} clusters are used up in {length(max(used_up))}"
+    return f"Without a timer {most}; {timed}"
+
+
 def _crash_words(table: pl.DataFrame, pool: int) -> str:
     met_us = table.filter(pl.col("server") == "no timer")[f"met_{pool}_us"][0]
-    return f"without a timer a crash after {length(met_us)}" if met_us > 0 else "no crash"
+    return f"{length(met_us)}" if met_us > 0 else "never used up"

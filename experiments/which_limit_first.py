@@ -7,14 +7,15 @@ is also told which would be next, once the first is raised, and how far the othe
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import polars as pl
 
 from tcpsim.catalogue import build, scenario
+from tcpsim.draw.colours import ALARM, INK, QUIET, RULE
 from tcpsim.draw.curves import Axes, Figure, footnote, sheet, state_colour
-from tcpsim.draw.figure_style import ALARM, INK, QUIET, RULE
 from tcpsim.draw.time_format import length
 from tcpsim.host.crowds import CLUSTER_BYTES
 from tcpsim.host.limits import HostLimits, Limits, usual_limits
@@ -151,10 +152,10 @@ def answer(point: Point) -> list[dict[str, Any]]:
 
 COLUMNS = {
     "workers": "processes",
-    "descriptors": "descriptors\nof one process",
+    "descriptors": "descriptors\nof a process",
     "ports": "ports to\none server",
     "orphans": "orphans",
-    "minis": "mini-sockets",
+    "minis": "timewait\nsockets",
     "pages": "tcp_mem\npages",
     "bytes": "mbufs",
 }
@@ -163,40 +164,53 @@ COLUMNS = {
 def figure(table: pl.DataFrame) -> Figure:
     """A table: a row for each situation, a column for each limit, the first to be met in red."""
     drawn, (panel,) = sheet(
-        "Which limit is met first, and when?",
-        "Leaks of an owned socket meet descriptors, a busy prefork server its processes. Sockets that no"
-        " program holds meet what their state costs:\norphans, or pages if data waits in them; mini-sockets"
-        " on Linux are cheap. On a BSD of the time they all meet the pool of mbufs.",
-        columns=1,
-        width=12,
-        height=6.2,
+        _finding(table),
+        "Leaks of a socket that a program holds meet descriptors, a busy prefork server its processes."
+        " Sockets that no program holds meet what their state costs: orphans, or pages if data waits in them;"
+        " timewait sockets on Linux are cheap. On a BSD of the time they all meet the pool of mbufs.",
+        height=5.6,
     )
+    left = -3.6
     for y, name in enumerate(SITUATIONS):
         rows = table.filter(pl.col("situation") == name).to_dicts()
         met = [row["met_us"] for row in rows if row["met_us"] >= 0]
         state = SITUATIONS[name].state
-        panel.text(-2.6, y - 0.16, name, va="center", fontsize=9.5)
-        panel.text(-2.6, y + 0.22, f"fills with {state}", va="center", fontsize=8, color=QUIET)
-        panel.plot([-2.72], [y], "s", ms=8, color=state_colour(state), clip_on=False)
+        panel.text(left, y - 0.2, name, va="center", fontsize=9)
+        panel.text(left, y + 0.2, f"fills with {state}", va="center", fontsize=8.5, color=QUIET)
+        panel.plot([left - 0.14], [y], "s", ms=8, color=state_colour(state), clip_on=False, label="_state")
         for x, limit in enumerate(COLUMNS):
             row = next((row for row in rows if row["limit"] == limit), None)
             _cell(panel, x, y, row, first=row is not None and bool(met) and row["met_us"] == min(met))
     for x, (limit, words) in enumerate(COLUMNS.items()):
         amount = table.filter(pl.col("limit") == limit)["amount"].to_list()[0]
         said = f"{amount // 1024:,} KiB" if limit == "bytes" else f"{amount:,}"
-        panel.text(x, -0.98, words, ha="center", va="bottom", fontsize=9.5, fontweight="bold")
-        panel.text(x, -0.92, said, ha="center", va="top", fontsize=9, color=QUIET)
-    panel.set_xlim(-2.8, len(COLUMNS) - 0.4)
+        panel.text(x, -0.98, words, ha="center", va="bottom", fontsize=8.5, fontweight="bold")
+        panel.text(x, -0.92, said, ha="center", va="top", fontsize=8.5, color=QUIET)
+    panel.set_xlim(left - 0.25, len(COLUMNS) - 0.5)
     panel.set_ylim(len(SITUATIONS) - 0.5, -1.75)
     panel.set_axis_off()
     footnote(
         drawn,
         f"{table['per_second'][0]:g} connections per second for {length(table['for_us'][0])}, no loss. A"
-        " time: the limit is met then (red: the first); ~: it would be, if that goes on. A share: nothing is"
-        " kept,\nand so much of it is asked for. Linux with"
-        f" 512 MiB; 4.4BSD with NMBCLUSTERS 256, a process per connection. Seed {table['seed'][0]}.",
+        " time: the limit is met then (red: the first one); ~: it would be met then if that goes on. A share:"
+        " nothing is kept, and so much of the limit is asked for at most. Linux with 512 MiB; 4.4BSD with"
+        f" NMBCLUSTERS 256, a process per connection. Seed {table['seed'][0]}.",
     )
     return drawn
+
+
+def _finding(table: pl.DataFrame) -> str:
+    """Which limits come first, the one that does so most often in front."""
+    first: Counter[str] = Counter()
+    for name in SITUATIONS:
+        met = table.filter((pl.col("situation") == name) & (pl.col("met_us") >= 0)).sort("met_us")
+        first.update(met["limit"].to_list()[:1])
+    if not first:
+        return f"No limit is met within {length(table['for_us'][0])}"
+    names = [" ".join(COLUMNS[limit].split()) for limit, _ in first.most_common()]
+    listed = f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
+    never = len(SITUATIONS) - first.total()
+    return f"The first limit to be met is {listed}; {never} of {len(SITUATIONS)} situations meet none"
 
 
 def _cell(panel: Axes, x: int, y: int, row: dict[str, Any] | None, *, first: bool) -> None:
@@ -205,12 +219,18 @@ def _cell(panel: Axes, x: int, y: int, row: dict[str, Any] | None, *, first: boo
     if row["met_us"] >= 0:
         words, colour, fill = length(row["met_us"]), ALARM if first else INK, ALARM if first else QUIET
     elif row["later_us"] >= 0:
-        words, colour, fill = f"~ {length(row['later_us'])}", INK, RULE
+        words, colour, fill = f"~ {length(_rounded(row['later_us']))}", INK, RULE
     else:
         share = row["wanted"] / row["amount"]
         words, colour, fill = f"{share:.0%}".replace("%", " %") if share > 0.01 else "< 1 %", QUIET, ""
         words = words if share else "0"
     if fill:
-        panel.bar(x, 0.86, 0.94, y - 0.43, color=fill, alpha=0.14 if first else 0.22)
+        panel.bar(x, 0.86, 0.96, y - 0.43, color=fill, alpha=0.12 if first else 0.2)
     weight = "bold" if first else "normal"
-    panel.text(x, y, words, ha="center", va="center", color=colour, fontsize=9.5, fontweight=weight)
+    panel.text(x, y, words, ha="center", va="center", color=colour, fontsize=8.5, fontweight=weight)
+
+
+def _rounded(us: int) -> int:
+    """An estimate, to a minute."""
+    minute = 60_000_000
+    return max(minute, round(us / minute) * minute)

@@ -18,7 +18,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
-from tcpsim.draw.figure_style import STATE_COLOURS
+from tcpsim.draw.colours import STATE_COLOURS
 from tcpsim.draw.states_layout import BOX, HEIGHT, PLACES, WIDTH, arcs, route
 from tcpsim.draw.verdict import HOLDERS
 from tcpsim.web.graph import Graph

@@ -65,7 +65,7 @@ def test_it_tabulates_and_draws(name: str, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(runner, "UNFINISHED", tmp_path / "unfinished")
     points = small(name)
     monkeypatch.setattr(import_module(f"experiments.{name}"), "points", lambda full: points)
-    assert list(runner.perform([name], full=False, workers=1, out=tmp_path)) == [name]
+    assert [done for done, _ in runner.perform([name], full=False, workers=1, out=tmp_path)] == [name]
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
         f"{name}.csv",
         f"{name}.png",
