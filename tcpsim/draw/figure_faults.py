@@ -41,7 +41,7 @@ from tcpsim.draw.colours import (
     contrast,
     difference,
 )
-from tcpsim.draw.figure_style import STYLE
+from tcpsim.draw.figure_style import STYLE, settle
 
 Corners = npt.NDArray[np.float64]  # four points, in pixels
 Pixels = npt.NDArray[np.float64]  # height x width x 3, from 0 to 1
@@ -70,11 +70,11 @@ class Word(NamedTuple):
 def faults(figure: Figure) -> list[str]:
     """Everything that is wrong with the figure, a line each; nothing is, if it may be shown."""
     with matplotlib.rc_context(STYLE):
-        own_dpi, engine = figure.dpi, figure.get_layout_engine()
+        settle(figure)
+        own_dpi = figure.dpi
         figure.set_dpi(_DPI)
         drawn = _Drawn(figure)
         words = [Word(text, _corners(text, drawn.renderer)) for text in _texts(figure)]
-        figure.set_layout_engine("none")  # or the panels would grow where the words were
         behind = _without(words, figure)
         found = [
             *_off_the_canvas(figure, words),
@@ -85,7 +85,6 @@ def faults(figure: Figure) -> list[str]:
             *_pale_marks(figure),
             *_two_meanings(figure),
         ]
-        figure.set_layout_engine(engine)
         figure.set_dpi(own_dpi)
     return found
 

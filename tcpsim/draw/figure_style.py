@@ -23,6 +23,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
 
 from tcpsim.draw.alt_text import Described, describe
@@ -169,6 +170,7 @@ def render(figure: Figure, kind: str, origin: Origin | None = None) -> bytes:
     """
     if kind not in FORMATS:
         raise InputError("picture format", kind, ", ".join(FORMATS))
+    settle(figure)
     buffer = io.BytesIO()
     title, description = describe(figure)
     stamps: dict[str, str | None] = {_NO_DATE[kind]: None}
@@ -181,6 +183,26 @@ def render(figure: Figure, kind: str, origin: Origin | None = None) -> bytes:
     with matplotlib.rc_context(STYLE):
         figure.savefig(buffer, format=kind, dpi=160, metadata=stamps, facecolor=PAPER)
     return _with_description(buffer.getvalue(), description) if kind == "svg" else buffer.getvalue()
+
+
+def settle(figure: Figure) -> None:
+    """Fix where the panels lie, once they have room for their words.
+
+    The layout is found by a solver whose last digits differ from run to run and from pass to pass; rounded, a
+    figure is the same in every file and every time.
+    """
+    if not isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        return  # settled, or laid out by hand
+    with matplotlib.rc_context(STYLE):
+        for _ in range(2):  # the second pass knows how large the panels are
+            figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for panel in figure.axes:
+        left, bottom, width, height = (round(float(part), 4) for part in panel.get_position().bounds)
+        panel.set_position((left, bottom, width, height))
+    for words in figure.texts:
+        x, y = words.get_position()
+        words.set_position((round(float(x), 4), round(float(y), 4)))
 
 
 def _with_description(svg: bytes, description: str) -> bytes:

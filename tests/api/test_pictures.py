@@ -49,8 +49,8 @@ def test_a_sweep_in_panels() -> None:
 
 
 def test_exact_answers() -> None:
-    assert faults(tcpsim.exact("one-rst-stack", loss="0:0.3:4").figure()) == []
-    assert faults(tcpsim.exact("one-rst-stack", loss=0.1, at="0s:2min:25").figure()) == []
+    assert faults(tcpsim.exact("one-rst-stack", loss="0:0.3:4", loss_from="300ms").figure()) == []
+    assert faults(tcpsim.exact("one-rst-stack", loss=0.1, loss_from="300ms", at="0s:2min:25").figure()) == []
 
 
 def test_a_population() -> None:

@@ -102,6 +102,21 @@ def test_the_words_of_an_svg_name_fonts_that_a_browser_has() -> None:
     )
 
 
+def test_a_figure_is_the_same_in_every_file_and_every_time() -> None:
+    def drawn() -> curves.Figure:
+        figure, panels = curves.sheet("title", "subtitle", columns=2)
+        for panel in panels:
+            curves.steps(panel, [0, 1], [0, 3], label="a long label at the end of a line")
+            panel.set(xlabel="time", ylabel="sockets")
+            curves.label_ends(panel)
+        curves.footnote(figure, "a footnote")
+        return figure
+
+    once = drawn()
+    first, _, again = (figure_style.render(once, kind) for kind in ("svg", "png", "svg"))
+    assert {first, again, *(figure_style.render(drawn(), "svg") for _ in range(5))} == {first}
+
+
 def test_a_long_title_is_wrapped_and_a_unit_stays_with_its_number() -> None:
     lines = figure_style.wrapped("it takes 10 min " * 9, 13, 4.0, bold=True)
     assert len(lines) > 3
