@@ -11,6 +11,7 @@ from functools import cached_property
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Unpack
 
+from tcpsim.api.open_loss import OPEN
 from tcpsim.api.over_time import (
     Held,
     Times,
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 
 _MOST_RATES = 10_001
 _SHOWN = 5  # rates in the table
-_OPEN = 0.5  # stands for any rate while the path is built
 _WAY_AT = 0.05  # the loss at which the likeliest way is sought, if the range has nothing nearer
 RATES = "0:0.3:31"
 
@@ -134,7 +134,7 @@ def exact(
             "loss_to_client", "loss_to_server beside it", "one of them, and loss for the other way"
         )
     told = dict(asked)
-    asked |= {"loss_to_client": _OPEN, "loss_to_server": _OPEN}
+    asked |= {"loss_to_client": OPEN, "loss_to_server": OPEN}
     asked |= {f"loss_{way.replace(' ', '_')}": p for way, p in one_way.items()}
     losses = {
         way: [one_way[way]] * len(rates) if way in one_way else rates for way in ("to client", "to server")

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Unpack
 
+from tcpsim.api.arrivals import Day, Times, parse_arrivals, words
+from tcpsim.api.open_loss import opened
 from tcpsim.api.result import Pictured
 from tcpsim.api.setting_notes import Noted, sample_of
-from tcpsim.api.settings import Named, Settings, chosen, settings
+from tcpsim.api.settings import Named, Settings, chosen, one_of_them, settings
 from tcpsim.app import Program
 from tcpsim.catalogue import Sample, Scenario, Setting, build
 from tcpsim.draw.caption import Caption, caption_of
@@ -22,13 +25,12 @@ from tcpsim.draw.time_format import length
 from tcpsim.errors import InputError, unknown
 from tcpsim.host.census import Census
 from tcpsim.host.limits import RESOURCES, HostLimits, Limits, own_limits
-from tcpsim.host.population import Arrivals, Plan, simulate
-from tcpsim.measure.census_table import first_met, over_time, peaks
-from tcpsim.measure.leaks import leaked_connections, leaks
+from tcpsim.host.population import Plan
+from tcpsim.measure.population_record import ASKED, FEW, METHODS, Method, Record, Setup, found, kind_of
 from tcpsim.pair import SIDES, Side
 from tcpsim.path import Middlebox
 from tcpsim.tcp.stack import Stack
-from tcpsim.units import format_duration, parse_duration, parse_rate
+from tcpsim.units import format_duration, parse_duration
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
 
 _SAMPLES = 240  # of the census over time, unless `every` says otherwise
 _MOST_SAMPLES = 1_000_000
-_MOST_CONNECTIONS = 100_000_000  # every birth is drawn before the run, eight bytes each
 _RECLAIMED = ("orphans", "minis", "pages")  # a kernel takes these back; of the rest it refuses more
 _PROBABILITIES = ("loss", "loss_to_client", "loss_to_server", "duplicate", "reorder")
 _TIMES = ("delay", "loss_from", "reorder_extra")
@@ -50,10 +51,13 @@ def population(
     scenario: Named,
     setting: Setting | None = None,
     *,
-    rate: str | float,
-    for_: str | int,
+    rate: str | float | None = None,
+    for_: str | int | None = None,
     settle: str | int = 0,
     fixed: bool = False,
+    daily: Day | None = None,
+    arrivals: Times | None = None,
+    method: Method = "auto",
     seed: int = 1,
     limits: Limited | None = None,
     every: str | int | None = None,
@@ -73,6 +77,10 @@ def population(
         for_: how long connections arrive; the command line's --for.
         settle: how long to watch after that.
         fixed: arrivals at equal distances instead of a Poisson process.
+        daily: how many times the rate at each time of the day: "8h=1.5,20h=0.5".
+        arrivals: the times themselves, or a file with one time a line, instead of a rate.
+        method: "simulate" runs each connection, "sample" draws each from its explored chain, "exact" gives
+            expected numbers with a 99 % band, "auto" decides between the first two (docs/sweeps.md).
         seed: decides every arrival, loss and choice.
         limits: what a host has, such as {"server.descriptors": 1024}; the command line's --limit.
         every: the step of the census over time (a 240th of the run).
@@ -80,18 +88,13 @@ def population(
         **changes: any setting (`tcpsim.Setting`).
 
     Raises:
-        InputError: a name that does not exist, or a value out of range.
+        InputError: a name that does not exist, a value out of range, or a method that cannot be used here.
     """
+    one_of_them("method", method, METHODS)
     story = chosen(scenario)
-    per_second, for_us = parse_rate(rate, "rate"), parse_duration(for_, "for")
+    coming = parse_arrivals(rate, for_, fixed, daily, arrivals)
     settle_us = parse_duration(settle, "settle")
-    if for_us == 0:
-        raise InputError("for", "0s", "a time above zero")
-    expected = round(per_second * for_us / 1_000_000)
-    if expected > _MOST_CONNECTIONS:
-        found = f"{expected:,} connections expected ({per_second:g} per second for {format_duration(for_us)})"
-        raise InputError("rate and for", found, f"at most {_MOST_CONNECTIONS:,}")
-    horizon_us = for_us + settle_us
+    horizon_us = (coming.for_us or 0) + settle_us
     every_us = max(1, horizon_us // _SAMPLES) if every is None else parse_duration(every, "every")
     if every_us == 0 or horizon_us // every_us > _MOST_SAMPLES:
         raise InputError("every", format_duration(every_us), f"at least a {_MOST_SAMPLES:,}th of the run")
@@ -99,7 +102,7 @@ def population(
     pair = build(story, **changed)
     plan = Plan(
         kinds=((1.0, pair),),
-        arrivals=Arrivals(per_second, for_us=for_us, poisson=not fixed),
+        arrivals=coming,
         settle_us=settle_us,
         seed=seed,
         limits=_limits(limits or {}, own_limits(pair.server.system.end.stack)),
@@ -107,7 +110,9 @@ def population(
     told = _told(changed) | (
         {"limit": [f"{name}={number}" for name, number in limits.items()]} if limits else {}
     )
-    return Population(story, told, changed, plan, simulate(plan, progress), every_us)
+    setup = Setup(plan, *opened(story, changed), every_us)
+    record, census = found(setup, method, progress)
+    return Population(story, told, changed, plan, record, census, every_us)
 
 
 def _told(changed: Mapping[str, Any]) -> dict[str, str | list[str]]:
@@ -156,28 +161,53 @@ class Population(Noted, Pictured):
         told: Mapping[str, str | list[str]],
         changes: Mapping[str, Any],
         plan: Plan,
-        census: Census,
+        record: Record,
+        census: Census | None,
         every_us: int,
     ) -> None:
         self.scenario = scenario
         self.told = told
         self.changes = changes
         self.plan = plan
-        self.census = census
+        self.record = record
         self.every_us = every_us
+        self._census = census
+
+    @property
+    def census(self) -> Census:
+        """Every change with its time, of a population that was simulated.
+
+        Raises:
+            InputError: it was not.
+        """
+        if self._census is None:
+            raise InputError(
+                "census", f"method {self.method}", "method simulate: only that keeps every change"
+            )
+        return self._census
+
+    @property
+    def method(self) -> str:
+        """How it was found: simulate, sample or exact."""
+        return self.record.method
 
     @property
     def connections(self) -> int:
-        """How many there were."""
-        return self.census.connections
+        """How many there were; expected ones to a whole number, if the method is exact."""
+        return round(self.record.connections)
 
-    @cached_property
+    @property
     def leaked(self) -> int:
-        """Connections that hold a socket which will not go away by itself."""
-        return leaked_connections(self.census)
+        """Connections that hold a socket which will not go away by itself, likewise."""
+        return round(self.record.leaked)
+
+    @property
+    def horizon_us(self) -> int:
+        """The end of the run."""
+        return (self.plan.arrivals.for_us or 0) + self.plan.settle_us
 
     def _sample(self) -> Sample:
-        return sample_of(self.scenario, self.changes, self.plan.seed, self.census.horizon_us, many=True)
+        return sample_of(self.scenario, self.changes, self.plan.seed, self.horizon_us, many=True)
 
     @property
     def seed(self) -> int:
@@ -189,11 +219,12 @@ class Population(Noted, Pictured):
         return caption_of(self.scenario, self.changes, [f"limit {each}" for each in limits])
 
     def headline(self) -> str:
-        words = f"{self.leaked:,} of {self.connections:,} connections hold a socket that will not go away"
+        many = f"{_number(self.record.leaked)} of {_number(self.record.connections)}"
+        words = f"{many} connections hold a socket that will not go away"
         return f"{self.scenario.name}: {words} by itself"
 
     def _table(self) -> Table:
-        return over_time(self.census, self.every_us)
+        return self.record.over_time
 
     def ss(self, age: str | int, side: Side | None = None) -> str:
         """What `ss -tanop` would show of the server and of all clients together, at this time of the run.
@@ -210,9 +241,13 @@ class Population(Noted, Pictured):
         from tcpsim.dumps.ss_output import ss
 
         at_us = parse_duration(age, "ss")
-        if at_us > self.census.horizon_us:
-            raise InputError("ss", format_duration(at_us), f"up to {format_duration(self.census.horizon_us)}")
-        if self._document["first_met_us"] or self.census.crashed is not None:
+        if at_us > self.horizon_us:
+            raise InputError("ss", format_duration(at_us), f"up to {format_duration(self.horizon_us)}")
+        if self._census is None:
+            raise InputError(
+                "ss", f"method {self.method}", "method simulate: a dump shows single connections"
+            )
+        if self._document["first_met_us"] or self.record.crashed is not None:
             raise InputError("ss", "a population that met a limit", "one that met none")
         found = crowd(self.plan, at_us)
         if side is not None:
@@ -221,100 +256,88 @@ class Population(Noted, Pictured):
 
     @cached_property
     def _document(self) -> dict[str, Any]:
-        census, plan = self.census, self.plan
-        rows = over_time(census, census.horizon_us).rows()
-        now = {_kind(row): row for row in rows if row["t_s"]}
+        record, plan = self.record, self.plan
         sockets = [
             {
                 "side": row["side"],
                 "state": row["state"],
                 "holder": row["holder"],
-                "count": now[_kind(row)]["count"],
-                "bytes": now[_kind(row)]["bytes"],
+                "count": record.now[kind_of(row)][0],
+                "bytes": record.now[kind_of(row)][1],
                 "peak": row["count"],
                 "peak_us": round(row["t_s"] * 1_000_000),
             }
-            for row in peaks(census).rows()
+            for row in record.peaks.rows()
         ]
         limits = {
             f"{side} {resource}": limit
             for side in SIDES
-            for resource, limit in census.limits.of(side)._asdict().items()
+            for resource, limit in record.limits.of(side)._asdict().items()
             if limit is not None
         }
         return {
             "scenario": self.scenario.name,
             **self.document(),
+            "method": record.method,
+            "why": record.why,
+            "states": record.states,
+            "error": record.error,
             "seed": plan.seed,
             "rate_per_s": plan.arrivals.per_second,
             "for_us": plan.arrivals.for_us,
-            "horizon_us": census.horizon_us,
+            "horizon_us": self.horizon_us,
             "changed": self.told,
-            "connections": census.connections,
-            "leaked_connections": self.leaked,
+            "connections": record.connections,
+            "leaked_connections": record.leaked,
             "sockets": sockets,
-            "leaks": leaks(census).rows(),
-            "refused": dict(sorted(census.refused.items())),
+            "leaks": record.leaks.rows(),
+            "refused": dict(record.refused),
             "limits": limits,
-            "first_met_us": self._first_met(limits),
-            "crashed": None if census.crashed is None else f"{census.crashed.side} {census.crashed.resource}",
+            "first_met_us": dict(record.first_met_us),
+            "crashed": record.crashed,
             **self._notes_record(),
         }
 
     def to_dict(self) -> dict[str, Any]:
         return self._document
 
-    def _first_met(self, limits: Mapping[str, int]) -> dict[str, int]:
-        """When each limit that was met was so for the first time."""
-        met: dict[str, int] = {}
-        for side in SIDES:
-            for resource in HostLimits._fields:
-                limit = limits.get(f"{side} {resource}")
-                met_us = None if limit is None else first_met(self.census, side, resource, limit)
-                if met_us is not None:
-                    met[f"{side} {resource}"] = met_us
-        crash = self.census.crashed
-        return met if crash is None else met | {f"{crash.side} {crash.resource}": crash.t_us}
-
     def text(self) -> str:
         document = self._document
         fates: dict[tuple[str, str, str], dict[str, int]] = {}
         for row in document["leaks"]:
-            fates.setdefault(_kind(row), {})[row["fate"]] = row["count"]
+            fates.setdefault(kind_of(row), {})[row["fate"]] = row["count"]
         rows: list[tuple[str, ...]] = [("side", "state", "holder", "held", "will stay", "peak", "bytes held")]
         for row in document["sockets"]:
-            lasting = fates.get(_kind(row), {})
+            lasting = fates.get(kind_of(row), {})
             staying = sum(lasting.get(fate, 0) for fate in ("permanent", "metastable", "descriptor"))
-            numbers = (f"{row['count']:,}", f"{staying:,}", f"{row['peak']:,}", _bytes(row["bytes"]))
-            rows.append((*_kind(row), *numbers))
-        lines = [*self.caption().lines(WIDTH), _summary(document), "", *columns(rows, 3)]
+            numbers = [_number(each) for each in (row["count"], staying, row["peak"])]
+            rows.append((*kind_of(row), *numbers, _bytes(row["bytes"])))
+        lines = [*self.caption().lines(WIDTH), _summary(document), *_way(document), "", *columns(rows, 3)]
         leaked, connections = document["leaked_connections"], document["connections"]
         share = f" ({100 * leaked / connections:.3g} %)" if connections else ""
         dead = sum(row["count"] for row in document["leaks"] if row["fate"] == "descriptor")
-        lines += ["", f"{leaked:,} connections{share} hold a socket that will not go away by itself"]
-        if dead:
-            lines[-1] += f",\nand {dead:,} dead sockets (CLOSED) hold a descriptor until a program closes it"
+        lines += ["", f"{_number(leaked)} connections{share} hold a socket that will not go away by itself"]
+        if dead >= 0.05:  # of expected ones less would be shown as none
+            lines[-1] += (
+                f",\nand {_number(dead)} dead sockets (CLOSED) hold a descriptor until a program closes it"
+            )
         lines += [_met(document, place, met_us) for place, met_us in document["first_met_us"].items()]
         return "\n".join([*lines, *self._notes()]) + "\n"
 
     def figure(self) -> Figure:
         from tcpsim.draw.census_figure import census_figure
 
-        table = over_time(self.census, self.every_us)
         counts: dict[tuple[str, str], dict[int, int]] = {}
-        for row in table.rows():
+        for row in self.record.over_time.rows():
             series = counts.setdefault((row["side"], row["state"]), {})
             t_us = round(row["t_s"] * 1_000_000)
             series[t_us] = series.get(t_us, 0) + row["count"]
-        at_us = list(range(0, self.census.horizon_us + 1, self.every_us))
+        at_us = list(range(0, self.horizon_us + 1, self.every_us))
         arrivals = self.plan.arrivals
-        words = f"{arrivals.per_second:g} connections/s for {length(arrivals.for_us or 0)}"
+        told = f"{words(arrivals)} for {length(arrivals.for_us or 0)}"
         series_of = {kind: [series[t_us] for t_us in at_us] for kind, series in counts.items()}
-        return census_figure(at_us, series_of, str(self.caption()), f"{words}, seed {self.plan.seed}")
-
-
-def _kind(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    return row["side"], row["state"], row["holder"]
+        subtitle = f"{told}, {_seeded(self.method, self.plan.seed)}"
+        return census_figure(at_us, series_of, str(self.caption()), subtitle)
 
 
 def _met(document: Mapping[str, Any], place: str, met_us: int) -> str:
@@ -328,12 +351,33 @@ def _met(document: Mapping[str, Any], place: str, met_us: int) -> str:
 
 
 def _summary(document: Mapping[str, Any]) -> str:
-    many = f"{document['connections']:,} connections in {length(document['for_us'])}"
-    return f"{many}, watched for {length(document['horizon_us'])}, seed {document['seed']}"
+    many = f"{_number(document['connections'])} connections in {length(document['for_us'])}"
+    told = _seeded(document["method"], document["seed"])
+    return f"{many}, watched for {length(document['horizon_us'])}, {told}"
 
 
-def _bytes(number: int) -> str:
+def _seeded(method: str, seed: int) -> str:
+    return "expected numbers" if method == "exact" else f"seed {seed}"
+
+
+def _way(document: Mapping[str, Any]) -> list[str]:
+    """How it was found and why, where that was asked for or is no matter of course."""
+    way = f"method {document['method']}: {document['why']}"
+    if document["method"] == "simulate":
+        return wrap(way, WIDTH) if document["connections"] > FEW and document["why"] != ASKED else []
+    states = f"{document['states']:,} states explored"
+    if document["error"]:
+        states += f", at most {document['error']:.2g} of the probability beyond"
+    return [*wrap(way, WIDTH), states]
+
+
+def _number(value: float) -> str:
+    """A count, or an expected number to a tenth."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+
+
+def _bytes(number: float) -> str:
     for power, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
         if number >= 10 * 1024**power:
             return f"{number / 1024**power:,.0f} {unit}"
-    return f"{number:,} B"
+    return f"{number:,.0f} B"

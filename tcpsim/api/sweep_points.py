@@ -16,6 +16,8 @@ from time import perf_counter
 from typing import Any, NamedTuple, Unpack
 
 from tcpsim import __version__
+from tcpsim.api.open_loss import LOSSES, OPEN
+from tcpsim.api.open_loss import rates as rates_of
 from tcpsim.api.over_time import parse_times
 from tcpsim.api.settings import NAMES, OPTIONS, Named, Settings, chosen, one_of_them, settings
 from tcpsim.app import Program
@@ -31,10 +33,8 @@ from tcpsim.measure.results import Table
 from tcpsim.measure.sweep import sweep as over
 from tcpsim.pair import SIDES
 from tcpsim.tcp.stack import knob_names, knobs, names
-from tcpsim.units import parse_duration, parse_probability, parse_rate
+from tcpsim.units import parse_duration, parse_rate
 
-_OPEN = 0.5  # stands for any rate while the path is built
-_LOSSES = ("loss", "loss_to_client", "loss_to_server")
 _OWN = ("scenario", "fix")  # axes that are no setting
 _KNOBS = {name for each in knobs("linux") for name in (each.field, each.field.removesuffix("_us"))}
 Axes = Mapping[str, Any]
@@ -132,10 +132,10 @@ def _tasks(story: Scenario, wanted: Sequence[Point], base: dict[str, Any], asked
     """Points that differ in their loss alone are one task."""
     groups: dict[str, _Group] = {}
     for number, point in enumerate(wanted):
-        others = {name: value for name, value in point.items() if name not in _LOSSES}
+        others = {name: value for name, value in point.items() if name not in LOSSES}
         group = groups.setdefault(repr(sorted(others.items(), key=lambda each: each[0])), _Group(others))
         group.numbers.append(number)
-        group.losses.append({name: point[name] for name in _LOSSES if name in point})
+        group.losses.append({name: point[name] for name in LOSSES if name in point})
     for group in groups.values():
         group.task = _task(story, group, base, asked)
     found = list(groups.values())
@@ -168,18 +168,11 @@ def _task(story: Scenario, group: _Group, base: dict[str, Any], asked: Asked) ->
 
 def _setup(story: Scenario, group: _Group, base: dict[str, Any]) -> SetUp:
     here, asked = _overrides(story, group.others, base)
-    rates = [_rates(asked, loss, here) for loss in group.losses]
-    free = {name: value for name, value in asked.items() if name not in _LOSSES}
-    open_pair = build(here, **free, loss_to_client=_OPEN, loss_to_server=_OPEN)
+    rates = [rates_of(here, asked, loss) for loss in group.losses]
+    free = {name: value for name, value in asked.items() if name not in LOSSES}
+    open_pair = build(here, **free, loss_to_client=OPEN, loss_to_server=OPEN)
     lossy = tuple(build(here, **free, loss_to_client=one, loss_to_server=other) for one, other in rates)
     return SetUp(open_pair, tuple(rates), lossy)
-
-
-def _rates(base: Mapping[str, Any], point: Mapping[str, Any], story: Scenario) -> tuple[float, float]:
-    """The loss to the client and to the server at a point."""
-    both = point.get("loss", base.get("loss", story.loss))
-    rates = [point.get(way, base.get(way, both)) for way in ("loss_to_client", "loss_to_server")]
-    return parse_probability(rates[0], "loss_to_client"), parse_probability(rates[1], "loss_to_server")
 
 
 def _overrides(story: Scenario, point: Point, base: dict[str, Any]) -> tuple[Scenario, dict[str, Any]]:

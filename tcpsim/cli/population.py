@@ -25,6 +25,7 @@ from tcpsim.cli.options import (
 from tcpsim.cli.progress import progress
 from tcpsim.cli.show import print_json, print_text, warn_of_drops
 from tcpsim.errors import InputError
+from tcpsim.measure.population_record import METHODS, Method
 from tcpsim.pair import SIDES, Side
 
 
@@ -33,17 +34,38 @@ from tcpsim.pair import SIDES, Side
     (
         "tcpsim population closewait-ignored-eof --rate 50 --for 10min --loss 1% --figure census.svg",
         "tcpsim population normal-close --client never-closes --rate 2 --for 1h --limit client.ports=1000",
+        "tcpsim population w1 --rate 500/s --for 7d --loss 1% --daily 0h=0.3,8h=1.5,20h=0.7",
     ),
 )
 @scenario_argument
-@rate("--rate", required=True, help="Connections per second: 50, 50/s, 30/min.")
-@duration("--for", names=("for_",), required=True, help="How long connections arrive: 10min, 24h.")
+@rate("--rate", help="Connections per second: 50, 50/s, 30/min.")
+@duration("--for", names=("for_",), help="How long connections arrive: 10min, 24h.")
 @duration("--settle", default="0s", show_default=True, help="How long to watch after the last arrival.")
 @option(
     "--fixed",
     is_flag=True,
     group=TIME,
     help="Connections arrive at equal intervals instead of as a Poisson process.",
+)
+@option(
+    "--daily",
+    metavar="TIME=FACTOR,...",
+    group=TIME,
+    help="How many times the rate from a time of the day on: 8h=1.5,20h=0.5.",
+)
+@option(
+    "--arrivals",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    group=TIME,
+    help="The times of arrivals, one a line, instead of --rate.",
+)
+@option(
+    "--method",
+    type=click.Choice(METHODS),
+    default="auto",
+    show_default=True,
+    help="Run each connection, draw each from its explored futures, or give expected numbers.",
 )
 @setting_options
 @option(
@@ -62,10 +84,13 @@ from tcpsim.pair import SIDES, Side
 @JSON
 def command(
     scenario: str,
-    rate: float,
-    for_: int,
+    rate: float | None,
+    for_: int | None,
     settle: int,
     fixed: bool,
+    daily: str | None,
+    arrivals: Path | None,
+    method: Method,
     seed: int,
     limits: tuple[str, ...],
     every: int | None,
@@ -86,6 +111,9 @@ def command(
             for_=for_,
             settle=settle,
             fixed=fixed,
+            daily=daily,
+            arrivals=arrivals,
+            method="simulate" if ss is not None and method == "auto" else method,
             seed=seed,
             limits=_numbers(assignments("--limit", limits, ("client", "server"))),
             every=every,

@@ -235,8 +235,12 @@ class _Work(Generic[_State]):
             progress(len(self.view), unexplored())
 
     def expand(self, number: int, waits: _State | _Open[_State]) -> None:
-        """All edges out of one state, or of a part of a step; those that say the same are one."""
+        """All edges out of one state, or of a part of a step; those that say the same are one.
+
+        The first of them is the one on which nothing is lost and every choice takes its usual course.
+        """
         found: dict[tuple[int, int, tuple[int, ...], tuple[int, ...]], float] = {}
+        parts: list[Edge] = []
         events: list[Event] = []
         log = None if self.watch is None else events.append
         pair = waits.state if isinstance(waits, _Open) else waits
@@ -246,7 +250,7 @@ class _Work(Generic[_State]):
             if isinstance(branch, Part):
                 target = self.part(number, _Open(pair, branch.ways))
                 heappush(self.heap, (self.order.come(target, branch), target))
-                self.edges.append(Edge(number, target, 0, branch.lost, branch.passed, branch.weight))
+                parts.append(Edge(number, target, 0, branch.lost, branch.passed, branch.weight))
                 continue
             target = self.number(branch.pair)
             if target in self.waiting:
@@ -259,6 +263,7 @@ class _Work(Generic[_State]):
                 self.watch.step(Edge(number, *edge, branch.weight), pair, events)
                 events.clear()
         self.edges += [Edge(number, *edge, weight) for edge, weight in found.items()]
+        self.edges += parts
 
     def part(self, number: int, rest: _Open[_State]) -> int:
         """The number of a part of the step that begins in a state."""

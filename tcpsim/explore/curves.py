@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tcpsim.errors import InputError
+from tcpsim.explore.branch import View
 from tcpsim.explore.chain import Chain
 from tcpsim.explore.loss_rates import rates
 from tcpsim.explore.step_functions import Masses, Steps, from_changes
@@ -41,12 +42,15 @@ class Look(NamedTuple):
     """What both sides hold; `stays`: this is for ever; `over`: a side's connection has ended for good.
 
     Over means that it has no socket but CLOSED ones, and never will; one that may yet begin is not over.
+    `end`: what is held in the end if nothing more is lost, where that was asked for (`Outlook`); None: it
+    goes on, or does so for too long.
     """
 
     client: tuple[Held, ...]
     server: tuple[Held, ...]
     stays: bool
     over: tuple[bool, bool]
+    end: View | None = None
 
     def of(self, side: Side) -> tuple[Held, ...]:
         """What one side holds."""
@@ -146,11 +150,12 @@ def occupancy(
     until_us: int,
     room: int = ROOM,
     net: Graph | None = None,
+    ends: Sequence[View | None] | None = None,
 ) -> Occupancy:
     """How a connection looks at every age from 0 to `until_us`: `losses` for every class of loss, or by name.
 
     With fractions instead of floats everything is exact. `room` bounds the work (see flow); `net` is
-    `graph(chain)`, for whoever has it already.
+    `graph(chain)`, for whoever has it already. `ends` is the `Look.end` of each state.
 
     Raises:
         InputError: see `rates`; `until_us` or `room` below 1.
@@ -165,8 +170,10 @@ def occupancy(
     to_come = reaching(net, bits | np.isin(np.arange(chain.states), chain.cut) * np.uint8(3))
     numbers: dict[Look, int] = {}
     number = [
-        numbers.setdefault(Look(*view, stays, (not come & 1, not come & 2)), len(numbers))
-        for view, stays, come in zip(chain.view, net.stays.tolist(), to_come.tolist(), strict=True)
+        numbers.setdefault(Look(*view, stays, (not come & 1, not come & 2), end), len(numbers))
+        for view, stays, come, end in zip(
+            chain.view, net.stays.tolist(), to_come.tolist(), ends or [None] * chain.states, strict=True
+        )
     ]
     look = np.array(number, dtype=np.int64)
     changes = passages(net, chain, each, look, until_us, room=room)

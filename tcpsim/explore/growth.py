@@ -51,6 +51,25 @@ class Stream(NamedTuple):
         return poisson({size: float(self.mean(curve, at_us)[0, loss]) for size, curve in sizes.items()})
 
 
+class Varying(NamedTuple):
+    """A Poisson process whose rate changes: (from, to, connections per second) of each piece of it."""
+
+    pieces: tuple[tuple[int, int, float], ...]
+
+    def mean(self, curve: Steps, at_us: Ints) -> Array:
+        """The same for a changing rate."""
+        found = np.zeros((len(at_us), curve.values.shape[1]))
+        for begin_us, end_us, per_second in self.pieces:
+            inside = curve.integral_us(at_us - begin_us) - curve.integral_us(at_us - end_us)
+            found += inside * (per_second / _SECOND_US)
+        return found
+
+    def law(self, sizes: Mapping[int, Steps], t_us: int, loss: int) -> Law:
+        """The same for a changing rate."""
+        at_us = np.array([t_us], dtype=np.int64)
+        return poisson({size: float(self.mean(curve, at_us)[0, loss]) for size, curve in sizes.items()})
+
+
 class Given(NamedTuple):
     """Connections that begin at given times, in order: `at_us`."""
 
@@ -77,7 +96,7 @@ class Given(NamedTuple):
         return np.asarray(older - np.append(older[1:], 0), dtype=np.int64)
 
 
-Arrivals = Stream | Given
+Arrivals = Stream | Varying | Given
 
 
 def evenly(per_second: float, for_us: int) -> Given:

@@ -39,11 +39,13 @@ def explore_for(
     limit: int = LIMIT,
     watch: Watch[Pair] | None = None,
     progress: Progress | None = None,
+    at_least: int = SMALL,
 ) -> Chain:
     """The futures of `pair` until what is not explored is no likelier than `tolerance` at any of the losses.
 
     `losses`: for every class of loss on its path, or for each by name. With a tolerance of 0 everything is
-    explored. `limit` states are a ceiling: `unexplored` says what was left.
+    explored. `limit` states are a ceiling: `unexplored` says what was left. `at_least`: so many states are
+    explored whatever the tolerance.
 
     Raises:
         InputError: see `explore` and `rates`; a tolerance outside 0 to 1.
@@ -57,7 +59,7 @@ def explore_for(
     work = Exploration(pair, ByMass(points[some].tolist()), watch)
     target = tolerance
     while True:
-        work.run(limit, _enough(target) if tolerance else None, progress)
+        work.run(limit, _enough(target, at_least) if tolerance else None, progress)
         chain = work.chain()
         if not chain.cut or chain.states >= limit:
             return chain
@@ -70,8 +72,8 @@ def explore_for(
         target = tolerance / 2  # so that one more look will do
 
 
-def _enough(target: float) -> Callable[[int, float | None], bool]:
-    return lambda states, left: states >= SMALL and left is not None and left <= target
+def _enough(target: float, at_least: int) -> Callable[[int, float | None], bool]:
+    return lambda states, left: states >= at_least and left is not None and left <= target
 
 
 def unexplored(chain: Chain, losses: Sequence[float] | Mapping[str, Sequence[float]]) -> Masses:

@@ -114,7 +114,7 @@ def _ones(each: Mapping[str, Masses]) -> Masses:
     return found
 
 
-def _luck(net: Graph, each: Mapping[str, Masses]) -> Masses:
+def luck(net: Graph, each: Mapping[str, Masses]) -> Masses:
     """The probability of each kind of edge (rows) at each loss rate (columns)."""
     one = _ones(each)
     exact = one.dtype == object
@@ -186,7 +186,7 @@ class _Pass:
         room: int,
     ) -> None:
         self.net, self.look, self.until_us, self.room = net, look, until_us, room
-        self.luck = _luck(net, each)
+        self.luck = luck(net, each)
         self.elapsed_us = net.elapsed_us if counts is None else net.elapsed_us * counts[net.target]
         begin_us = chain.first_us * (1 if counts is None else int(counts[0]))
         one = _ones(each)[None]

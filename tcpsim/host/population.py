@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Generator, Iterator
+from itertools import count
+from math import inf
 from typing import Final, NamedTuple
 
 import simpy
@@ -25,6 +27,7 @@ from tcpsim.errors import InputError, checked
 from tcpsim.host.admission import Governor
 from tcpsim.host.census import Census, Left
 from tcpsim.host.connection_owner import Users
+from tcpsim.host.daily import Daily
 from tcpsim.host.limits import Limits, Restart, gated, with_backlog
 from tcpsim.host.shared_history import Lives, Luck
 from tcpsim.pair import Pair
@@ -38,12 +41,18 @@ Progress = Callable[[int, int], None]  # simulated time so far, and the horizon
 
 @checked
 class Arrivals(NamedTuple):
-    """When connections begin: so many `connections`, or as many as come within `for_us`, or what is less."""
+    """When connections begin: so many `connections`, or as many as come within `for_us`, or what is less.
+
+    `daily`: how many times as fast they come at each time of the day. `given`: their times, in order; then
+    the rate says nothing.
+    """
 
     per_second: float
     connections: int | None = None
     for_us: int | None = None
     poisson: bool = True
+    daily: Daily | None = None
+    given: tuple[int, ...] | None = None
 
     def check(self) -> None:
         """Raises InputError for a rate that is not positive, or arrivals without an end."""
@@ -57,6 +66,8 @@ class Arrivals(NamedTuple):
         for name, value in (("connections", self.connections), ("for_us", self.for_us)):
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
                 raise InputError(f"arrivals.{name}", repr(value), "an integer >= 0")
+        if self.given is not None and (self.given != tuple(sorted(self.given)) or self.given[:1] < (0,)):
+            raise InputError("arrivals.given", "times before 0 or out of order", "times from 0 on, in order")
 
     def times_us(self, seed: int) -> Iterator[int]:
         """The times, in order; fixed ones start at 0, one period apart.
@@ -64,15 +75,33 @@ class Arrivals(NamedTuple):
         >>> list(Arrivals(4, for_us=1_000_000, poisson=False).times_us(seed=1))
         [0, 250000, 500000, 750000]
         """
-        gap = Exponential(round(1_000_000 / self.per_second))
-        luck = Seeded(seed, purpose=b"arrivals")
-        number = t_us = 0
-        while number != self.connections:
-            t_us = t_us + luck.draw(gap) if self.poisson else round(number * 1_000_000 / self.per_second)
-            if self.for_us is not None and t_us >= self.for_us:
+        for number, t_us in enumerate(self._times_us(seed)):
+            if number == self.connections or (self.for_us is not None and t_us >= self.for_us):
                 return
             yield t_us
-            number += 1
+
+    def _times_us(self, seed: int) -> Iterator[int]:
+        if self.given is not None:
+            yield from self.given
+            return
+        gap = Exponential(round(1_000_000 / self.per_second))
+        luck = Seeded(seed, purpose=b"arrivals")
+        even_us = 0  # as if the day were all alike
+        for number in count():
+            even_us = (
+                even_us + luck.draw(gap) if self.poisson else round(number * 1_000_000 / self.per_second)
+            )
+            yield even_us if self.daily is None else self.daily.time_us(even_us)
+
+    def expected(self) -> float:
+        """How many connections are expected to come."""
+        most = inf if self.connections is None else self.connections
+        if self.given is not None:
+            return min(most, sum(self.for_us is None or t_us < self.for_us for t_us in self.given))
+        if self.for_us is None:
+            return most
+        even_us = self.for_us if self.daily is None else self.daily.even_us(self.for_us)
+        return min(most, self.per_second * even_us / 1_000_000)
 
 
 @checked

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from tcpsim.app import Program, pause, receive_to_eof
 from tcpsim.app.driven import awaits_order
 from tcpsim.pair import FIRST_PID, Held, Machine, Pair, Side, census
+from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import Holder, State
 
 _READS_ZERO = type(receive_to_eof())
@@ -76,18 +77,17 @@ def _seen(pair: Pair, side: Side) -> tuple[Seen, ...]:
             held.holder,
             held.fd,
             held.bytes(stack.memory),
-            _pages(held, machine) if stack.memory.page else 0,
+            pages(held, stack, not has_read_zero(machine)) if stack.memory.page else 0,
         )
         for held in census(pair, side)
     ]
     return tuple(sorted(found))
 
 
-def _pages(held: Held, machine: Machine) -> int:
-    """Of the queues of one socket, its segments of full size."""
-    stack = machine.system.end.stack
+def pages(held: Held, stack: Stack, unread_fin: bool) -> int:
+    """Of the queues of one socket, its segments of full size; the peer's FIN is one until it was read."""
     segments = -(-held.readable // stack.mss) + -(-held.unacked // stack.mss)
-    unread = held.holder is Holder.QUEUE or (held.holder is Holder.OWNED and not has_read_zero(machine))
+    unread = held.holder is Holder.QUEUE or (held.holder is Holder.OWNED and unread_fin)
     if unread and held.state in _FIN_QUEUED:
         segments += 1
     if held.holder is not Holder.REQUEST and held.state in _CONTROL_OUTSTANDING:

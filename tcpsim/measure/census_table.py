@@ -6,8 +6,8 @@ of changes, it does not sample the run. Refuses to know: files (results) and pic
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,10 @@ from tcpsim.tcp.state import State
 
 Ints = npt.NDArray[np.int64]
 Kind = tuple[Side, str, str]  # side, state, holder as they are printed
+Series = Mapping[Kind, Any]  # of each kind an array over time
 
 COLUMNS: Final = ("t_s", "side", "state", "holder", "count", "bytes")
+PEAKS: Final = ("side", "state", "holder", "count", "t_s")
 
 
 def over_time(census: Census, every_us: int) -> Table:
@@ -30,36 +32,45 @@ def over_time(census: Census, every_us: int) -> Table:
     Columns: t_s (seconds), side, state, holder, count, bytes. A kind that was never seen has no rows.
     """
     at_us = np.arange(0, census.horizon_us + 1, every_us)
-    kinds = _kinds(census.views)
-    if not kinds:
+    every = kinds(census.views)
+    count = {kind: at_times(*_steps(census, counted(census.views, kind)), at_us) for kind in every}
+    size = {kind: at_times(*_steps(census, weighed(census.views, kind)), at_us) for kind in every}
+    return table(at_us, count, size)
+
+
+def table(
+    at_us: Ints, count: Series, size: Series, low: Series | None = None, high: Series | None = None
+) -> Table:
+    """The rows of series by kind; `low` and `high` bound the count, where there is something to bound."""
+    if not count:
         return Table.of_rows([], COLUMNS)
-    count = [at_times(*_steps(census, _count(kind)), at_us) for kind in kinds]
-    size = [at_times(*_steps(census, _bytes(kind)), at_us) for kind in kinds]
-    named = {name: [kind[place] for kind in kinds] * len(at_us) for place, name in enumerate(COLUMNS[1:4])}
-    times = {"t_s": np.repeat(at_us / 1_000_000, len(kinds))}
-    return Table({**times, **named, "count": np.ravel(count, "F"), "bytes": np.ravel(size, "F")})
+    named = {name: [kind[place] for kind in count] * len(at_us) for place, name in enumerate(COLUMNS[1:4])}
+    columns = {"count": count, "bytes": size}
+    if low is not None and high is not None:
+        columns |= {"low": low, "high": high}
+    values = {name: np.ravel([series[kind] for kind in count], "F") for name, series in columns.items()}
+    return Table({"t_s": np.repeat(at_us / 1_000_000, len(count)), **named, **values})
 
 
 def peaks(census: Census) -> Table:
     """The high-water mark of each kind of socket: side, state, holder, count, t_s (when first reached)."""
     rows = []
-    for kind in _kinds(census.views):
-        t_us, count = _steps(census, _count(kind))
+    for kind in kinds(census.views):
+        t_us, count = _steps(census, counted(census.views, kind))
         top = int(np.argmax(count))
         rows.append((*kind, int(count[top]), float(t_us[top] / 1_000_000)))
-    names = ("side", "state", "holder", "count", "t_s")
-    return Table.of_rows([dict(zip(names, row, strict=True)) for row in rows], names)
+    return Table.of_rows([dict(zip(PEAKS, row, strict=True)) for row in rows], PEAKS)
 
 
 def used(census: Census, side: Side, resource: str) -> tuple[Ints, Ints]:
     """What one side's host used of a resource (a field of `Usage`): times in us, and values from then on."""
     place = Usage._fields.index(resource)
-    return _steps(census, lambda view: usage(view, side)[place])
+    return _steps(census, [usage(view, side)[place] for view in census.views])
 
 
 def held(census: Census, side: Side, state: State) -> tuple[Ints, Ints]:
     """How many sockets of one side were in a state, whoever held them: times in us, counts from then on."""
-    return _steps(census, lambda view: sum(one.state is state for one in view.of(side)))
+    return _steps(census, [sum(one.state is state for one in view.of(side)) for view in census.views])
 
 
 def at_times(t_us: Ints, values: Ints, at_us: Ints) -> Ints:
@@ -74,24 +85,30 @@ def first_met(census: Census, side: Side, resource: str, limit: int) -> int | No
     return int(t_us[met[0]]) if len(met) else None
 
 
-def _kinds(views: list[View]) -> list[Kind]:
+def kinds(views: Sequence[View]) -> list[Kind]:
+    """Every side, state and holder that is ever seen."""
     seen = {(side, one.state, one.holder) for view in views for side in SIDES for one in view.of(side)}
     return [(side, str(state), str(holder)) for side, state, holder in sorted(seen)]
 
 
-def _count(kind: Kind) -> Callable[[View], int]:
-    return lambda view: sum((kind[0], str(one.state), str(one.holder)) == kind for one in view.of(kind[0]))
+def counted(views: Sequence[View], kind: Kind) -> list[int]:
+    """How many sockets of a kind each view has."""
+    return [
+        sum((kind[0], str(one.state), str(one.holder)) == kind for one in view.of(kind[0])) for view in views
+    ]
 
 
-def _bytes(kind: Kind) -> Callable[[View], int]:
-    return lambda view: sum(
-        one.bytes for one in view.of(kind[0]) if (kind[0], str(one.state), str(one.holder)) == kind
-    )
+def weighed(views: Sequence[View], kind: Kind) -> list[int]:
+    """How many bytes the sockets of a kind hold in each view."""
+    return [
+        sum(one.bytes for one in view.of(kind[0]) if (kind[0], str(one.state), str(one.holder)) == kind)
+        for view in views
+    ]
 
 
-def _steps(census: Census, value: Callable[[View], int]) -> tuple[Ints, Ints]:
-    """The sum of `value` over all connections: at 0, and at the end of each instant with changes."""
-    of_view = np.array([value(view) for view in census.views], dtype=np.int64)
+def _steps(census: Census, worth: Sequence[int]) -> tuple[Ints, Ints]:
+    """The sum of what views are worth over all connections: at 0, and after each instant with changes."""
+    of_view = np.array(worth, dtype=np.int64)
     t_us = np.asarray(census.t_us, dtype=np.int64)
     total = np.cumsum(of_view[np.asarray(census.after)] - of_view[np.asarray(census.before)])
     last = np.flatnonzero(np.diff(t_us, append=-1))

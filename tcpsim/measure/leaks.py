@@ -17,8 +17,10 @@ descriptor
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-from tcpsim.host.census import Census
+from tcpsim.host.census import Left
 from tcpsim.host.socket_accounting import View
 from tcpsim.measure.results import Table
 from tcpsim.pair import SIDES, Side
@@ -27,7 +29,17 @@ from tcpsim.tcp.state import Holder, State
 Socket = tuple[Side, State, Holder]
 
 
-def leaks(census: Census) -> Table:
+class Standing(Protocol):
+    """How many connections stand how at the horizon: a census, or one whose lives were drawn."""
+
+    @property
+    def views(self) -> Sequence[View]: ...
+
+    @property
+    def left(self) -> Mapping[Left, int]: ...
+
+
+def leaks(census: Standing) -> Table:
     """The sockets held at the horizon: side, state, holder, fate (as above), count."""
     found: Counter[tuple[str, str, str, str]] = Counter()
     for left, count in census.left.items():
@@ -45,7 +57,7 @@ def leaks(census: Census) -> Table:
     return Table.of_rows([dict(zip(names, row, strict=True)) for row in rows], names)
 
 
-def leaked_connections(census: Census, side: Side | None = None) -> int:
+def leaked_connections(census: Standing, side: Side | None = None) -> int:
     """Connections that leak at least one socket (on `side`, or on either), for ever or metastably."""
     total = 0
     for left, count in census.left.items():

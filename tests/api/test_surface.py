@@ -39,7 +39,7 @@ except tcpsim.InputError as error:
 WRONG = (
     'tcpsim.run("normal-close", los=0.1)',
     "tcpsim.run(7)",
-    'tcpsim.population("normal-close", rate="5/s")',
+    'tcpsim.population("normal-close", rate=["5/s"])',
     'tcpsim.exact("normal-close", delay=0.5)',
 )
 

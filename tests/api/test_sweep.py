@@ -275,7 +275,7 @@ def test_dask_gives_the_same_rows() -> None:
     """Two workers on loopback; one is killed in the middle."""
     distributed = pytest.importorskip("distributed")
     alone = tcpsim.sweep("closewait-ignored-eof", GRID, **QUICK)
-    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "processes": True}
+    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0", "processes": True}
     with (
         distributed.LocalCluster(host="127.0.0.1", **settings) as cluster,
         distributed.Client(cluster) as client,

@@ -42,9 +42,36 @@ def test_the_census_as_table_csv_and_picture(tcpsim: Tcpsim, tmp_path: Path) -> 
     assert (status, err) == (0, "")
     assert "CLOSE-WAIT" in out
     lines = csv.read_text().splitlines()
+    assert "method" not in out, "few are run one by one, as always"
     assert lines[0] == "t_s,side,state,holder,count,bytes,caption,seed,version"
     assert {line.split(",")[0] for line in lines[1:]} == {f"{60 * minute}.0" for minute in range(11)}
     assert figure.read_bytes().startswith(b"<?xml")
+
+
+def test_arrivals_of_a_file_and_a_day(tcpsim: Tcpsim, tmp_path: Path) -> None:
+    times = tmp_path / "times.txt"
+    times.write_text("# seconds, or times\n0.5\n90s\n\n2min  # the last\n")
+    asked = ["population", "normal-close", "--arrivals", str(times), "--settle", "1min", "--json"]
+    found = [json.loads(tcpsim(*asked, "--method", method)[1]) for method in ("simulate", "sample", "exact")]
+    assert [each["connections"] for each in found] == [3, 3, 3]
+    assert [each["horizon_us"] for each in found] == [180_000_001] * 3
+    counts = [
+        {(row["side"], row["state"]): row["count"] for row in each["sockets"] if row["count"]}
+        for each in found
+    ]
+    assert counts[0] == counts[1] == counts[2], "without losses nothing is left to chance"
+    day = ["population", "w1", "--rate", "2", "--for", "1d", "--daily", "8h=2,20h=0", "--fixed", "--json"]
+    assert json.loads(tcpsim(*day)[1])["connections"] == 2 * 2 * 12 * 3_600
+
+
+def test_a_large_one_is_drawn_and_says_so(tcpsim: Tcpsim) -> None:
+    asked = ["population", "w1", "--rate", "1000", "--for", "2min", "--loss", "1%", "--seed", "7"]
+    _, out, _ = tcpsim(*asked)
+    assert "method sample: 120,000 connections share nothing" in out
+    assert tcpsim(*asked) == tcpsim(*asked)
+    document = json.loads(tcpsim(*asked, "--json")[1])
+    assert (document["method"], document["states"] > 100) == ("sample", True)
+    assert document["error"] < 1e-6
 
 
 def test_limits_refuse(tcpsim: Tcpsim) -> None:
@@ -59,13 +86,20 @@ def test_limits_refuse(tcpsim: Tcpsim) -> None:
         (["w1", "--rate", "0", "--for", "1h"], "--rate: found '0'"),
         (["w1", "--rate", "5", "--for", "24"], "--for: found '24', allowed: a number with a unit"),
         (["w1", "--rate", "5", "--for", "0s"], "--for: found 0s, allowed: a time above zero"),
-        (["w1", "--for", "1h"], "Missing option '--rate'"),
+        (["w1", "--for", "1h"], "--rate: found nothing, allowed: a value, or arrivals instead"),
         (
             ["w1", "--rate", "10000", "--for", "1000d"],
             "--rate and --for: found 864,000,000,000 connections expected (10000 per second for 1000d), "
             "allowed: at most 100,000,000",
         ),
         (["w2", "--rate", "5", "--for", "1h"], "scenario: found 'w2'"),
+        (["w1", "--rate", "5", "--for", "1h", "--daily", "noon=2"], "--daily: found 'noon=2'"),
+        (["w1", "--rate", "5", "--for", "1h", "--daily", "25h=2"], "--daily: found [90000000000]"),
+        (["w1", "--rate", "5", "--arrivals", "times.txt"], "--rate: found arrivals beside it"),
+        (
+            ["w1", "--for", "1h", "--rate", "5", "--method", "sample", "--limit", "server.workers=3"],
+            "--method: found sample, with a limit on server.workers",
+        ),
         (
             ["w1", "--rate", "5", "--for", "1h", "--limit", "server.worker=1"],
             "--limit: found 'server.worker' (did you mean server.workers",
@@ -91,11 +125,12 @@ def test_ctrl_c_is_one_line_and_leaves_no_file(tmp_path: Path) -> None:
     csv = tmp_path / "census.csv"
     program = Path(sysconfig.get_path("scripts")) / "tcpsim"
     arguments = ["population", "w1", "--rate", "500", "--for", "1d", "--csv", str(csv)]
+    arguments += ["--method", "simulate"]
     # the interrupt is sent from inside once the run has begun, so that nothing here waits for a clock
     code = (
         "import os, signal, sys\n"
         "from tcpsim import cli\n"
-        "from tcpsim.api import population\n"
+        "from tcpsim.measure import population_record as population\n"
         "real = population.simulate\n"
         "def simulate(plan, progress=None):\n"
         "    signal.setitimer(signal.ITIMER_REAL, 0.2)\n"
