@@ -324,6 +324,23 @@ class Population(Noted, Pictured):
         lines += [_met(document, place, met_us) for place, met_us in document["first_met_us"].items()]
         return "\n".join([*lines, *self._notes()]) + "\n"
 
+    def openmetrics(self, begins: int = 0) -> str:
+        """The census over time as `node_tcp_connection_states` of node_exporter's tcpstat collector.
+
+        `begins`: the Unix time of the beginning of the run.
+
+        >>> import tcpsim
+        >>> page = tcpsim.population("server-never-closes", rate=1, for_="1min", fixed=True).openmetrics()
+        >>> 'state="close_wait",host="server",holder="owned"' in page
+        True
+        """
+        from tcpsim.measure.openmetrics import openmetrics
+
+        return openmetrics(self.record.over_time.rows(), {"scenario": self.scenario.name}, begins)
+
+    def _writers(self) -> Mapping[str, Any]:
+        return {**super()._writers(), ".prom": lambda path: self._write(path, self.openmetrics())}
+
     def figure(self) -> Figure:
         from tcpsim.draw.census_figure import census_figure
 

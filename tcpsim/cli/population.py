@@ -26,6 +26,7 @@ from tcpsim.cli.progress import progress
 from tcpsim.cli.show import print_json, print_text, warn_of_drops
 from tcpsim.errors import InputError
 from tcpsim.measure.population_record import METHODS, Method
+from tcpsim.measure.results import whole_or_nothing
 from tcpsim.pair import SIDES, Side
 
 
@@ -81,6 +82,19 @@ from tcpsim.pair import SIDES, Side
 @option("--ss-side", type=click.Choice(SIDES), help="With --ss: print this host only.")
 @output("--csv", ".csv", ".parquet", help="Write the census over time as a table.")
 @output("--figure", ".svg", ".png", ".pdf", help="Write the census over time as a picture.")
+@output(
+    "--openmetrics",
+    ".prom",
+    ".txt",
+    help="Write the census over time for Prometheus, named as node_exporter's.",
+)
+@option(
+    "--begins",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="SECONDS",
+    help="The Unix time at which the run begins (with --openmetrics).",
+)
 @JSON
 def command(
     scenario: str,
@@ -98,6 +112,8 @@ def command(
     ss_side: Side | None,
     csv: Path | None,
     figure: Path | None,
+    openmetrics: Path | None,
+    begins: int,
     as_json: bool,
     **changes: Any,
 ) -> None:
@@ -123,6 +139,9 @@ def command(
     for path in (csv, figure):
         if path is not None:
             found.save(path)
+    if openmetrics is not None:
+        with whole_or_nothing(openmetrics) as partial:
+            partial.write_text(found.openmetrics(begins), encoding="utf-8")
     warn_of_drops(found)
     if ss is not None:
         print_text(found.ss(ss, ss_side))

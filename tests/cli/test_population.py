@@ -46,6 +46,10 @@ def test_the_census_as_table_csv_and_picture(tcpsim: Tcpsim, tmp_path: Path) -> 
     assert lines[0] == "t_s,side,state,holder,count,bytes,caption,seed,version"
     assert {line.split(",")[0] for line in lines[1:]} == {f"{60 * minute}.0" for minute in range(11)}
     assert figure.read_bytes().startswith(b"<?xml")
+    metrics = tmp_path / "census.prom"
+    assert tcpsim(*SMALL, "--openmetrics", str(metrics), "--begins", "60", "--every", "1min")[0] == 0
+    assert 'state="close_wait",host="client",holder="owned"' in metrics.read_text()
+    assert metrics.read_text().endswith("# EOF\n")
 
 
 def test_arrivals_of_a_file_and_a_day(tcpsim: Tcpsim, tmp_path: Path) -> None:
