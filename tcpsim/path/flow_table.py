@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tcpsim.path.chance import Chooser
 from tcpsim.path.conntrack import TABLE, Kind, Tracked, Unmoved, kind_of
@@ -29,6 +29,8 @@ from tcpsim.units import format_duration
 Origins = Mapping[tuple[int, int], tuple[int, int]]
 """Where the numbers of (client, server) count from, by their ports."""
 _Both = tuple[int | None, int | None]  # of the client, of the server
+_ORDER = {state: place for place, state in enumerate(Tracked)}
+TABLE_FULL: Final = "table full, dropping packet"  # as the kernel's log has it (__nf_conntrack_alloc)
 
 
 class Flow(NamedTuple):
@@ -108,10 +110,31 @@ class Flow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tracker:
-    """The box: a profile and the flows that it has met."""
+    """The box: a profile and the flows that it has met.
+
+    `room`: how many more its table takes, where others share it; None: what the profile leaves.
+    """
 
     box: Middlebox
     flows: tuple[Flow, ...] = ()
+    room: int | None = None
+
+    def remembered(self, at_us: int) -> tuple[Tracked, ...]:
+        """The states of the flows that are known at a time, in the order of the table's states."""
+        known = [flow.state for flow in self.flows if flow.known(at_us)]
+        return tuple(sorted(known, key=_ORDER.__getitem__)) if len(known) > 1 else tuple(known)
+
+    def forgets_us(self, now_us: int) -> int | None:
+        """When the next flow is forgotten, unless a segment comes before; None: there is none."""
+        ends = [end for flow in self.flows if (end := flow.seen_us + flow.limit_us) > now_us]
+        return min(ends, default=None)
+
+    def full(self, at_us: int) -> bool:
+        """Whether there is no place for another flow."""
+        if self.room is not None:
+            return self.room <= 0
+        most = self.box.flows
+        return most is not None and sum(flow.known(at_us) for flow in self.flows) >= most
 
     def carry(self, sender: Side, segment: Segment, at_us: int, chooser: Chooser) -> Passage:
         flow = self._flow(sender, segment)
@@ -144,6 +167,8 @@ class Tracker:
         flow = self._flow(sender, segment)
         if self.box.answers not in (sender, "both") or (flow is not None and flow.known(at_us)):
             return None
+        if self._may_begin(sender, segment) and self.full(at_us):
+            return None  # dropped before any rule has seen it
         return rst_for(segment)
 
     def key(self, now_us: int, origins: Origins) -> Hashable:
@@ -161,7 +186,7 @@ class Tracker:
                 flows.append((flow, now_us))
             else:
                 flows.append(flow.counted_from(origin)._replace(seen_us=flow.seen_us - now_us))
-        return self.box, tuple(flows)
+        return self.box, tuple(flows), self.room
 
     def _unbelieved(self, flow: Flow, kind: Kind, sender: Side, segment: Segment, at_us: int) -> Passage:
         """A segment that does not fit but may be right: the ends know better than the box."""
@@ -183,11 +208,21 @@ class Tracker:
     def _begin(self, sender: Side, segment: Segment, at_us: int, why_not: str) -> Passage:
         """A segment of no known flow begins one, if it may."""
         state = TABLE["original", kind_of(segment), Tracked.NONE]
-        may = self.box.begins in (sender, "both") and (state is Tracked.SYN_SENT or self.box.loose)
-        if not may or not isinstance(state, Tracked):
+        if not self._may_begin(sender, segment) or not isinstance(state, Tracked):
             return self, (), f"{self.box.role}: {why_not}"
-        fresh = Flow(*_ports(sender, segment), sender, Tracked.NONE, at_us, 0)
-        return self._with(fresh.saw(state, sender, segment, at_us, self.box)), ((at_us, segment),), ""
+        ports = _ports(sender, segment)
+        before = self._flow(sender, segment)
+        replaced = before is not None and before.known(at_us)  # the new flow takes the place of the old one
+        if not replaced and self.full(at_us):
+            return self, (), f"{self.box.role}: {TABLE_FULL}"
+        room = None if self.room is None else self.room - (not replaced)
+        fresh = Flow(*ports, sender, Tracked.NONE, at_us, 0)
+        return replace(self, room=room)._with(fresh.saw(state, sender, segment, at_us, self.box)), ((at_us, segment),), ""
+
+    def _may_begin(self, sender: Side, segment: Segment) -> bool:
+        state = TABLE["original", kind_of(segment), Tracked.NONE]
+        beginning = state is Tracked.SYN_SENT or (self.box.loose and isinstance(state, Tracked))
+        return beginning and self.box.begins in (sender, "both")
 
     def _flow(self, sender: Side, segment: Segment) -> Flow | None:
         ports = _ports(sender, segment)

@@ -3,8 +3,8 @@
 Owns: the fields of a profile, with the domain of each, and where the profiles are (middleboxes.toml).
 Refuses to know: flows (flow_table), the states of one (conntrack), and how a profile is read (profile).
 
-Two things tell one box from another: how long it remembers a flow in each of its states, and what it does
-with a segment of a flow that it does not know. A NAT is no field of its own. What it adds, another address,
+Three things tell one box from another: how long it remembers a flow in each of its states, how many flows it
+holds, and what it does with a segment of a flow that it does not know. A NAT is no field of its own. What it adds, another address,
 neither end here can see; and one that gives a forgotten flow another port is a box that answers its client
 with RST (the server's host does, as it knows no such connection): see docs/middleboxes.md.
 """
@@ -22,7 +22,8 @@ from tcpsim.errors import unknown
 from tcpsim.path.conntrack import Tracked
 from tcpsim.profile import Knob, Profiles, toml
 
-Time = Annotated[int, Duration(1)]
+Time = Annotated[int, Duration()]  # 0: the flow is forgotten at once
+MOST_FLOWS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Middlebox:
     """A profile. Times are of silence: each segment of a flow starts them anew."""
 
     name: str
-    role: Literal["firewall", "NAT"]  # what a ladder calls it
+    role: Literal["firewall", "NAT", "load balancer", "proxy"]  # what a ladder calls it
     begins: Literal["client", "both"]  # whose segment may begin a flow
     loose: bool  # a segment from the middle of a connection may begin one, not only a SYN
     answers: Literal["nobody", "client", "both"]  # who gets a RST for a segment of no known flow
@@ -46,6 +47,7 @@ class Middlebox:
     unacknowledged_us: Time | None  # at most so long while what either side sent is not acknowledged
     max_retrans_us: Time | None  # at most so long after this many repetitions of one acknowledgement
     max_retrans: Annotated[int, Whole(1, 255)]
+    flows: Annotated[int, Whole(0, MOST_FLOWS)] | None  # so many at once, then it drops what would begin one
 
     def __post_init__(self) -> None:
         check(self)
