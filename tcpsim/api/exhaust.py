@@ -107,6 +107,10 @@ def _restarts(story: Crowd, at_us: int | None, every_us: int | None, lasts_us: i
             allowed = f"a time from {format_duration(from_us)} to the end of the run, {length(lasts_us)}"
             raise InputError(option, format_duration(t_us), allowed)
     side = story.limit.side
+    if side == "middlebox":
+        if at_us is not None or every_us is not None:
+            raise InputError("restart", "a middlebox", "a population whose sockets a program holds")
+        return ()
     once = () if at_us is None else (Restart(side, at_us),)
     return once if every_us is None else (*once, Restart(side, every_us, every_us))
 

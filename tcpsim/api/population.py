@@ -6,7 +6,7 @@ and what a leak is (measure).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Unpack
@@ -24,6 +24,7 @@ from tcpsim.draw.text_columns import columns
 from tcpsim.draw.time_format import length
 from tcpsim.errors import InputError, unknown
 from tcpsim.host.census import Census
+from tcpsim.host.full_box import PLACE
 from tcpsim.host.limits import RESOURCES, HostLimits, Limits, own_limits
 from tcpsim.host.population import Plan
 from tcpsim.measure.population_record import ASKED, FEW, METHODS, Method, Record, Setup, found, kind_of
@@ -140,7 +141,8 @@ def _word(name: str, value: Any) -> str:
 def _limits(words: Limited, server: HostLimits) -> Limits:
     """`client.ports` and so on, over the server's own; with a client limit all clients share a host."""
     known = [f"{side}.{resource}" for side in SIDES for resource in RESOURCES[side]]
-    found: dict[str, dict[str, int]] = {side: {} for side in SIDES}
+    known.append("middlebox.flows")
+    found: dict[str, dict[str, int]] = {side: {} for side in (*SIDES, "middlebox")}
     for place, number in words.items():
         side, _, resource = place.partition(".")
         if place not in known:
@@ -149,7 +151,8 @@ def _limits(words: Limited, server: HostLimits) -> Limits:
             raise InputError("limit", repr(f"{place}={number}"), "an integer >= 0")
         found[side][resource] = number
     client = HostLimits(**found["client"]) if found["client"] else None
-    return Limits(server=server._replace(**found["server"]), client=client)
+    server = server._replace(**found["server"])
+    return Limits(server=server, client=client, flows=found["middlebox"].get("flows"))
 
 
 class Population(Noted, Pictured):
@@ -207,7 +210,8 @@ class Population(Noted, Pictured):
         return (self.plan.arrivals.for_us or 0) + self.plan.settle_us
 
     def _sample(self) -> Sample:
-        return sample_of(self.scenario, self.changes, self.plan.seed, self.horizon_us, many=True)
+        kept = ("middlebox", "knobs") if self.record.dropped else ()  # a full box shows only in a crowd
+        return sample_of(self.scenario, self.changes, self.plan.seed, self.horizon_us, many=True, kept=kept)
 
     @property
     def seed(self) -> int:
@@ -275,6 +279,8 @@ class Population(Noted, Pictured):
             for resource, limit in record.limits.of(side)._asdict().items()
             if limit is not None
         }
+        if record.limits.flows is not None:
+            limits[PLACE] = record.limits.flows
         return {
             "scenario": self.scenario.name,
             **self.document(),
@@ -290,8 +296,10 @@ class Population(Noted, Pictured):
             "connections": record.connections,
             "leaked_connections": record.leaked,
             "sockets": sockets,
+            "flows": list(record.flows),
             "leaks": record.leaks.rows(),
             "refused": dict(record.refused),
+            "dropped": record.dropped,
             "limits": limits,
             "first_met_us": dict(record.first_met_us),
             "crashed": record.crashed,
@@ -313,6 +321,7 @@ class Population(Noted, Pictured):
             numbers = [_number(each) for each in (row["count"], staying, row["peak"])]
             rows.append((*kind_of(row), *numbers, _bytes(row["bytes"])))
         lines = [*self.caption().lines(WIDTH), _summary(document), *_way(document), "", *columns(rows, 3)]
+        lines += _flows(document["flows"])
         leaked, connections = document["leaked_connections"], document["connections"]
         share = f" ({100 * leaked / connections:.3g} %)" if connections else ""
         dead = sum(row["count"] for row in document["leaks"] if row["fate"] == "descriptor")
@@ -357,11 +366,22 @@ class Population(Noted, Pictured):
         return census_figure(at_us, series_of, str(self.caption()), subtitle)
 
 
+def _flows(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the box between the hosts remembered, if there is one."""
+    if not found:
+        return []
+    rows = [("flows of the middlebox", "held", "peak", "reached after")]
+    rows += [(row["state"], f"{row['count']:,}", f"{row['peak']:,}", length(row["peak_us"])) for row in found]
+    return ["", *columns(rows, 1)]
+
+
 def _met(document: Mapping[str, Any], place: str, met_us: int) -> str:
     """A limit, when it was first met, and who paid for that."""
     fate = "killed" if place.endswith(_RECLAIMED) else "refused"
     count = document["refused"].get(place, 0)
     paid = f", {count:,} {fate}" if count else ""
+    if place == PLACE:
+        paid = f", {document['dropped']:,} segments of {count:,} connections dropped in silence"
     if place == document["crashed"]:
         paid = f": the kernel crashes, {count:,} later connections meet silence"
     return f"{place}: the limit of {document['limits'][place]:,} first met after {length(met_us)}{paid}"

@@ -74,7 +74,8 @@ from tcpsim.pair import SIDES, Side
     "limits",
     multiple=True,
     metavar="SIDE.RESOURCE=N",
-    help="A limit of a host: server.workers=100, client.ports=28232, server.descriptors=1024.",
+    help="A limit of a host, or of the box between: server.workers=100, client.ports=28232,"
+    " server.descriptors=1024, middlebox.flows=655360.",
 )
 @SEED
 @duration("--every", help="The interval between two counts (default: 1/240 of the run).")
@@ -131,7 +132,7 @@ def command(
             arrivals=arrivals,
             method="simulate" if ss is not None and method == "auto" else method,
             seed=seed,
-            limits=_numbers(assignments("--limit", limits, ("client", "server"))),
+            limits=_numbers(assignments("--limit", limits, ("client", "server", "middlebox"))),
             every=every,
             progress=tell,
             **setting(**changes),

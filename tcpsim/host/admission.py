@@ -18,6 +18,7 @@ import simpy
 
 from tcpsim.host.census import Census, Left, Restarted
 from tcpsim.host.connection import Connection, Owner
+from tcpsim.host.full_box import FullBox
 from tcpsim.host.limits import Door, Limits, Reclaim, Restart, Serve, Stop
 from tcpsim.host.memory import Memory, heavy
 from tcpsim.host.resource_usage import RECLAIMED, Books
@@ -47,6 +48,7 @@ class Governor:
         self.reserved = 0  # workers and descriptors promised to connections that have been called
         self.queue: deque[Connection] = deque()
         self.memory = Memory(self.books, census, lives.views, pair)
+        self.box = FullBox(self.books, lives, census)
         self.shut = ""  # the resource for want of which the server takes no connection
         self.server = server = limits.server
         self.gate = limits.gate
@@ -108,6 +110,7 @@ class Governor:
                 yield env.timeout(due_us - env.now)
                 if not changes:
                     break
+                ahead = self.box.through(one, mark, ahead)
             except simpy.Interrupt:
                 one.luck.rewind(mark)
                 ahead = self._obey(one) or one.moment
@@ -119,6 +122,7 @@ class Governor:
         if one.turned and not one.arrived and not self._opening(ahead):
             self.census.refused[f"server {one.turned}"] += 1
         if ahead.view:
+            ahead = self.box.as_it_is(one, ahead)
             final = lives.outlook(ahead, self._until_us(one))
             if one.queued or (final is not None and lives.views[final].work is Work.WANTED):
                 self.waiting.append((one, ahead))
@@ -160,7 +164,7 @@ class Governor:
             self.census.change(int(self.env.now), before, after)
             excess = self._charge(before, after)
             if excess is not None:
-                return self.lives.act(ahead, excess, self._age_us(one), one.luck)
+                return self.box.act(one, ahead, excess, self._age_us(one))
         work = self.lives.views[after].work
         if work is Work.WANTED and not one.queued and not one.called:
             one.queued = True
@@ -227,7 +231,7 @@ class Governor:
         """What the host or the owner wants of a connection now, done."""
         if one.orders:  # before it is served: whoever is killed in this instant takes nobody from the queue
             act, moment = one.orders.popleft(), self._now(one)
-            after = self.lives.act(moment, act, self._age_us(one), one.luck)
+            after = self.box.act(one, moment, act, self._age_us(one))
             if isinstance(act, Stop):
                 views = self.lives.views
                 self.census.restarts[-1].tell(views[moment.view], views[after.view], act.side)
@@ -238,10 +242,10 @@ class Governor:
             moment = self._now(one)
             if self.lives.views[moment.view].work is not Work.WANTED:
                 return moment  # its client has gone in the same instant
-            return self.lives.act(moment, Serve(), self._age_us(one), one.luck)
+            return self.box.act(one, moment, Serve(), self._age_us(one))
         if one in self.arriving and one.shut != (shut := self._is_shut_to(one)):
             one.shut, one.turned = shut, self.shut or one.turned
-            return self.lives.act(self._now(one), Door(one.shut), self._age_us(one), one.luck)
+            return self.box.act(one, self._now(one), Door(one.shut), self._age_us(one))
         return None
 
     def _now(self, one: Connection) -> Moment:

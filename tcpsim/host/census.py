@@ -76,8 +76,9 @@ class Census:
     """The record of one run.
 
     `t_us`, `before` and `after` are the changes in order of time, views by their numbers in `views`
-    (0: nothing held). `left` counts the connections that hold a socket at the horizon; `refused` counts,
-    by resource, what a limit turned away, and `limits` is what the hosts had. `crashed` and `restarts` are
+    (0: nothing held). `left` counts the connections that hold a socket at the horizon, or a flow of a box;
+    `refused` counts, by resource, what a limit turned away, `dropped` the segments that a full box dropped,
+    and `limits` is what the hosts had. `crashed` and `restarts` are
     what befell hosts and programs.
     `computed` and `recalled` are the steps of all lives.
     `experience` is what users got, where connections belong to some. `patience_us`: as long again as the
@@ -95,6 +96,7 @@ class Census:
         self.after = array("i")
         self.left: Counter[Left] = Counter()
         self.refused: Counter[str] = Counter()
+        self.dropped = 0
         self.experience = Experience()
         self.crashed: Crashed | None = None
         self.restarts: list[Restarted] = []

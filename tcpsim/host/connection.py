@@ -25,8 +25,8 @@ class Connection:
     """One connection under limits, or one that somebody gives orders to."""
 
     __slots__ = (
-        "arrived", "born_us", "called", "luck", "moment", "orders", "owner", "process", "queued", "shut",
-        "turned",
+        "arrived", "born_us", "called", "luck", "moment", "no_flow", "orders", "owner", "process", "queued",
+        "shut", "turned",
     )  # fmt: skip
 
     def __init__(self, born_us: int, luck: Luck, moment: Moment, owner: Owner | None) -> None:
@@ -39,5 +39,6 @@ class Connection:
         self.queued = False  # it waits in the accept queue for a worker and a descriptor
         self.called = False  # it has been given both
         self.shut = False  # its listener believes that the host takes no connection
+        self.no_flow = False  # a full box has dropped what would have begun its flow
         self.turned = ""  # the resource for want of which that was so
         self.process: simpy.Process

@@ -18,12 +18,12 @@ from tcpsim.catalogue import build, merged, scenario
 from tcpsim.errors import unknown
 from tcpsim.host.limits import HostLimits, Limits, Restart, own_limits
 from tcpsim.host.population import Arrivals, Plan
-from tcpsim.pair import Side
+from tcpsim.host.socket_accounting import Place
 from tcpsim.tcp.stack import Stack
 from tcpsim.units import parse_duration
 
 CLUSTER_BYTES = 1024
-_PLENTY = 10**9  # of workers: without any limit on them nobody counts them
+_PLENTY = 10**9  # of workers: without a limit nobody counts them; of flows: the box has a limit of its own
 
 # What running out looks like, by resource
 SYMPTOMS: Mapping[str, str] = {
@@ -35,6 +35,7 @@ SYMPTOMS: Mapping[str, str] = {
     "minis": "mini-sockets vanish",
     "bytes": "no memory for another socket",
     "pages": "TCP: out of memory, consider tuning tcp_mem: RST to orphans with data, send() waits",
+    "flows": "nf_conntrack: table full, dropping packet; the host's own sockets show nothing",
 }
 
 # Whose number it is, by resource
@@ -47,6 +48,7 @@ KNOBS: Mapping[str, str] = {
     "minis": "tcp_max_tw_buckets",
     "bytes": "NMBCLUSTERS",
     "pages": "tcp_mem",
+    "flows": "nf_conntrack_max",
 }
 
 
@@ -54,7 +56,7 @@ KNOBS: Mapping[str, str] = {
 class Limit:
     """What a host has of a resource (see `Usage`); from when to when that must be used up, None: never."""
 
-    side: Side
+    side: Place
     resource: str
     amount: int
     met: tuple[str, str] | None
@@ -103,7 +105,7 @@ class Crowd:
             poisson=False,
         )
         short = self.limit.amount
-        amount = short if not plenty else _PLENTY if self.limit.resource == "workers" else None
+        amount = short if not plenty else _PLENTY if self.limit.resource in ("workers", "flows") else None
         limits = self._limits(pairs[0][1].server.system.end.stack, amount)
         return Plan(tuple(pairs), arrivals, seed=seed, limits=limits, restarts=tuple(restarts))
 
@@ -113,6 +115,8 @@ class Crowd:
 
     def _limits(self, server: Stack, amount: int | None) -> Limits:
         side, resource = self.limit.side, self.limit.resource
+        if side == "middlebox":
+            return Limits(own_limits(server), flows=amount)
         if side == "client":
             return Limits(own_limits(server), HostLimits()._replace(**{resource: amount}))
         return Limits(own_limits(server)._replace(**{resource: amount}))
@@ -251,6 +255,24 @@ _ALL = (
         per_second=10.0,
         lasts="5min",
         limit=Limit("server", "pages", 12_288, ("60s", "130s")),
+    ),
+    Crowd(
+        name="conntrack-full-of-close-wait",
+        title="CLOSE_WAIT fills the table of conntrack while netstat shows none",
+        story="A node forwards the connections of its pods, and its conntrack remembers a flow with one FIN"
+        " for an hour, as kube-proxy sets it. The server closes and forgets, and the client never answers"
+        " its FIN. On the node netstat shows nothing, because the sockets are elsewhere. The table has a"
+        " CLOSE_WAIT for each connection of the last hour. 6,554 places at 13 a second are full after"
+        " 504 s, as 655,360 are at 1,300 a second; 46,800 are needed. Then each new SYN is dropped in"
+        " silence, and connect() fails with ETIMEDOUT after two minutes.",
+        watch="flows in CLOSE_WAIT up to the limit; SYN-SENT at the clients",
+        cures=("nat-timeout=1min", "client-closes"),
+        in_vain=("fin-timeout=10s", "server.keepalive=60s"),
+        scenario="closewait-ignored-eof",
+        overrides={"middlebox": "kube-proxy"},
+        per_second=13.0,
+        lasts="10min",
+        limit=Limit("middlebox", "flows", 6_554, ("499s", "509s")),
     ),
     Crowd(
         name="workers-and-lingering-close",

@@ -21,6 +21,8 @@ minis        TIME-WAIT and orphaned FIN-WAIT-2   the mini-socket is gone without
 bytes        sockets, and what is queued in      by the stack's out_of_memory: SYNs are dropped ("refuse");
              them: the mbufs of a BSD            the oldest orphan makes room, else the same ("reset"); the
                                                  kernel panics, and all its sockets are gone ("crash")
+flows        what a box between the hosts      what would begin a flow is dropped in silence: a SYN, and on
+             remembers, by its profile         Linux a segment from the middle of a connection
 pages        what is queued in sockets, unread   an orphan with more queued than a FIN is reset, and send()
              or unacknowledged (Linux tcp_mem)   waits for more than 4096 octets in a socket, until half is
                                                  free again; a FIN is queued all the same
@@ -46,6 +48,7 @@ from tcpsim.errors import InputError, checked
 from tcpsim.host.socket_accounting import GATE
 from tcpsim.pair import FIRST_PID, SIDES, Befall, Kill, Pair, Resume, Side, Vanish, call
 from tcpsim.path import Chooser
+from tcpsim.path.path import with_room
 from tcpsim.sockets.processes import FIRST_FD, Returned, System, after, with_end
 from tcpsim.tcp.endpoint import Endpoint, abort, granted, set_options
 from tcpsim.tcp.stack import Stack
@@ -98,10 +101,14 @@ def usual_limits(stack: Stack, side: Side) -> HostLimits:
 
 @checked
 class Limits(NamedTuple):
-    """The limits of the server, and of the one host that all clients share (None: each its own host)."""
+    """The limits of the server, of the one host that all clients share (None: each its own host), of a box.
+
+    `flows`: how many the box between them holds (None: as many as come).
+    """
 
     server: HostLimits = HostLimits()
     client: HostLimits | None = None
+    flows: int | None = None
 
     def of(self, side: Side) -> HostLimits:
         """One side's limits."""
@@ -116,11 +123,22 @@ class Limits(NamedTuple):
         """Raises InputError for a limit that this side's hosts do not have."""
         if not isinstance(self.server, HostLimits) or not isinstance(self.client, HostLimits | None):
             raise InputError("limits", f"{self.server!r}, {self.client!r}", "HostLimits")
+        if self.flows is not None and (not isinstance(self.flows, int) or not self.flows >= 0):
+            raise InputError("limits.flows", repr(self.flows), "an integer >= 0")
         for side in SIDES:
             for resource, limit in self.of(side)._asdict().items():
                 if limit is not None and resource not in RESOURCES[side]:
                     allowed = f"one of {', '.join(RESOURCES[side])}"
                     raise InputError(f"limits.{side}.{resource}", limit, allowed)
+
+
+class Room(NamedTuple):
+    """The box between the hosts has so many places left in its table; None: nobody else uses it."""
+
+    flows: int | None
+
+    def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair:
+        return pair._replace(path=with_room(pair.path, self.flows))
 
 
 @checked

@@ -28,6 +28,7 @@ from tcpsim.host.admission import Governor
 from tcpsim.host.census import Census, Left
 from tcpsim.host.connection_owner import Users
 from tcpsim.host.daily import Daily
+from tcpsim.host.full_box import shared_box, with_flows
 from tcpsim.host.limits import Limits, Restart, gated, with_backlog
 from tcpsim.host.shared_history import Lives, Luck
 from tcpsim.pair import Pair
@@ -153,8 +154,8 @@ class _Run:
         self.births_us = array("q", plan.arrivals.times_us(plan.seed))
         last_us = self.births_us[-1] if self.births_us else 0
         end_us = last_us if plan.arrivals.for_us is None else plan.arrivals.for_us
-        limits = with_backlog(plan.limits, plan.kinds[0][1])
-        kinds = [(weight, gated(pair) if limits.gate else pair) for weight, pair in plan.kinds]
+        limits = with_flows(with_backlog(plan.limits, plan.kinds[0][1]), plan.kinds[0][1])
+        kinds = [(weight, shared_box(gated(pair) if limits.gate else pair)) for weight, pair in plan.kinds]
         self.env = simpy.Environment()
         self.lives = Lives(kinds, len(self.births_us), plan.room)
         self.census = Census(self.lives.views, end_us + plan.settle_us)

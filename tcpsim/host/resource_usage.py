@@ -10,12 +10,12 @@ from collections import Counter
 from typing import Final
 
 from tcpsim.host.limits import HostLimits, Limits
-from tcpsim.host.socket_accounting import Usage, View, usage
+from tcpsim.host.socket_accounting import Place, Usage, View, usage
 from tcpsim.pair import SIDES, Side
 from tcpsim.tcp.state import Holder
 
 RECLAIMED: Final = {"orphans": Holder.ORPHAN, "minis": Holder.MINI}  # what a kernel takes back
-_Change = tuple[str, Side, int]
+_Change = tuple[str, Place, int]
 
 
 class Books:
@@ -23,8 +23,9 @@ class Books:
 
     def __init__(self, limits: Limits, views: list[View]) -> None:
         self.limits: dict[Side, HostLimits] = {side: limits.of(side) for side in SIDES}
+        self.flows = limits.flows
         self.views = views
-        self.used: Counter[tuple[Side, str]] = Counter()
+        self.used: Counter[tuple[Place, str]] = Counter()
         self._known: dict[tuple[int, int], list[_Change]] = {}
 
     def charge(self, before: int, after: int) -> list[tuple[Side, str]]:
@@ -35,13 +36,19 @@ class Books:
         for resource, side, change in changes:
             self.used[side, resource] += change
         return [
-            (side, resource) for resource, side, change in changes if change > 0 and resource in RECLAIMED
+            (side, resource)
+            for resource, side, change in changes
+            if change > 0 and resource in RECLAIMED and side != "middlebox"
         ]
 
     def over(self, side: Side, resource: str) -> bool:
         """More is in use than there is."""
         limit: int | None = getattr(self.limits[side], resource)
         return limit is not None and self.used[side, resource] > limit
+
+    def room(self) -> int | None:
+        """How many more flows the box takes; None: it has no limit."""
+        return None if self.flows is None else max(0, self.flows - self.used["middlebox", "flows"])
 
     def full(self, side: Side, resource: str, promised: int = 0) -> bool:
         """All there is is in use, or promised."""
@@ -50,9 +57,11 @@ class Books:
 
 
 def _differences(before: View, after: View) -> list[_Change]:
-    return [
+    found: list[_Change] = [
         (resource, side, new - old)
         for side in SIDES
         for resource, old, new in zip(Usage._fields, usage(before, side), usage(after, side), strict=True)
         if new != old
     ]
+    flows = len(after.flows) - len(before.flows)
+    return [*found, ("flows", "middlebox", flows)] if flows else found

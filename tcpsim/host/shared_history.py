@@ -22,6 +22,8 @@ a time of its own (a worker becomes free), hardly anyone will follow: such a lif
 and not remembered. The same holds for a history so rare that not even a tenth of a connection is expected
 to have it, and once the tree is full. Times in a life count from its birth.
 
+A box on the path forgets flows without an event. A step at such a time moves the clock and nothing else.
+
 A life comes to rest when nothing is due any more, and also where only a clock goes on: a program that
 polls a dead connection every few seconds, while TCP has no timer and nothing is in flight, will find the
 same for ever.
@@ -35,24 +37,29 @@ from typing import Final, Protocol
 
 from tcpsim.app.program import relative
 from tcpsim.host.socket_accounting import NOTHING, View, Work, view
+from tcpsim.host.socket_accounting import forgets_us as forgets
 from tcpsim.pair import Machine, Pair, advance
 from tcpsim.path import Choice, Chooser, Distribution, Quiet, Seeded
 from tcpsim.sockets.kernel import next_time
 
 
 class Moment:
-    """A pair at rest until its next event at `next_us` (None: nothing new will ever happen by itself).
+    """A pair at rest until its next event at `event_us` (None: nothing new will ever happen by itself).
 
+    `next_us` is when it may look different next: at its event, or when the box on its path forgets a flow.
     `view` is the number of its view.
     """
 
-    __slots__ = ("acts", "chance", "next_us", "now_us", "pair", "view", "ways")
+    __slots__ = ("acts", "chance", "event_us", "next_us", "now_us", "pair", "view", "waits", "ways")
 
     def __init__(self, pair: Pair, chance: float, view: int, ways: Ways, idle: bool) -> None:
         self.pair = pair
         self.chance = chance  # of a history like this one
         self.now_us = pair.now_us
-        self.next_us = None if idle else pair.next_us
+        self.event_us = None if idle else pair.next_us
+        forgets_us = forgets(pair)
+        self.waits = forgets_us is not None and (self.event_us is None or forgets_us <= self.event_us)
+        self.next_us = forgets_us if self.waits else self.event_us
         self.view = view
         self.ways = ways  # one way: what the next advance begins with
         self.acts: dict[tuple[type[Act], Act], Ways] | None = None  # the same for acts at this instant
@@ -116,7 +123,12 @@ class Lives:
 
     def step(self, moment: Moment, chooser: Chooser) -> Moment:
         """The moment after the next event."""
-        return self._follow(moment, moment.ways, chooser, moment.pair, advance)
+        if not moment.waits:
+            return self._follow(moment, moment.ways, chooser, moment.pair, advance)
+        until_us = moment.next_us
+        assert until_us is not None
+        wait: Change = lambda pair, luck: _wait(pair, until_us, luck)  # noqa: E731
+        return self._follow(moment, moment.ways, chooser, moment.pair, wait)
 
     def outlook(self, moment: Moment, until_us: int, serve: Act | None = None) -> int | None:
         """The view in which a life ends if the path loses nothing more; None: not by `until_us`.
@@ -127,9 +139,9 @@ class Lives:
             if serve is not None and self.views[moment.view].work is Work.WANTED:
                 moment = self.act(moment, serve, moment.now_us, Quiet())
                 continue
-            if moment.next_us is None:
+            if moment.event_us is None:
                 break
-            if moment.next_us > until_us:
+            if moment.event_us > until_us:
                 return None
             moment = self.step(moment, Quiet())
         return moment.view
@@ -140,9 +152,7 @@ class Lives:
         if now_us == moment.now_us and moment.ways[0] is not ALONE:
             moment.acts = {} if moment.acts is None else moment.acts
             ways = moment.acts.setdefault((type(act), act), [None])
-        pair = moment.pair
-        while pair.next_us is not None and pair.next_us < now_us:  # a clock that went on alone
-            pair = advance(pair, chooser)
+        pair = _caught_up(moment.pair, now_us, chooser)
         return self._follow(moment, ways, chooser, pair, lambda before, luck: act(before, now_us, luck))
 
     def _follow(self, moment: Moment, ways: Ways, chooser: Chooser, pair: Pair, change: Change) -> Moment:
@@ -180,6 +190,18 @@ class Lives:
             self.views.append(seen)
         self.room -= remember
         return Moment(pair, chance, number, [None if remember else ALONE], idle)
+
+
+def _caught_up(pair: Pair, now_us: int, chooser: Chooser) -> Pair:
+    """After a clock that went on alone."""
+    while pair.next_us is not None and pair.next_us < now_us:
+        pair = advance(pair, chooser)
+    return pair
+
+
+def _wait(pair: Pair, until_us: int, chooser: Chooser) -> Pair:
+    """Nothing happens until then, but that a box forgets a flow."""
+    return _caught_up(pair, until_us, chooser)._replace(now_us=until_us)
 
 
 def _only_time(before: Pair, after: Pair) -> bool:

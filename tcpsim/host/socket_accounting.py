@@ -1,8 +1,9 @@
 """What a host can tell of one connection: its sockets, what they cost, and whether a program waits for it.
 
-Owns: the view of a pair (equal views are one and the same to everybody above), and what a view uses of each
-resource that a host may run out of. Refuses to know: when a view changes (shared_history) and what happens
-when a resource is used up (limits). Listening sockets are left out: the connections share one.
+Owns: the view of a pair (equal views are one and the same to everybody above), with the flows of a box
+between the hosts in it, and what a view uses of each resource that a host or a box may run out of. Refuses to
+know: when a view changes (shared_history) and what happens when a resource is used up (limits). Listening
+sockets are left out: the connections share one.
 
 What a socket costs: the kernel memory of its cost class, from the stack's profile, and the bytes
 queued in it, unread or unacknowledged. Where the stack counts queues in pages, a FIN is a queued segment
@@ -14,14 +15,17 @@ from __future__ import annotations
 
 from enum import IntEnum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from tcpsim.app import Program, pause, receive_to_eof
 from tcpsim.app.driven import awaits_order
 from tcpsim.pair import FIRST_PID, Held, Machine, Pair, Side, census
+from tcpsim.path.conntrack import Tracked
+from tcpsim.path.path import tracker
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import Holder, State
 
+Place = Side | Literal["middlebox"]  # who has something that may run out
 _READS_ZERO = type(receive_to_eof())
 _FIN_QUEUED = (State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK)  # the peer's, unless it was read
 _CONTROL_OUTSTANDING = (State.SYN_SENT, State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK)  # our SYN or FIN
@@ -53,6 +57,7 @@ class View(NamedTuple):
     server: tuple[Seen, ...]
     work: Work
     ready: bool = False  # the client's program stands where it takes an order
+    flows: tuple[Tracked, ...] = ()  # that the box between them remembers, by state
 
     def of(self, side: Side) -> tuple[Seen, ...]:
         return self.client if side == "client" else self.server
@@ -65,7 +70,15 @@ def view(pair: Pair) -> View:
     """The view of a pair as it is now."""
     client = dict(pair.client.programs).get(FIRST_PID)
     ready = client is not None and awaits_order(client)
-    return View(_seen(pair, "client"), _seen(pair, "server"), _work(pair.server), ready)
+    box = tracker(pair.path) if pair.path.shared else None
+    flows = () if box is None else box.remembered(pair.now_us)
+    return View(_seen(pair, "client"), _seen(pair, "server"), _work(pair.server), ready, flows)
+
+
+def forgets_us(pair: Pair) -> int | None:
+    """When the box on the path next forgets a flow if no segment passes; None: never, or there is none."""
+    box = tracker(pair.path) if pair.path.shared else None
+    return None if box is None else box.forgets_us(pair.now_us)
 
 
 def _seen(pair: Pair, side: Side) -> tuple[Seen, ...]:

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tcpsim.host.census import Census
-from tcpsim.host.socket_accounting import Usage, View, usage
+from tcpsim.host.socket_accounting import Place, Usage, View, usage
 from tcpsim.measure.results import Table
 from tcpsim.pair import SIDES, Side
+from tcpsim.path.conntrack import Tracked
 from tcpsim.tcp.state import State
 
 Ints = npt.NDArray[np.int64]
@@ -62,8 +63,38 @@ def peaks(census: Census) -> Table:
     return Table.of_rows([dict(zip(PEAKS, row, strict=True)) for row in rows], PEAKS)
 
 
-def used(census: Census, side: Side, resource: str) -> tuple[Ints, Ints]:
-    """What one side's host used of a resource (a field of `Usage`): times in us, and values from then on."""
+def flows_over_time(census: Census, every_us: int) -> Table:
+    """Flows of the box by state, in rows like those of `over_time`: side "middlebox", holder "flow"."""
+    at_us = np.arange(0, census.horizon_us + 1, every_us)
+    states = _tracked(census.views)
+    if not states:
+        return Table.of_rows([], COLUMNS)
+    count = [at_times(*_steps(census, _flows(census.views, state)), at_us) for state in states]
+    times = {"t_s": np.repeat(at_us / 1_000_000, len(states))}
+    words = {"side": "middlebox", "state": "", "holder": "flow"}
+    named = {name: [word or str(state) for state in states] * len(at_us) for name, word in words.items()}
+    sizes = np.zeros(len(at_us) * len(states), dtype=np.int64)
+    return Table({**times, **named, "count": np.ravel(count, "F"), "bytes": sizes})
+
+
+def flow_peaks(census: Census) -> list[dict[str, Any]]:
+    """Flows of the box by state: state, count at the horizon, the high-water mark and when it was reached."""
+    rows = []
+    for state in _tracked(census.views):
+        t_us, count = _steps(census, _flows(census.views, state))
+        top = int(np.argmax(count))
+        now = int(at_times(t_us, count, np.array([census.horizon_us]))[0])
+        rows.append({"state": str(state), "count": now, "peak": int(count[top]), "peak_us": int(t_us[top])})
+    return rows
+
+
+def used(census: Census, side: Place, resource: str) -> tuple[Ints, Ints]:
+    """What one side's host used of a resource (a field of `Usage`): times in us, and values from then on.
+
+    The one resource of a "middlebox" is flows.
+    """
+    if side == "middlebox":
+        return _steps(census, [len(view.flows) for view in census.views])
     place = Usage._fields.index(resource)
     return _steps(census, [usage(view, side)[place] for view in census.views])
 
@@ -78,7 +109,7 @@ def at_times(t_us: Ints, values: Ints, at_us: Ints) -> Ints:
     return values[np.searchsorted(t_us, at_us, side="right") - 1]
 
 
-def first_met(census: Census, side: Side, resource: str, limit: int) -> int | None:
+def first_met(census: Census, side: Place, resource: str, limit: int) -> int | None:
     """When a host first used `limit` of a resource, in microseconds; None: it never did."""
     t_us, value = used(census, side, resource)
     met = np.flatnonzero(value >= limit)
@@ -96,6 +127,15 @@ def counted(views: Sequence[View], kind: Kind) -> list[int]:
     return [
         sum((kind[0], str(one.state), str(one.holder)) == kind for one in view.of(kind[0])) for view in views
     ]
+
+
+def _tracked(views: Sequence[View]) -> list[Tracked]:
+    seen = {state for view in views for state in view.flows}
+    return [state for state in Tracked if state in seen]
+
+
+def _flows(views: Sequence[View], state: Tracked) -> list[int]:
+    return [view.flows.count(state) for view in views]
 
 
 def weighed(views: Sequence[View], kind: Kind) -> list[int]:

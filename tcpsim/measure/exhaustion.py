@@ -92,7 +92,7 @@ def _judge(chosen: Crowd, plan: Plan, census: Census, plenty: Census) -> Exhaust
         leaking=any(_keeps(plenty, left, limit) for left in plenty.left),
         growing=int(value.max()) > _STEADY * int(early.max()),
         refused=refused + (census.crashed.connections if census.crashed else 0),
-        waiting=int(used(census, limit.side, "backlog")[1].max()),
+        waiting=0 if limit.side == "middlebox" else int(used(census, limit.side, "backlog")[1].max()),
         limits=_all_limits(chosen, plan, plenty),
     )
 
@@ -100,6 +100,9 @@ def _judge(chosen: Crowd, plan: Plan, census: Census, plenty: Census) -> Exhaust
 def _all_limits(chosen: Crowd, plan: Plan, plenty: Census) -> tuple[Met, ...]:
     """Everything that the host of the story has, as if it could not run out, in the order of being met."""
     side = chosen.limit.side
+    if side == "middlebox":
+        wanted, met_us = int(used(plenty, side, "flows")[1].max()), _when(plenty, chosen.limit)
+        return (Met("flows", chosen.limit.amount, wanted, met_us),)
     machine = plan.kinds[0][1].client if side == "client" else plan.kinds[0][1].server
     has = usual_limits(machine.system.end.stack, side)._replace(
         **{chosen.limit.resource: chosen.limit.amount}
@@ -117,4 +120,6 @@ def _all_limits(chosen: Crowd, plan: Plan, plenty: Census) -> tuple[Met, ...]:
 def _keeps(census: Census, left: Left, limit: Limit) -> bool:
     """Whether a connection holds some of the resource in the end, or still does when patience is over."""
     seen = census.views[left.now if left.finally_ is None else left.finally_]
+    if limit.side == "middlebox":
+        return False  # every flow is forgotten in the end
     return bool(getattr(usage(seen, limit.side), limit.resource))

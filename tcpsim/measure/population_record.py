@@ -18,6 +18,7 @@ from tcpsim.explore.chain import LIMIT, Chain
 from tcpsim.explore.explorable import obstacle
 from tcpsim.explore.tolerance import explore_for, unexplored
 from tcpsim.host.census import Census
+from tcpsim.host.full_box import PLACE
 from tcpsim.host.limits import HostLimits, Limits, own_limits
 from tcpsim.host.population import Plan, simulate
 from tcpsim.measure import census_table
@@ -26,6 +27,7 @@ from tcpsim.measure.leaks import leaked_connections, leaks
 from tcpsim.measure.results import Table
 from tcpsim.measure.sampled_census import REFUSING, SampledCensus, may_meet, sampled
 from tcpsim.pair import SIDES, Pair
+from tcpsim.path.path import tracker
 
 Method = Literal["auto", "exact", "sample", "simulate"]
 METHODS: Final = ("auto", "exact", "sample", "simulate")
@@ -42,7 +44,7 @@ class Record(NamedTuple):
 
     `over_time` has the columns t_s, side, state, holder, count, bytes (and low, high); `now` are the same
     at the horizon, by side, state and holder; `peaks` the largest counts. `refused`, `first_met_us` and
-    `crashed` are by side and resource. `error`: the probability of coming to a state that was not explored.
+    `crashed` are by side and resource; `flows` are those of a middlebox, `dropped` what it dropped when full. `error`: the probability of coming to a state that was not explored.
     """
 
     method: str
@@ -54,7 +56,9 @@ class Record(NamedTuple):
     leaks: Table
     leaked: float
     limits: Limits
+    flows: tuple[Mapping[str, Any], ...]
     refused: Mapping[str, int]
+    dropped: int
     first_met_us: Mapping[str, int]
     crashed: str | None
     states: int | None
@@ -102,6 +106,8 @@ def _obstacle(setup: Setup) -> str | None:
     drawn = obstacle(setup.open_pair)
     if drawn is not None:
         return drawn
+    if tracker(setup.open_pair.path) is not None:
+        return "a middlebox, whose flows are counted"
     own = _own(setup.plan)
     for side in SIDES:
         for resource, limit in setup.plan.limits.of(side)._asdict().items():
@@ -127,6 +133,10 @@ def _simulated(setup: Setup, why: str, progress: Progress | None) -> tuple[Recor
             met_us = None if limit is None else census_table.first_met(census, side, resource, limit)
             if met_us is not None:
                 met[f"{side} {resource}"] = met_us
+    flows = census.limits.flows
+    full_us = None if flows is None else census_table.first_met(census, "middlebox", "flows", flows)
+    if full_us is not None:
+        met[PLACE] = full_us
     crash = census.crashed
     if crash is not None:
         met[f"{crash.side} {crash.resource}"] = crash.t_us
@@ -134,19 +144,28 @@ def _simulated(setup: Setup, why: str, progress: Progress | None) -> tuple[Recor
         method="simulate",
         why=why,
         connections=census.connections,
-        over_time=census_table.over_time(census, setup.every_us),
+        over_time=_with_flows(census, setup.every_us),
         now={kind_of(row): (row["count"], row["bytes"]) for row in at_horizon if row["t_s"]},
         peaks=census_table.peaks(census),
         leaks=leaks(census),
         leaked=leaked_connections(census),
         limits=census.limits,
+        flows=tuple(census_table.flow_peaks(census)),
         refused=dict(sorted(census.refused.items())),
+        dropped=census.dropped,
         first_met_us=met,
         crashed=None if crash is None else f"{crash.side} {crash.resource}",
         states=None,
         error=None,
     )
     return record, census
+
+
+def _with_flows(census: Census, every_us: int) -> Table:
+    """Sockets over time and, behind them, the flows of a middlebox."""
+    sockets = census_table.over_time(census, every_us)
+    flows = census_table.flows_over_time(census, every_us)
+    return Table.of_rows([*sockets.rows(), *flows.rows()]) if len(flows) else sockets
 
 
 def _drawn_if_possible(setup: Setup) -> Record | str:
@@ -182,7 +201,9 @@ def _drawn(setup: Setup, limit: int, why: str) -> Record | str:
         leaks=leaks(census),
         leaked=leaked_connections(census),
         limits=plan.limits,
+        flows=(),
         refused=dict(sorted(census.refused.items())),
+        dropped=0,
         first_met_us=census.first_met_us,
         crashed=None,
         states=census.states,
@@ -258,7 +279,9 @@ def _expected(setup: Setup) -> Record | str:
         leaks=told.leaks,
         leaked=told.leaked,
         limits=plan.limits,
+        flows=(),
         refused={},
+        dropped=0,
         first_met_us={},
         crashed=None,
         states=chain.states,

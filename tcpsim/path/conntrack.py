@@ -42,6 +42,12 @@ class Tracked(Enum):
     def __str__(self) -> str:
         return self.value
 
+    def __lt__(self, other: Tracked) -> bool:
+        return _PLACES[self] < _PLACES[other]
+
+
+_PLACES = {state: place for place, state in enumerate(Tracked)}  # states in the order of the table
+
 
 class Unmoved(Enum):
     """What is no state: a segment that changes nothing, and one that cannot be."""

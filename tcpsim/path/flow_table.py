@@ -29,7 +29,6 @@ from tcpsim.units import format_duration
 Origins = Mapping[tuple[int, int], tuple[int, int]]
 """Where the numbers of (client, server) count from, by their ports."""
 _Both = tuple[int | None, int | None]  # of the client, of the server
-_ORDER = {state: place for place, state in enumerate(Tracked)}
 TABLE_FULL: Final = "table full, dropping packet"  # as the kernel's log has it (__nf_conntrack_alloc)
 
 
@@ -122,7 +121,7 @@ class Tracker:
     def remembered(self, at_us: int) -> tuple[Tracked, ...]:
         """The states of the flows that are known at a time, in the order of the table's states."""
         known = [flow.state for flow in self.flows if flow.known(at_us)]
-        return tuple(sorted(known, key=_ORDER.__getitem__)) if len(known) > 1 else tuple(known)
+        return tuple(sorted(known))
 
     def forgets_us(self, now_us: int) -> int | None:
         """When the next flow is forgotten, unless a segment comes before; None: there is none."""
@@ -217,7 +216,8 @@ class Tracker:
             return self, (), f"{self.box.role}: {TABLE_FULL}"
         room = None if self.room is None else self.room - (not replaced)
         fresh = Flow(*ports, sender, Tracked.NONE, at_us, 0)
-        return replace(self, room=room)._with(fresh.saw(state, sender, segment, at_us, self.box)), ((at_us, segment),), ""
+        begun = replace(self, room=room)._with(fresh.saw(state, sender, segment, at_us, self.box))
+        return begun, ((at_us, segment),), ""
 
     def _may_begin(self, sender: Side, segment: Segment) -> bool:
         state = TABLE["original", kind_of(segment), Tracked.NONE]

@@ -4,9 +4,9 @@ Owns: the fields of a profile, with the domain of each, and where the profiles a
 Refuses to know: flows (flow_table), the states of one (conntrack), and how a profile is read (profile).
 
 Three things tell one box from another: how long it remembers a flow in each of its states, how many flows it
-holds, and what it does with a segment of a flow that it does not know. A NAT is no field of its own. What it adds, another address,
-neither end here can see; and one that gives a forgotten flow another port is a box that answers its client
-with RST (the server's host does, as it knows no such connection): see docs/middleboxes.md.
+holds, and what it does with a segment of a flow that it does not know. A NAT is no field of its own. What it
+adds, another address, neither end here can see; one that gives a forgotten flow another port is a box that
+answers its client with RST (the server's host does, as it knows no such connection): see docs/middleboxes.md.
 """
 
 from __future__ import annotations

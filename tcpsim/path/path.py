@@ -11,6 +11,7 @@ chooser, and notes when it will arrive. Between equal arrival times the one sent
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from tcpsim.errors import InputError
@@ -100,6 +101,17 @@ def _answered(
 def inject(path: Path, receiver: Side, segment: Segment, due_us: int) -> Path:
     """A segment that neither end sent arrives at `receiver` at `due_us`, whatever the elements are."""
     return path._replace(flights=_with(path.flights, Flight(due_us, receiver, segment)))
+
+
+def tracker(path: Path) -> Tracker | None:
+    """The box on the path that remembers flows, if there is one."""
+    return next((each for each in path.shared if isinstance(each, Tracker)), None)
+
+
+def with_room(path: Path, room: int | None) -> Path:
+    """The same path with a box whose table takes `room` more flows (see `Tracker.room`)."""
+    shared = [replace(each, room=room) if isinstance(each, Tracker) else each for each in path.shared]
+    return path._replace(shared=tuple(shared))
 
 
 def next_time(path: Path) -> int | None:
