@@ -31,7 +31,7 @@ class Middlebox:
     """A profile. Times are of silence: each segment of a flow starts them anew."""
 
     name: str
-    role: Literal["firewall", "NAT", "load balancer", "proxy"]  # what a ladder calls it
+    role: Literal["firewall", "NAT", "balancer", "proxy"]  # what a ladder calls it
     begins: Literal["client", "both"]  # whose segment may begin a flow
     loose: bool  # a segment from the middle of a connection may begin one, not only a SYN
     answers: Literal["nobody", "client", "both"]  # who gets a RST for a segment of no known flow

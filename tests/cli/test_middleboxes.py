@@ -46,15 +46,15 @@ def test_a_box_and_its_knobs_on_the_command_line(tcpsim: Tcpsim) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["middleboxes", "pix"], "middlebox: found 'pix', allowed: aws-nat, gcp-nat"),
-        (["middleboxes", "none"], "middlebox: found 'none', allowed: aws-nat, gcp-nat"),
+        (["middleboxes", "pix"], "middlebox: found 'pix', allowed: aws-nat, aws-nlb"),
+        (["middleboxes", "none"], "middlebox: found 'none', allowed: aws-nat, aws-nlb"),
         (
             ["run", "w1", "--set", "middlebox.loose="],
             "--set: found 'middlebox.loose=', allowed: NAME=VALUE, client",
         ),
         (
             ["run", "normal-close", "--middlebox", "pix"],
-            "--middlebox: found 'pix', allowed: aws-nat, gcp-nat",
+            "--middlebox: found 'pix', allowed: aws-nat, aws-nlb",
         ),
         (
             ["run", "normal-close", "--set", "middlebox.close_wait=1s"],
