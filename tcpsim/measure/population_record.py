@@ -44,7 +44,9 @@ class Record(NamedTuple):
 
     `over_time` has the columns t_s, side, state, holder, count, bytes (and low, high); `now` are the same
     at the horizon, by side, state and holder; `peaks` the largest counts. `refused`, `first_met_us` and
-    `crashed` are by side and resource; `flows` are those of a middlebox, `dropped` what it dropped when full. `error`: the probability of coming to a state that was not explored.
+    `crashed` are by side and resource. `flows` are those that a middlebox remembers, by state; `dropped` is
+    how many segments it dropped when full. `error`: the probability of coming to a state that was not
+    explored.
     """
 
     method: str
