@@ -26,6 +26,7 @@ from tcpsim.tcp.lifecycle import TABLE
 from tcpsim.tcp.state import State, parse_state
 
 Taken = Mapping[str, Iterable[tuple[State, State]]]  # by side: from which state to which
+_SCALE: Final = 0.85  # of the layout, not of words: at 700 pixels the smallest are 9 pixels high
 _PATHS: Final = {"client": SERIES[0], "server": SERIES[1]}
 _STYLES: Final = {"client": "solid", "server": (0, (4, 1.5))}
 
@@ -35,7 +36,7 @@ def states_figure(taken: Taken | None = None, title: str = "The life of a TCP co
     paths = {side: pairwise(states) for side, states in USUAL.items()} if taken is None else taken
     lit = {side: set(arcs_taken) for side, arcs_taken in paths.items()}
     says = "The eleven states of RFC 9293, and an arrow for every row of the transition table."
-    figure = blank(WIDTH, HEIGHT, title, says)
+    figure = blank(_SCALE * WIDTH, _SCALE * HEIGHT, title, says)
     panel = figure.add_axes((0, 0, 1, 1))
     panel.set_axis_off()
     panel.set_xlim(0, WIDTH)
@@ -82,7 +83,8 @@ def _legend(panel: Axes, path: str) -> None:
         "CLOSED stands twice: before a connection, and after it",
         "words inside a state lead to CLOSED",
     )
-    panel.text(0.2, HEIGHT - 0.5, "\n".join(lines), fontsize=8.5, color=QUIET, va="top", linespacing=1.3)
+    for row, line in enumerate(lines):
+        panel.text(0.2, HEIGHT - 0.5 - 0.17 * row, line, fontsize=8, color=QUIET, va="top")
     for row, side in enumerate(SIDES):
         y = HEIGHT - 1.32 - 0.24 * row
         panel.plot((0.22, 0.82), (y, y), color=_PATHS[side], linewidth=3, linestyle=_STYLES[side], zorder=2)
@@ -108,9 +110,9 @@ def _state(panel: Axes, state: State, middle: tuple[float, float], *, ends: bool
         va="center",
         zorder=4,
     )
-    small = " · ".join(words)
+    small = ", ".join(words)
     panel.text(
-        middle[0], middle[1] - 0.15, small, fontsize=6.5, color=QUIET, ha="center", va="center", zorder=4
+        middle[0], middle[1] - 0.15, small, fontsize=7.9, color=QUIET, ha="center", va="center", zorder=4
     )
 
 

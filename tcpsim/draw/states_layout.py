@@ -47,8 +47,8 @@ class Route(NamedTuple):
 _S = State
 _ROUTES: Final[dict[tuple[State, State], Route]] = {
     (_S.CLOSED, _S.SYN_SENT): Route(((5.86, 8.35), (8.3, 8.35), (8.3, 7.41)), (8.38, 7.9)),
-    (_S.SYN_SENT, _S.CLOSED): Route(((7.8, 7.41), (7.8, 8.1), (5.86, 8.1)), (7.7, 7.95), "right"),
-    (_S.LISTEN, _S.CLOSED): Route(((2.2, 7.41), (2.2, 8.1), (4.14, 8.1)), (2.3, 7.95)),
+    (_S.SYN_SENT, _S.CLOSED): Route(((7.8, 7.41), (7.8, 8.1), (5.86, 8.1)), (7.7, 7.88), "right"),
+    (_S.LISTEN, _S.CLOSED): Route(((2.2, 7.41), (2.2, 8.1), (4.14, 8.1)), (2.3, 7.88)),
     (_S.LISTEN, _S.SYN_RECEIVED): Route(((1.9, 6.79), (1.9, 5.91)), (1.98, 6.35)),
     (_S.SYN_SENT, _S.SYN_RECEIVED): Route(((7.24, 6.95), (2.76, 5.85)), (5.0, 6.66), "center"),
     (_S.SYN_SENT, _S.ESTABLISHED): Route(((8.1, 6.79), (8.1, 5.6), (5.86, 5.6)), (7.0, 5.7), "center"),

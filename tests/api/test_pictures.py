@@ -6,6 +6,7 @@ import pytest
 
 import tcpsim
 from tcpsim.draw.figure_faults import faults
+from tcpsim.draw.states_figure import paths_taken, states_figure
 from tests.api.picture import drawn
 
 LADDERS = (
@@ -55,3 +56,9 @@ def test_exact_answers() -> None:
 
 def test_a_population() -> None:
     assert faults(tcpsim.population("w1", rate=1, for_="10min").figure()) == []
+
+
+def test_the_state_diagram() -> None:
+    assert faults(states_figure()) == []
+    taken = paths_taken(tcpsim.run("simultaneous-close").story)
+    assert faults(states_figure(taken, "simultaneous-close: the states that it goes through")) == []
