@@ -54,7 +54,7 @@ def pale_arrow(panel: Axes) -> None:
 
 SPOILED: list[tuple[Callable[[Axes], object], str]] = [
     (
-        lambda panel: word(panel, 1.3, 0.5, "far out", color=INK),
+        lambda panel: word(panel, 1.3, 0.5, "far out", color=INK, in_layout=False),
         "beyond the canvas, or at its edge: 'far out'",
     ),
     (
