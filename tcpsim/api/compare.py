@@ -42,7 +42,6 @@ from tcpsim.draw.ladder import WIDTH
 from tcpsim.draw.segment_text import reads_in_words
 from tcpsim.draw.time_format import clock, length
 from tcpsim.errors import InputError
-from tcpsim.pair import SIDES
 from tcpsim.tcp.state import State
 from tcpsim.units import format_duration, parse_duration
 
@@ -166,8 +165,9 @@ class Comparison(Noted, Result):
         found = []
         for run in self.runs:
             if run.tried is not None and run.played is not None and run.title != TOGETHER:
-                side = (self.scenario.concerns or "server") if run.title[:6] not in SIDES else run.title[:6]
-                stack = getattr(run.played.begun, side).system.end.stack
+                named, begun = run.title.partition(".")[0], run.played.begun
+                side = named if named in begun.names else self.scenario.concerns or "server"
+                stack = begun.machine(side).system.end.stack
                 found += [f"{run.title}: {words}" for words in [takes(run.title, stack)] if words]
         return found
 
@@ -200,7 +200,7 @@ class Comparison(Noted, Result):
                 {
                     "fix": run.title,
                     "verdict": str(run.played.ended.verdict),
-                    **{side: sockets_in_words(getattr(run.played.ended, side)) for side in SIDES},
+                    **{side: sockets_in_words(run.played.ended.of(side)) for side in run.played.ended.sides},
                     "settled_us": run.played.settled_us,
                     "reads": list(run.played.reads),
                     "rst": run.played.rst,
@@ -235,8 +235,7 @@ def _cells(story: Scenario, run: Column) -> dict[str, str]:
     played, who = run.played, story.concerns or "all"
     return {
         "verdict": str(played.ended.verdict),
-        "client": sockets_in_words(played.ended.client),
-        "server": sockets_in_words(played.ended.server),
+        **{side: sockets_in_words(played.ended.of(side)) for side in played.ended.sides},
         "last change": clock(played.settled_us),
         "client reads": reads_in_words(played.reads),
         "RST": str(played.resets or "none"),
@@ -250,7 +249,7 @@ def _cells(story: Scenario, run: Column) -> dict[str, str]:
 def _over(story: Scenario, played: Played) -> str:
     """Since when no connection is left on the host concerned; while something goes on, only: not yet."""
     sides = concerned(story)
-    if all(each.state is State.CLOSED for side in sides for each in getattr(played.ended, side)):
+    if all(each.state is State.CLOSED for side in sides for each in played.ended.of(side)):
         return f"after {clock(played.settled_on_us(*sides))}"
     return _not_yet(story, played)
 

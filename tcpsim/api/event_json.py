@@ -44,6 +44,8 @@ _KINDS: dict[type[Event], str] = {
 def event_record(event: Event) -> dict[str, Any]:
     """One event; every record has t_us, side and kind."""
     record: dict[str, Any] = {"t_us": event.t_us, "side": event.side, "kind": _KINDS[type(event)]}
+    if leg := getattr(event, "leg", 0):  # beyond a relay
+        record["leg"] = leg
     match event:
         case Sent() | Arrived():
             return record | _segment(event.segment)

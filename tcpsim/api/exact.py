@@ -38,6 +38,7 @@ from tcpsim.explore.leaks import Answer, End, Kind, answer
 from tcpsim.explore.shortest_paths import Way, Ways
 from tcpsim.explore.tolerance import TOLERANCE
 from tcpsim.explore.transient import graph
+from tcpsim.pair import names
 from tcpsim.units import parse_duration, parse_probability
 
 if TYPE_CHECKING:
@@ -260,7 +261,7 @@ class Exact(Noted, Pictured):
                 else way_ladder(ways[1], self.scenario, self.changes)
             )
             if ways is not None and drawn is not None:
-                lines += [f"client {end.client}, server {end.server}: {_way_words(ways[1])}", "", drawn, ""]
+                lines += [f"{end.describe()}: {_way_words(ways[1])}", "", drawn, ""]
         return "\n".join(lines)
 
     # how it is shown
@@ -288,11 +289,11 @@ class Exact(Noted, Pictured):
         return "\n".join([*lines, self._last_line(), *self._notes()]) + "\n"
 
     def _ends_lines(self) -> list[str]:
-        rows = [["end", "client", "server", *self._heads]]
+        rows = [["end", *names(len(self.scenario.relays)), *self._heads]]
         for end in self.ends:
             cells = [f"{end.probability[at]:.6g}" for at in self._shown]
-            rows.append([str(end.kind), end.client or "-", end.server or "-", *cells])
-        return [*columns(rows, 3), ""]
+            rows.append([str(end.kind), *[words or "-" for words in end.held.values()], *cells])
+        return [*columns(rows, len(self.scenario.relays) + 3), ""]
 
     def _way_lines(self) -> list[str]:
         lines = [f"likeliest ways in, at {_percent(self.way_at)} loss"]
@@ -300,7 +301,7 @@ class Exact(Noted, Pictured):
             if ways is None:
                 continue
             way, fewest = ways
-            head = f"  client {end.client}, server {end.server}"
+            head = f"  {end.describe()}"
             lines.append(f"{head}: {_way_words(way)} ({way.probability:.3g})")
             if fewest.drops != way.drops:
                 lines.append(f"    fewest losses: {_way_words(fewest)} ({fewest.probability:.3g})")
@@ -359,8 +360,7 @@ class Exact(Noted, Pictured):
             "ends": [
                 {
                     "kind": str(end.kind),
-                    "client": end.client,
-                    "server": end.server,
+                    **end.held,
                     "permanent": end.permanent,
                     "probability": end.probability.tolist(),
                     "expected_stay_us": None

@@ -29,7 +29,7 @@ from tcpsim.catalogue import (
 )
 from tcpsim.catalogue.claims import Claim, claims_of
 from tcpsim.draw.caption import Caption, caption_of
-from tcpsim.draw.event_text import tell
+from tcpsim.draw.event_text import tell, titles
 from tcpsim.draw.ladder import WIDTH, ladder
 from tcpsim.draw.segment_text import reads_in_words
 from tcpsim.draw.time_format import clock
@@ -113,6 +113,7 @@ class Explanation(Pictured):
                 "verdict": str(each.expect.verdict),
                 "client": each.expect.client,
                 "server": each.expect.server,
+                **({} if each.expect.relays is None else {"relays": each.expect.relays}),
             }
             for each in self.scenario.contrasts
         ]
@@ -148,7 +149,7 @@ class Explanation(Pictured):
         """A fix, who makes it, what it takes, and what came of it where that is a surprise or worse."""
         found = fix(each.words)
         side = self.scenario.concerns or "server"
-        stack = getattr((each.played or self.played).begun, side).system.end.stack
+        stack = (each.played or self.played).begun.machine(side).system.end.stack
         told = [f"{found.who} {found.does} [{found.applies_to}]", takes(each.words, stack)]
         left = 0 if each.played is None else descriptors(self.scenario, each.played)
         told += ["the connection is over; a dead socket keeps its descriptor"] if each.helps and left else []
@@ -157,11 +158,10 @@ class Explanation(Pictured):
 
     def _short_ladder(self) -> list[str]:
         """The ladder without the calls that prepare sockets, and without its middle if it is long."""
-        stacks = (self.scenario.stack_client, self.scenario.stack_server)
         events = [event for event in self.played.events if not _prepares(event)]
         running = self.played.ended.verdict is Verdict.RUNNING
-        titles = (f"client ({stacks[0]})", f"server ({stacks[1]})")
-        told = tell(events, titles, self.scenario.horizon_us if running else None)
+        end_us, begun = self.scenario.horizon_us if running else None, self.played.begun
+        told = tell(events, titles(begun), end_us, begun.names)
         lines = ladder(told).rstrip("\n").splitlines()
         left_out = len(lines) - _FIRST - _LAST
         if left_out <= 1:

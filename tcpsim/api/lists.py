@@ -14,10 +14,9 @@ from tcpsim.api.event_json import parameter_record
 from tcpsim.api.result import Pictured
 from tcpsim.api.settings import Named, chosen, find
 from tcpsim.app import behaviour as registry
-from tcpsim.app.behaviour import Behaviour, Side
+from tcpsim.app.behaviour import ROLES, Behaviour, Side
 from tcpsim.catalogue import Scenario, build
 from tcpsim.draw.caption import Caption
-from tcpsim.pair import SIDES
 from tcpsim.path import Middlebox
 from tcpsim.path import middlebox as one_middlebox
 from tcpsim.path import middleboxes as names_of_middleboxes
@@ -256,11 +255,12 @@ def behaviours_text() -> str:
     """Clients first; a parameter is shown with its default."""
     width = max(len(each.name) for each in behaviours())
     lines: list[str] = []
-    for side in SIDES:
+    for side in ROLES:
         lines += [*([""] if lines else []), f"{side}s"]
         for each in behaviours(side):
             defaults = " ".join(f"{one.name}={one.default}" for one in each.parameters)
             said = [*wrap(each.doc, _ROOM), *wrap(defaults, _ROOM)]
+            said += wrap(f"source: {each.source}", _ROOM) if each.source else []
             names = [each.name, *[""] * (len(said) - 1)]
             lines += [f"  {name:<{width}} {words}" for name, words in zip(names, said, strict=True)]
     return "\n".join(lines) + "\n"

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from tcpsim.draw.text_columns import columns
 from tcpsim.draw.time_format import length
 from tcpsim.errors import InputError
+from tcpsim.explore.branch import sides_of
 from tcpsim.explore.chain import Chain
 from tcpsim.explore.curves import occupancy
 from tcpsim.explore.growth import Arrivals, Stream, evenly
@@ -19,7 +20,7 @@ from tcpsim.explore.over_time import OverTime, over_time
 from tcpsim.explore.sojourn_times import Stay, stay
 from tcpsim.explore.step_functions import Steps
 from tcpsim.explore.transient import Graph
-from tcpsim.pair import SIDES, Side
+from tcpsim.pair import Side
 from tcpsim.tcp.state import State
 from tcpsim.units import format_duration, parse_duration, parse_rate
 
@@ -189,7 +190,7 @@ def times(
     """The laws of how long each side is in each state, and of the age at which its connection ends."""
     stays = {each: stay(chain, losses, *each, until_us, net=net) for each in states}
     seen = occupancy(chain, losses, until_us, net=net)
-    return Times(stays, {side: seen.over(side) for side in SIDES})
+    return Times(stays, {side: seen.over(side) for side in sides_of(len(seen.memory))})
 
 
 def times_json(found: Times | None) -> dict[str, Any]:

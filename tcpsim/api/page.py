@@ -66,6 +66,10 @@ def page(
     """
     story = chosen(scenario)
     base = settings(options, setting)
+    if story.relays:
+        raise InputError(
+            "page", f"{story.name}, with machines between", "two machines: a page has two lifelines"
+        )
     if losses is not None and losses < 0:
         raise InputError("losses", losses, "0 or more")
     others = [beside] if isinstance(beside, str | Mapping) else list(beside)

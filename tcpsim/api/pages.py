@@ -21,7 +21,6 @@ from tcpsim.catalogue import build, play, scenario, scenarios
 from tcpsim.draw.caption import Caption
 from tcpsim.draw.figure_style import write_whole
 from tcpsim.explore.explorable import obstacle
-from tcpsim.pair import SIDES
 from tcpsim.tcp.state import State
 from tcpsim.web.graph import Graph
 from tcpsim.web.site import INDEX, Entry, index
@@ -76,11 +75,13 @@ def _one(name: str, losses: int | None) -> tuple[Entry, bytes]:
     left = play(story).ended
     held = tuple(
         (side, str(socket.state))
-        for side in SIDES
-        for socket in getattr(left, side)
+        for side in left.sides
+        for socket in left.of(side)
         if socket.state is not State.CLOSED
     )
     entry = Entry(name, story.title, story.theme, held, None, "")
+    if story.relays:
+        return entry._replace(why_not="not drawn (machines between: a page has two lifelines)"), b""
     if (drawn := obstacle(build(story))) is not None:
         return entry._replace(why_not=f"not explored ({drawn})"), b""
     found = page(story, losses=losses)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tcpsim.catalogue import Scenario, Verdict, build
 from tcpsim.catalogue import run as run_pair
-from tcpsim.draw.event_text import tell
+from tcpsim.draw.event_text import tell, titles
 from tcpsim.draw.ladder import ladder
 from tcpsim.explore.shortest_paths import Way
 from tcpsim.pair import Event
@@ -35,7 +35,6 @@ def way_ladder(way: Way, chosen: Scenario, asked: dict[str, Any]) -> str | None:
     drops = (*asked.get("drops", ()), *way.drops)
     pair = build(chosen, **{**asked, **dict.fromkeys(LOSSES, 0.0), "drops": drops})
     events: list[Event] = []
-    stacks = pair.client.system.end.stack.name, pair.server.system.end.stack.name
     ended = run_pair(pair, Quiet(), chosen.horizon_us, events.append)
-    titles = (f"client ({stacks[0]})", f"server ({stacks[1]})")
-    return ladder(tell(events, titles, chosen.horizon_us if ended.verdict is Verdict.RUNNING else None))
+    end_us = chosen.horizon_us if ended.verdict is Verdict.RUNNING else None
+    return ladder(tell(events, titles(pair), end_us, pair.names))

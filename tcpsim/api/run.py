@@ -18,7 +18,7 @@ from tcpsim.api.settings import Named, Settings, chosen, horizon_us, settings, s
 from tcpsim.catalogue import Ended, Played, Sample, Scenario, Setting, Verdict, build, surprises
 from tcpsim.catalogue import run as run_pair
 from tcpsim.draw.caption import Caption, caption_of
-from tcpsim.draw.event_text import tell
+from tcpsim.draw.event_text import tell, titles
 from tcpsim.draw.ladder import WIDTH, ladder
 from tcpsim.draw.ladder_rows import Story
 from tcpsim.draw.part import CLOSE, close_us, part
@@ -138,6 +138,11 @@ class Run(Noted, Pictured):
         """The sockets that the server's host holds at the end."""
         return self.ended.server
 
+    @property
+    def relays(self) -> tuple[tuple[Held, ...], ...]:
+        """The sockets that each machine between holds at the end."""
+        return self.ended.relays
+
     @cached_property
     def surprises(self) -> tuple[str, ...] | None:
         """In what the run did not end as the scenario expects; None if the scenario does not say."""
@@ -147,13 +152,13 @@ class Run(Noted, Pictured):
     def stacks(self) -> dict[Side, str]:
         """The name of each side's stack."""
         begun = self.played.begun
-        return {side: getattr(begun, side).system.end.stack.name for side in SIDES}
+        return {side: begun.machine(side).system.end.stack.name for side in begun.names}
 
     @cached_property
     def story(self) -> Story:
         """The events as the ladder tells them."""
-        titles = (f"client ({self.stacks['client']})", f"server ({self.stacks['server']})")
-        whole = tell(self.events, titles, self.horizon_us if self.verdict is Verdict.RUNNING else None)
+        end_us, begun = self.horizon_us if self.verdict is Verdict.RUNNING else None, self.played.begun
+        whole = tell(self.events, titles(begun), end_us, begun.names)
         begin, end = self.between
         return part(whole, close_us(whole) if isinstance(begin, str) else begin, end)
 
@@ -211,7 +216,7 @@ class Run(Noted, Pictured):
         if side is not None:
             return ss(sockets(pair, side, at_us))
         return "\n".join(
-            f"# {each}, {format_duration(at_us)}\n{ss(sockets(pair, each, at_us))}" for each in SIDES
+            f"# {each}, {format_duration(at_us)}\n{ss(sockets(pair, each, at_us))}" for each in pair.names
         )
 
     def mermaid(self) -> str:
@@ -234,7 +239,9 @@ class Run(Noted, Pictured):
         """
         from tcpsim.conformance.packetdrill.export import exported
 
-        machine = self.played.begun.server if side == "server" else self.played.begun.client
+        if side not in SIDES:
+            raise InputError("packetdrill", side, "client or server: a script has one connection")
+        machine = self.played.begun.machine(side)
         title = self.origin.line()
         return exported(self.events, side, machine.system.end.stack, title)
 
@@ -283,16 +290,14 @@ class Run(Noted, Pictured):
         sides: dict[str, Any] = {
             side: {
                 "stack": self.stacks[side],
-                "state": _main_state(getattr(self.ended, side)),
+                "state": _main_state(self.ended.of(side)),
                 "last_change_us": self.played.last_change_us(side),
                 "sockets": [
                     held_record(held) | {"since_us": since_us}
-                    for held, since_us in zip(
-                        getattr(self.ended, side), self.played.since_us(side), strict=True
-                    )
+                    for held, since_us in zip(self.ended.of(side), self.played.since_us(side), strict=True)
                 ],
             }
-            for side in SIDES
+            for side in (*SIDES, *self.ended.sides[1:-1])
         }
         return {
             "scenario": self.scenario.name,

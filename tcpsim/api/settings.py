@@ -60,6 +60,8 @@ class SettingsButLoss(TypedDict, total=False):
     middlebox: str | Middlebox
     client_port: int
     server_port: int
+    relay: str | Program
+    stack_relay: str | Stack
 
 
 class Settings(SettingsButLoss, total=False):

@@ -4,7 +4,7 @@ Owns: the steps, the programs made of them, and the named behaviours. Refuses to
 when the clock moves, and who answers a choice.
 """
 
-from tcpsim.app import clients, driven, servers, several_connections
+from tcpsim.app import clients, driven, relays, servers, several_connections
 from tcpsim.app.behaviour import Behaviour, behaviours, find, make
 from tcpsim.app.control_flow import (
     choose,
@@ -60,6 +60,7 @@ __all__ = [
     "reboot",
     "receive",
     "receive_to_eof",
+    "relays",
     "repeat",
     "send",
     "servers",

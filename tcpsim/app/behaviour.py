@@ -24,14 +24,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 from tcpsim.app.program import Program, Step
 from tcpsim.app.wait_steps import Distribution
 from tcpsim.errors import InputError, unknown
 from tcpsim.units import parse_duration, parse_probability
 
-Side = Literal["client", "server"]
+Side = str  # whose program it is: "client", "server", or "relay" for a machine between
+ROLES: tuple[Side, ...] = ("client", "server", "relay")
 
 
 class Kind(NamedTuple):
@@ -40,6 +41,7 @@ class Kind(NamedTuple):
     unit: str
     allowed: str
     read: Callable[[Any, str], Any]
+    words: tuple[str, ...] = ()  # all that there are, where it is a word
 
 
 def _read_count(least: int) -> Callable[[Any, str], int]:
@@ -75,6 +77,32 @@ SECONDS = Kind("time", 'a whole number of seconds above zero, such as "75s"', _r
 DELAY = Kind("time", 'a time with a unit, such as "50ms", or a distribution', _read_delay)
 PROBABILITY = Kind("probability", "a number from 0 to 1", parse_probability)
 
+
+def _read_limit(value: Any, where: str) -> int | None:
+    if value is None or value == "none":
+        return None
+    duration_us = parse_duration(value, where)
+    if duration_us == 0:
+        raise InputError(where, repr(value), LIMIT.allowed)
+    return duration_us
+
+
+LIMIT = Kind("time", 'a time above zero with a unit, such as "30s", or "none"', _read_limit)
+
+
+def words(*allowed: str) -> Kind:
+    """A parameter that is one of several words."""
+
+    def read(value: Any, where: str) -> str:
+        if value not in allowed:
+            raise InputError(where, repr(value), ", ".join(allowed))
+        return str(value)
+
+    return Kind("word", " or ".join(allowed), read, allowed)
+
+
+YES_OR_NO = words("yes", "no")
+
 # For annotating a behaviour's parameters; in the function they are plain numbers (a time in microseconds).
 Bytes = Annotated[int, BYTES]
 Count = Annotated[int, COUNT]
@@ -82,6 +110,8 @@ Time = Annotated[str | int, TIME]
 Seconds = Annotated[str | int, SECONDS]  # in microseconds like every time; for options that count in seconds
 Delay = Annotated[str | int | Distribution, DELAY]  # a time that may be drawn anew for each connection
 Probability = Annotated[float, PROBABILITY]
+Limit = Annotated[str | int | None, LIMIT]
+YesOrNo = Annotated[str, YES_OR_NO]
 
 
 class Parameter(NamedTuple):
@@ -101,6 +131,7 @@ class Behaviour:
     doc: str  # one sentence
     parameters: tuple[Parameter, ...]
     steps: Callable[..., Sequence[Step] | Program]
+    source: str = ""  # of one that stands for a real program
 
     def program(self, where: str = "behaviour", **arguments: Any) -> Program:
         """The program, with these parameters in place of the defaults."""
@@ -157,9 +188,28 @@ def server(function: F) -> F:
     return _register("server", function)
 
 
+def relay(function: F) -> F:
+    """Register a function as a behaviour of machines between."""
+    return _register("relay", function)
+
+
+def variant(of: str, side: Side, name: str, doc: str, source: str, **defaults: Any) -> None:
+    """Register a behaviour with other defaults as one of its own, and say where they come from."""
+    whole = find(side, of)
+    for each in defaults:
+        if each not in {parameter.name for parameter in whole.parameters}:
+            raise unknown(
+                f"{side} behaviour {name}", each, [parameter.name for parameter in whole.parameters]
+            )
+    parameters = tuple(
+        each._replace(default=defaults.get(each.name, each.default)) for each in whole.parameters
+    )
+    _REGISTRY[side, name] = Behaviour(name, side, doc, parameters, whole.steps, source)
+
+
 def behaviours(side: Side | None = None) -> tuple[Behaviour, ...]:
-    """All that are known, clients first, in the order in which they were added."""
-    sides = ("client", "server") if side is None else (side,)
+    """All that are known, clients first and relays last, in the order in which they were added."""
+    sides = ROLES if side is None else (side,)
     return tuple(each for where in sides for each in _REGISTRY.values() if each.side == where)
 
 
@@ -172,10 +222,10 @@ def find(side: Side, name: str) -> Behaviour:
     """
     found = _REGISTRY.get((side, name))
     if found is None:
-        other: Side = "server" if side == "client" else "client"
-        if (other, name) in _REGISTRY:
-            allowed = ", ".join(sorted(each.name for each in behaviours(side)))
-            raise InputError(f"{side} behaviour", f"{name!r}, a {other} behaviour", allowed)
+        for other in ROLES:
+            if (other, name) in _REGISTRY:
+                allowed = ", ".join(sorted(each.name for each in behaviours(side)))
+                raise InputError(f"{side} behaviour", f"{name!r}, a {other} behaviour", allowed)
         raise unknown(f"{side} behaviour", name, [each.name for each in behaviours(side)])
     return found
 

@@ -66,7 +66,10 @@ def key(r: Running) -> tuple[tuple[object, ...], tuple[Instant, ...]]:
     instants = [each for each in own if each is not None] + [(at_us, 0) for at_us in _clocks_us(r.program)]
     asleep = tuple([each is None for each in own])
     fixed = (r.program, r.pc, r.phase, r.fds, r.got, asleep, r.client_port, r.server_port)
-    return fixed, tuple(instants)
+    if r.memory is None:
+        return fixed, tuple(instants)
+    held, deadlines = r.memory.key()
+    return (*fixed, held), (*instants, *[(at_us, EVER) for at_us in deadlines])
 
 
 def ahead(r: Running, alive: bool = False) -> frozenset[str]:

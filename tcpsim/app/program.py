@@ -75,6 +75,13 @@ DONE = Done()
 ASLEEP = Until(None)
 
 
+class Memory(Protocol):
+    """An immutable, hashable value; of its instants the distance counts."""
+
+    def key(self) -> tuple[tuple[object, ...], tuple[int, ...]]:
+        """What is the same at every moment, and its instants."""
+
+
 class Running(NamedTuple):
     """A program and its registers. `client_port` and `server_port` are what connect and listen use."""
 
@@ -88,16 +95,17 @@ class Running(NamedTuple):
     error: str | None  # the first errno (or "EOF" where more was expected) that left the normal course
     client_port: int
     server_port: int
+    memory: Memory | None = None  # what the present step, an event loop, has to remember
 
     def at(self, pc: int) -> Running:
         """The same program, about to begin the step at `pc`."""
-        program, _, _, fds, _, _, _, error, client_port, server_port = self
+        program, _, _, fds, _, _, _, error, client_port, server_port, _ = self
         return Running(program, pc, 0, fds, 0, None, None, error, client_port, server_port)
 
     def sleep(self, phase: int, wake_us: int | None) -> Running:
         """The same step in another phase, asleep until `wake_us`."""
-        program, pc, _, fds, got, _, until_us, error, client_port, server_port = self
-        return Running(program, pc, phase, fds, got, wake_us, until_us, error, client_port, server_port)
+        program, pc, _, fds, got, _, until_us, error, near, far, memory = self
+        return Running(program, pc, phase, fds, got, wake_us, until_us, error, near, far, memory)
 
     def phase_to(self, phase: int) -> Running:
         """The same step, one call further."""
@@ -106,6 +114,10 @@ class Running(NamedTuple):
     def deadline(self, until_us: int) -> Running:
         """The same step, with a deadline of its own."""
         return self._replace(until_us=until_us)
+
+    def remembering(self, memory: Memory | None) -> Running:
+        """The same step, further in its event loop."""
+        return self._replace(memory=memory)
 
     def receiving(self, got: int) -> Running:
         """The same step, with so many bytes in."""
@@ -336,4 +348,8 @@ def relative(r: Running, now_us: int) -> tuple[object, ...]:
     """What of a running program its future depends on, with times relative to `now_us`."""
     wake_us = None if r.wake_us is None else r.wake_us - now_us
     until_us = None if r.until_us is None else r.until_us - now_us
-    return (r.program, r.pc, r.phase, r.fds, r.got, wake_us, until_us, r.client_port, r.server_port)
+    fixed = r.program, r.pc, r.phase, r.fds, r.got, wake_us, until_us, r.client_port, r.server_port
+    if r.memory is None:
+        return fixed
+    held, instants = r.memory.key()
+    return (*fixed, held, tuple([at_us - now_us for at_us in instants]))

@@ -158,6 +158,12 @@ def only_reads(delay: Delay = "0s") -> Steps:
 
 
 @server
+def answers_at_eof(response: Bytes = 1000) -> Steps:
+    """Reads the request to end-of-file, answers and closes: a request that ends with a half-close."""
+    return [listen(), accept(), receive_to_eof(), send(response), close()]
+
+
+@server
 def answers_until_eof(request: Bytes = 100, response: Bytes = 1000) -> Steps:
     """Answers every request without an idle timeout of its own, and closes when the client has closed."""
     asked = receive(request, eof=[leave()])

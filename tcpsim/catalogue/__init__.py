@@ -5,6 +5,7 @@ from tcpsim.catalogue.fix_list import Fix
 from tcpsim.catalogue.fix_trial import Tried, judge, takes, try_fix
 from tcpsim.catalogue.fixes import changes, fix, fixes
 from tcpsim.catalogue.ineffective import Idle, Sample, idle, unmatched
+from tcpsim.catalogue.relay import Relay
 from tcpsim.catalogue.requests import Request, requests
 from tcpsim.catalogue.run import Ended, Verdict, ended, run, sockets_in_words
 from tcpsim.catalogue.scenario import Contrast, Expect, Scenario, Setting, build, merged
@@ -29,6 +30,7 @@ __all__ = [
     "Fix",
     "Idle",
     "Played",
+    "Relay",
     "Request",
     "Sample",
     "Scenario",

@@ -33,6 +33,12 @@ def as_toml(scenario: Scenario) -> str:
             if title == "arguments":
                 chosen = {key: value for key, value in chosen.items() if key in own}
             lines += ["", f"[{side}.{title}]", *_lines(chosen)] if chosen else []
+    for each in scenario.relays:
+        path = {"delay": each.delay, "loss": each.loss, "drops": each.drops, "middlebox": each.middlebox}
+        tables = {"arguments": each.arguments, "knobs": each.knobs, "path": path}
+        lines += ["", "[[relay]]", *_lines({"behaviour": each.behaviour, "stack": each.stack})]
+        for title, table in tables.items():
+            lines += ["", f"[relay.{title}]", *_lines(table)] if table else []
     lines += ["", "[path]", f"loss = {scenario.loss}", *_lines({"delay": scenario.delay})]
     lines += _lines({"drops": scenario.drops} if scenario.drops else {})
     if scenario.middlebox != "none":

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from tcpsim.catalogue.relay import role
 from tcpsim.catalogue.run import run
 from tcpsim.catalogue.scenario import Scenario, build
-from tcpsim.pair import SIDES, Pair, Side
+from tcpsim.pair import Pair, Side
 from tcpsim.path import Seeded
 from tcpsim.tcp.stack import Stack
 
@@ -25,8 +26,8 @@ def reading(
 ) -> dict[Side, frozenset[str]]:
     """The fields that were read, by side, in any of the runs."""
     plain = build(scenario, **overrides)
-    noted: dict[Side, set[str]] = {side: set() for side in SIDES}
-    stacks = {f"stack_{side}": _noting(_stack(plain, side), noted[side]) for side in SIDES}
+    noted: dict[Side, set[str]] = {side: set() for side in plain.names}
+    stacks = {f"stack_{role(side)}": _noting(_stack(plain, side), noted[side]) for side in plain.names}
     knobs = {name: value for name, value in overrides.get("knobs", {}).items() if _of_box(name)}
     pair = build(_without_knobs(scenario), **{**overrides, **stacks, "knobs": knobs})
     for names in noted.values():
@@ -37,7 +38,7 @@ def reading(
 
 
 def _stack(pair: Pair, side: Side) -> Stack:
-    return (pair.client if side == "client" else pair.server).system.end.stack
+    return pair.machine(side).system.end.stack
 
 
 def _of_box(knob: str) -> bool:
@@ -46,7 +47,8 @@ def _of_box(knob: str) -> bool:
 
 def _without_knobs(scenario: Scenario) -> Scenario:
     """The scenario whose stacks are turned already; the knobs of its middlebox stay."""
-    return replace(scenario, knobs={name: each for name, each in scenario.knobs.items() if _of_box(name)})
+    knobs = {name: each for name, each in scenario.knobs.items() if _of_box(name)}
+    return replace(scenario, knobs=knobs, relays=tuple([replace(each, knobs={}) for each in scenario.relays]))
 
 
 def _noting(stack: Stack, names: set[str]) -> Stack:

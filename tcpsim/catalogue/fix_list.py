@@ -66,6 +66,13 @@ def _field(name: str, **always: Any) -> Callable[[Any], Changes]:
     return lambda value: {"knobs": {name: value, **always}}
 
 
+def _relays(**always: Any) -> Callable[[Any], Changes]:
+    """Parameters of the relays' program; None stands for the fix's value."""
+    return lambda value: {
+        "parameters": {f"relay.{name}": value if each is None else each for name, each in always.items()}
+    }
+
+
 def _of_program(setting: str, side: str) -> Callable[[Any], Changes]:
     """A setting that changes whatever program the side has."""
     return lambda value: {setting: {side: True if value is None else format_duration(value)}}
@@ -83,6 +90,7 @@ _SILENT = ("established", "fin_wait", "close_wait", "last_ack")  # in which noth
 
 _OPEN = (State.ESTABLISHED, State.FIN_WAIT_2, State.CLOSE_WAIT)  # in which a program can hold a silent socket
 _UNACKED = (State.ESTABLISHED, State.FIN_WAIT_1, State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK)
+_HALF = (State.FIN_WAIT_2, State.CLOSE_WAIT)  # in which a relay's legs wait for the second end-of-file
 _HELD = (State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT)
 
 
@@ -345,5 +353,99 @@ FIXES = (
         lambda timeout: {"parameters": {"client.timeout": timeout}},
         TIME,
         "5s",
+    ),
+    Fix(
+        "relay-drain",
+        "the relay's program",
+        "closes both legs this long after the first end-of-file, if the second has not come by then",
+        "relay",
+        _HALF,
+        _relays(drain=None),
+        TIME,
+        "30s",
+    ),
+    Fix(
+        "relay-idle",
+        "the relay's program",
+        "closes both legs when no byte has gone either way for this long",
+        "relay",
+        _OPEN,
+        _relays(idle=None),
+        TIME,
+        "1h",
+    ),
+    Fix(
+        "relay-pool-idle",
+        "the relay's program",
+        "closes a kept connection to the server that has been idle for this long",
+        "relay",
+        (State.ESTABLISHED,),
+        _relays(server_idle=None),
+        TIME,
+        "10s",
+    ),
+    Fix(
+        "relay-passes-half-close",
+        "the relay's program",
+        "calls shutdown(SHUT_WR) on the other leg behind an end-of-file, and waits for both ends",
+        "relay",
+        _HALF,
+        _relays(half_close="passed", ends="both"),
+    ),
+    Fix(
+        "relay-closes-both",
+        "the relay's program",
+        "closes both legs at the first end-of-file; what still comes the other way is lost",
+        "relay",
+        _HALF,
+        _relays(ends="first"),
+    ),
+    Fix(
+        "relay-connect-timeout",
+        "the relay's program",
+        "gives up connect() to the server after this long, and closes the client's leg",
+        "relay",
+        (State.SYN_SENT,),
+        _relays(connect_timeout=None),
+        TIME,
+        "5s",
+    ),
+    Fix(
+        "relay-aborts-on-close",
+        "the relay's program",
+        "gives up connect() to the server when the client closes (haproxy: option abortonclose)",
+        "relay",
+        (State.SYN_SENT,),
+        _relays(abort_on_close="yes"),
+    ),
+    Fix(
+        "relay-keepalive-client",
+        "the relay's program",
+        "sets SO_KEEPALIVE on the client's leg, with the first probe after this long",
+        "relay",
+        _OPEN,
+        _relays(keepalive_client=None),
+        SECONDS,
+        "60s",
+    ),
+    Fix(
+        "relay-keepalive-server",
+        "the relay's program",
+        "sets SO_KEEPALIVE on the server's leg, with the first probe after this long",
+        "relay",
+        _OPEN,
+        _relays(keepalive_server=None),
+        SECONDS,
+        "60s",
+    ),
+    Fix(
+        "relay-restarts",
+        "the relay's operator",
+        "restarts the program after this long; its kernel closes every socket that the old process had",
+        "relay",
+        _HELD,
+        _of_program("restart", "relay"),
+        TIME,
+        "10min",
     ),
 )

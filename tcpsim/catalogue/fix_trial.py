@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from tcpsim.catalogue.fixes import changes, fix
+from tcpsim.catalogue.relay import means
 from tcpsim.catalogue.run import Verdict, sockets_in_words
 from tcpsim.catalogue.scenario import Scenario, merged
 from tcpsim.catalogue.simulate import Played, concerned, cured, cured_us, play
 from tcpsim.errors import InputError
-from tcpsim.pair import SIDES, Side, StateChanged
+from tcpsim.pair import Side, StateChanged
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
 from tcpsim.units import format_duration
@@ -101,9 +102,10 @@ def _never_there(words: str, before: Played) -> str:
     """Which states the run without the fix never came to, if the fix acts in none other; else ""."""
     found = fix(words)
     named = words.partition(".")[0]
-    sides = [each for each in SIDES if found.side == each or named == each]
+    every = before.ended.sides
+    sides = [each for each in every if means(found.side, each) or means(named, each)]
     if found.side in ("either", "both") and not sides:
-        sides = list(SIDES)
+        sides = list(every)
     had = {e.new for e in before.events if isinstance(e, StateChanged) and e.side in sides}
     if not sides or not found.states or had.intersection(found.states):
         return ""
@@ -115,10 +117,10 @@ def _never_there(words: str, before: Played) -> str:
 def _kept(before: Played, after: Played) -> list[str]:
     """What hosts hold at the end that they did not hold without the fix."""
     found = []
-    for side in SIDES:
+    for side in after.ended.sides:
         alive = _counts(after, side)[0] - _counts(before, side)[0]
         dead = _counts(after, side)[1] - _counts(before, side)[1]
-        held = getattr(after.ended, side)
+        held = after.ended.of(side)
         if alive > 0:
             until = " for ever" if after.ended.verdict is Verdict.PERMANENT else " at the horizon"
             found.append(f"the {side} keeps {sockets_in_words(held)}{until}")
@@ -129,7 +131,7 @@ def _kept(before: Played, after: Played) -> list[str]:
 
 def _counts(played: Played, side: Side) -> tuple[int, int]:
     """Connections that a host holds at the end, and dead sockets with a descriptor."""
-    held = getattr(played.ended, side)
+    held = played.ended.of(side)
     alive = sum(each.state is not State.CLOSED for each in held)
     return alive, len(held) - alive
 

@@ -57,8 +57,8 @@ def _found(words: str, where: str) -> tuple[str, Fix]:
     found = _BY_NAME.get(name)
     if found is None:
         raise unknown(where, name, list(_BY_NAME))
-    if side and side not in SIDES:
-        raise unknown(where, side, list(SIDES))
+    if side and side not in (*SIDES, "relay"):
+        raise unknown(where, side, [*SIDES, "relay"])
     if side and found.side != "either":
         raise InputError(where, repr(words), f"{name} without a side in front: it acts on {found.applies_to}")
     return side, found
@@ -82,6 +82,6 @@ def _on_side(side: str, changed: Changes) -> Changes:
     return {
         key: {f"{side}.{name}": each for name, each in value.items()}
         if key == "knobs"
-        else {side: value[side]}
+        else {side: next(iter(value.values()))}
         for key, value in changed.items()
     }

@@ -80,10 +80,13 @@ def idle(sample: Sample, runs: Sequence[Played], own: bool = False) -> tuple[Idl
 
 def unmatched(runs: Sequence[Played]) -> tuple[str, ...]:
     """The drop rules of the path, in words, that dropped nothing in any of the runs."""
-    shared = runs[0].begun.path.shared
-    rules = [rule for element in shared if isinstance(element, Script) for rule in element.rules]
-    struck = {event.why for each in runs for event in each.events if isinstance(event, Lost)}
-    return tuple(rule.name for rule in rules if rule.action == "drop" and rule.name not in struck)
+    struck = {(event.leg, event.why) for each in runs for event in each.events if isinstance(event, Lost)}
+    idle = []
+    for leg, path in enumerate(runs[0].begun.paths):
+        rules = [rule for element in path.shared if isinstance(element, Script) for rule in element.rules]
+        missed = [each for each in rules if each.action == "drop" and (leg, each.name) not in struck]
+        idle += [f"leg {leg + 1}: {rule.name}" if leg else rule.name for rule in missed]
+    return tuple(idle)
 
 
 _Setting = tuple[str, str, str, Any]  # in words, the field of Setting, the name in a mapping, the value

@@ -106,7 +106,7 @@ def _of_box(knob: str, seen: Seen) -> str:
 
 
 def _system(played: Played, side: Side) -> Any:
-    return (played.begun.client if side == "client" else played.begun.server).system
+    return played.begun.machine(side).system
 
 
 # Families of knobs

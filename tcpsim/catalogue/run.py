@@ -15,7 +15,7 @@ from collections import Counter
 from enum import Enum
 from typing import Final, NamedTuple
 
-from tcpsim.pair import Held, Log, Pair, advance, census, next_time
+from tcpsim.pair import Held, Log, Pair, Side, advance, census, names, next_time
 from tcpsim.path import Chooser
 from tcpsim.tcp.state import State
 
@@ -39,6 +39,16 @@ class Ended(NamedTuple):
     verdict: Verdict
     client: tuple[Held, ...]
     server: tuple[Held, ...]
+    relays: tuple[tuple[Held, ...], ...] = ()  # what machines between hold
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """The machines, from the client to the server."""
+        return names(len(self.relays))
+
+    def of(self, side: Side) -> tuple[Held, ...]:
+        """What a machine holds."""
+        return (self.client, *self.relays, self.server)[self.sides.index(side)]
 
     @property
     def half_open(self) -> bool:
@@ -52,7 +62,7 @@ class Ended(NamedTuple):
         words = str(self.verdict) + (", half-open" if self.half_open else "")
         if self.verdict is Verdict.RUNNING:
             words += " at the horizon"
-        return f"{words}: client {sockets_in_words(self.client)}, server {sockets_in_words(self.server)}"
+        return f"{words}: {', '.join(f'{side} {sockets_in_words(self.of(side))}' for side in self.sides)}"
 
 
 def run(pair: Pair, chooser: Chooser, horizon_us: int, log: Log | None = None) -> Ended:
@@ -66,11 +76,12 @@ def run(pair: Pair, chooser: Chooser, horizon_us: int, log: Log | None = None) -
 
 def ended(pair: Pair, horizon_us: int) -> Ended:
     """The verdict on a pair that has nothing more to do up to the horizon."""
-    client, server = census(pair, "client"), census(pair, "server")
+    client, *relays, server = (census(pair, side) for side in pair.names)
+    held = client, server, tuple(relays)
     if next_time(pair) is not None:
-        return Ended(pair, horizon_us, Verdict.RUNNING, client, server)
-    verdict = Verdict.PERMANENT if _alive(client) or _alive(server) else Verdict.CLEAN
-    return Ended(pair, pair.now_us, verdict, client, server)
+        return Ended(pair, horizon_us, Verdict.RUNNING, *held)
+    stays = any(map(_alive, (client, server, *relays)))
+    return Ended(pair, pair.now_us, Verdict.PERMANENT if stays else Verdict.CLEAN, *held)
 
 
 ONLY_FD: Final = "gone but for its descriptor"

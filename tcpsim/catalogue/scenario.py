@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tcpsim.app import Program, comes_once, find
-from tcpsim.app.behaviour import DELAY, Behaviour, Parameter, Side
+from tcpsim.app.behaviour import DELAY, Behaviour, Parameter
 from tcpsim.app.program_changes import closing_on_error, lingering, restarted
+from tcpsim.catalogue.relay import Relay, means, role
 from tcpsim.catalogue.run import Verdict
 from tcpsim.catalogue.validation import check_expect, check_scenario, check_setting
 from tcpsim.errors import InputError, unknown
-from tcpsim.pair import SIDES, Pair, new_pair
+from tcpsim.pair import SIDES, Between, Pair, Side, names, new_pair
 from tcpsim.path import Distribution, Loss, Middlebox, Path, make_path, middlebox, parse_distribution
+from tcpsim.path.rule_syntax import leg_of
 from tcpsim.tcp.stack import STACKS, Stack, stack
 from tcpsim.units import parse_duration, parse_probability
 
@@ -27,7 +29,7 @@ class Expect:
     """How a run without any chance in it must end: each side's sockets in words, and RSTs on the wire.
 
     `settled`: from when to when the last change of a state may be. `reads`: what the client's reads return.
-    What is None is not expected to be anything.
+    What is None is not expected to be anything. `relays`: what each machine between holds.
     """
 
     client: str | None = None
@@ -36,6 +38,7 @@ class Expect:
     rst: bool | None = None
     settled: tuple[str, str] | None = None
     reads: tuple[int | str, ...] | None = None
+    relays: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         check_expect(self)
@@ -60,7 +63,8 @@ class Scenario:
     `tcpsim.path.rule_syntax`). `cures` are fixes (see `tcpsim.catalogue.fixes`) that free the host which the
     scenario `concerns` (None: both) of its connections, or let the client read where it failed; `in_vain` are
     some that do not. `within`: by when it has to be free of them, where they end by themselves too late.
-    `question` is what somebody with such sockets asks, `source` where the story comes from.
+    `question` is what somebody with such sockets asks, `source` where the story comes from. `relays` are
+    machines between, each with the path behind it.
     """
 
     name: str
@@ -87,9 +91,15 @@ class Scenario:
     question: str = ""
     source: str = ""
     within: str | None = None
+    relays: tuple[Relay, ...] = ()
 
     def __post_init__(self) -> None:
         check_scenario(self)
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """The machines, from the client to the server."""
+        return names(len(self.relays))
 
     @property
     def horizon_us(self) -> int:
@@ -97,17 +107,14 @@ class Scenario:
         return parse_duration(self.horizon, f"{self.name}.horizon")
 
     def parameters(self) -> tuple[tuple[str, Parameter], ...]:
-        """(qualified name, parameter with this scenario's value as the default) for both sides."""
+        """(qualified name, parameter with this scenario's value as the default) for each machine."""
         found = []
-        side: Side
-        for side, behaviour in (
-            ("client", find("client", self.client)),
-            ("server", find("server", self.server)),
-        ):
-            for each in behaviour.parameters:
-                plain = self.arguments.get(each.name, each.default)
-                value = self.arguments.get(f"{side}.{each.name}", plain)
-                found.append((f"{side}.{each.name}", each._replace(default=value)))
+        for side in (*SIDES, *self.sides[1:-1]):
+            own = _own_arguments(self, side)
+            for each in find(role(side), _behaviour(self, side)).parameters:
+                values = [self.arguments[key] for key in _keys(each.name, side) if key in self.arguments]
+                least = own.get(each.name, each.default)
+                found.append((f"{side}.{each.name}", each._replace(default=[least, *values][-1])))
         return tuple(found)
 
 
@@ -121,6 +128,8 @@ class Setting:
     Three settings change whatever program a side has, by its side: `close_on_error` lets it close its sockets
     when a call fails, `linger` sets SO_LINGER on each of them, `restart` kills its processes at that time. At
     the time of `kill_sockets` a side's operator kills its sockets in FIN-WAIT-2, CLOSE-WAIT and LAST-ACK.
+    `relay` and `stack_relay` are those of every machine between, "relay.NAME" a parameter or a knob of each
+    of them; what is set of the path holds for every path, but the middlebox, which stands on the client's.
     """
 
     client: str | Program | None = None
@@ -149,6 +158,8 @@ class Setting:
     kill_sockets: Mapping[str, str | int] = field(default_factory=dict)
     client_port: int = 40_000
     server_port: int = 5_000
+    relay: str | Program | None = None
+    stack_relay: str | Stack | None = None
 
     def __post_init__(self) -> None:
         check_setting(self)
@@ -174,33 +185,59 @@ def build(scenario: Scenario, **overrides: Any) -> Pair:
             raise unknown(f"{scenario.name}", name, list(Setting.__dataclass_fields__))
     setting = Setting(**overrides)
     programs = _programs(scenario, setting)
-    stacks = {side: _stack(scenario, setting, side) for side in SIDES}
+    stacks = {side: _stack(scenario, setting, side) for side in scenario.sides}
+    paths = [_path(scenario, setting, leg) for leg in range(len(scenario.relays) + 1)]
     return new_pair(
         programs["client"],
         programs["server"],
         stacks["client"],
         stacks["server"],
-        _path(scenario, setting),
+        paths[0],
         client_port=setting.client_port,
         server_port=setting.server_port,
-        operators=_operators(setting),
+        operators=_operators(scenario, setting),
+        relays=[
+            Between(programs[side], stacks[side], path)
+            for side, path in zip(scenario.sides[1:-1], paths[1:], strict=True)
+        ],
     )
 
 
+def _behaviour(scenario: Scenario, side: Side) -> str:
+    """The scenario's own program of a machine."""
+    if side in SIDES:
+        return scenario.client if side == "client" else scenario.server
+    return scenario.relays[scenario.sides.index(side) - 1].behaviour
+
+
+def _keys(name: str, side: Side) -> tuple[str, ...]:
+    """How a parameter of a machine may be called; the last one wins."""
+    return tuple(dict.fromkeys((name, f"{role(side)}.{name}", f"{side}.{name}")))
+
+
+def _own_arguments(scenario: Scenario, side: Side) -> Mapping[str, Any]:
+    """What a relay says of its own behaviour."""
+    return {} if side in SIDES else scenario.relays[scenario.sides.index(side) - 1].arguments
+
+
 def _programs(scenario: Scenario, setting: Setting) -> dict[Side, Program]:
-    """Both programs; a parameter must be one that at least one of the two behaviours has."""
-    chosen: dict[Side, str | Program] = {
-        "client": scenario.client if setting.client is None else setting.client,
-        "server": scenario.server if setting.server is None else setting.server,
-    }
+    """Every program; a parameter must be one that at least one of the behaviours has."""
+    asked = {"client": setting.client, "server": setting.server, "relay": setting.relay}
+    if setting.relay is not None and not scenario.relays:
+        raise InputError("relay", repr(setting.relay), f"none: {scenario.name} has no machine between")
+    chosen: dict[Side, str | Program] = {}
+    for side in (*SIDES, *scenario.sides[1:-1]):
+        given = asked[role(side)]
+        chosen[side] = _behaviour(scenario, side) if given is None else given
     for side, chosen_one in chosen.items():
         if not isinstance(chosen_one, str | Program):
             raise InputError(side, repr(chosen_one), "the name of a behaviour, or a Program")
     behaviours: dict[Side, Behaviour] = {
-        side: find(side, name) for side, name in chosen.items() if isinstance(name, str)
+        side: find(role(side), name) for side, name in chosen.items() if isinstance(name, str)
     }
-    known = {each.name for behaviour in behaviours.values() for each in behaviour.parameters}
-    known |= {f"{side}.{each.name}" for side, it in behaviours.items() for each in it.parameters}
+    known = {
+        key for side, it in behaviours.items() for each in it.parameters for key in _keys(each.name, side)
+    }
     for name in setting.parameters:
         if name not in known:
             raise unknown(f"{scenario.name} parameter", name, sorted(known))
@@ -210,53 +247,68 @@ def _programs(scenario: Scenario, setting: Setting) -> dict[Side, Program]:
         if isinstance(program, Program):
             programs[side] = program
             continue
-        own = {}
+        names_ = {each.name for each in behaviours[side].parameters}
+        own = {key: value for key, value in _own_arguments(scenario, side).items() if key in names_}
         for each in behaviours[side].parameters:
-            for key in (each.name, f"{side}.{each.name}"):  # the qualified name wins
+            for key in _keys(each.name, side):  # the most qualified name wins
                 if key in arguments:
                     value = arguments[key]
                     drawn = each.kind is DELAY and isinstance(value, str) and "(" in value
                     own[each.name] = parse_distribution(value, key) if drawn else value
-        programs[side] = behaviours[side].program(side, **own)
+        programs[side] = behaviours[side].program(role(side), **own)
     return {side: _changed(program, setting, side) for side, program in programs.items()}
 
 
 def _changed(program: Program, setting: Setting, side: Side) -> Program:
     """A side's program with what holds for any program."""
-    if setting.close_on_error.get(side):
+    if _of(setting.close_on_error, side):
         program = closing_on_error(program)
-    if side in setting.linger:
-        program = lingering(program, parse_duration(setting.linger[side], f"linger.{side}"))
-    if side in setting.restart:
-        program = restarted(program, parse_duration(setting.restart[side], f"restart.{side}"))
+    if (linger := _of(setting.linger, side)) is not None:
+        program = lingering(program, parse_duration(linger, f"linger.{side}"))
+    if (restart := _of(setting.restart, side)) is not None:
+        program = restarted(program, parse_duration(restart, f"restart.{side}"))
     return program
 
 
-def _operators(setting: Setting) -> dict[Side, Program]:
+def _of(given: Mapping[str, Any], side: Side) -> Any:
+    """What a setting by side says of a machine."""
+    return given.get(side, given.get(role(side)))
+
+
+def _operators(scenario: Scenario, setting: Setting) -> dict[Side, Program]:
     """What an operator does on each host, beside its program."""
-    at = setting.kill_sockets
+    at = {side: _of(setting.kill_sockets, side) for side in scenario.sides}
     return {
-        side: comes_once(parse_duration(at[side], f"kill_sockets.{side}")) for side in SIDES if side in at
+        side: comes_once(parse_duration(when, f"kill_sockets.{side}"))
+        for side, when in at.items()
+        if when is not None
     }
 
 
 def _stack(scenario: Scenario, setting: Setting, side: Side) -> Stack:
-    chosen = setting.stack_client if side == "client" else setting.stack_server
-    if chosen is None:
+    chosen = getattr(setting, f"stack_{role(side)}")
+    own: dict[str, Any] = {}
+    if side not in SIDES:
+        relay = scenario.relays[scenario.sides.index(side) - 1]
+        own = {f"{side}.{knob}": value for knob, value in relay.knobs.items()}
+        chosen = relay.stack if chosen is None else chosen
+    elif chosen is None:
         chosen = scenario.stack_client if side == "client" else scenario.stack_server
     if not isinstance(chosen, str | Stack):
         raise InputError(f"stack_{side}", repr(chosen), "the name of a stack, or a Stack")
     profile = stack(chosen) if isinstance(chosen, str) else chosen
-    for knob, value in {**scenario.knobs, **setting.knobs}.items():
+    owners = (*SIDES, *(("relay", *scenario.sides[1:-1]) if scenario.relays else ()), "middlebox")
+    for knob, value in {**scenario.knobs, **own, **setting.knobs}.items():
         where, dot, name = knob.rpartition(".")
-        if dot and where not in (*SIDES, "middlebox"):
-            raise InputError(f"knob {knob}", where, "client.NAME, server.NAME, middlebox.NAME or NAME")
-        if not dot or where == side:
+        if dot and where not in owners:
+            allowed = [f"{owner}.NAME" for owner in dict.fromkeys(owners)]
+            raise InputError(f"knob {knob}", where, f"{', '.join(allowed)} or NAME")
+        if not dot or means(where, side):
             profile = STACKS.turned(profile, {name: value}, f"knob {where}{dot}")
     return profile
 
 
-def _middlebox(scenario: Scenario, setting: Setting) -> Middlebox | None:
+def _box(scenario: Scenario, setting: Setting) -> Middlebox | None:
     """The box on the path; the scenario's own knobs are those of its own box."""
     own = setting.middlebox is None
     chosen = scenario.middlebox if setting.middlebox is None else setting.middlebox
@@ -273,8 +325,12 @@ def _middlebox(scenario: Scenario, setting: Setting) -> Middlebox | None:
     return box.with_knobs(turned) if turned else box
 
 
-def _path(scenario: Scenario, setting: Setting) -> Path:
-    both = scenario.loss if setting.loss is None else setting.loss
+def _path(scenario: Scenario, setting: Setting, leg: int) -> Path:
+    """The client's path, or the one behind a relay."""
+    of: Scenario | Relay = scenario.relays[leg - 1] if leg else scenario
+    both = of.loss if setting.loss is None else setting.loss
+    box = _box(scenario, setting) if not leg else None if of.middlebox == "none" else middlebox(of.middlebox)
+    placed = [*[(leg, drop) for drop in of.drops], *map(leg_of, setting.drops)]
     from_us = parse_duration(setting.loss_from, "loss_from")
     losses = []
     for where, own in (
@@ -287,11 +343,11 @@ def _path(scenario: Scenario, setting: Setting) -> Path:
     if setting.loss_side not in (None, *SIDES):
         raise InputError("loss_side", repr(setting.loss_side), " or ".join(SIDES))
     return make_path(
-        parse_duration(scenario.delay if setting.delay is None else setting.delay, "delay"),
+        parse_duration(of.delay if setting.delay is None else setting.delay, "delay"),
         losses[0],
         losses[1],
-        (*scenario.drops, *setting.drops),
-        middlebox=_middlebox(scenario, setting),
+        [drop for at, drop in placed if at == leg],
+        middlebox=box,
         loss_side=setting.loss_side,
         jitter=parse_distribution(jitter, "jitter") if isinstance(jitter, str) else jitter,
         rate_bps=setting.rate_bps,

@@ -10,6 +10,9 @@ what a behaviour, a knob or a rule means; their own parsers read them.
     stack = "linux"
     arguments = { request = 200 }       # of the behaviour
     knobs = { tcp_fin_timeout = "30s" } # of the stack
+    [[relay]]                           # a machine between; any number, from the client to the server
+    behaviour = "nginx-stream"          # also: stack, arguments, knobs, and the path behind it:
+    path = { delay = "5ms", loss = "1%" }
     [server]
     behaviour = "responds-then-closes"
     [path]
@@ -25,6 +28,8 @@ what a behaviour, a knob or a rule means; their own parsers read them.
     verdict = "permanent"
     rst = false
 
+`[path]` is the client's. In its rules, and in those of a relay's path, "client" is the end that connects.
+
 Only `horizon` and a behaviour on each side have to be there; `expect` judges what it names. All mistakes of
 a file are told at once, a line for each.
 """
@@ -38,6 +43,7 @@ from typing import Any, TypeVar
 
 from tcpsim.app import find
 from tcpsim.app.behaviour import DELAY, Behaviour, Kind, Side
+from tcpsim.catalogue.relay import Relay
 from tcpsim.catalogue.run import Verdict
 from tcpsim.catalogue.scenario import Expect, Scenario
 from tcpsim.catalogue.toml_values import (
@@ -58,6 +64,7 @@ from tcpsim.catalogue.toml_values import (
 )
 from tcpsim.errors import InputError
 from tcpsim.pair import SIDES
+from tcpsim.pair import names as machines
 from tcpsim.path import middleboxes, parse_distribution
 from tcpsim.path.middlebox import MIDDLEBOXES
 from tcpsim.profile import Profile, Profiles
@@ -80,6 +87,7 @@ def parse_scenario(content: str, where: str, name: str) -> Scenario:
     sides = {side: top.take(side, _party(side)) for side in SIDES}
     box, turned = top.take("middlebox", _middlebox, ("none", {}))
     path = top.take("path", _path, {})
+    relays = top.take("relay", _relays, ())
     words: dict[str, Any] = {
         "name": top.take("name", text, name),
         "theme": top.take("theme", text, "yours"),
@@ -90,7 +98,7 @@ def parse_scenario(content: str, where: str, name: str) -> Scenario:
     expect = top.take("expect", _expect, None)
     horizon = top.take("horizon", time)
     about: dict[str, Any] = {
-        "concerns": top.take("concerns", one_of(*SIDES), None),
+        "concerns": top.take("concerns", one_of(*machines(len(relays or ()))), None),
         "cures": top.take("cures", list_of(a_fix), ()),
         "in_vain": top.take("in_vain", list_of(a_fix), ()),
         "question": top.take("question", text, ""),
@@ -110,24 +118,42 @@ def parse_scenario(content: str, where: str, name: str) -> Scenario:
         middlebox=box,
         stack_client=sides["client"][1],
         stack_server=sides["server"][1],
+        relays=relays,
         **about,
         **path,
     )
+
+
+def _relays(value: Any, where: str) -> tuple[Relay, ...]:
+    """The machines between, in order: `[[relay]]`, as often as one likes."""
+    return list_of(_relay)(value, where)
+
+
+def _relay(value: Any, where: str) -> Relay:
+    """One of them, with the path behind it."""
+    table = Table(value, where)
+    path = table.take("path", partial(_path, boxed=True), {})
+    behaviour, profile, arguments, knobs = _program(table, "relay")
+    return Relay(behaviour, profile, arguments, knobs, **path)
 
 
 def _party(side: Side) -> Reader[tuple[str, str, dict[str, Any], dict[str, Any]]]:
     """A side: behaviour, stack, arguments, knobs."""
 
     def read(value: Any, where: str) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
-        table = Table(value, where)
-        behaviour = table.take("behaviour", lambda name, at: at_field(at, lambda: find(side, text(name, at))))
-        profile = table.take("stack", one_of(*names()), "linux")
-        arguments = table.take("arguments", _with(behaviour, _arguments), {})
-        knobs = table.take("knobs", _with(profile, partial(_knobs, STACKS)), {})
-        table.done()
-        return behaviour.name, profile, arguments, knobs
+        return _program(Table(value, where), side)
 
     return read
+
+
+def _program(table: Table, side: Side) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
+    """The program and stack of a machine, and nothing else."""
+    behaviour = table.take("behaviour", lambda name, at: at_field(at, lambda: find(side, text(name, at))))
+    profile = table.take("stack", one_of(*names()), "linux")
+    arguments = table.take("arguments", _with(behaviour, _arguments), {})
+    knobs = table.take("knobs", _with(profile, partial(_knobs, STACKS)), {})
+    table.done()
+    return behaviour.name, profile, arguments, knobs
 
 
 def _with(owner: T | None, read: Callable[[T, Any, str], dict[str, Any]]) -> Reader[dict[str, Any]]:
@@ -181,13 +207,16 @@ def _middlebox(value: Any, where: str) -> tuple[str, dict[str, Any]]:
     return kind, knobs
 
 
-def _path(value: Any, where: str) -> dict[str, Any]:
+def _path(value: Any, where: str, boxed: bool = False) -> dict[str, Any]:
+    """A path; that behind a relay names what stands on it, the client's has a table of its own for it."""
     table = Table(value, where)
-    found = {
+    found: dict[str, Any] = {
         "loss": table.take("loss", probability, 0.0),
         "delay": table.take("delay", time, "10ms"),
         "drops": table.take("drops", list_of(rule), ()),
     }
+    if boxed:
+        found["middlebox"] = table.take("middlebox", one_of("none", *middleboxes()), "none")
     table.done()
     return found
 
@@ -203,6 +232,7 @@ def _expect(value: Any, where: str) -> Expect:
         rst=table.take("rst", boolean, None),
         settled=table.take("settled", span, None),
         reads=table.take("reads", list_of(count_or_errno), None),
+        relays=table.take("relays", list_of(text), None),
     )
     table.done()
     return found

@@ -11,7 +11,6 @@ from tcpsim.catalogue.requests import Request, requests
 from tcpsim.catalogue.run import ONLY_FD, Ended, run, sockets_in_words
 from tcpsim.catalogue.scenario import Expect, Scenario, build
 from tcpsim.pair import (
-    SIDES,
     Answered,
     Event,
     Happened,
@@ -50,7 +49,7 @@ class Played(NamedTuple):
     @property
     def settled_us(self) -> int:
         """When a socket last changed its state."""
-        return self.settled_on_us(*SIDES)
+        return self.settled_on_us(*self.begun.names)
 
     def settled_on_us(self, *sides: Side) -> int:
         """The same of one host's sockets, or of both."""
@@ -123,7 +122,7 @@ def cured_us(scenario: Scenario, played: Played) -> int | None:
 
 def _free(scenario: Scenario, played: Played) -> bool:
     """Where a descriptor is the story, no descriptor is left either; where a failed read is, none fails."""
-    held = [socket for side in concerned(scenario) for socket in getattr(played.ended, side)]
+    held = [socket for side in concerned(scenario) for socket in played.ended.of(side)]
     if _about_descriptors(scenario):
         return not held
     fails = any(isinstance(read, str) for read in played.reads)
@@ -136,13 +135,13 @@ def _about_descriptors(scenario: Scenario) -> bool:
 
 def descriptors(scenario: Scenario, played: Played) -> int:
     """Dead sockets of the host concerned that a program still holds by a descriptor."""
-    held = [socket for side in concerned(scenario) for socket in getattr(played.ended, side)]
+    held = [socket for side in concerned(scenario) for socket in played.ended.of(side)]
     return sum(socket.fd and socket.state is State.CLOSED for socket in held)
 
 
 def concerned(scenario: Scenario) -> tuple[Side, ...]:
     """The hosts that the story is about."""
-    return SIDES if scenario.concerns is None else (scenario.concerns,)
+    return scenario.sides if scenario.concerns is None else (scenario.concerns,)
 
 
 def surprises(expect: Expect, played: Played) -> tuple[str, ...]:
@@ -151,6 +150,7 @@ def surprises(expect: Expect, played: Played) -> tuple[str, ...]:
     checks: list[tuple[str, object, object]] = [
         ("client", sockets_in_words(ended.client), expect.client),
         ("server", sockets_in_words(ended.server), expect.server),
+        ("relays", tuple(map(sockets_in_words, ended.relays)), expect.relays),
         ("verdict", ended.verdict, expect.verdict),
         ("a RST was sent", played.rst, expect.rst),
         ("the client's reads", played.reads, expect.reads),

@@ -97,8 +97,8 @@ def watched(scenario: Scenario, **overrides: Any) -> tuple[Symptom, ...]:
     next_us = next_time(pair)
     while next_us is not None and next_us <= scenario.horizon_us:
         before, pair = pair, advance(pair, chooser)
-        for side in SIDES:
-            if getattr(pair, side) is not getattr(before, side):
+        for side in pair.names:
+            if pair.machine(side) is not before.machine(side):
                 over += _moved(stays, side, pair)
         next_us = next_time(pair)
     end_us, lasts = (pair.now_us, _LASTS[0]) if next_us is None else (scenario.horizon_us, _LASTS[1])
@@ -110,7 +110,7 @@ def _moved(
     stays: dict[tuple[Side, int], _Stay], side: Side, pair: Pair
 ) -> list[tuple[Side, _Stay, int, str]]:
     """Bring the stays of a side's sockets up to date; those that are over."""
-    found = dict(_sockets(pair.client if side == "client" else pair.server, pair.now_us))
+    found = dict(_sockets(pair.machine(side), pair.now_us))
     over = []
     for place in [each for each in stays if each[0] == side]:
         old, new = stays[place], found.get(place[1])

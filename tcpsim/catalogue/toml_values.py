@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from tcpsim.catalogue.fixes import changes
 from tcpsim.errors import InputError, Mistakes, unknown
 from tcpsim.path import parse_rule
+from tcpsim.path.rule_syntax import leg_of
 from tcpsim.units import parse_duration, parse_probability
 
 T = TypeVar("T")
@@ -101,7 +102,8 @@ def probability(value: Any, where: str) -> float:
 
 
 def rule(value: Any, where: str) -> str:
-    parse_rule(text(value, where), where)
+    _, words = leg_of(text(value, where))
+    parse_rule(str(words), where)
     return str(value)
 
 

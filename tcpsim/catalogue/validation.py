@@ -11,11 +11,14 @@ from typing import Any
 
 from tcpsim.app import Program, find
 from tcpsim.catalogue.fixes import changes
+from tcpsim.catalogue.relay import Relay
 from tcpsim.errors import InputError, unknown
-from tcpsim.pair import SIDES
+from tcpsim.pair import SIDES, names
 from tcpsim.path import Distribution, Middlebox, middleboxes, parse_distribution, parse_rule
 from tcpsim.path.rule import Rule
-from tcpsim.tcp.stack import Stack, names
+from tcpsim.path.rule_syntax import leg_of
+from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.stack import names as stacks
 from tcpsim.units import parse_duration, parse_probability
 
 _TEXTS = ("name", "theme", "title", "story", "watch", "question", "source")
@@ -36,8 +39,11 @@ def check_scenario(it: Any) -> None:
     parse_duration(it.horizon, f"{at}horizon")
     if it.within is not None:
         parse_duration(it.within, f"{at}within")
-    if it.concerns not in (None, *SIDES):
-        raise unknown(f"{at}concerns", str(it.concerns), list(SIDES))
+    if not isinstance(it.relays, tuple) or not all(isinstance(each, Relay) for each in it.relays):
+        raise InputError(f"{at}relays", repr(it.relays), "a tuple of Relay(...)")
+    known = names(len(it.relays))
+    if it.concerns not in (None, *known):
+        raise unknown(f"{at}concerns", str(it.concerns), list(known))
     for where in ("cures", "in_vain"):
         for words in getattr(it, where):
             changes([words], f"{at}{where}")
@@ -62,8 +68,8 @@ def check_setting(it: Any) -> None:
         _check_mapping(name, getattr(it, name))
     for name in ("close_on_error", "linger", "restart", "kill_sockets"):
         for side in getattr(it, name):
-            if side not in SIDES:
-                raise unknown(name, side, list(SIDES))
+            if side not in (*SIDES, "relay") and not side.startswith("relay "):
+                raise unknown(name, side, [*SIDES, "relay"])
     if isinstance(it.jitter, str):
         parse_distribution(it.jitter, "jitter")
     elif not isinstance(it.jitter, Distribution | None):
@@ -77,6 +83,7 @@ def check_expect(it: Any) -> None:
     checks: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
         ("client", lambda value: isinstance(value, str), "text such as CLOSE-WAIT or gone"),
         ("server", lambda value: isinstance(value, str), "text such as CLOSE-WAIT or gone"),
+        ("relays", lambda value: isinstance(value, tuple), "a tuple of texts, one for each relay"),
         ("verdict", lambda value: isinstance(value, Verdict), "a Verdict"),
         ("rst", lambda value: isinstance(value, bool), "True or False"),
         ("settled", lambda value: isinstance(value, tuple) and len(value) == 2, "two times"),
@@ -92,13 +99,13 @@ def check_expect(it: Any) -> None:
 
 def _check_shared(it: Any, at: str) -> None:
     """What scenarios and settings have in common; None in a setting leaves the scenario's own."""
-    for side in SIDES:
-        program, profile = getattr(it, side), getattr(it, f"stack_{side}")
+    for side in (*SIDES, "relay"):
+        program, profile = getattr(it, side, None), getattr(it, f"stack_{side}", None)
         if isinstance(program, str):
             find(side, program)
         elif not isinstance(program, Program | None):
             raise InputError(f"{at}{side}", repr(program), "the name of a behaviour, or a Program")
-        _check_named(f"{at}stack_{side}", profile, Stack, names, "the name of a stack, or a Stack", "stack")
+        _check_named(f"{at}stack_{side}", profile, Stack, stacks, "the name of a stack, or a Stack", "stack")
     boxes = lambda: ("none", *middleboxes())  # noqa: E731
     allowed = "the name of a middlebox, or a Middlebox"
     _check_named(f"{at}middlebox", it.middlebox, Middlebox, boxes, allowed, "middlebox")
@@ -113,9 +120,10 @@ def _check_shared(it: Any, at: str) -> None:
             parse_duration(getattr(it, name), f"{at}{name}")
     if not isinstance(it.drops, tuple | list):
         raise InputError(f"{at}drops", repr(it.drops), 'a tuple of rules, such as ("server FIN 2",)')
-    for rule in it.drops:
+    for each in it.drops:
+        rule = leg_of(each)[1] if isinstance(each, str | Rule) else repr(each)
         if not isinstance(rule, Rule):
-            parse_rule(rule if isinstance(rule, str) else repr(rule), f"{at}drop")
+            parse_rule(rule, f"{at}drop")
 
 
 def _check_named(

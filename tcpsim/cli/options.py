@@ -25,7 +25,7 @@ Names = Callable[[], Sequence[str]]
 
 WHAT, PROGRAMS, PATH, TIME, OUTPUT = "General", "Programs and stacks", "Path", "Time and randomness", "Output"
 _GROUPS = (WHAT, PROGRAMS, PATH, TIME, OUTPUT)
-_SIDES = ("client", "server")
+_SIDES = ("client", "server", "relay")
 
 
 class Option(click.Option):
@@ -217,6 +217,13 @@ _SETTINGS: tuple[Callable[[Any], Any], ...] = (
         help="Run this server program.",
     ),
     option(
+        "--relay",
+        metavar="BEHAVIOUR",
+        group=PROGRAMS,
+        shell_complete=completed_by(_behaviours("relay")),
+        help="Another program of the machines between, where there are any.",
+    ),
+    option(
         "--with",
         "parameters",
         multiple=True,
@@ -237,6 +244,13 @@ _SETTINGS: tuple[Callable[[Any], Any], ...] = (
         group=PROGRAMS,
         shell_complete=completed_by(_stacks),
         help="The TCP implementation of the server.",
+    ),
+    option(
+        "--stack-relay",
+        metavar="STACK",
+        group=PROGRAMS,
+        shell_complete=completed_by(_stacks),
+        help="The TCP of the machines between.",
     ),
     option(
         "--set",

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
-from tcpsim.draw.ladder_rows import Flight, Item, Kind, Side, Story, other
+from tcpsim.draw.ladder_rows import SIDES, Flight, Item, Kind, Side, Story
 from tcpsim.draw.segment_text import Numbers, call_words, is_minor, reply_words
 from tcpsim.pair import (
     Answered,
@@ -24,6 +24,7 @@ from tcpsim.pair import (
     Happened,
     Lost,
     Noted,
+    Pair,
     Returned,
     Sent,
     StateChanged,
@@ -33,14 +34,26 @@ from tcpsim.tcp.segment import Segment
 from tcpsim.tcp.state import Holder, State
 
 
+def titles(pair: Pair) -> tuple[str, ...]:
+    """What stands above each lifeline: the machine and its stack."""
+    ends = [machine.system.end for machine in pair.machines]
+    return tuple([f"{side} ({end.stack.name})" for side, end in zip(pair.names, ends, strict=True)])
+
+
 def tell(
-    events: Sequence[Event], titles: tuple[str, str] = ("client", "server"), end_us: int | None = None
+    events: Sequence[Event],
+    titles: tuple[str, ...] = ("client", "server"),
+    end_us: int | None = None,
+    sides: tuple[Side, ...] = SIDES,
 ) -> Story:
-    """The story of one run; `end_us` is when it was left, None if nothing was left to happen."""
-    teller = Teller()
+    """The story of one run; `end_us` is when it was left, None if nothing was left to happen.
+
+    `sides` are the machines in a line, with a title each.
+    """
+    teller = Teller(sides)
     for _, instant in groupby(events, key=lambda event: event.t_us):
         teller.instant(tuple(instant))
-    return Story(tuple(_named(teller.items)), tuple(teller.flights), titles, end_us)
+    return Story(tuple(_named(teller.items)), tuple(teller.flights), titles, end_us, sides)
 
 
 def _named(items: Sequence[Item]) -> Iterator[Item]:
@@ -71,12 +84,13 @@ class Teller:
     `items` and `flights` are what was told so far. `under_way` is in the order of arrival.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sides: tuple[Side, ...] = SIDES) -> None:
+        self.sides = sides
         self.items: list[Item] = []
         self.flights: list[Flight] = []
         self.numbers = Numbers()
         self.under_way: list[UnderWay] = []
-        self.connections: dict[Side, list[int]] = {"client": [], "server": []}
+        self.connections: dict[Side, list[int]] = {side: [] for side in sides}
         self.remarked = ""
         self._sent: Sent | None = None
         self._unheard: Segment | None = None  # what a box sent and nobody hears, as told already
@@ -86,7 +100,7 @@ class Teller:
 
     def copy(self) -> Teller:
         """Another teller of the same past, who has told no items yet, and only the flights under way."""
-        twin = Teller()
+        twin = Teller(self.sides)
         twin.numbers = self.numbers.copy()
         new: dict[int, int] = {}
         for each in self.under_way:
@@ -115,7 +129,7 @@ class Teller:
             case Answered():
                 self._answer(event)
             case Arrived():
-                flight = self._claim(other(event.side), event.segment, event.t_us)
+                flight = self._claim(event, self._beyond(event), event.side)
                 self._say(event, "arrive", "", flight)
             case StateChanged():
                 text = self._state(event, self._reasons.get(index - 1))
@@ -142,26 +156,34 @@ class Teller:
         """One more item."""
         self.items.append(Item(event.t_us, event.side, kind, text, flight, who))
 
+    def _beyond(self, event: Sent | Lost | Arrived | Answered) -> Side:
+        """The machine at the other end of the path."""
+        left, right = self.sides[event.leg : event.leg + 2]
+        return right if event.side == left else left
+
+    def _flight(self, sender: Side, event: Sent | Lost | Arrived | Answered, hearer: Side) -> int:
+        """A new flight."""
+        label, short = self.numbers.label(sender, event.segment, hearer)
+        self.flights.append(Flight(sender, label, short, is_minor(event.segment), leg=event.leg))
+        return len(self.flights) - 1
+
     def _send(self, event: Sent) -> None:
         """A segment leaves: a flight, and one claim to it per copy that is on its way."""
-        label, short = self.numbers.label(event.side, event.segment)
         self._sent = event
-        number = len(self.flights)
-        self.flights.append(Flight(event.side, label, short, is_minor(event.segment)))
+        number = self._flight(event.side, event, self._beyond(event))
         for due_us in event.arrives_us:
             insort(self.under_way, UnderWay(due_us, event.side, event.segment, number), key=_due)
         self._say(event, "send", "", number)
 
     def _answer(self, event: Answered) -> None:
         """A box makes a segment, half way: its arrival is told, or that there will be none."""
-        sender = other(event.side)
-        label, short = self.numbers.label(sender, event.segment)
+        sender = self._beyond(event)
         if not event.arrives_us:
+            label, _ = self.numbers.label(sender, event.segment, event.side)
             self._say(event, "note", f"lost: {label} of the {event.who}")
             self._unheard = event.segment
             return
-        number = len(self.flights)
-        self.flights.append(Flight(sender, label, short, is_minor(event.segment)))
+        number = self._flight(sender, event, event.side)
         for due_us in event.arrives_us:
             insort(self.under_way, UnderWay(due_us, sender, event.segment, number), key=_due)
 
@@ -176,28 +198,27 @@ class Teller:
                 return
             number = len(self.flights) - 1
         else:
-            number = self._claim(event.side, event.segment, event.t_us)
+            number = self._claim(event, event.side, self._beyond(event))
         who, colon, _ = event.why.partition(": ")
         remark = event.why if colon and event.why != self.remarked else ""  # said once in a row
         self.remarked = event.why
         self.flights[number] = self.flights[number]._replace(lost=who or "lost", remark=remark)
 
-    def _claim(self, sender: Side, segment: Segment, now_us: int) -> int:
+    def _claim(self, event: Lost | Arrived, sender: Side, hearer: Side) -> int:
         """The flight that brought this segment, or a new one where neither end has sent it.
 
         Of equal ones under way it is the one that is due now.
         """
+        segment = event.segment
         alike = [
             place
             for place, each in enumerate(self.under_way)
             if each.sender == sender and each.segment == segment
         ]
         if alike:
-            due = [place for place in alike if self.under_way[place].due_us == now_us]
+            due = [place for place in alike if self.under_way[place].due_us == event.t_us]
             return self.under_way.pop((due or alike)[0]).flight
-        label, short = self.numbers.label(sender, segment)
-        self.flights.append(Flight(sender, label, short, is_minor(segment)))
-        return len(self.flights) - 1
+        return self._flight(sender, event, hearer)
 
     def _state(self, event: StateChanged, reason: str | None) -> str:
         """The new state, who pays for the socket if not the application, and why."""

@@ -45,7 +45,7 @@ def exact_figure(
             continue
         state = _state(end)
         colour = QUIET if state is None else state_colour(state)
-        label = f"client {end.client}, server {end.server}" if end.client else str(end.kind)
+        label = end.describe() if end.client else str(end.kind)
         style = "-" if end.permanent else "--"
         (drawn,) = panel.plot(np.asarray(losses), end.probability, style, color=colour, label=label)
         if len(losses) == 1:
@@ -65,9 +65,10 @@ def over_time_figure(found: OverTime, place: int, title: str, subtitle: str = ""
     A state that is never held by one in a hundred of the side's sockets is left out. Where times are few each
     is marked: a line between them says nothing.
     """
-    figure, panels = sheet(title, subtitle, columns=2, height=4.0)
+    sides = list(dict.fromkeys([*SIDES, *[side for side, _ in found.sockets]]))
+    figure, panels = sheet(title, subtitle, columns=len(sides), height=4.0)
     at_us = found.at_us
-    for panel, side in zip(panels, SIDES, strict=True):
+    for panel, side in zip(panels, sides, strict=True):
         rows = [number for number, each in enumerate(found.sockets) if each[0] == side]
         top = float(found.mean[rows, :, place].max(initial=0.0))
         for number in rows:
@@ -97,7 +98,7 @@ def over_time_figure(found: OverTime, place: int, title: str, subtitle: str = ""
 def _state(end: End) -> str | None:
     """The state that gives a leak its colour: the client's, unless that is gone; None if nothing is left."""
     names = {str(state) for state in State}
-    for words in (end.client, end.server):
+    for words in end.held.values():
         for word in words.split():
             if word in names:
                 return word

@@ -1,5 +1,7 @@
 """A story as a ladder of plain text, 100 columns wide: two lifelines, arrows between, time on both edges.
 
+With machines between there are more lifelines, each with its time, and the ladder is wider.
+
 Owns: the order of rows, and their columns. Refuses to know: colour (cli adds it), pictures (ladder_figure).
 
 Each side has a time column of its own, and each column reads downwards in time. So a segment that nothing
@@ -11,19 +13,32 @@ acknowledgement gives way to the data that it crosses. Silence of a second or mo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from textwrap import wrap
 from typing import Final, NamedTuple
 
-from tcpsim.draw.ladder_rows import SIDES, Flight, Item, Side, Story
+from tcpsim.draw.ladder_rows import Flight, Item, Side, Story
 from tcpsim.draw.time_format import clock, length
 
 WIDTH: Final = 100
-_TIME, _CELL = 9, 21
-_WIRE: Final = WIDTH - 2 * (_TIME + _CELL + 2) - 1
+_TIME: Final = 9
 _SILENCE_US: Final = 1_000_000
-_SILENT_WIRE: Final = " " * _WIRE
+
+
+class _Columns(NamedTuple):
+    """How wide the words beside a lifeline are, and the way between two."""
+
+    cell: int
+    wire: int
+
+    def width(self, lifelines: int) -> int:
+        """Of a whole line."""
+        return lifelines * (_TIME + self.cell + 1) + (lifelines - 1) * (self.wire + 3) - 1
+
+
+_TWO: Final = _Columns(21, WIDTH - 2 * (_TIME + 21 + 2) - 1)
+_MORE: Final = _Columns(15, 22)
 
 
 class Step(NamedTuple):
@@ -34,31 +49,38 @@ class Step(NamedTuple):
 
 
 class _Row:
-    """One row while it is being put together: what each side says, and the wire between them."""
+    """One row while it is being put together: what each side says, and the wire between two of them."""
 
-    __slots__ = ("last", "remarks", "said", "times", "wire")
+    __slots__ = ("last", "leg", "remarks", "said", "times", "wire")
 
-    def __init__(self, item: Item, wire: str = _SILENT_WIRE) -> None:
+    def __init__(self, item: Item, wire: str = "", leg: int = 0) -> None:
         self.remarks: list[str] = []  # below the arrow
+        self.leg = leg
         self.said: dict[Side, str] = {item.side: item.text}
         self.times: dict[Side, int] = {item.side: item.t_us}
         self.wire = wire
         self.last = item
 
 
+def width(lifelines: int) -> int:
+    """How wide a ladder is at most."""
+    return (_TWO if lifelines == 2 else _MORE).width(lifelines)
+
+
 def ladder(story: Story) -> str:
-    """The whole story as text; no line is longer than `WIDTH`."""
-    titles = [f"{title:^{_CELL}}" for title in story.titles]
-    lines = [_line("", titles[0], _SILENT_WIRE, titles[1], "", bar=" ")]
+    """The whole story as text; of two lifelines no line is longer than `WIDTH`."""
+    wide = _TWO if len(story.sides) == 2 else _MORE
+    across = width(len(story.sides))
+    lines = [_line(wide, [("", f"{title:^{wide.cell}}") for title in story.titles], bar=" ")]
     latest = 0
-    for row in _rows(story):
+    for row in _rows(story, wide):
         begins = min(row.times.values())
         if begins - latest >= _SILENCE_US:
-            lines.append(_silence(begins - latest))
-        lines.extend(_lines(row))
+            lines.append(_silence(begins - latest, across))
+        lines.extend(_lines(row, story, wide))
         latest = max(latest, *row.times.values())
     if story.end_us is not None and story.end_us - latest >= _SILENCE_US:
-        lines.append(_silence(story.end_us - latest))
+        lines.append(_silence(story.end_us - latest, across))
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -95,7 +117,8 @@ def _joined(story: Story, index: int, end: int | None, told: set[int], departed:
     item = story.items[index]
     if item.kind != "send" or end is None:
         return []
-    between = [i for i in range(index + 1, end) if story.items[i].side != item.side and i not in told]
+    hearer = story.hearer(story.flights[item.flight])
+    between = [i for i in range(index + 1, end) if story.items[i].side == hearer and i not in told]
     if any(_stands_in_the_way(story, departed, story.items[i]) for i in between):
         return []
     return [*between, end]
@@ -113,7 +136,7 @@ def _stands_in_the_way(story: Story, departed: set[int], item: Item) -> bool:
     return item.kind == "arrive" and item.flight not in departed
 
 
-def _rows(story: Story) -> list[_Row]:
+def _rows(story: Story, wide: _Columns) -> list[_Row]:
     """Rows, a change of state written beside the arrow that caused it or that it caused."""
     rows: list[_Row] = []
     latest: dict[Side, _Row] = {}
@@ -123,7 +146,10 @@ def _rows(story: Story) -> list[_Row]:
         if item.kind == "state" and before and same_moment and not before.said[item.side]:
             before.said[item.side] = item.text
             continue
-        wire = _wire(story.flights[item.flight], item, arrival) if item.flight >= 0 else _SILENT_WIRE
+        wire, leg = "", 0
+        if item.flight >= 0:
+            leg = story.flights[item.flight].leg
+            wire = _wire(story, wide, item, arrival)
         if (
             before
             and before is rows[-1]
@@ -131,12 +157,12 @@ def _rows(story: Story) -> list[_Row]:
             and _brings_about(before.last, [item])
         ):
             row = before
-            row.wire, row.last = wire, item
+            row.wire, row.leg, row.last = wire, leg, item
         else:
-            row = _Row(item, wire)
+            row = _Row(item, wire, leg)
             rows.append(row)
         if item.kind == "send":
-            row.remarks = _remarks(story.flights[item.flight])
+            row.remarks = _remarks(story, wide, story.flights[item.flight])
         latest[item.side] = row
         if arrival:
             row.said[arrival.side] = arrival.text
@@ -145,44 +171,55 @@ def _rows(story: Story) -> list[_Row]:
     return rows
 
 
-def _wire(flight: Flight, item: Item, arrival: Item | None) -> str:
+def _wire(story: Story, wide: _Columns, item: Item, arrival: Item | None) -> str:
     """The arrow from its sender (tail) to its hearer (head); dots are the half that is told elsewhere."""
+    flight, width = story.flights[item.flight], wide.wire
+    right = story.rightwards(flight)
     tail, line, head = "──", "─", ("◀─", "─▶")
     if flight.lost is not None:
-        why = flight.lost if len(flight.label) + len(flight.lost) + 8 <= _WIRE else "lost"
+        why = flight.lost if len(flight.label) + len(flight.lost) + 8 <= width else "lost"
         head = (f"{why} X─", f"─X {why}")
     elif item.kind == "arrive":
         tail = "··"
     elif arrival is None:
         line, head = "·", ("··", "··")
-    tip = head[flight.sender == "client"]
+    tip = head[right]
     label = flight.label
-    if len(label) > _WIRE - len(tail) - len(tip) - 2 and flight.lost is None:
+    if len(label) > width - len(tail) - len(tip) - 2 and flight.lost is None:
         tail, tip = tail[:1], tip.strip("─")[:1]
-    if len(label) > (room := _WIRE - len(tail) - len(tip) - 2):
+    if len(label) > (room := width - len(tail) - len(tip) - 2):
         label = flight.short[:room]
-    fill = line * (_WIRE - len(tail) - len(tip) - len(label) - 2)
-    return f"{tail} {label} {fill}{tip}" if flight.sender == "client" else f"{tip}{fill} {label} {tail}"
+    fill = line * (width - len(tail) - len(tip) - len(label) - 2)
+    return f"{tail} {label} {fill}{tip}" if right else f"{tip}{fill} {label} {tail}"
 
 
-def _remarks(flight: Flight) -> list[str]:
+def _remarks(story: Story, wide: _Columns, flight: Flight) -> list[str]:
     """What there is to say of a loss, on the side where it happened."""
-    right = flight.sender == "client"
-    return [f"{line:>{_WIRE}}" if right else f"{line:<{_WIRE}}" for line in wrap(flight.remark, _WIRE - 2)]
+    width, right = wide.wire, story.rightwards(flight)
+    return [f"{line:>{width}}" if right else f"{line:<{width}}" for line in wrap(flight.remark, width - 2)]
 
 
-def _lines(row: _Row) -> Iterator[str]:
-    cells = [wrap(row.said.get(side, ""), _CELL - 1) or [""] for side in SIDES]
-    times = [clock(row.times[side]) if side in row.times else "" for side in SIDES]
-    lines = zip_longest(*cells, [row.wire, *row.remarks])
-    for client, server, wire in lines:
-        yield _line(times[0], client or "", wire or _SILENT_WIRE, server or "", times[1])
-        times = ["", ""]
+def _lines(row: _Row, story: Story, wide: _Columns) -> Iterator[str]:
+    sides = story.sides
+    cells = [wrap(row.said.get(side, ""), wide.cell - 1) or [""] for side in sides]
+    times = [clock(row.times[side]) if side in row.times else "" for side in sides]
+    for *words, wire in zip_longest(*cells, [row.wire, *row.remarks]):
+        beside = [(time, said or "") for time, said in zip(times, words, strict=True)]
+        yield _line(wide, beside, {row.leg: wire or ""})
+        times = [""] * len(sides)
 
 
-def _line(t_client: str, client: str, wire: str, server: str, t_server: str, bar: str = "│") -> str:
-    return f"{t_client:>{_TIME}} {client:<{_CELL}}{bar}{wire}{bar} {server:<{_CELL}}{t_server:>{_TIME}}"
+def _line(
+    wide: _Columns, beside: Sequence[tuple[str, str]], wires: Mapping[int, str] | None = None, bar: str = "│"
+) -> str:
+    """A line of text: time and words of each lifeline, and what is on the ways between."""
+    (time, words), *others = beside
+    line = f"{time:>{_TIME}} {words:<{wide.cell}}"
+    for leg, (time, words) in enumerate(others):
+        line += f"{bar}{(wires or {}).get(leg, ''):<{wide.wire}}{bar} {words:<{wide.cell}}{time:>{_TIME}}"
+        line += " " * (leg + 1 < len(others))
+    return line
 
 
-def _silence(span_us: int) -> str:
-    return f"... {length(span_us)} pass ...".center(WIDTH)
+def _silence(span_us: int, width: int) -> str:
+    return f"... {length(span_us)} pass ...".center(width)

@@ -18,6 +18,7 @@ from tcpsim.draw.figure_style import SMALL, wrapped
 from tcpsim.draw.ladder_rows import Flight, Side, Story
 
 LINES: Final[dict[Side, float]] = {"client": 2.85, "server": 6.15}  # where they stand, in inches
+_APART: Final = 4.7  # from one to the next, where there are machines between: their words need room too
 BAR: Final = 0.07  # the width of one
 ROW: Final = 0.19  # the height of a row of words
 _LOST: Final = 0.69  # of the way, where a lost segment ends
@@ -33,11 +34,24 @@ class _Arrow(NamedTuple):
     lost: bool
     copy: bool = False
     begins: float = 0.0
+    ways: tuple[float, float] = (0.0, 0.0)  # from which lifeline to which one
+
+    @property
+    def right(self) -> bool:
+        """It goes from left to right."""
+        return self.ways[1] > self.ways[0]
 
     def crosses(self, other: _Arrow) -> bool:
         """Whether the two meet on their way: each departs before the other has arrived."""
-        opposite = self.flight.sender != other.flight.sender
+        opposite = self.ways == other.ways[::-1]
         return opposite and self.top < other.bottom and other.top < self.bottom
+
+
+def lines(story: Story) -> dict[Side, float]:
+    """Where each lifeline stands."""
+    if len(story.sides) == 2:
+        return LINES
+    return {side: LINES["client"] + number * _APART for number, side in enumerate(story.sides)}
 
 
 def draw_arrows(panel: Axes, story: Story, heights: Sequence[float]) -> None:
@@ -46,7 +60,7 @@ def draw_arrows(panel: Axes, story: Story, heights: Sequence[float]) -> None:
     for arrow in arrows:
         _arrow(panel, arrow, _label(arrow, crossed=any(map(arrow.crosses, arrows))))
         if arrow.lost and arrow.flight.remark:
-            middle = (LINES["client"] + LINES["server"]) / 2
+            middle = sum(arrow.ways) / 2
             y = arrow.bottom + ROW
             panel.text(middle, y, arrow.flight.remark, fontsize=SMALL, color=ALARM, ha="center", va="center")
 
@@ -56,26 +70,30 @@ def _all_arrows(story: Story, heights: Sequence[float]) -> Iterator[_Arrow]:
 
     One that is lost beside another that arrives runs as steeply as that one.
     """
+    stand = lines(story)
+    ways = [(stand[each.sender], stand[story.hearer(each)]) for each in story.flights]
     arrivals: dict[int, list[float]] = {}
     for item, y in zip(story.items, heights, strict=True):
         if item.kind == "arrive":
             arrivals.setdefault(item.flight, []).append(y)
-    latest: dict[Side, _Arrow] = {}
+    latest: dict[tuple[float, float], _Arrow] = {}
     for item, top in zip(story.items, heights, strict=True):
         if item.kind != "send":
             continue
         flight = story.flights[item.flight]
         bottoms = arrivals.pop(item.flight, None)
         for copy, bottom in enumerate(bottoms or ()):
-            latest[item.side] = arrow = _Arrow(flight, top, bottom, False, copy > 0)
+            arrow = _Arrow(flight, top, bottom, False, copy > 0, ways=ways[item.flight])
+            latest[arrow.ways] = arrow
             yield arrow
         if bottoms is None:
-            beside = latest.get(item.side)
+            beside = latest.get(ways[item.flight])
             drop = beside.bottom - beside.top if beside and beside.bottom > top else 0.8 * ROW
-            yield _Arrow(flight, top, top + drop, flight.lost is not None)
+            yield _Arrow(flight, top, top + drop, flight.lost is not None, ways=ways[item.flight])
     for number, bottoms in arrivals.items():
         for copy, bottom in enumerate(bottoms):
-            yield _Arrow(story.flights[number], bottom - ROW / 2, bottom, False, copy > 0, begins=0.5)
+            flight, top = story.flights[number], bottom - ROW / 2
+            yield _Arrow(flight, top, bottom, False, copy > 0, begins=0.5, ways=ways[number])
 
 
 def _label(arrow: _Arrow, *, crossed: bool) -> str:
@@ -83,17 +101,17 @@ def _label(arrow: _Arrow, *, crossed: bool) -> str:
     if arrow.copy:
         return ""
     share = 0.5 if crossed or arrow.begins else _LOST if arrow.lost else 1.0
-    room = (LINES["server"] - LINES["client"]) * share - 0.3
+    room = abs(arrow.ways[1] - arrow.ways[0]) * share - 0.3
     return arrow.flight.label if len(wrapped(arrow.flight.label, SMALL, room)) == 1 else arrow.flight.short
 
 
 def _arrow(panel: Axes, drawn: _Arrow, label: str) -> None:
-    side, lost = drawn.flight.sender, drawn.lost
+    lost, right = drawn.lost, drawn.right
     dashed = drawn.copy or drawn.begins > 0  # who sent it, or when, is not in the ladder
-    towards = 1 if side == "client" else -1
-    whole = LINES["server"] - LINES["client"] - 2 * BAR
+    towards = 1 if right else -1
+    whole = abs(drawn.ways[1] - drawn.ways[0]) - 2 * BAR
     reach = whole * (1 - drawn.begins)
-    start = (LINES[side] + towards * (BAR + whole * drawn.begins), drawn.top)
+    start = (drawn.ways[0] + towards * (BAR + whole * drawn.begins), drawn.top)
     slope = (drawn.bottom - drawn.top) / reach
     share = _LOST if lost else 1.0
     end = (start[0] + towards * reach * share, start[1] + slope * reach * share)
@@ -105,7 +123,7 @@ def _arrow(panel: Axes, drawn: _Arrow, label: str) -> None:
     panel.add_patch(arrow)
     if lost:
         panel.plot([end[0]], [end[1]], marker="x", markersize=6, markeredgewidth=1.8, color=ALARM, zorder=4)
-        align = "left" if side == "client" else "right"
+        align = "left" if right else "right"
         x = end[0] + towards * 0.12
         word = panel.text(x, end[1], "lost", fontsize=SMALL, color=ALARM, ha=align, va="center", zorder=5)
         word.set_bbox(_LABEL_BOX)
@@ -117,7 +135,7 @@ def _arrow(panel: Axes, drawn: _Arrow, label: str) -> None:
         label,
         fontsize=SMALL,
         color=colour,
-        ha="left" if side == "client" else "right",
+        ha="left" if right else "right",
         va="bottom" if along else "center",
         rotation=-towards * degrees(atan2(slope, 1)) if along else 0,
         rotation_mode="anchor",

@@ -19,8 +19,8 @@ from matplotlib.patches import Rectangle
 
 from tcpsim.draw.colours import FAINT, INK, PAPER, QUIET, STATE_COLOURS, Colour, readable
 from tcpsim.draw.figure_style import SMALL, WIDTH, blank, wrapped
-from tcpsim.draw.ladder_arrows import BAR, LINES, ROW, draw_arrows
-from tcpsim.draw.ladder_rows import SIDES, Item, Side, Story
+from tcpsim.draw.ladder_arrows import BAR, ROW, draw_arrows, lines
+from tcpsim.draw.ladder_rows import Item, Side, Story
 from tcpsim.draw.time_format import clock, length
 from tcpsim.errors import InputError
 from tcpsim.tcp.state import State, parse_state
@@ -50,27 +50,29 @@ def ladder_figure(story: Story, title: str = "") -> Figure:
         InputError: more happenings than a picture can show.
     """
     place = _place(story)
-    lines = wrapped(title, 12, _WIDTH - 0.3, bold=True)
-    top = _TOP + _TITLE_LINE * max(0, len(lines) - 1)
+    stand = list(lines(story).values())
+    width = stand[-1] + stand[0] if len(stand) > 2 else _WIDTH
+    heads = wrapped(title, 12, width - 0.3, bold=True)
+    top = _TOP + _TITLE_LINE * max(0, len(heads) - 1)
     height = place.bottom + top + _BOTTOM
     if height > _TALLEST:
         allowed = "about 1,500 in a picture; a .txt file takes them all"
         raise InputError("ladder", f"{len(story.items):,} happenings", allowed)
-    figure = blank(_WIDTH, height, " ".join(title.split()), _in_words(story))
+    figure = blank(width, height, " ".join(title.split()), _in_words(story))
     panel = figure.add_axes((0, 0, 1, 1))
     panel.set_axis_off()
-    panel.set_xlim(0, _WIDTH)
+    panel.set_xlim(0, width)
     panel.set_ylim(height - top, -top)
-    for number, line in enumerate(lines):
+    for number, line in enumerate(heads):
         y = 0.15 - top + number * _TITLE_LINE
         panel.text(0.15, y, line, fontsize=12, fontweight="bold", va="top", color=INK)
-    for side, name in zip(SIDES, story.titles, strict=True):
-        _beside(panel, side, -0.16, name, size=9.5, bold=True)
+    for side, name in zip(story.sides, story.titles, strict=True):
+        _beside(panel, story, side, -0.16, name, size=9.5, bold=True)
         _lifeline(panel, story, place, side)
     draw_arrows(panel, story, place.y)
     _words(panel, story, place)
     for y, span_us in place.breaks:
-        _silence(panel, y, span_us)
+        _silence(panel, story, y, span_us)
     return figure
 
 
@@ -78,11 +80,11 @@ def _in_words(story: Story) -> str:
     """The story for those who do not see it: how many segments, and where it leads."""
     lost = sum(flight.lost is not None for flight in story.flights)
     ends = []
-    for side in SIDES:
+    for side in story.sides:
         states = [item.text for item in story.items if item.side == side and item.kind in ("state", "end")]
         ends.append(f"the {side}'s last state is {states[-1]}" if states else f"the {side} has no connection")
     return (
-        f"A ladder diagram: time runs downwards between {story.titles[0]} and {story.titles[1]}."
+        f"A ladder diagram: time runs downwards between {' and '.join(story.titles)}."
         f" {len(story.flights)} segments, {lost} of them lost; {'; '.join(ends)}."
     )
 
@@ -91,8 +93,8 @@ def _place(story: Story) -> _Place:
     """Heights, from the top down. A change of state lies at the arrow that caused it, or that it caused."""
     heights: list[float] = []
     breaks: list[tuple[float, int]] = []
-    lowest: dict[Side, float] = {"client": 0.0, "server": 0.0}
-    latest: dict[Side, Item | None] = {"client": None, "server": None}
+    lowest: dict[Side, float] = dict.fromkeys(story.sides, 0.0)
+    latest: dict[Side, Item | None] = dict.fromkeys(story.sides)
     sent: dict[int, float] = {}
     moment, now_us = 0.0, 0
     for item in story.items:
@@ -138,7 +140,7 @@ def _lifeline(panel: Axes, story: Story, place: _Place, side: Side) -> None:
         for item, y in zip(story.items, place.y, strict=True)
         if item.side == side and item.kind in ("state", "end")
     ]
-    x = LINES[side]
+    x = lines(story)[side]
     panel.plot([x, x], [0, place.bottom], color=FAINT, linewidth=1.0, zorder=1)
     for (top, state), (bottom, _) in zip(changes, [*changes[1:], (place.bottom, State.CLOSED)], strict=True):
         if state not in (State.CLOSED, State.LISTEN):
@@ -147,7 +149,7 @@ def _lifeline(panel: Axes, story: Story, place: _Place, side: Side) -> None:
                 Rectangle((x - BAR / 2, top), BAR, bottom - top, color=colour, zorder=2, linewidth=0)
             )
             if bottom == place.bottom and story.end_us is None:
-                _beside(panel, side, bottom - 0.08, "for ever", colour=readable(colour), bold=True)
+                _beside(panel, story, side, bottom - 0.08, "for ever", colour=readable(colour), bold=True)
 
 
 def _words(panel: Axes, story: Story, place: _Place) -> None:
@@ -159,12 +161,12 @@ def _words(panel: Axes, story: Story, place: _Place) -> None:
             colour = readable(STATE_COLOURS[parse_state(item.text.split()[0])])
         for line, text in enumerate(_wrapped(item)):
             _beside(
-                panel, item.side, y + line * ROW, text,
+                panel, story, item.side, y + line * ROW, text,
                 colour=colour, bold=item.kind == "state", away=_CLOCK,
             )  # fmt: skip
         if told.get(item.side) != item.t_us:
             told[item.side] = item.t_us
-            _beside(panel, item.side, y, clock(item.t_us), colour=QUIET)
+            _beside(panel, story, item.side, y, clock(item.t_us), colour=QUIET)
 
 
 def _wrapped(item: Item) -> list[str]:
@@ -173,6 +175,7 @@ def _wrapped(item: Item) -> list[str]:
 
 def _beside(
     panel: Axes,
+    story: Story,
     side: Side,
     y: float,
     text: str,
@@ -182,14 +185,19 @@ def _beside(
     bold: bool = False,
     away: float = 0.12,
 ) -> None:
-    x = LINES[side] + (-away if side == "client" else away)
-    align = "right" if side == "client" else "left"
+    first = side == story.sides[0]
+    x = lines(story)[side] + (-away if first else away)
+    align = "right" if first else "left"
     weight = "bold" if bold else "normal"
-    panel.text(x, y, text, fontsize=size, color=colour, ha=align, va="center", fontweight=weight)
+    words = panel.text(x, y, text, fontsize=size, color=colour, ha=align, va="center", fontweight=weight)
+    if side in story.sides[1:-1]:  # arrows leave on that side, too
+        words.set_zorder(4)
+        words.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 0.5, "alpha": 0.85})
 
 
-def _silence(panel: Axes, y: float, span_us: int) -> None:
-    middle = (LINES["client"] + LINES["server"]) / 2
+def _silence(panel: Axes, story: Story, y: float, span_us: int) -> None:
+    stand = list(lines(story).values())
+    middle = (stand[0] + stand[1]) / 2
     panel.text(
         middle,
         y,
@@ -200,7 +208,7 @@ def _silence(panel: Axes, y: float, span_us: int) -> None:
         va="center",
         style="italic",
     )
-    for x in LINES.values():
+    for x in stand:
         panel.add_patch(Rectangle((x - BAR, y - 0.06), 2 * BAR, 0.12, color=PAPER, zorder=6, linewidth=0))
         for edge in (-0.06, 0.06):
             panel.plot(

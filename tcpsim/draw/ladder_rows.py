@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Side = Literal["client", "server"]
+Side = str  # the name of a machine
 SIDES: tuple[Side, Side] = ("client", "server")
 
 Kind = Literal["state", "send", "arrive", "timer", "call", "note", "end"]
@@ -28,6 +28,7 @@ class Flight(NamedTuple):
     minor: bool = False  # a pure acknowledgement: the arrow that may be interrupted first
     lost: str | None = None
     remark: str = ""  # what more there is to say of the loss, below the arrow
+    leg: int = 0  # the path that it is on: from lifeline `leg` to the next one, or back
 
 
 class Item(NamedTuple):
@@ -50,5 +51,14 @@ class Story(NamedTuple):
 
     items: tuple[Item, ...]
     flights: tuple[Flight, ...]
-    titles: tuple[str, str] = ("client", "server")
+    titles: tuple[str, ...] = ("client", "server")
     end_us: int | None = None  # how long the run went on after the last item; None: nothing is left to happen
+    sides: tuple[Side, ...] = SIDES  # whose lifelines there are, from left to right
+
+    def rightwards(self, flight: Flight) -> bool:
+        """Whether a segment goes from left to right."""
+        return flight.sender == self.sides[flight.leg]
+
+    def hearer(self, flight: Flight) -> Side:
+        """The machine that a segment goes to."""
+        return self.sides[flight.leg + self.rightwards(flight)]

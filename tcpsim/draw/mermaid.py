@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from tcpsim.draw.ladder import Step, steps
-from tcpsim.draw.ladder_rows import SIDES, Item, Side, Story, other
+from tcpsim.draw.ladder_rows import Item, Side, Story
 from tcpsim.draw.states_text import arc_words
 from tcpsim.draw.time_format import clock, length
 from tcpsim.tcp.lifecycle import TABLE
@@ -31,8 +31,8 @@ def ladder_mermaid(story: Story) -> str:
     <BLANKLINE>
     """
     lines = ["sequenceDiagram"]
-    for side, title in zip(SIDES, story.titles, strict=True):
-        lines.append(f"  participant {side}" + ("" if title == side else f" as {_text(title)}"))
+    for side, title in zip(story.sides, story.titles, strict=True):
+        lines.append(f"  participant {_id(side)}" + ("" if title == side else f" as {_text(title)}"))
     latest = 0
     beside: list[Item] = []
     for step in steps(story):
@@ -43,7 +43,9 @@ def ladder_mermaid(story: Story) -> str:
         if now_us - latest >= _SILENCE_US:
             lines += [_note(beside)] if beside else []
             beside = []
-            lines.append(f"  Note over client,server: {length(now_us - latest)} pass")
+            lines.append(
+                f"  Note over {_id(story.sides[0])},{_id(story.sides[-1])}: {length(now_us - latest)} pass"
+            )
         latest = max(latest, now_us, step.arrival.t_us if step.arrival else 0)
         if step.item.kind in ("send", "arrive"):
             lines.append(_arrow(story, step))
@@ -67,17 +69,20 @@ def _name(state: State) -> str:
     return str(state).replace("-", "_")
 
 
+def _id(side: Side) -> str:
+    return side.replace(" ", "_")
+
+
 def _note(items: list[Item]) -> str:
     side = items[0].side
     where = "left" if side == "client" else "right"
     words = "<br>".join(_text(item.text) for item in items)
-    return f"  Note {where} of {side}: {clock(items[0].t_us)}<br>{words}"
+    return f"  Note {where} of {_id(side)}: {clock(items[0].t_us)}<br>{words}"
 
 
 def _arrow(story: Story, step: Step) -> str:
     item, flight = step.item, story.flights[step.item.flight]
-    sender: Side = flight.sender
-    to = other(sender)
+    sender, to = _id(flight.sender), _id(story.hearer(flight))
     if flight.lost is not None:
         return f"  {sender}-x{to}: {_text(flight.label)} ({clock(item.t_us)}, {_text(flight.lost)})"
     if step.arrival is not None:

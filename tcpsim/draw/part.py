@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tcpsim.draw.ladder_rows import SIDES, Item, Side, Story
+from tcpsim.draw.ladder_rows import Item, Side, Story
 from tcpsim.errors import InputError
 
 CLOSE: Final = "close"
@@ -22,7 +22,7 @@ def part(story: Story, from_us: int | None = None, until_us: int | None = None) 
     end = until_us if until_us is not None else max((item.t_us for item in story.items), default=0)
     kept = [item for item in story.items if begin <= item.t_us <= end]
     before = [item for item in story.items if item.t_us < begin]
-    states = [item for side in SIDES for item in _states(before, side, begin)]
+    states = [item for side in story.sides for item in _states(before, side, begin)]
     end_us = story.end_us if until_us is None else None
     return story._replace(items=(*states, *kept), end_us=end_us)
 

@@ -80,10 +80,10 @@ class Numbers:
         """The highest number sent in each direction of each 4-tuple: all of the past that a label tells."""
         return tuple(sorted(self._beyond.items()))
 
-    def label(self, sender: Side, segment: Segment) -> tuple[str, str]:
+    def label(self, sender: Side, segment: Segment, hearer: Side | None = None) -> tuple[str, str]:
         """The words on a segment's arrow, long and short, as it is sent."""
         here = (sender, segment.src_port, segment.dst_port)
-        there = (other(sender), segment.dst_port, segment.src_port)
+        there = (hearer or other(sender), segment.dst_port, segment.src_port)
         if segment.syn and self._first.get(here) != segment.seq:
             self._first[here] = segment.seq
             self._beyond[here] = 0

@@ -64,7 +64,7 @@ def states_figure(taken: Taken | None = None, title: str = "The life of a TCP co
 
 def paths_taken(story: Story) -> Taken:
     """The changes of state of a run, by side."""
-    found: dict[str, list[tuple[State, State]]] = {side: [] for side in SIDES}
+    found: dict[str, list[tuple[State, State]]] = {side: [] for side in story.sides}
     latest: dict[tuple[str, int], State] = {}
     for item in story.items:
         if item.kind != "state" or not item.who:

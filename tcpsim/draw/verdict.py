@@ -11,7 +11,7 @@ from typing import Final
 
 from tcpsim.catalogue import Ended, Played, Request, Verdict, sockets_in_words
 from tcpsim.draw.time_format import clock
-from tcpsim.pair import SIDES, Answered, Held, Lost, Sent, Side
+from tcpsim.pair import SIDES, Answered, Held, Lost, Sent, Side, numbered
 from tcpsim.tcp.state import Holder, State
 
 HOLDERS: Final = {
@@ -26,7 +26,7 @@ HOLDERS: Final = {
 def verdict_text(played: Played) -> str:
     """What is left at the end, in four lines; a fifth tells of requests that were lost."""
     lines = [f"verdict  {_verdict_words(played.ended)}"]
-    lines += [f"{side}   {_side_words(played, side)}" for side in SIDES]
+    lines += [f"{side:<9}{_side_words(played, side)}" for side in played.begun.names]
     lines.append(f"wire     {_wire_words(played)}")
     lost = requests_in_words(played.requests, played.ended)
     return "\n".join([*lines, *([f"users    {lost}"] if lost else [])]) + "\n"
@@ -42,12 +42,30 @@ def _verdict_words(ended: Ended) -> str:
 
 
 def _side_words(played: Played, side: Side) -> str:
-    held = played.ended.client if side == "client" else played.ended.server
+    held = played.ended.of(side)
+    if side not in SIDES and any(each.state is not State.CLOSED for each in held):
+        return _legs_words(played, side, held)
     alive = [socket for socket in held if socket.state is not State.CLOSED]
     details = sorted({HOLDERS[socket.holder] for socket in alive})
     details += _octets([socket.readable for socket in alive], "unread")
     details += _octets([socket.unacked for socket in alive], "unacknowledged")
     return ", ".join([_states_since(played, side, held), *details])
+
+
+def _legs_words(played: Played, side: Side, held: Sequence[Held]) -> str:
+    """A machine between: each of its sockets, since when, and on which leg."""
+    pair = played.ended.pair
+    machine, port = pair.machine(side), pair.relays[pair.names.index(side) - 1].port
+    told = []
+    for number, one, since_us in zip(numbered(pair, side), held, played.since_us(side), strict=True):
+        if one.state is State.CLOSED:
+            continue
+        left = machine.system.end.sockets[number].local_port == port
+        details = [HOLDERS[one.holder], *_octets([one.readable], "unread")]
+        details += _octets([one.unacked], "unacknowledged")
+        leg = "client" if left else "server"
+        told.append(f"{leg} leg {one.state} since {clock(since_us)}, {', '.join(details)}")
+    return "; ".join(told)
 
 
 def _octets(counts: Sequence[int], what: str) -> list[str]:

@@ -25,9 +25,12 @@ from operator import add, gt, sub
 from typing import Generic, NamedTuple, TypeVar
 
 from tcpsim.errors import InputError
-from tcpsim.pair import Held, Log, Pair, advance, census, lose
+from tcpsim.pair import Held, Log, Pair, Side, advance, lose, names
 from tcpsim.pair.equivalence import Keys
-from tcpsim.path import SIDES, Choice, Chooser, Distribution, Fixed, Link, Loss, OneWay, Side
+from tcpsim.pair.pair import holding
+from tcpsim.path import SIDES as ENDS
+from tcpsim.path import Choice, Chooser, Distribution, Fixed, Link, Loss, OneWay, Path
+from tcpsim.path import Side as End
 from tcpsim.path.element import Chain, Element, Passage
 from tcpsim.path.path import Flight
 from tcpsim.tcp.segment import Segment
@@ -37,7 +40,7 @@ MANY = 6  # of so many the fates are given in parts
 _AT_ONCE = 64  # ways of one step that are worked out together
 Question = tuple[int, int]  # the place of a segment that arrives, the class of its loss
 Fate = tuple[frozenset[int], tuple[int, ...], tuple[int, ...]]  # places of those lost; lost, passed by class
-View = tuple[tuple[Held, ...], tuple[Held, ...]]  # what the client and the server hold
+View = tuple[tuple[Held, ...], ...]  # what the client and the server hold, and then each relay between
 _Made = TypeVar("_Made")
 _State = TypeVar("_State")
 _EVEN = 0.5  # any probability inside (0, 1): the class's own is put in afterwards
@@ -46,7 +49,7 @@ _EVEN = 0.5  # any probability inside (0, 1): the class's own is put in afterwar
 class LossClass(NamedTuple):
     """Losses that share one probability: those of one element of the path."""
 
-    name: str  # "to server", "to client" or "both ways"; numbered from the second on
+    name: str  # "to server", "to client" or "both ways"; numbered from the second on, as from leg to leg
     p: float  # as the path had it
 
 
@@ -125,7 +128,7 @@ class _Named:
     loss: Loss
     number: int
 
-    def carry(self, sender: Side, segment: Segment, at_us: int, chooser: Chooser) -> Passage:
+    def carry(self, sender: End, segment: Segment, at_us: int, chooser: Chooser) -> Passage:
         _, copies, why = self.loss.carry(sender, segment, at_us, _Naming(chooser, self.number))
         return self, copies, why
 
@@ -168,7 +171,7 @@ class Branch(NamedTuple, Generic[_State]):
     weight: float
     lost: tuple[int, ...]
     passed: tuple[int, ...]
-    dropped: tuple[Flight, ...] = ()
+    dropped: Sequence[Flight | Crossing] = ()
     chosen: tuple[str, ...] = ()
 
 
@@ -220,6 +223,56 @@ def _sets(places: Sequence[Sequence[int]], lost: Sequence[int]) -> Iterator[tupl
 Fated = Callable[[Fate], Iterator[Branch[_State] | Part[_State]]]
 
 
+class Crossing(NamedTuple):
+    """A segment under way in a line with relays: `receiver` names the leg too, as `Flight` does not."""
+
+    due_us: int
+    receiver: Side
+    segment: Segment
+    leg: int
+    end: End
+    place: int  # among all that is under way
+
+
+def view_of(pair: Pair) -> View:
+    """What each machine holds, in the order of a `View`."""
+    if not pair.relays:
+        return holding(pair.client), holding(pair.server)
+    return tuple(
+        [holding(each) for each in (pair.client, pair.server, *[hop.machine for hop in pair.relays])]
+    )
+
+
+def sides_of(machines: int) -> tuple[Side, ...]:
+    """Whose the parts of a view are: the client's, the server's, and then those between."""
+    client, *relays, server = names(machines - 2)
+    return client, server, *relays
+
+
+def under_way(pair: Pair) -> tuple[Flight, ...] | tuple[Crossing, ...]:
+    """All segments under way, what arrives first first; of one moment those of the client's path."""
+    if not pair.relays:
+        return pair.path.flights
+    found: list[Crossing] = []
+    for leg, path in enumerate(pair.paths):
+        for due_us, end, segment in path.flights:
+            found.append(Crossing(due_us, _place(leg, end), segment, leg, end, len(found)))
+    return tuple(sorted(found, key=lambda each: each.due_us))
+
+
+def _places(pair: Pair, gone: frozenset[int]) -> frozenset[int]:
+    """Places in `under_way` as `lose` counts them: path by path."""
+    if not pair.relays:
+        return gone
+    flights = under_way(pair)
+    return frozenset([flight.place for at in gone if isinstance(flight := flights[at], Crossing)])
+
+
+def _place(leg: int, end: End) -> Side:
+    """Where a flight arrives: an end of a path; on the client's path that is all there is to say."""
+    return f"{end} of leg {leg + 1}" if leg else end
+
+
 class Steps:
     """The steps of one pair and its descendants: `start`, `branches(pair)`, `key(pair)`."""
 
@@ -228,26 +281,29 @@ class Steps:
         self._deferred: dict[Side, _Deferred] = {}
         self.keys = Keys()
         self._answered: dict[tuple[Question, ...], tuple[Fate, ...]] = {}
-        path = pair.path
-        shared = self._named(path.shared, "both ways")
-        chains: dict[Side, Chain] = {}
-        for side in SIDES:
-            chain = path.to_client if side == "client" else path.to_server
-            chains[side] = self._deferred_or_named(chain, side, defer)
+        paths = [self._path(path, leg, defer) for leg, path in enumerate(pair.paths)]
         self._windows = [
             each for each in self._deferred.values() if each.loss.from_us or each.loss.until_us is not None
         ]
         self._none = (0,) * len(self.classes)
-        self.start = pair._replace(
-            path=path._replace(shared=shared, to_client=chains["client"], to_server=chains["server"])
-        )
+        hops = [hop._replace(path=path) for hop, path in zip(pair.relays, paths[1:], strict=True)]
+        self.start = pair._replace(path=paths[0], relays=tuple(hops))
 
-    def _deferred_or_named(self, chain: Chain, to: Side, defer: bool) -> Chain:
+    def _path(self, path: Path, leg: int, defer: bool) -> Path:
+        """A path whose losses ask by class, or are asked for on arrival."""
+        shared = self._named(path.shared, "both ways")
+        chains: dict[End, Chain] = {}
+        for end in ENDS:
+            chain = path.to_client if end == "client" else path.to_server
+            chains[end] = self._deferred_or_named(chain, end, leg, defer)
+        return path._replace(shared=shared, to_client=chains["client"], to_server=chains["server"])
+
+    def _deferred_or_named(self, chain: Chain, to: End, leg: int, defer: bool) -> Chain:
         if defer and len(chain) == 2 and isinstance(chain[0], Loss) and 0.0 < chain[0].p < 1.0:
             link = chain[1]
             if isinstance(link, Link) and link.plain:
                 number = self._class(f"to {to}", chain[0].p)
-                self._deferred[to] = _Deferred(number, link.delay_us, chain[0])
+                self._deferred[_place(leg, to)] = _Deferred(number, link.delay_us, chain[0])
                 return (link,)
         return self._named(chain, f"to {to}")
 
@@ -279,11 +335,11 @@ class Steps:
 
     def view(self, pair: Pair) -> View:
         """What is held until the next event."""
-        return census(pair, "client"), census(pair, "server")
+        return view_of(pair)
 
     def branches(self, pair: Pair, log: Log | None = None) -> Iterator[Branch[Pair] | Part[Pair]]:
         """Every way that the next step can go, many of them in parts."""
-        now_us, flights = pair.next_us, pair.path.flights
+        now_us, flights = pair.next_us, under_way(pair)
         assert now_us is not None
         fated = partial(self.fated, pair, log)
         if len(flights) >= MANY and (parts := self.parts(flights, now_us, fated)):
@@ -298,16 +354,16 @@ class Steps:
         if not gone:
             yield from self._follow(pair, lost, passed, (), log)
             return
-        now_us, flights = pair.next_us or 0, pair.path.flights
-        left = lose(pair, gone)
+        now_us, flights = pair.next_us or 0, under_way(pair)
+        left = lose(pair, _places(pair, gone))
         dropped = tuple([flights[place] for place in sorted(gone)])
         if left.next_us == now_us:
             yield from self._follow(left, lost, passed, dropped, log)
         else:  # nothing else happens now
-            yield Branch(Pair(now_us, *left[1:]), 1.0, lost, passed, dropped)
+            yield Branch(left._replace(now_us=now_us), 1.0, lost, passed, dropped)
 
     def parts(
-        self, flights: tuple[Flight, ...], now_us: int, fated: Fated[_State]
+        self, flights: Sequence[Flight | Crossing], now_us: int, fated: Fated[_State]
     ) -> list[Part[_State]] | None:
         """If many segments that arrive now may be lost: what follows their fates, in parts.
 
@@ -340,18 +396,19 @@ class Steps:
             ways = partial(self._some, places, lost, done + _AT_ONCE, fated)
             yield Part(self._none, self._none, (count - _AT_ONCE) / count, ways)
 
-    def questions(self, flights: tuple[Flight, ...], now_us: int) -> tuple[Question, ...]:
+    def questions(self, flights: Sequence[Flight | Crossing], now_us: int) -> tuple[Question, ...]:
         """What arrives now and may be lost."""
         asked = []
-        for place, (due_us, receiver, _) in enumerate(flights):
+        for place, flight in enumerate(flights):
+            due_us = flight[0]
             if due_us > now_us:
                 break
-            deferred = self._deferred.get(receiver)
+            deferred = self._deferred.get(flight[1])
             if deferred is not None and deferred.open(due_us):
                 asked.append((place, deferred.number))
         return tuple(asked)
 
-    def fates(self, flights: tuple[Flight, ...], now_us: int) -> Iterable[Fate]:
+    def fates(self, flights: Sequence[Flight | Crossing], now_us: int) -> Iterable[Fate]:
         """Every way in which what arrives now may be lost; nearly all steps ask the same few questions."""
         questions = self.questions(flights, now_us)
         known = self._answered.get(questions)
@@ -379,7 +436,7 @@ class Steps:
         pair: Pair,
         lost: tuple[int, ...],
         passed: tuple[int, ...],
-        dropped: tuple[Flight, ...],
+        dropped: Sequence[Flight | Crossing],
         log: Log | None,
         given: tuple[int, ...] = (),
     ) -> Iterator[Branch[Pair] | Part[Pair]]:

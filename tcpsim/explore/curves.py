@@ -19,12 +19,12 @@ from typing import NamedTuple
 import numpy as np
 
 from tcpsim.errors import InputError
-from tcpsim.explore.branch import View
+from tcpsim.explore.branch import View, sides_of
 from tcpsim.explore.chain import Chain
 from tcpsim.explore.loss_rates import rates
 from tcpsim.explore.step_functions import Masses, Steps, from_changes
 from tcpsim.explore.transient import ROOM, Graph, Passages, graph, passages, reaching
-from tcpsim.pair import SIDES, Held, Side
+from tcpsim.pair import Held, Side
 from tcpsim.tcp.stack import Memory
 from tcpsim.tcp.state import Holder, State
 
@@ -39,7 +39,8 @@ class SocketKind(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What both sides hold; `stays`: this is for ever; `over`: a side's connection has ended for good.
+    """What both sides hold; `stays`: this is for ever; `over`: a side's connection has ended for good;
+    `relays`: what machines between hold, who come last in `over`.
 
     Over means that it has no socket but CLOSED ones, and never will; one that may yet begin is not over.
     `end`: what is held in the end if nothing more is lost, where that was asked for (`Outlook`); None: it
@@ -49,12 +50,20 @@ class Look(NamedTuple):
     client: tuple[Held, ...]
     server: tuple[Held, ...]
     stays: bool
-    over: tuple[bool, bool]
+    over: tuple[bool, ...]
     end: View | None = None
+    relays: tuple[tuple[Held, ...], ...] = ()
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """Whose connections `over` is about, in order."""
+        return sides_of(len(self.over))
 
     def of(self, side: Side) -> tuple[Held, ...]:
         """What one side holds."""
-        return self.client if side == "client" else self.server
+        if side == "client":
+            return self.client
+        return self.server if side == "server" else self.relays[self.sides.index(side) - 2]
 
     def sockets(self, side: Side, state: State | None, holder: Holder | None, fd: bool | None) -> int:
         """How many sockets of that kind a side holds; None: any."""
@@ -84,7 +93,7 @@ class Occupancy(NamedTuple):
     losses: Mapping[str, Masses]
     until_us: int
     error: Masses
-    memory: tuple[Memory, Memory]
+    memory: tuple[Memory, ...]
 
     @property
     def kinds(self) -> tuple[SocketKind, ...]:
@@ -94,7 +103,7 @@ class Occupancy(NamedTuple):
                 {
                     SocketKind(side, each.state, each.holder, each.fd)
                     for look in self.looks
-                    for side in SIDES
+                    for side in look.sides
                     for each in look.of(side)
                 }
             )
@@ -131,12 +140,13 @@ class Occupancy(NamedTuple):
 
     def bytes_of(self, side: Side) -> Value:
         """The bytes that a side holds in a look."""
-        memory = self.memory[SIDES.index(side)]
+        memory = self.memory[sides_of(len(self.memory)).index(side)]
         return lambda look: sum(each.bytes(memory) for each in look.of(side))
 
     def over(self, side: Side | None = None) -> Steps:
         """The probability that the connection of a side, or of each, has ended by that age."""
-        sides = [SIDES.index(each) for each in (SIDES if side is None else (side,))]
+        known = sides_of(len(self.memory))
+        sides = [known.index(each) for each in (known if side is None else (side,))]
         return self.curve(lambda look: int(all(look.over[each] for each in sides)))
 
     def stays(self) -> Steps:
@@ -166,11 +176,18 @@ def occupancy(
         raise InputError("room", room, "at least 1")
     each = rates(chain, losses)
     net = net or graph(chain)
-    bits = np.array([_alive(view[0]) + 2 * _alive(view[1]) for view in chain.view], dtype=np.uint8)
-    to_come = reaching(net, bits | np.isin(np.arange(chain.states), chain.cut) * np.uint8(3))
+    sides = len(chain.view[0])
+    every = np.uint8((1 << sides) - 1)
+    bits = np.array(
+        [sum(_alive(held) << place for place, held in enumerate(view)) for view in chain.view], dtype=np.uint8
+    )
+    to_come = reaching(net, bits | np.isin(np.arange(chain.states), chain.cut) * every)
     numbers: dict[Look, int] = {}
     number = [
-        numbers.setdefault(Look(*view, stays, (not come & 1, not come & 2), end), len(numbers))
+        numbers.setdefault(
+            Look(view[0], view[1], stays, tuple([not come >> at & 1 for at in range(sides)]), end, view[2:]),
+            len(numbers),
+        )
         for view, stays, come, end in zip(
             chain.view, net.stays.tolist(), to_come.tolist(), ends or [None] * chain.states, strict=True
         )
@@ -179,10 +196,9 @@ def occupancy(
     changes = passages(net, chain, each, look, until_us, room=room)
     begin = np.zeros((len(numbers), len(changes.error)), dtype=changes.mass.dtype) + changes.error * 0
     begin[number[0]] = begin[number[0]] + 1
-    memory = tuple(
-        machine.system.end.stack.memory for machine in (chain.steps.start.client, chain.steps.start.server)
-    )
-    return Occupancy(tuple(numbers), begin, changes, each, until_us, changes.error, (memory[0], memory[1]))
+    start = chain.steps.start
+    memory = tuple([start.machine(side).system.end.stack.memory for side in sides_of(sides)])
+    return Occupancy(tuple(numbers), begin, changes, each, until_us, changes.error, memory)
 
 
 def _equals(value: Value, size: int) -> Value:

@@ -25,12 +25,12 @@ def obstacle(pair: Pair) -> str | None:
     >>> obstacle(build(scenario("normal-close"), jitter="uniform(1ms,2ms)"))
     'jitter: uniform(1ms, 2ms)'
     """
-    for side, machine in (("client", pair.client), ("server", pair.server)):
+    for side, machine in zip(pair.names, pair.machines, strict=True):
         for _, running in machine.programs:
             for op in running.program.ops:
                 for _, drawn in _drawn(op):
                     return f"{side}: wait {drawn.describe()}"
-    for element in (*pair.path.shared, *pair.path.to_server, *pair.path.to_client):
+    for element in [each for path in pair.paths for chain in path[:3] for each in chain]:
         for name, drawn in _drawn(element):
             return f"{name}: {drawn.describe()}"
     return None

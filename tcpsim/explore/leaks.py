@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tcpsim.catalogue import sockets_in_words
-from tcpsim.explore.branch import View
+from tcpsim.explore.branch import View, sides_of
 from tcpsim.explore.chain import LIMIT, Chain, Progress, no_collection
 from tcpsim.explore.loss_rates import rates
 from tcpsim.explore.solve import Class, Solution, classes, solve
 from tcpsim.explore.tolerance import TOLERANCE, explore_for
-from tcpsim.pair import Pair, Side
+from tcpsim.pair import Pair, Side, names
 from tcpsim.tcp.state import State
 
 Array = NDArray[np.float64]
@@ -40,7 +40,7 @@ class Kind(Enum):
 
 
 class End(NamedTuple):
-    """One way for a connection to end, with what each side holds then, in words.
+    """One way for a connection to end, with what each side holds then, in words; `relays` are those between.
 
     `probability` has one number per loss rate; `stay_us` too, for a metastable end: the expected stay.
     """
@@ -51,6 +51,17 @@ class End(NamedTuple):
     probability: Array
     stay_us: Array | None
     states: tuple[int, ...]  # of the chain
+    relays: tuple[str, ...] = ()
+
+    @property
+    def held(self) -> dict[Side, str]:
+        """What each machine holds, from the client to the server."""
+        words = (self.client, *self.relays, self.server)
+        return dict(zip(names(len(self.relays)), words, strict=True))
+
+    def describe(self) -> str:
+        """The same in one line."""
+        return ", ".join(f"{side} {words}" for side, words in self.held.items())
 
     @property
     def permanent(self) -> bool:
@@ -119,27 +130,28 @@ def _alive(view: View) -> bool:
     return any(held.state is not State.CLOSED for side in view for held in side)
 
 
-def in_words(view: View) -> tuple[str, str]:
-    """What the client and the server hold."""
-    return sockets_in_words(view[0]), sockets_in_words(view[1])
+def in_words(view: View) -> tuple[str, ...]:
+    """What the client and the server hold, and each relay between."""
+    return tuple([sockets_in_words(held) for held in view])
 
 
 def _ends(chain: Chain, parts: Sequence[Class], solution: Solution) -> tuple[End, ...]:
     """Classes that look and mean the same are one end; an end that no rate comes to is left out."""
-    groups: dict[tuple[Kind, str, str], list[int]] = {}
+    groups: dict[tuple[Kind, tuple[str, ...]], list[int]] = {}
     for number in solution.settled:
         part = parts[number]
         kind = kind_of(chain, part)
-        words = ("", "") if kind is Kind.CUT else in_words(chain.view[part.states[0]])
-        groups.setdefault((kind, *words), []).append(number)
+        view = chain.view[part.states[0]]
+        words = ("",) * len(view) if kind is Kind.CUT else in_words(view)
+        groups.setdefault((kind, words), []).append(number)
     found = []
-    for (kind, client, server), numbers in groups.items():
+    for (kind, (client, server, *relays)), numbers in groups.items():
         probability = np.sum([solution.settled[number] for number in numbers], axis=0)
         if kind is Kind.METASTABLE and not probability.any():
             continue
         stay_us = _stay_us(solution, numbers) if kind is Kind.METASTABLE else None
         states = tuple(state for number in numbers for state in parts[number].states)
-        found.append(End(kind, client, server, probability, stay_us, states))
+        found.append(End(kind, client, server, probability, stay_us, states, tuple(relays)))
     order = list(Kind)
     return tuple(
         sorted(found, key=lambda end: (order.index(end.kind), -float(end.probability.sum()), end.client))
@@ -159,9 +171,8 @@ def _stay_us(solution: Solution, numbers: Sequence[int]) -> Array:
 
 def _held(solution: Solution) -> dict[tuple[Side, State], Array]:
     found: dict[tuple[Side, State], Array] = {}
-    sides: tuple[Side, Side] = ("client", "server")
     for view, us in solution.held_us.items():
-        for side, sockets in zip(sides, view, strict=True):
+        for side, sockets in zip(sides_of(len(view)), view, strict=True):
             for held in sockets:
                 if held.state is not State.CLOSED:
                     found[side, held.state] = found.get((side, held.state), 0.0) + us

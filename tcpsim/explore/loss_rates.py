@@ -27,6 +27,9 @@ class Lossy(Protocol):
 def rates(chain: Lossy, losses: Sequence[float] | Mapping[str, Sequence[float]]) -> dict[str, Masses]:
     """Loss rates for each class of loss: one list for all, or one each; all of one length.
 
+    What is given for "to server" holds also for the next path that way, "to server 2", unless that has its
+    own.
+
     Raises:
         InputError: a class without rates, lists of different lengths, a rate outside 0 to 1, or a path that
             loses nothing by chance where something should be lost.
@@ -38,9 +41,10 @@ def rates(chain: Lossy, losses: Sequence[float] | Mapping[str, Sequence[float]])
         )
     found = {}
     for name in [known.name for known in chain.classes]:
-        if name not in each:
+        given = each.get(name, each.get(name.rstrip("0123456789 ")))
+        if given is None:
             raise InputError("losses", f"none for {name!r}", "rates for every class of loss")
-        found[name] = _checked(name, each[name])
+        found[name] = _checked(name, given)
     if len({len(rate) for rate in found.values()}) > 1:
         raise InputError("losses", "lists of different lengths", "as many rates for each class of loss")
     return found

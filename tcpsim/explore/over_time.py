@@ -11,10 +11,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from tcpsim.explore.branch import sides_of
 from tcpsim.explore.count_distribution import Array, Ints
 from tcpsim.explore.curves import Look, Occupancy, Value
 from tcpsim.explore.growth import Arrivals, growth
-from tcpsim.pair import SIDES, Side
+from tcpsim.pair import Side
 from tcpsim.tcp.state import State
 
 AXES: Final = ("side and state", "time", "loss")
@@ -73,7 +74,7 @@ def _count(side: Side, state: State) -> Value:
 
 
 def _bytes(seen: Occupancy, side: Side, state: State) -> Value:
-    memory = seen.memory[SIDES.index(side)]
+    memory = seen.memory[sides_of(len(seen.memory)).index(side)]
 
     def value(look: Look) -> int:
         return sum(held.bytes(memory) for held in look.of(side) if held.state is state)

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from tcpsim.explore.branch import MANY, Branch, Fate, Part, Steps, View, every_answer
 from tcpsim.pair import SIDES, Log, Machine, Pair, Side, advance
-from tcpsim.pair.equivalence import Known
+from tcpsim.pair.equivalence import CLIENT, SERVER, Known
 from tcpsim.pair.equivalence.context import witness
 from tcpsim.pair.equivalence.host import Host
 from tcpsim.path import Link
@@ -84,7 +84,7 @@ class Turns:
         self._nobody = Machine(new_system(new_end(pair.client.system.end.stack)), (), False)
         self._turns: dict[Hashable, list[Turn]] = {}
         self._first: dict[Hashable, tuple[Host, int]] = {}
-        hosts = steps.keys.host("client", pair.client), steps.keys.host("server", pair.server)
+        hosts = steps.keys.host(CLIENT, pair.client), steps.keys.host(SERVER, pair.server)
         self.start = Apart(hosts, (0, 0), pair.path.flights)
 
     def key(self, state: Apart) -> Hashable:
@@ -178,7 +178,7 @@ class Turns:
         turns = []
         for after, chooser in every_answer(lambda chooser: advance(pair, chooser)):
             machine = after.client if at == 0 else after.server
-            then = self._steps.keys.host(side, machine)
+            then = self._steps.keys.host((CLIENT, SERVER)[at], machine)
             turns.append(Turn(then, after.path.flights, chooser.weight(), chooser.words()))
         return turns
 
@@ -186,7 +186,8 @@ class Turns:
 def apart(steps: object) -> Turns | None:
     """The steps of a pair taken apart; None where the machines may disturb each other within an instant."""
     # whoever inherits from Steps has an idea of its own of what a step is
-    return Turns(steps) if type(steps) is Steps and _plain(steps.start.path) else None
+    two = type(steps) is Steps and not steps.start.relays
+    return Turns(steps) if two and isinstance(steps, Steps) and _plain(steps.start.path) else None
 
 
 def _plain(path: Path) -> bool:

@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import networkx as nx  # type: ignore[import-untyped]
 
-from tcpsim.explore.branch import Branch, added, in_full
+from tcpsim.explore.branch import Branch, Crossing, added, in_full
 from tcpsim.explore.chain import Chain, Edge, Stepper
-from tcpsim.pair import Event, Lost, Pair, Sent, Side
+from tcpsim.pair import SIDES, Event, Lost, Pair, Sent, Side
 from tcpsim.path.path import Flight
 
 _LOSS_COUNTS = 1_000_000.0  # a loss outweighs any number of other steps
@@ -167,8 +167,13 @@ class _Walk:
     def __init__(self, steps: Stepper[Pair]) -> None:
         self.steps = steps
         self.pair: Pair = steps.start
-        self.sent: dict[Side, list[Sent]] = {"client": [], "server": []}
-        self.lost: dict[Side, list[int]] = {"client": [], "server": []}
+        self.sent: dict[tuple[int, Side], list[Sent]] = {}  # by path, and which end of it
+        self.lost: dict[tuple[int, Side], list[int]] = {}
+        names = self.pair.names
+        for leg in range(len(names) - 1):
+            for end in SIDES:
+                self.sent[leg, end], self.lost[leg, end] = [], []
+        self.left = dict(enumerate(names[:-1]))  # who is the client of each path
         self.chosen: list[str] = []
 
     def along(self, chain: Chain, edge: Edge) -> None:
@@ -190,27 +195,33 @@ class _Walk:
         for flight in branch.dropped:
             self._drop(flight)
         for event in events:
+            if not isinstance(event, Sent | Lost):
+                continue
+            way = event.leg, SIDES[event.side != self.left[event.leg]]
             if isinstance(event, Sent):
-                self.sent[event.side].append(event)
+                self.sent[way].append(event)
                 if not event.arrives_us:
-                    self.lost[event.side].append(len(self.sent[event.side]))
-            elif isinstance(event, Lost) and ": " in event.why:  # a middlebox stopped it, and will again
-                self.lost[event.side].remove(len(self.sent[event.side]))
+                    self.lost[way].append(len(self.sent[way]))
+            elif ": " in event.why:  # a middlebox stopped it, and will again
+                self.lost[way].remove(len(self.sent[way]))
         self.chosen += branch.chosen
         self.pair = branch.pair
 
-    def _drop(self, flight: Flight) -> None:
+    def _drop(self, flight: Flight | Crossing) -> None:
         """Which of its sender's segments this was: the first that is not lost yet and arrives then."""
-        sender: Side = "server" if flight.receiver == "client" else "client"
-        for number, event in enumerate(self.sent[sender], 1):
+        leg, receiver = (flight.leg, flight.end) if isinstance(flight, Crossing) else (0, flight.receiver)
+        way = leg, SIDES[receiver == "client"]
+        for number, event in enumerate(self.sent[way], 1):
             this = flight.due_us in event.arrives_us and event.segment == flight.segment
-            if this and number not in self.lost[sender]:
-                self.lost[sender].append(number)
+            if this and number not in self.lost[way]:
+                self.lost[way].append(number)
                 return
         raise LookupError("a segment was lost that was never sent")
 
     def rules(self) -> tuple[str, ...]:
         """One rule for each sender that lost something."""
         return tuple(
-            f"{side} #{','.join(map(str, sorted(numbers)))}" for side, numbers in self.lost.items() if numbers
+            f"{f'leg {leg + 1}: ' * (leg > 0)}{end} #{','.join(map(str, sorted(numbers)))}"
+            for (leg, end), numbers in self.lost.items()
+            if numbers
         )

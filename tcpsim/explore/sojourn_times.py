@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tcpsim.explore.branch import sides_of
 from tcpsim.explore.chain import Chain
 from tcpsim.explore.loss_rates import rates
 from tcpsim.explore.step_functions import Masses, Steps, from_changes
 from tcpsim.explore.transient import ROOM, Graph, graph, passages, reaching
-from tcpsim.pair import SIDES, Side
+from tcpsim.pair import Side
 from tcpsim.tcp.state import State
 
 _OPEN, _OVER, _STAYS = range(3)  # how a connection stands to a state
@@ -70,7 +71,7 @@ def stay(
     """
     each = rates(chain, losses)
     net = net or graph(chain)
-    place = SIDES.index(side)
+    place = sides_of(len(chain.view[0])).index(side)
     sockets = [sum(held.state is state for held in view[place]) for view in chain.view]
     counts = np.minimum(np.array(sockets, dtype=np.int64), 1)
     to_come = reaching(net, counts.astype(np.uint8) | np.isin(np.arange(chain.states), chain.cut))

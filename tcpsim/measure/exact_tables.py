@@ -15,13 +15,12 @@ from tcpsim.measure.results import Table
 
 
 def exact_table(found: Answer, losses: Sequence[float]) -> Table:
-    """Columns loss, kind, client, server, permanent, probability."""
+    """Columns loss, kind, one for each machine, permanent, probability."""
     rows = [
         {
             "loss": loss,
             "kind": str(end.kind),
-            "client": end.client,
-            "server": end.server,
+            **end.held,
             "permanent": end.permanent,
             "probability": probability,
         }

@@ -197,14 +197,14 @@ def _held_simulated(pair: Pair, asked: Asked) -> Rows:
                 seen[side, state] = at_times(*held(census, side, state), np.array(asked.at_us)).tolist()
         runs.append(seen)
     rows: Rows = []
-    for side, state in sorted({kind for run in runs for kind in run}):
+    for whose, state in sorted({kind for run in runs for kind in run}):
         for at, t_us in enumerate(asked.at_us):
-            values = [run[side, state][at] if (side, state) in run else 0 for run in runs]
+            values = [run[whose, state][at] if (whose, state) in run else 0 for run in runs]
             half = _half_width(values)
             mean = fmean(values)
             rows.append(
                 {
-                    "quantity": f"{side} {state}", "t_s": t_us / 1_000_000, "value": mean,
+                    "quantity": f"{whose} {state}", "t_s": t_us / 1_000_000, "value": mean,
                     "low": None if half is None else mean - half,
                     "high": None if half is None else mean + half,
                     "method": "simulate", "unit": "sockets", "connections": connections,

@@ -1,4 +1,4 @@
-"""The closed system: two machines and a path, everything that drives one connection, and what it reports."""
+"""The closed system: machines in a line, what drives them, and what they report."""
 
 from tcpsim.app.program import Reboot, Vanish
 from tcpsim.pair.action import Action, Befall, Inject, Make, Oversleep, PutOff, Resume
@@ -18,8 +18,22 @@ from tcpsim.pair.event import (
     TimerFired,
 )
 from tcpsim.pair.instant import advance, call
-from tcpsim.pair.pair import FIRST_PID, Held, Machine, Pair, census, lose, new_pair, next_time, numbered
-from tcpsim.path import SIDES, Side
+from tcpsim.pair.pair import (
+    FIRST_PID,
+    Between,
+    Held,
+    Hop,
+    Machine,
+    Pair,
+    Side,
+    census,
+    lose,
+    names,
+    new_pair,
+    next_time,
+    numbered,
+)
+from tcpsim.path import SIDES
 from tcpsim.sockets import Kill
 
 __all__ = [
@@ -29,11 +43,13 @@ __all__ = [
     "Answered",
     "Arrived",
     "Befall",
+    "Between",
     "Called",
     "Duplicated",
     "Event",
     "Happened",
     "Held",
+    "Hop",
     "Inject",
     "Kill",
     "Log",
@@ -56,6 +72,7 @@ __all__ = [
     "call",
     "census",
     "lose",
+    "names",
     "new_pair",
     "next_time",
     "numbered",

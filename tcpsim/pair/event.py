@@ -4,6 +4,9 @@ Owns: the events that a pair tells a log, as values. Refuses to know: how they l
 they mean (measure).
 
 Events of one instant come in the order of cause and effect: Called, StateChanged, Sent, Returned.
+
+`side` is the name of a machine. `leg` is the path that a segment is on: 0 is the client's, and all there is
+without relays.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tcpsim.path import Side
+from tcpsim.pair.pair import Side
 from tcpsim.sockets import Call, Reply
 from tcpsim.tcp.event import Note
 from tcpsim.tcp.segment import Segment
@@ -25,6 +28,7 @@ class Sent(NamedTuple):
     side: Side
     segment: Segment
     arrives_us: tuple[int, ...]
+    leg: int = 0
 
 
 class Lost(NamedTuple):
@@ -34,6 +38,7 @@ class Lost(NamedTuple):
     side: Side
     segment: Segment
     why: str
+    leg: int = 0
 
 
 class Duplicated(NamedTuple):
@@ -43,6 +48,7 @@ class Duplicated(NamedTuple):
     side: Side
     segment: Segment
     why: str
+    leg: int = 0
 
 
 class Answered(NamedTuple):
@@ -53,6 +59,7 @@ class Answered(NamedTuple):
     segment: Segment
     who: str
     arrives_us: tuple[int, ...]  # empty if it is lost on the way
+    leg: int = 0
 
 
 class Arrived(NamedTuple):
@@ -61,6 +68,7 @@ class Arrived(NamedTuple):
     t_us: int
     side: Side
     segment: Segment
+    leg: int = 0
 
 
 class StateChanged(NamedTuple):

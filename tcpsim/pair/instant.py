@@ -8,8 +8,8 @@ A pair changes in two ways only. `advance` does everything that is due at `next_
 outside act. So whoever drives a pair needs no clock of its own, and a pair is a function of its first
 value and the chooser's answers.
 
-In one instant segments arrive first, then timers fire, then programs run, client before server; and so
-on in rounds until nothing more is due. Hence an ACK that arrives when its timer is due is in time.
+In one instant segments arrive first, then timers fire, then programs run, from the client to the server; and
+so on in rounds until nothing more is due. Hence an ACK that arrives when its timer is due is in time.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from tcpsim.app.program import Ask, Done, Draw, KillOthers, Reboot, Spawn, Until
 from tcpsim.errors import InputError
 from tcpsim.pair.action import Action, Befall, Inject, Oversleep, PutOff, Resume
 from tcpsim.pair.event import Answered, Arrived, Called, Duplicated, Happened, Log, Lost, Returned, Sent, told
-from tcpsim.pair.pair import FIRST_PID, Machine, Pair, earliest, machine_wakes_us
-from tcpsim.path import SIDES, Choice, Chooser, Fate, Side
+from tcpsim.pair.pair import FIRST_PID, Hop, Machine, Pair, Side, machine_wakes_us, names
+from tcpsim.path import Choice, Chooser, Fate
+from tcpsim.path import Side as End
 from tcpsim.sockets import Call, Caller, Reply, kernel
 from tcpsim.sockets.processes import Returned as Outcome
 from tcpsim.sockets.processes import new_system, oversleep, pid_of, with_end
@@ -57,20 +58,32 @@ def call(
     if now_us < pair.now_us or (pair.next_us is not None and pair.next_us < now_us):
         raise ValueError(f"call at {now_us}: the pair is at {pair.now_us}, its next event at {pair.next_us}")
     instant = _Instant(pair, now_us, chooser, log)
-    instant.act(instant.client if side == "client" else instant.server, action)
+    instant.act(instant.works[pair.names.index(side)], action)
     return instant.settle()
 
 
 class _Work:
-    """A machine while an instant happens to it."""
+    """A machine while an instant happens to it, and the legs that it has: (path, which end of it)."""
 
-    __slots__ = ("back_us", "before", "programs", "side", "system", "touched", "up", "wake_us")
+    __slots__ = (
+        "back_us", "before", "left", "port", "programs", "right", "side", "system", "touched", "up",
+        "wake_us",
+    )  # fmt: skip
 
-    def __init__(self, side: Side, machine: Machine) -> None:
+    def __init__(self, side: Side, machine: Machine, left: int, right: int, port: int = 0) -> None:
         self.side = side
         self.before = machine
+        self.left = left  # the number of the path on that side; an end machine has one path for both
+        self.right = right
+        self.port = port  # where a machine between accepts
         self.touched = False  # anything may have happened to it
         self.wake_us: int | None = None  # as `due` or `machine` found it last
+
+    def leg(self, local_port: int) -> tuple[int, End]:
+        """The path of what uses this port, and which end of it the machine is: a port is an address."""
+        if self.left == self.right:
+            return self.left, "client" if self.side == "client" else "server"
+        return (self.left, "server") if local_port == self.port else (self.right, "client")
 
     def touch(self) -> None:
         """Take the machine to pieces, once something is to happen to it."""
@@ -108,52 +121,85 @@ class _Work:
 class _Instant:
     """A pair while one instant happens to it: the only place where its parts are replaced one by one."""
 
-    __slots__ = ("chooser", "client", "log", "now_us", "path", "ready", "server")
+    __slots__ = ("chooser", "log", "now_us", "paths", "ready", "relays", "works")
 
     def __init__(self, pair: Pair, now_us: int, chooser: Chooser, log: Log | None) -> None:
         self.now_us = now_us
         self.chooser = chooser
         self.log = log
-        self.path = pair.path
-        self.client = _Work("client", pair.client)
-        self.server = _Work("server", pair.server)
+        self.relays = pair.relays
+        if not pair.relays:
+            self.paths = [pair.path]
+            self.works = [_Work("client", pair.client, 0, 0), _Work("server", pair.server, 0, 0)]
+        else:
+            last = len(pair.relays)
+            self.paths = [*pair.paths]
+            self.works = [_Work("client", pair.client, 0, 0)]
+            for leg, (side, hop) in enumerate(zip(names(last)[1:], pair.relays, strict=False)):
+                self.works.append(_Work(side, hop.machine, leg, leg + 1, hop.port))
+            self.works.append(_Work("server", pair.server, last, last))
         self.ready: list[tuple[_Work, int, Reply]] = []  # programs whose calls have returned
 
     def settle(self) -> Pair:
         """Rounds of deliveries, timers and programs until nothing more is due; the pair after that."""
         now_us = self.now_us
-        both = self.client, self.server
+        works, paths = self.works, self.paths
         for _ in range(_MOST_ROUNDS):
-            due_us = lines.next_time(self.path)
-            if due_us is not None and due_us <= now_us:
-                self.path, arrived = lines.due(self.path, now_us)
-                for side, segment in arrived:
-                    self.arrive(self.client if side == "client" else self.server, segment)
+            for leg, path in enumerate(paths):
+                flights = path.flights
+                if flights and flights[0][0] <= now_us:
+                    paths[leg], arrived = lines.due(path, now_us)
+                    for end, segment in arrived:
+                        self.arrive(works[leg if end == "client" else leg + 1], segment, leg)
             busy = []
-            for work in both:
+            for work in works:
                 if work.due(now_us):
                     busy.append(work)
                     self.timers(work)
             for work in busy:
                 self.programs(work)
-            client, server = self.client.machine(), self.server.machine()
-            next_us = earliest(lines.next_time(self.path), self.client.wake_us, self.server.wake_us)
+            machines = []
+            next_us: int | None = None
+            for work in works:
+                machines.append(work.machine())
+                wake_us = work.wake_us
+                if wake_us is not None and (next_us is None or wake_us < next_us):
+                    next_us = wake_us
+            for path in paths:
+                flights = path.flights
+                if flights and (next_us is None or flights[0][0] < next_us):
+                    next_us = flights[0][0]
             if not self.ready and (next_us is None or next_us > now_us):
-                return Pair(now_us, client, server, self.path, next_us)
+                return self.pair(machines, next_us)
         raise InputError(
             "pair", f"{_MOST_ROUNDS} rounds at {now_us} us", "programs and paths that let time pass"
         )
 
-    def arrive(self, work: _Work, segment: Segment) -> None:
+    def pair(self, machines: list[Machine], next_us: int | None) -> Pair:
+        """All parts put together again."""
+        paths = self.paths
+        if not self.relays:
+            return Pair(self.now_us, machines[0], machines[1], paths[0], next_us)
+        hops = [
+            Hop(machine, path, old.port)
+            for machine, path, old in zip(machines[1:-1], paths[1:], self.relays, strict=True)
+        ]
+        return Pair(self.now_us, machines[0], machines[-1], paths[0], next_us, tuple(hops))
+
+    def other(self, work: _Work, leg: int) -> Side:
+        """The machine at the other end of a path."""
+        here = self.works[leg]
+        return (self.works[leg + 1] if here is work else here).side
+
+    def arrive(self, work: _Work, segment: Segment, leg: int) -> None:
         """A segment reaches a machine, or what is left of it."""
         work.touch()
         if not work.up:
             if self.log is not None:
-                sender = SIDES[work.side == "client"]
-                self.log(Lost(self.now_us, sender, segment, "receiver is down"))
+                self.log(Lost(self.now_us, self.other(work, leg), segment, "receiver is down", leg))
             return
         if self.log is not None:
-            self.log(Arrived(self.now_us, work.side, segment))
+            self.log(Arrived(self.now_us, work.side, segment, leg))
         self.take(work, kernel.deliver(work.system, segment, self.now_us))
 
     def timers(self, work: _Work) -> None:
@@ -183,26 +229,28 @@ class _Instant:
 
     def send(self, work: _Work, segment: Segment) -> None:
         """A machine puts a segment on the wire; this is where its fate is decided."""
-        self.path, fates = lines.send(self.path, work.side, segment, self.now_us, self.chooser)
+        leg, end = work.leg(segment.src_port)
+        self.paths[leg], fates = lines.send(self.paths[leg], end, segment, self.now_us, self.chooser)
         if self.log is None:
             return
         own = [fate for fate in fates if fate.segment is None]
         arrives_us = tuple(fate.due_us for fate in own if fate.due_us is not None)
-        self.log(Sent(self.now_us, work.side, segment, arrives_us))
+        self.log(Sent(self.now_us, work.side, segment, arrives_us, leg))
         for fate in fates:
-            self.tell_fate(fate, work.side, segment)
+            self.tell_fate(fate, work, segment, leg)
 
-    def tell_fate(self, fate: Fate, side: Side, sent: Segment) -> None:
-        """Tell the log what became of a segment of `side`, or of what a box sent back to it."""
+    def tell_fate(self, fate: Fate, work: _Work, sent: Segment, leg: int) -> None:
+        """Tell the log what became of a segment of a machine, or of what a box sent back to it."""
         assert self.log is not None
-        segment, sender = (sent, side) if fate.segment is None else (fate.segment, SIDES[side == "client"])
+        side = work.side
+        segment, sender = (sent, side) if fate.segment is None else (fate.segment, self.other(work, leg))
         if fate.kind == "answered":
             arrives_us = () if fate.due_us is None else (fate.due_us,)
-            self.log(Answered(self.now_us, side, segment, fate.why.partition(":")[0], arrives_us))
+            self.log(Answered(self.now_us, side, segment, fate.why.partition(":")[0], arrives_us, leg))
         elif fate.kind == "duplicated":
-            self.log(Duplicated(self.now_us, sender, segment, fate.why))
+            self.log(Duplicated(self.now_us, sender, segment, fate.why, leg))
         if fate.kind == "lost" or (fate.kind == "answered" and fate.due_us is None):
-            self.log(Lost(self.now_us, sender, segment, fate.why))
+            self.log(Lost(self.now_us, sender, segment, fate.why, leg))
 
     def programs(self, work: _Work) -> None:
         """Run what may run on a machine: first calls that returned, then sleeps that are over."""
@@ -276,7 +324,12 @@ class _Instant:
         work.touch()
         if isinstance(action, Vanish | Reboot):
             old = work.system.end
-            fresh = new_end(old.stack, iss=old.iss + _REBOOTED, ts_offset=old.ts_offset + _REBOOTED)
+            fresh = new_end(
+                old.stack,
+                iss=old.iss + _REBOOTED,
+                ts_offset=old.ts_offset + _REBOOTED,
+                peers=1 + (work.left != work.right),
+            )
             work.system, work.programs = new_system(fresh, work.system.nofile), {}
             work.up, work.back_us = False, None
             if isinstance(action, Reboot):
@@ -294,7 +347,8 @@ class _Instant:
                 raise ValueError(f"Resume: process {action.pid} of the {work.side} does not stand at a pause")
             self.run(work, action.pid, Reply(action.order))
         elif isinstance(action, Inject):
-            self.path = lines.inject(self.path, work.side, action.segment, action.due_us)
+            leg, end = work.leg(action.segment.dst_port)
+            self.paths[leg] = lines.inject(self.paths[leg], end, action.segment, action.due_us)
         elif isinstance(action, Befall):
             self.take(work, action.outcome)
         elif isinstance(action, PutOff):

@@ -16,6 +16,9 @@ Owns: the language and its errors. Refuses to know: what a rule does once it is 
 on is dropped in *both* directions, what the client sends and what is sent to it (what is already under
 way still arrives). On a path with two ends "server after 5s" and "both after 5s" say the same. One direction
 only: "client ANY after 5s".
+
+In front of a rule "leg 2: " says which path of a line of machines is meant; without it, the client's. On
+every path the client is the end that connects.
 """
 
 from __future__ import annotations
@@ -45,6 +48,7 @@ _KINDS: dict[str, tuple[int, int, int, int | None]] = {
 }
 _WHO: dict[str, Who] = {"client": "client", "server": "server", "both": "both"}
 _VOCABULARY = ("every", "after", "before", *_WHO, *_KINDS)
+_LEG = re.compile(r"\s*leg ([1-9][0-9]?):\s*", re.IGNORECASE)
 _SPAN = re.compile(r"([1-9][0-9]*)(?:-([1-9][0-9]*))?", re.ASCII)
 
 
@@ -76,6 +80,18 @@ def parse_rule(text: str, where: str = "drop") -> Rule:
     has, lacks, min_len, max_len = _KINDS[what]
     nth = _spans(numbers[0], text, where) if numbers else ()
     return Rule(text, who, has, lacks, min_len, max_len, after_us or 0, before_us, nth=nth)
+
+
+def leg_of(text: str | Rule) -> tuple[int, str | Rule]:
+    """Which path a rule is for, from 0, and the rule.
+
+    >>> leg_of("leg 2: server FIN 1"), leg_of("client #3")
+    ((1, 'server FIN 1'), (0, 'client #3'))
+    """
+    found = _LEG.match(text) if isinstance(text, str) else None
+    return (
+        (0, text) if found is None or not isinstance(text, str) else (int(found[1]) - 1, text[found.end() :])
+    )
 
 
 def script(drops: Iterable[str | Rule], where: str = "drop") -> Script:

@@ -141,11 +141,18 @@ class Ioctl(NamedTuple):
 
 
 class Poll(NamedTuple):
-    """poll(): ((fd, "POLLIN|..."), ...) of those ready; () at the timeout. None waits for ever."""
+    """poll(): ((fd, "POLLIN|..."), ...) of those ready; () at the timeout. None waits for ever.
+
+    `events`: what is asked for, of all alike or of each.
+    """
 
     fds: tuple[int, ...]
     timeout_us: int | None = 0
-    events: int = POLLIN | POLLOUT | POLLRDHUP
+    events: int | tuple[int, ...] = POLLIN | POLLOUT | POLLRDHUP
+
+    def asked(self) -> tuple[int, ...]:
+        """The events asked for of each descriptor."""
+        return (self.events,) * len(self.fds) if isinstance(self.events, int) else self.events
 
 
 class SetNonblocking(NamedTuple):

@@ -71,9 +71,9 @@ def poll_bits(system: System, file: OpenFile) -> int:
 
 
 def _ready(system: System, call: Poll, files: tuple[int | None, ...]) -> tuple[tuple[int, str], ...]:
-    wanted = call.events | _ALWAYS
     ready = []
-    for fd, file_id in zip(call.fds, files, strict=True):
+    for fd, file_id, asked in zip(call.fds, files, call.asked(), strict=True):
+        wanted = asked | _ALWAYS
         bits = POLLNVAL if file_id is None else poll_bits(system, system.files[file_id]) & wanted
         if bits:
             ready.append((fd, poll_names(bits)))

@@ -4,8 +4,8 @@ Owns: sockets by number, listeners with their queues, demultiplexing by port pai
 matches, and several sockets one after the other on one pair of ports (TIME-WAIT, reuse). Refuses to
 know: descriptors, the network, and every rule that concerns a single connection.
 
-An `Endpoint` is immutable from outside: each function returns a new one. The peer's address is implied: an
-end talks to one other host, so a connection is named by its two ports.
+An `Endpoint` is immutable from outside: each function returns a new one. The peer's address is implied: a
+port stands for it, so a connection is named by its two ports.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ class Endpoint:
         sockets: Mapping[int, Tcb],
         listeners: Mapping[int, Listener],
         next_id: int,
-        cached_rtt8: int = 0,
+        cached_rtt8: metrics.Cache = 0,
     ) -> None:
-        self.cached_rtt8 = cached_rtt8  # of the one peer, by eight (Linux tcp_metrics); 0: nothing is known
+        self.cached_rtt8 = cached_rtt8  # what is remembered of peers (Linux tcp_metrics); 0: nothing
         self.stack = stack
         self.iss = iss
         self.ts_offset = ts_offset
@@ -120,9 +120,12 @@ class Result(NamedTuple):
     value: int = 0
 
 
-def new_end(stack: Stack, iss: int = 0, ts_offset: int = 0) -> Endpoint:
-    """An end without sockets. `iss` and `ts_offset` are the secrets of its ISN and timestamp clocks."""
-    return Endpoint(stack, iss & MASK, ts_offset & MASK, {}, {}, 1)
+def new_end(stack: Stack, iss: int = 0, ts_offset: int = 0, peers: int = 1) -> Endpoint:
+    """An end without sockets. `iss` and `ts_offset` are the secrets of its ISN and timestamp clocks.
+
+    Of several `peers` it remembers apart what Linux remembers of a peer.
+    """
+    return Endpoint(stack, iss & MASK, ts_offset & MASK, {}, {}, 1, 0 if peers == 1 else ())
 
 
 def next_time(end: Endpoint) -> int | None:

@@ -16,7 +16,7 @@ from itertools import combinations
 from math import comb
 from typing import Final, NamedTuple
 
-from tcpsim.explore.branch import Branch, Fate, Part, Question, Steps, in_full
+from tcpsim.explore.branch import Branch, Crossing, Fate, Part, Question, Steps, in_full
 from tcpsim.pair import Event, Log, Pair
 from tcpsim.path.path import Flight
 
@@ -33,7 +33,7 @@ class Way(NamedTuple):
     weight: float
     lost: int
     passed: int
-    dropped: tuple[Flight, ...]
+    dropped: Sequence[Flight | Crossing]
     chosen: tuple[str, ...]
     events: tuple[Event, ...]
 

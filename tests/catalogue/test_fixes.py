@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from tcpsim.catalogue import changes, cured, fix, fixes, play, scenario, scenarios
@@ -51,13 +53,20 @@ def test_a_fix_of_a_stack_turns_both_or_the_one_that_is_named() -> None:
 def test_a_cure_acts_in_a_state_that_the_scenario_has(name: str, words: str) -> None:
     """It changes the run on its side: in one of the states that it says, or where there is no state."""
     states, side = fix(words).states, fix(words).side
-    sides = [words.partition(".")[0]] if words.startswith(("client.", "server.")) else SIDES
+    every = (*SIDES, "relay")
+    named = words.partition(".")[0]
+    acts_on = [named] if named in every else every if side in ("either", "both") else [side]
     had = {
         event.new
         for event in play(scenario(name)).events
-        if isinstance(event, StateChanged) and event.side in (sides if side in ("either", "both") else side)
+        if isinstance(event, StateChanged) and _acts_on(event.side, acts_on)
     }
     assert not states or had.intersection(states)
+
+
+def _acts_on(machine: str, sides: Sequence[str]) -> bool:
+    """ "relay" is each of several."""
+    return machine in sides or ("relay" in sides and machine.startswith("relay"))
 
 
 def test_what_a_fix_applies_to_in_words() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tcpsim.catalogue import scenarios
-from tcpsim.draw.ladder import WIDTH
+from tcpsim.catalogue import scenario, scenarios
+from tcpsim.draw.ladder import WIDTH, width
 
 Tcpsim = Callable[..., tuple[int, str, str]]
 SECOND = 1_000_000
@@ -123,7 +123,7 @@ def test_a_symptom_that_is_none_is_told(tcpsim: Tcpsim, words: tuple[str, ...], 
 def test_every_behaviour_is_listed(tcpsim: Tcpsim) -> None:
     _, out, _ = tcpsim("behaviours", "--json")
     listed = json.loads(out)
-    assert {each["side"] for each in listed} == {"client", "server"}
+    assert {each["side"] for each in listed} == {"client", "server", "relay"}
     _, out, _ = tcpsim("behaviours")
     assert all(each["name"] in out for each in listed)
     assert max(map(len, out.splitlines())) <= WIDTH
@@ -133,9 +133,10 @@ def test_every_behaviour_is_listed(tcpsim: Tcpsim) -> None:
 def test_a_ladder_fits_its_page_and_tells_the_verdict(tcpsim: Tcpsim, name: str) -> None:
     status, out, err = tcpsim("run", name)
     assert (status, err) == (0, "")
-    assert max(map(len, out.splitlines())) <= WIDTH
-    for start in ("verdict", "client", "server", "wire"):
-        assert any(line.startswith(start) for line in out.splitlines()[-5:])
+    machines = scenario(name).sides
+    assert max(map(len, out.splitlines())) <= max(WIDTH, width(len(machines)))
+    for start in ("verdict", *machines, "wire"):
+        assert any(line.startswith(start) for line in out.splitlines()[-3 - len(machines) :])
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png", "txt"])

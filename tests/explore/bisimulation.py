@@ -85,7 +85,7 @@ def _ways(steps: Steps, pair: Pair) -> tuple[Ways, list[tuple[Pair, Hashable]]]:
 
 
 def _views(pair: Pair) -> Hashable:
-    return census(pair, "client"), census(pair, "server")
+    return tuple([census(pair, side) for side in pair.names])
 
 
 def _rests(one: Pair, other: Pair) -> Difference | None:

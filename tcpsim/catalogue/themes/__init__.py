@@ -15,6 +15,7 @@ from tcpsim.catalogue.themes import (
     middleboxes,
     normal_close,
     pile_ups,
+    relays,
     resets,
     server_leaks,
     systems,
@@ -33,6 +34,7 @@ _ALL = (
     *systems.SCENARIOS,
     *lingering.SCENARIOS,
     *pile_ups.SCENARIOS,
+    *relays.SCENARIOS,
     *workloads.SCENARIOS,
 )
 _BY_NAME = {scenario.name: scenario for scenario in _ALL}

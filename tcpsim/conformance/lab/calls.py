@@ -80,7 +80,10 @@ def told(call: Call, peer: str) -> Told:
             return "setblocking", str(not call.on)
         case sockets.Poll():
             patience = -1 if call.timeout_us is None else call.timeout_us / 1_000
-            return "poll", f"{patience:g} {poll_names(call.events)}"
+            return (
+                "poll",
+                f"{patience:g} {' '.join(poll_names(each) or '0' for each in dict.fromkeys(call.asked()))}",
+            )
     return type(call).__name__.lower(), None
 
 
@@ -173,8 +176,8 @@ def _ioctl(here: Sockets, call: sockets.Ioctl) -> int:
 
 def _poll(here: Sockets, call: sockets.Poll) -> tuple[tuple[int, str], ...]:
     asked = select.poll()
-    for fd in call.fds:
-        asked.register(fd, call.events)
+    for fd, events in zip(call.fds, call.asked(), strict=True):
+        asked.register(fd, events)
     timeout_ms = None if call.timeout_us is None else call.timeout_us / 1_000
     return tuple((fd, poll_names(bits)) for fd, bits in asked.poll(timeout_ms))
 

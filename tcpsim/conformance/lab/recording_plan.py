@@ -52,10 +52,12 @@ def job(name: str, title: str, pair: Pair, *, seed: int, horizon_us: int, asked_
         InputError: it cannot be recorded here, or takes long and nobody has asked for that.
     """
     machines: dict[Side, Machine] = {"client": pair.client, "server": pair.server}
-    programs = {side: dict(machines[side].programs)[FIRST_PID] for side in SIDES}
+    programs: dict[Side, Running] = {side: dict(machines[side].programs)[FIRST_PID] for side in SIDES}
     for side in SIDES:
         _check_program(side, programs[side].program)
-    sysctls = {side: sysctls_of(side, machines[side].system.end.stack) for side in SIDES}
+    sysctls: dict[Side, dict[str, int]] = {
+        side: sysctls_of(side, machines[side].system.end.stack) for side in SIDES
+    }
     limit_us = horizon_us if asked_us is None else asked_us
     expected_us = run(pair, Seeded(seed), limit_us).t_us
     if asked_us is None and expected_us > LONGEST_US:

@@ -72,8 +72,10 @@ def _value(value: int | tuple[int, int]) -> str:
 
 def _poll(call: sockets.Poll, reply: Reply) -> str:
     ready = dict(reply.value) if isinstance(reply.value, tuple) else {}
-    events = poll_names(call.events)
-    asked = ", ".join(f"{{fd={fd}, events={events}, revents={ready.get(fd, 0)}}}" for fd in call.fds)
+    asked = ", ".join(
+        f"{{fd={fd}, events={poll_names(events) or 0}, revents={ready.get(fd, 0)}}}"
+        for fd, events in zip(call.fds, call.asked(), strict=True)
+    )
     timeout_ms = -1 if call.timeout_us is None else call.timeout_us // 1000
     return f"poll([{asked}], {len(call.fds)}, {timeout_ms})"
 

@@ -240,7 +240,7 @@ def _lived(run: Run, seed: int, number: int) -> Iterator[tuple[Kind, list[Change
         _, order, one = heapq.heappop(alive)
         one.pair = _knowing(one.pair, remembered)
         one.step()
-        remembered = [end.cached_rtt8 for end in _ends(one.pair)]
+        remembered = [cached for end in _ends(one.pair) if isinstance(cached := end.cached_rtt8, int)]
         next_us = one.pair.next_us
         if next_us is None or next_us > end_us:
             yield one.kind, one.changes

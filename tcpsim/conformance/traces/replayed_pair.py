@@ -192,30 +192,30 @@ class Stage:
             elif isinstance(event, Returned) and id(event.call) in self.awaited:
                 made, row = self.awaited.pop(id(event.call))
                 self.answers[row] = Answer(event.t_us, said(made, event.reply))
-                self.returned.append((event.side, row, event))
+                self.returned.append((_end_of(event.side), row, event))
         for side in SIDES.values():
             self._watch(side, _machine(before, side).system.end, events)
 
     def _note_segment(self, event: Sent) -> None:
-        segment = event.segment
-        if event.side == "client":
+        segment, side = event.segment, _end_of(event.side)
+        if side == "client":
             ports = (segment.src_port, segment.dst_port)
         else:
             ports = (segment.dst_port, segment.src_port)
         self.line = self._lines.get(ports) or Lineage(*ports)
         if segment.syn:
-            self.line = self.line.seen(event.side, segment)
+            self.line = self.line.seen(side, segment)
         self._lines[ports] = self.line
         own, peer = self.line.client_isn, self.line.server_isn
-        if event.side == "server":
+        if side == "server":
             own, peer = peer, own
         ack = relative(segment.ack, peer) if segment.has_ack else None
         flags, seq = flag_letters(segment.flags), relative(segment.seq, own)
         lost = not event.arrives_us
-        packet = Packet(event.t_us, event.side, flags, seq, ack, segment.len, lost, self.line.conn)
+        packet = Packet(event.t_us, side, flags, seq, ack, segment.len, lost, self.line.conn)
         self.packets.append(packet)
-        if self._ahead[event.side] and not self.exempt.acks:
-            self._ahead[event.side].pop(0)
+        if self._ahead[side] and not self.exempt.acks:
+            self._ahead[side].pop(0)
 
     def _watch(self, side: Side, before: Endpoint, events: list[Event]) -> None:
         """Note the states, holders and timers of a side that are other than before."""
@@ -245,6 +245,11 @@ class Stage:
 
     def _end(self, side: Side) -> Endpoint:
         return self.system(side).end
+
+
+def _end_of(name: str) -> Side:
+    """A machine of a trace: it has two."""
+    return "client" if name == "client" else "server"
 
 
 def _machine(pair: Pair, side: Side) -> Machine:

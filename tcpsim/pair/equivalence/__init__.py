@@ -21,10 +21,9 @@ from typing import Any, Final, NamedTuple
 
 from tcpsim.app import equivalence as app
 from tcpsim.pair.equivalence.context import View
-from tcpsim.pair.equivalence.host import Host, Part, Promised, Rest
+from tcpsim.pair.equivalence.host import Host, Leg, Part, Promised, Rest
 from tcpsim.pair.equivalence.programs import Ahead, ahead
 from tcpsim.pair.pair import Machine, Pair
-from tcpsim.path import Side
 from tcpsim.path import equivalence as lines
 from tcpsim.path.element import Chain
 from tcpsim.path.flow_table import Origins
@@ -36,6 +35,8 @@ from tcpsim.tcp.equivalence.connection import EVER, connection_key
 from tcpsim.tcp.segment import Segment
 
 Key = tuple[Hashable, ...]
+CLIENT: Final = Leg("client")
+SERVER: Final = Leg("server")
 _MOST: Final = 1 << 14  # values of one kind whose part of a key is remembered
 
 
@@ -53,7 +54,7 @@ class Keys:
 
     def __init__(self) -> None:
         self._numbers: dict[Hashable, int] = {}
-        self._machines: dict[int, tuple[Machine, Host]] = {}
+        self._machines: dict[tuple[int, Leg], tuple[Machine, Host]] = {}
         self._hosts: dict[Hashable, tuple[Ahead, Rest, object]] = {}
         self._lines: dict[tuple[int, ...], tuple[tuple[Chain, ...], int | None]] = {}
 
@@ -63,8 +64,16 @@ class Keys:
         That is: with the same answers of the chooser the same events, at the same distances from `next_us`.
         Without a next event the future is nothing, and what is left is all that counts.
         """
-        hosts = self._seen("client", pair.client), self._seen("server", pair.server)
-        return self.known(pair.next_us, hosts, (0, 0), pair.path, pair.path.flights).key
+        if not pair.relays:
+            hosts = self._seen(CLIENT, pair.client), self._seen(SERVER, pair.server)
+            return self.known(pair.next_us, hosts, (0, 0), pair.path, pair.path.flights).key
+        machines, found = pair.machines, []
+        ports = (None, *[hop.port for hop in pair.relays], None)
+        for number, path in enumerate(pair.paths):  # each leg with both its ends is as a pair
+            left = self._seen(Leg("client", ports[number]), machines[number])
+            right = self._seen(Leg("server", ports[number + 1]), machines[number + 1])
+            found.append(self.known(pair.next_us, (left, right), (0, 0), path, path.flights).key)
+        return tuple(found)
 
     def known(
         self,
@@ -107,15 +116,15 @@ class Keys:
     def _number(self, value: Hashable) -> int:
         return self._numbers.setdefault(value, len(self._numbers))
 
-    def _seen(self, side: Side, machine: Machine) -> Host:
+    def _seen(self, leg: Leg, machine: Machine) -> Host:
         """The host that a machine is; most pairs have one in common with the last."""
-        known = self._machines.get(id(machine))
+        known = self._machines.get((id(machine), leg))
         if known is None:
-            known = machine, self.host(side, machine)
-            _keep(self._machines, id(machine), known)
+            known = machine, self.host(leg, machine)
+            _keep(self._machines, (id(machine), leg), known)
         return known[1]
 
-    def host(self, side: Side, machine: Machine) -> Host:
+    def host(self, leg: Leg, machine: Machine) -> Host:
         """What a machine is besides its connections; most that happens to it leaves that as it was."""
         system, programs, up, back_us = machine
         end, tables, files, blocked, next_port, _ = system
@@ -136,7 +145,7 @@ class Keys:
             rest = Rest(self._number((fixed, tuple(running), up, back_us is None)), instants)
             known = ahead(system, programs), rest, (programs, tables, files, blocked, end.listeners)
             _keep(self._hosts, place, known)
-        return Host(side, machine, known[0], known[1])
+        return Host(leg, machine, known[0], known[1])
 
     def _part(self, view: View, now_us: int, at: int, both: tuple[list[Promised], list[Promised]]) -> int:
         """What a host is at a moment of its clock, its connections included."""

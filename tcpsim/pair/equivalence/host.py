@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tcpsim.pair.equivalence.programs import Ahead
 from tcpsim.pair.pair import Held, Machine, holding, machine_wakes_us
-from tcpsim.path import Side
+from tcpsim.path import Side as End
 from tcpsim.tcp.equivalence import future
 from tcpsim.tcp.equivalence.connection import EVER, Instant
 from tcpsim.tcp.seqnum import MASK
@@ -87,14 +87,26 @@ class Connection:
         self.promised: dict[tuple[int, ...], Promised] = {}
 
 
+class Leg(NamedTuple):
+    """Which of a machine's connections are meant: those at the `end` of one path. A machine between accepts
+    at `port` what comes from its left; an end machine (None) has one path."""
+
+    end: End
+    port: int | None = None
+
+    def has(self, t: Tcb) -> bool:
+        """Whether a socket is on it."""
+        return self.port is None or (t.local_port == self.port) is (self.end == "server")
+
+
 class Host:
-    """A machine seen by its connections."""
+    """A machine seen by its connections on one leg."""
 
     __slots__ = (
         "ahead", "asking", "connections", "held", "machine", "newest", "opening", "rest", "stack", "wakes_us",
     )  # fmt: skip
 
-    def __init__(self, side: Side, machine: Machine, ahead: Ahead, rest: Rest) -> None:
+    def __init__(self, leg: Leg, machine: Machine, ahead: Ahead, rest: Rest) -> None:
         end = machine.system.end
         self.machine = machine
         self.rest = rest
@@ -103,8 +115,9 @@ class Host:
         self.wakes_us = machine_wakes_us(machine)
         self.held: tuple[Held, ...] = holding(machine)
         self.connections: list[Connection] = []
-        for place, (number, t) in enumerate(end.sockets.items()):
-            ports = (t.local_port, t.remote_port) if side == "client" else (t.remote_port, t.local_port)
+        mine = [each for each in end.sockets.items() if leg.has(each[1])]
+        for place, (number, t) in enumerate(mine):
+            ports = (t.local_port, t.remote_port) if leg.end == "client" else (t.remote_port, t.local_port)
             self.connections.append(Connection(place, number, t, ports, ahead, end.stack))
         self.newest = {each.ports: each for each in self.connections}  # it comes last
         self.opening = self.asking = False
