@@ -61,6 +61,7 @@ def population(
     method: Method = "auto",
     seed: int = 1,
     limits: Limited | None = None,
+    clients: int | None = None,
     every: str | int | None = None,
     progress: Progress | None = None,
     **changes: Unpack[Settings],
@@ -84,6 +85,8 @@ def population(
             expected numbers with a 99 % band, "auto" decides between the first two (docs/sweeps.md).
         seed: decides every arrival, loss and choice.
         limits: what a host has, such as {"server.descriptors": 1024}; the command line's --limit.
+        clients: how many client hosts there are, each with the limit on client.ports (with one: 1; without
+            a limit on clients each connection comes from a host of its own).
         every: the step of the census over time (a 240th of the run).
         progress: told (simulated time, horizon) in microseconds, about a hundred times.
         **changes: any setting (`tcpsim.Setting`).
@@ -106,11 +109,13 @@ def population(
         arrivals=coming,
         settle_us=settle_us,
         seed=seed,
-        limits=_limits(limits or {}, own_limits(pair.server.system.end.stack)),
+        limits=_limits(limits or {}, own_limits(pair.server.system.end.stack), clients),
     )
     told = _told(changed) | (
         {"limit": [f"{name}={number}" for name, number in limits.items()]} if limits else {}
     )
+    if clients is not None:
+        told["clients"] = str(clients)
     setup = Setup(plan, *opened(story, changed), every_us)
     record, census = found(setup, method, progress)
     return Population(story, told, changed, plan, record, census, every_us)
@@ -138,7 +143,7 @@ def _word(name: str, value: Any) -> str:
     return format_duration(value) if name in _TIMES and isinstance(value, int) else str(value)
 
 
-def _limits(words: Limited, server: HostLimits) -> Limits:
+def _limits(words: Limited, server: HostLimits, clients: int | None) -> Limits:
     """`client.ports` and so on, over the server's own; with a client limit all clients share a host."""
     known = [f"{side}.{resource}" for side in SIDES for resource in RESOURCES[side]]
     known.append("middlebox.flows")
@@ -152,7 +157,8 @@ def _limits(words: Limited, server: HostLimits) -> Limits:
         found[side][resource] = number
     client = HostLimits(**found["client"]) if found["client"] else None
     server = server._replace(**found["server"])
-    return Limits(server=server, client=client, flows=found["middlebox"].get("flows"))
+    flows = found["middlebox"].get("flows")
+    return Limits(server=server, client=client, flows=flows, clients=1 if clients is None else clients)
 
 
 class Population(Noted, Pictured):
@@ -220,7 +226,9 @@ class Population(Noted, Pictured):
 
     def caption(self) -> Caption:
         limits = self.told.get("limit", [])
-        return caption_of(self.scenario, self.changes, [f"limit {each}" for each in limits])
+        asked = [f"limit {each}" for each in limits]
+        asked += [f"clients {self.told['clients']}"] if "clients" in self.told else []
+        return caption_of(self.scenario, self.changes, asked)
 
     def headline(self) -> str:
         many = f"{_number(self.record.leaked)} of {_number(self.record.connections)}"
@@ -251,6 +259,9 @@ class Population(Noted, Pictured):
             raise InputError(
                 "ss", f"method {self.method}", "method simulate: a dump shows single connections"
             )
+        client = self.record.limits.client
+        if client is not None and client.ports is not None:
+            raise InputError("ss", "a limit on client.ports", "clients with a host of their own each")
         if self._document["first_met_us"] or self.record.crashed is not None:
             raise InputError("ss", "a population that met a limit", "one that met none")
         found = crowd(self.plan, at_us)
@@ -293,6 +304,7 @@ class Population(Noted, Pictured):
             "for_us": plan.arrivals.for_us,
             "horizon_us": self.horizon_us,
             "changed": self.told,
+            "clients": None if record.limits.client is None else record.limits.clients,
             "connections": record.connections,
             "leaked_connections": record.leaked,
             "sockets": sockets,
@@ -320,7 +332,14 @@ class Population(Noted, Pictured):
             staying = sum(lasting.get(fate, 0) for fate in ("permanent", "metastable", "descriptor"))
             numbers = [_number(each) for each in (row["count"], staying, row["peak"])]
             rows.append((*kind_of(row), *numbers, _bytes(row["bytes"])))
-        lines = [*self.caption().lines(WIDTH), _summary(document), *_way(document), "", *columns(rows, 3)]
+        lines = [
+            *self.caption().lines(WIDTH),
+            _summary(document),
+            _hosts(self.record.limits),
+            *_way(document),
+            "",
+            *columns(rows, 3),
+        ]
         lines += _flows(document["flows"])
         leaked, connections = document["leaked_connections"], document["connections"]
         share = f" ({100 * leaked / connections:.3g} %)" if connections else ""
@@ -345,7 +364,11 @@ class Population(Noted, Pictured):
         """
         from tcpsim.measure.openmetrics import openmetrics
 
-        return openmetrics(self.record.over_time.rows(), {"scenario": self.scenario.name}, begins)
+        return openmetrics(
+            [row for row in self.record.over_time.rows() if row["side"] in SIDES],
+            {"scenario": self.scenario.name},
+            begins,
+        )
 
     def _writers(self) -> Mapping[str, Any]:
         return {**super()._writers(), ".prom": lambda path: self._write(path, self.openmetrics())}
@@ -364,6 +387,16 @@ class Population(Noted, Pictured):
         series_of = {kind: [series[t_us] for t_us in at_us] for kind, series in counts.items()}
         subtitle = f"{told}, {_seeded(self.method, self.plan.seed)}"
         return census_figure(at_us, series_of, str(self.caption()), subtitle)
+
+
+def _hosts(limits: Limits) -> str:
+    """Where the connections come from."""
+    if limits.client is None:
+        return "each connection comes from a host of its own"
+    ports = "" if limits.client.ports is None else f"{limits.client.ports:,} ports towards this service"
+    if limits.clients == 1:
+        return "all connections come from one client host" + (f" with {ports}" if ports else "")
+    return f"the connections come from {limits.clients:,} client hosts in turn, each with {ports}"
 
 
 def _flows(found: Sequence[Mapping[str, Any]]) -> list[str]:

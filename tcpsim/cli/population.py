@@ -77,6 +77,7 @@ from tcpsim.pair import SIDES, Side
     help="A limit of a host, or of the box between: server.workers=100, client.ports=28232,"
     " server.descriptors=1024, middlebox.flows=655360.",
 )
+@option("--clients", type=int, metavar="N", help="So many client hosts, each with the limit on client.ports.")
 @SEED
 @duration("--every", help="The interval between two counts (default: 1/240 of the run).")
 @duration("--ss", help="Print what `ss -tanop` shows on both hosts at this time instead of the census.")
@@ -108,6 +109,7 @@ def command(
     method: Method,
     seed: int,
     limits: tuple[str, ...],
+    clients: int | None,
     every: int | None,
     ss: int | None,
     ss_side: Side | None,
@@ -133,6 +135,7 @@ def command(
             method="simulate" if ss is not None and method == "auto" else method,
             seed=seed,
             limits=_numbers(assignments("--limit", limits, ("client", "server", "middlebox"))),
+            clients=clients,
             every=every,
             progress=tell,
             **setting(**changes),

@@ -17,10 +17,12 @@ from collections.abc import Generator, Sequence
 import simpy
 
 from tcpsim.host.census import Census, Left, Restarted
+from tcpsim.host.client_ports import ClientPorts
 from tcpsim.host.connection import Connection, Owner
 from tcpsim.host.full_box import FullBox
 from tcpsim.host.limits import Door, Limits, Reclaim, Restart, Serve, Stop
 from tcpsim.host.memory import Memory, heavy
+from tcpsim.host.port_reuse import again
 from tcpsim.host.resource_usage import RECLAIMED, Books
 from tcpsim.host.shared_history import Act, Lives, Luck, Moment
 from tcpsim.host.socket_accounting import Work, usage
@@ -54,7 +56,11 @@ class Governor:
         self.gate = limits.gate
         self.doors = server.backlog is not None or server.bytes is not None
         self.arriving: dict[Connection, None] = {}  # in their handshake, by age; only if a door may shut
-        self.recalls = bool(restarts) or self.memory.takes_back
+        client = limits.client
+        self.ports = None
+        if client is not None and client.ports is not None:
+            self.ports = ClientPorts(limits.clients, client.ports, pair.client.programs[0][1].program)
+        self.recalls = bool(restarts) or self.memory.takes_back or self.ports is not None
         self.alive: dict[Connection, None] = {}  # by age: whose view may still change, or all
         self.waiting: list[tuple[Connection, Moment]] = []  # for a worker or a descriptor, at the horizon
         self.kept: Counter[str] = Counter()  # of the server's: what nobody will give back
@@ -63,16 +69,32 @@ class Governor:
 
     def admit(self, luck: Luck, owner: Owner | None = None) -> Connection | None:
         """A client wants to connect: a connection is born, or its client's host refuses (None)."""
-        for resource in ("descriptors", "ports"):
-            if self._full("client", resource):
-                self.census.refused[f"client {resource}"] += 1
-                return None
-        one = Connection(int(self.env.now), luck, self.lives.begin(luck), owner)
-        one.process = self.env.process(self._live(one))
+        if self._full("client", "descriptors"):
+            self.census.refused["client descriptors"] += 1
+            return None
+        port = None if self.ports is None else self.ports.take()
+        if self.ports is not None and port is None:
+            self.census.refused["client ports"] += 1
+            return None
         self.admitted += 1
+        birth = self.lives.begin(luck)
+        if port is not None and port.connection is not None:
+            return self._use_again(port.connection, again(birth.pair), owner)
+        one = Connection(int(self.env.now), luck, birth, owner)
+        if port is not None:
+            one.port, port.connection = port, one
+        one.process = self.env.process(self._live(one))
         self.alive[one] = None
         for act in self.memory.at_birth():
             self.order(one, act)
+        return one
+
+    def _use_again(self, one: Connection, act: Act, owner: Owner | None) -> Connection:
+        """A connection on ports of which the server, or a box between, still has something."""
+        self._told_off(one, one.moment)
+        one.begins_anew(owner)
+        for each in (act, *self.memory.at_birth()):
+            self.order(one, each)
         return one
 
     def order(self, one: Connection, act: Act) -> None:
@@ -119,8 +141,10 @@ class Governor:
                 acted = self._change(one, acted)
         self.arriving.pop(one, None)
         self.alive.pop(one, None)
-        if one.turned and not one.arrived and not self._opening(ahead):
-            self.census.refused[f"server {one.turned}"] += 1
+        if one.port is not None and self.ports is not None and not ahead.view:
+            one.port.connection = None
+            self.ports.changed(one.port, False)
+        self._told_off(one, ahead)
         if ahead.view:
             ahead = self.box.as_it_is(one, ahead)
             final = lives.outlook(ahead, self._until_us(one))
@@ -128,6 +152,11 @@ class Governor:
                 self.waiting.append((one, ahead))
             else:
                 self._leave(ahead.view, final)
+
+    def _told_off(self, one: Connection, moment: Moment) -> None:
+        """Count a connection that the server has turned away for good, when it is over."""
+        if one.turned and not one.arrived and not self._opening(moment):
+            self.census.refused[f"server {one.turned}"] += 1
 
     def finish(self) -> None:
         """Who waits at the horizon is served in turn, as far as others give back what they hold."""
@@ -162,6 +191,8 @@ class Governor:
         one.moment = ahead
         if before != after:
             self.census.change(int(self.env.now), before, after)
+            if one.port is not None and self.ports is not None:
+                self.ports.changed(one.port, usage(self.lives.views[after], "client").ports > 0)
             excess = self._charge(before, after)
             if excess is not None:
                 return self.box.act(one, ahead, excess, self._age_us(one))

@@ -7,11 +7,14 @@ connection_owner).
 from __future__ import annotations
 
 from collections import deque
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import simpy
 
 from tcpsim.host.shared_history import Act, Luck, Moment
+
+if TYPE_CHECKING:
+    from tcpsim.host.client_ports import Port
 
 
 class Owner(Protocol):
@@ -25,8 +28,8 @@ class Connection:
     """One connection under limits, or one that somebody gives orders to."""
 
     __slots__ = (
-        "arrived", "born_us", "called", "luck", "moment", "no_flow", "orders", "owner", "process", "queued",
-        "shut", "turned",
+        "arrived", "born_us", "called", "luck", "moment", "no_flow", "orders", "owner", "port", "process",
+        "queued", "shut", "turned",
     )  # fmt: skip
 
     def __init__(self, born_us: int, luck: Luck, moment: Moment, owner: Owner | None) -> None:
@@ -41,4 +44,11 @@ class Connection:
         self.shut = False  # its listener believes that the host takes no connection
         self.no_flow = False  # a full box has dropped what would have begun its flow
         self.turned = ""  # the resource for want of which that was so
+        self.port: Port | None = None  # of its client's host, if that has a number of them
         self.process: simpy.Process
+
+    def begins_anew(self, owner: Owner | None) -> None:
+        """The next connection on the same port takes its place."""
+        self.owner = owner
+        self.arrived = self.shut = self.no_flow = False
+        self.turned = ""

@@ -9,8 +9,8 @@ resource     is used by                          when the limit is met
 descriptors  sockets that a program holds        client: socket() fails (EMFILE), the connection is not born;
                                                  server: accept() fails (EMFILE), the connection waits in the
                                                  accept queue until a descriptor is free
-ports        client sockets in any state but     connect() fails (EADDRNOTAVAIL), the connection is not born
-             CLOSED: TIME-WAIT and CLOSE-WAIT
+ports        client sockets in any state but     connect() fails (EADDRNOTAVAIL), the connection is not born;
+             CLOSED: TIME-WAIT and CLOSE-WAIT    a port that is free again is used again (client_ports)
              hold a port too
 workers      server programs between accept()    the connection waits in the accept queue
              and the end of their work
@@ -45,7 +45,7 @@ from typing import Any, Final, NamedTuple
 from tcpsim.app import Program, accept, listen
 from tcpsim.app.program import start
 from tcpsim.errors import InputError, checked
-from tcpsim.host.socket_accounting import GATE
+from tcpsim.host.socket_accounting import GATE, at_gate
 from tcpsim.pair import FIRST_PID, SIDES, Befall, Kill, Pair, Resume, Side, Vanish, call
 from tcpsim.path import Chooser
 from tcpsim.path.path import with_room
@@ -103,12 +103,14 @@ def usual_limits(stack: Stack, side: Side) -> HostLimits:
 class Limits(NamedTuple):
     """The limits of the server, of the one host that all clients share (None: each its own host), of a box.
 
-    `flows`: how many the box between them holds (None: as many as come).
+    `flows`: how many the box between them holds (None: as many as come). `clients`: how many hosts the
+    connections come from in turn, each with the client's limit on ports.
     """
 
     server: HostLimits = HostLimits()
     client: HostLimits | None = None
     flows: int | None = None
+    clients: int = 1
 
     def of(self, side: Side) -> HostLimits:
         """One side's limits."""
@@ -123,6 +125,13 @@ class Limits(NamedTuple):
         """Raises InputError for a limit that this side's hosts do not have."""
         if not isinstance(self.server, HostLimits) or not isinstance(self.client, HostLimits | None):
             raise InputError("limits", f"{self.server!r}, {self.client!r}", "HostLimits")
+        others = self.client is None or self.client != HostLimits(ports=self.client.ports)
+        if not isinstance(self.clients, int) or self.clients < 1:
+            raise InputError("clients", repr(self.clients), "an integer >= 1")
+        if self.clients > 1 and (self.client is None or self.client.ports is None or others):
+            raise InputError(
+                "clients", self.clients, "beside a limit on client.ports, and no other of clients"
+            )
         if self.flows is not None and (not isinstance(self.flows, int) or not self.flows >= 0):
             raise InputError("limits.flows", repr(self.flows), "an integer >= 0")
         for side in SIDES:
@@ -161,7 +170,7 @@ class Serve(NamedTuple):
     """A connection gets what it waits for: its server's program goes on to accept()."""
 
     def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair:
-        return call(pair, "server", Resume(), now_us, chooser)
+        return call(pair, "server", Resume(at_gate(pair.server)), now_us, chooser)
 
 
 class Reclaim(NamedTuple):

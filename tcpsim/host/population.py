@@ -133,6 +133,9 @@ class Plan(NamedTuple):
         clients = [pair.client.programs[0][1].program for _, pair in self.kinds]
         if self.users is not None and not all(map(takes_orders, clients)):
             raise InputError("users", "a client that takes no orders", "the behaviour obeys")
+        ports = None if self.limits.client is None else self.limits.client.ports
+        if ports is not None and any(each.side == "server" for each in self.restarts):
+            raise InputError("restarts", "of the server", "no limit on client.ports beside it")
         if self.limits.client is None and any(each.side == "client" for each in self.restarts):
             raise InputError("restarts", "of the client", "clients that share a host: a limit on it")
 

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from enum import IntEnum
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from tcpsim.app import Program, pause, receive_to_eof
+from tcpsim.app import Program, close, fork, pause, receive_to_eof
 from tcpsim.app.driven import awaits_order
+from tcpsim.app.program import END
 from tcpsim.pair import FIRST_PID, Held, Machine, Pair, Side, census
 from tcpsim.path.conntrack import Tracked
 from tcpsim.path.path import tracker
@@ -26,6 +27,7 @@ from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import Holder, State
 
 Place = Side | Literal["middlebox"]  # who has something that may run out
+_CHILD = next(type(op) for op in Program([fork([close()])]).ops if hasattr(op, "pc"))
 _READS_ZERO = type(receive_to_eof())
 _FIN_QUEUED = (State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK)  # the peer's, unless it was read
 _CONTROL_OUTSTANDING = (State.SYN_SENT, State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK)  # our SYN or FIN
@@ -58,6 +60,7 @@ class View(NamedTuple):
     work: Work
     ready: bool = False  # the client's program stands where it takes an order
     flows: tuple[Tracked, ...] = ()  # that the box between them remembers, by state
+    busy: int = 0  # workers of the server
 
     def of(self, side: Side) -> tuple[Seen, ...]:
         return self.client if side == "client" else self.server
@@ -72,7 +75,8 @@ def view(pair: Pair) -> View:
     ready = client is not None and awaits_order(client)
     box = tracker(pair.path) if pair.path.shared else None
     flows = () if box is None else box.remembered(pair.now_us)
-    return View(_seen(pair, "client"), _seen(pair, "server"), _work(pair.server), ready, flows)
+    work, busy = _work(pair.server)
+    return View(_seen(pair, "client"), _seen(pair, "server"), work, ready, flows, busy)
 
 
 def forgets_us(pair: Pair) -> int | None:
@@ -117,15 +121,23 @@ def has_read_zero(machine: Machine) -> bool:
     )
 
 
-def _work(server: Machine) -> Work:
-    running = dict(server.programs).get(FIRST_PID)
-    place = None if running is None else _gate(running.program)
-    if running is None or place is None or running.finished:
-        return Work.IDLE
-    if running.pc > place:
-        return Work.BUSY
-    listeners = server.system.end.listeners.values()
-    return Work.WANTED if any(listener.accept_queue for listener in listeners) else Work.IDLE
+def _work(server: Machine) -> tuple[Work, int]:
+    """Whether a connection waits for a worker or has one, and how many it has (two on a port used again)."""
+    waits, busy = False, 0
+    for _, running in server.programs:
+        place = _gate(running.program)
+        if place is None or running.finished or running.pc in _children(running.program):
+            continue
+        busy += running.pc > place
+        waits = waits or running.pc <= place
+    if waits and any(listener.accept_queue for listener in server.system.end.listeners.values()):
+        return Work.WANTED, busy
+    return (Work.BUSY if busy else Work.IDLE), busy
+
+
+def at_gate(server: Machine) -> int:
+    """The process that waits for the host's leave to accept; of several the oldest."""
+    return next(pid for pid, each in server.programs if each.paused and each.pc == _gate(each.program))
 
 
 @lru_cache(maxsize=64)
@@ -133,6 +145,14 @@ def _gate(program: Program) -> int | None:
     """Where a program waits for the host's leave, if it does."""
     steps: tuple[object, ...] = program.ops
     return steps.index(GATE) if GATE in steps else None
+
+
+@lru_cache(maxsize=64)
+def _children(program: Program) -> frozenset[int]:
+    """The places of a program at which its children are, and not the process that accepts."""
+    ops: tuple[Any, ...] = program.ops
+    begins = [op.pc for op in ops if isinstance(op, _CHILD)]
+    return frozenset(place for begin in begins for place in range(begin, ops.index(END, begin) + 1))
 
 
 class Usage(NamedTuple):
@@ -154,7 +174,7 @@ def usage(seen: View, side: Side) -> Usage:
     return Usage(
         descriptors=sum(socket.fd for socket in held),
         ports=sum(socket.state is not State.CLOSED for socket in held),
-        workers=int(side == "server" and seen.work is Work.BUSY),
+        workers=seen.busy if side == "server" else 0,
         backlog=max(
             sum(socket.holder is Holder.QUEUE for socket in held),
             int(side == "server" and seen.work is Work.WANTED),

@@ -113,6 +113,8 @@ def _obstacle(setup: Setup) -> str | None:
     own = _own(setup.plan)
     for side in SIDES:
         for resource, limit in setup.plan.limits.of(side)._asdict().items():
+            if limit is not None and resource == "ports":
+                return "a limit on client.ports: a port that is used again meets what the server still has"
             refuses = side == "client" and resource in REFUSING
             if limit is not None and not refuses and limit != getattr(own.of(side), resource):
                 return f"a limit on {side}.{resource}, which makes connections wait or ends them"
