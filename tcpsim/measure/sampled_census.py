@@ -34,7 +34,7 @@ from tcpsim.measure.births import births
 from tcpsim.pair import SIDES, Side
 from tcpsim.tcp.stack import Stack
 
-REFUSING: Final = ("descriptors", "ports")  # of a client: it is not born
+REFUSING: Final = ("descriptors",)  # of a client: it is not born
 _BETWEEN: Final = 300  # births between two times at which is counted
 _MOST_TIMES: Final = 50_000  # at which is counted, unless more are asked for
 _PATIENCE_US: Final = 86_400_000_000

@@ -50,7 +50,7 @@ def test_time_wait_at_the_server_never_exceeds_the_ports() -> None:
 
 
 def test_ports_are_used_in_turn_until_the_first_is_needed_again() -> None:
-    """A hundredth of Windows' 16,384 ports at 200 a second: after 81.9 s each is in TIME-WAIT at the client."""
+    """A hundredth of Windows' 16,384 ports at 200 a second: after 81.9 s each is in TIME-WAIT."""
     windows = web("closes-first", "closes-on-eof", client_stack=stack("windows"))
     census = crowded(windows, 2, 90 * SECOND, ports=164)
     assert first_met(census, "client", "ports", 164) == pytest.approx(81.9 * SECOND, rel=0.01)
@@ -140,9 +140,9 @@ def test_a_server_that_restarts_and_ports_that_are_used_again_are_one_too_many()
 def test_time_wait_at_the_server_with_ports_used_again_is_as_computed() -> None:
     """Ports in turn, Poisson arrivals: of the last arrivals min(P, those within T) are in TIME-WAIT.
 
-    A port is in TIME-WAIT at the server from d after its latest arrival until T later, or until the SYN of
-    the next one is there. So the mean is E[min(N(T + d), P)] - rate x (d - s), s being the time that a SYN
-    takes. The P ports are as many as come within T, where the minimum matters most.
+    A port is in TIME-WAIT at the server from d after its latest arrival until T later, or until the SYN
+    of the next one is there. So the mean is E[min(N(T + d), P)] - rate x (d - s), s being the time that a
+    SYN takes. The P ports are as many as come within T, where the minimum matters most.
     """
     pair, rate, ports, life_us = web("closes-on-eof"), 0.5, 30, 60 * SECOND
     one = simulate(Plan(((1.0, pair),), Arrivals(1, connections=1), settle_us=2 * MINUTE))
