@@ -25,8 +25,9 @@ from tcpsim.draw.time_format import length
 from tcpsim.errors import InputError, unknown
 from tcpsim.host.census import Census
 from tcpsim.host.full_box import PLACE
-from tcpsim.host.limits import RESOURCES, HostLimits, Limits, own_limits
+from tcpsim.host.limits import RESOURCES, HostLimits, Limits, own_limits, usual_limits
 from tcpsim.host.population import Plan
+from tcpsim.measure.census_table import first_met, used
 from tcpsim.measure.population_record import ASKED, FEW, METHODS, Method, Record, Setup, found, kind_of
 from tcpsim.pair import SIDES, Side
 from tcpsim.path import Middlebox
@@ -314,12 +315,35 @@ class Population(Noted, Pictured):
             "dropped": record.dropped,
             "limits": limits,
             "first_met_us": dict(record.first_met_us),
+            **self._between(),
             "crashed": record.crashed,
             **self._notes_record(),
         }
 
     def to_dict(self) -> dict[str, Any]:
         return self._document
+
+    def _between(self) -> dict[str, Any]:
+        """What the hosts between use, and when that would be all that their stack's profile has.
+
+        A connection is two descriptors there, and one port towards the server. Nothing is refused.
+        """
+        pair, census = self.plan.kinds[0][1], self.census
+        found = {}
+        for side in pair.names[1:-1]:
+            profile = usual_limits(pair.machine(side).system.end.stack, "client")
+            rows = {}
+            for resource in ("descriptors", "ports"):
+                limit: int | None = getattr(profile, resource)
+                _, values = used(census, side, resource)
+                rows[resource] = {
+                    "used": int(values[-1]),
+                    "peak": int(values.max()),
+                    "limit": limit,
+                    "first_met_us": None if limit is None else first_met(census, side, resource, limit),
+                }
+            found[side] = rows
+        return {"relays": found} if found else {}
 
     def text(self) -> str:
         document = self._document
@@ -350,6 +374,8 @@ class Population(Noted, Pictured):
                 f",\nand {_number(dead)} dead sockets (CLOSED) hold a descriptor until a program closes it"
             )
         lines += [_met(document, place, met_us) for place, met_us in document["first_met_us"].items()]
+        for side, resources in document.get("relays", {}).items():
+            lines += [_used(side, resource, row) for resource, row in resources.items()]
         return "\n".join([*lines, *self._notes()]) + "\n"
 
     def openmetrics(self, begins: int = 0) -> str:
@@ -418,6 +444,15 @@ def _met(document: Mapping[str, Any], place: str, met_us: int) -> str:
     if place == document["crashed"]:
         paid = f": the kernel crashes, {count:,} later connections meet silence"
     return f"{place}: the limit of {document['limits'][place]:,} first met after {length(met_us)}{paid}"
+
+
+def _used(side: str, resource: str, row: Mapping[str, Any]) -> str:
+    """What a host between uses of a resource, and whether there is as much."""
+    words = f"{side} {resource}: {row['used']:,} in use, {row['peak']:,} at most"
+    if row["first_met_us"] is None:
+        return words if row["limit"] is None else f"{words}, of {row['limit']:,}"
+    met = length(row["first_met_us"])
+    return f"{words}; there are {row['limit']:,}, all in use after {met}; what would be refused then is not"
 
 
 def _summary(document: Mapping[str, Any]) -> str:

@@ -39,8 +39,9 @@ def census_figure(
 
     One side often holds a thousand times what the other does, and both are worth seeing.
     """
-    figure, panels = sheet(title, subtitle, columns=2, height=4.0)
-    for panel, side in zip(panels, SIDES, strict=True):
+    sides = list(dict.fromkeys([*SIDES, *[side for side, _ in counts]]))
+    figure, panels = sheet(title, subtitle, columns=len(sides), height=4.0)
+    for panel, side in zip(panels, sides, strict=True):
         series = {str(state): counts[side, str(state)] for state in _ORDER if (side, str(state)) in counts}
         areas(panel, list(at_us), {name: np.asarray(values, dtype=float) for name, values in series.items()})
         totals = np.sum([np.asarray(values) for values in series.values()], axis=0) if series else [0]

@@ -10,6 +10,7 @@ of the listening process, which has inherited nothing but the listener.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from tcpsim.app import Program, accept, listen
@@ -44,10 +45,16 @@ def _calling(machine: Machine, program: Program, now_us: int) -> Machine:
     """A client's machine with a process that is about to connect; one that was switched off is up again."""
     programs = dict(machine.programs)
     old = programs.get(FIRST_PID)
-    ports = next(iter(programs.values()))[-2:] if programs else (40_000, 5_000)
     pid = FIRST_PID if old is None or old.finished else 1 + max(programs)
-    programs[pid] = start(program, *ports, now_us)
+    programs[pid] = start(program, *_ports(programs), now_us)
     return Machine(_unbound(machine.system), tuple(sorted(programs.items())))
+
+
+def _ports(programs: Mapping[int, Running]) -> tuple[int, int]:
+    """The ports of the connections that a machine's programs make."""
+    for running in programs.values():
+        return running.client_port, running.server_port
+    return 40_000, 5_000
 
 
 def _unbound(system: System) -> System:
@@ -68,8 +75,7 @@ def _accepting(machine: Machine, program: Program, now_us: int) -> Machine:
         return machine
     old = programs.get(FIRST_PID)
     if old is None:
-        client_port, server_port = next(iter(programs.values()))[-2:] if programs else (40_000, 5_000)
-        programs[FIRST_PID] = start(program, client_port, server_port, now_us)
+        programs[FIRST_PID] = start(program, *_ports(programs), now_us)
         return machine._replace(programs=tuple(sorted(programs.items())))
     system = machine.system
     pid = FIRST_PID

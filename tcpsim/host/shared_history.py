@@ -206,9 +206,9 @@ def _wait(pair: Pair, until_us: int, chooser: Chooser) -> Pair:
 
 def _only_time(before: Pair, after: Pair) -> bool:
     """Whether nothing has changed but the time, nor will: no timer of TCP, nothing in flight."""
-    if after.now_us == before.now_us or after.path.flights:
+    if after.now_us == before.now_us or any(path.flights for path in after.paths):
         return False
-    for old, new in ((before.client, after.client), (before.server, after.server)):
+    for old, new in zip(before.machines, after.machines, strict=True):
         same = old.system == new.system and next_time(new.system) is None and new.back_us is None
         if not same or _programs(old, before.now_us) != _programs(new, after.now_us):
             return False

@@ -13,6 +13,7 @@ and our SYN until they are acknowledged.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
@@ -20,7 +21,7 @@ from typing import Any, Literal, NamedTuple
 from tcpsim.app import Program, close, fork, pause, receive_to_eof
 from tcpsim.app.driven import awaits_order
 from tcpsim.app.program import END
-from tcpsim.pair import FIRST_PID, Held, Machine, Pair, Side, census
+from tcpsim.pair import FIRST_PID, SIDES, Held, Machine, Pair, Side, names, numbered
 from tcpsim.path.conntrack import Tracked
 from tcpsim.path.path import tracker
 from tcpsim.tcp.stack import Stack
@@ -42,6 +43,7 @@ class Seen(NamedTuple):
     fd: bool
     bytes: int
     pages: int
+    accepted: bool = False  # on a machine between: it has the port at which that accepts, and none of its own
 
 
 class Work(IntEnum):
@@ -61,9 +63,15 @@ class View(NamedTuple):
     ready: bool = False  # the client's program stands where it takes an order
     flows: tuple[Tracked, ...] = ()  # that the box between them remembers, by state
     busy: int = 0  # workers of the server
+    relays: tuple[tuple[Seen, ...], ...] = ()  # what machines between hold; () where none holds anything
 
     def of(self, side: Side) -> tuple[Seen, ...]:
-        return self.client if side == "client" else self.server
+        if side == "client":
+            return self.client
+        if side == "server":
+            return self.server
+        place = int(side.removeprefix("relay") or 1) - 1
+        return self.relays[place] if self.relays else ()
 
 
 NOTHING = View((), (), Work.IDLE)
@@ -73,10 +81,15 @@ def view(pair: Pair) -> View:
     """The view of a pair as it is now."""
     client = dict(pair.client.programs).get(FIRST_PID)
     ready = client is not None and awaits_order(client)
+    relays = tuple(
+        [_seen(pair, side, hop.port) for side, hop in zip(pair.names[1:], pair.relays, strict=False)]
+    )
+    between = relays if any(relays) else ()
     box = tracker(pair.path) if pair.path.shared else None
     flows = () if box is None else box.remembered(pair.now_us)
     work, busy = _work(pair.server)
-    return View(_seen(pair, "client"), _seen(pair, "server"), work, ready, flows, busy)
+    held = _seen(pair, "client"), _seen(pair, "server")
+    return View(*held, work, ready, flows, busy, between)
 
 
 def forgets_us(pair: Pair) -> int | None:
@@ -85,8 +98,13 @@ def forgets_us(pair: Pair) -> int | None:
     return None if box is None else box.forgets_us(pair.now_us)
 
 
-def _seen(pair: Pair, side: Side) -> tuple[Seen, ...]:
-    machine = pair.client if side == "client" else pair.server
+def sides(views: Sequence[View]) -> tuple[Side, ...]:
+    """The hosts that views tell of: the client's, the server's, and those between."""
+    return (*SIDES, *names(max([len(view.relays) for view in views], default=0))[1:-1])
+
+
+def _seen(pair: Pair, side: Side, accepts_at: int | None = None) -> tuple[Seen, ...]:
+    machine = pair.machine(side)
     stack = machine.system.end.stack
     found = [
         Seen(
@@ -95,8 +113,9 @@ def _seen(pair: Pair, side: Side) -> tuple[Seen, ...]:
             held.fd,
             held.bytes(stack.memory),
             pages(held, stack, not has_read_zero(machine)) if stack.memory.page else 0,
+            accepts_at is not None and machine.system.end.sockets[number].local_port == accepts_at,
         )
-        for held in census(pair, side)
+        for number, held in numbered(pair, side).items()
     ]
     return tuple(sorted(found))
 
@@ -169,11 +188,13 @@ class Usage(NamedTuple):
 
 
 def usage(seen: View, side: Side) -> Usage:
-    """What a view uses of one side's host. A port is held by every socket that is not CLOSED."""
+    """What a view uses of one side's host. A port is held by every socket that is not CLOSED, nor
+    accepted.
+    """
     held = seen.of(side)
     return Usage(
         descriptors=sum(socket.fd for socket in held),
-        ports=sum(socket.state is not State.CLOSED for socket in held),
+        ports=sum(socket.state is not State.CLOSED and not socket.accepted for socket in held),
         workers=seen.busy if side == "server" else 0,
         backlog=max(
             sum(socket.holder is Holder.QUEUE for socket in held),

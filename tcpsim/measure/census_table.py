@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tcpsim.host.census import Census
-from tcpsim.host.socket_accounting import Place, Usage, View, usage
+from tcpsim.host.socket_accounting import Place, Usage, View, sides, usage
 from tcpsim.measure.results import Table
-from tcpsim.pair import SIDES, Side
+from tcpsim.pair import Side
 from tcpsim.path.conntrack import Tracked
 from tcpsim.tcp.state import State
 
@@ -118,7 +118,7 @@ def first_met(census: Census, side: Place, resource: str, limit: int) -> int | N
 
 def kinds(views: Sequence[View]) -> list[Kind]:
     """Every side, state and holder that is ever seen."""
-    seen = {(side, one.state, one.holder) for view in views for side in SIDES for one in view.of(side)}
+    seen = {(side, one.state, one.holder) for view in views for side in sides(views) for one in view.of(side)}
     return [(side, str(state), str(holder)) for side, state, holder in sorted(seen)]
 
 

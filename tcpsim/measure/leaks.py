@@ -21,9 +21,9 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from tcpsim.host.census import Left
-from tcpsim.host.socket_accounting import View
+from tcpsim.host.socket_accounting import View, sides
 from tcpsim.measure.results import Table
-from tcpsim.pair import SIDES, Side
+from tcpsim.pair import Side
 from tcpsim.tcp.state import Holder, State
 
 Socket = tuple[Side, State, Holder]
@@ -62,10 +62,10 @@ def leaked_connections(census: Standing, side: Side | None = None) -> int:
     total = 0
     for left, count in census.left.items():
         view = census.views[left.now if left.finally_ is None else left.finally_]
-        sides = SIDES if side is None else (side,)
-        total += count * any(one.state is not State.CLOSED for each in sides for one in view.of(each))
+        asked = sides((view,)) if side is None else (side,)
+        total += count * any(one.state is not State.CLOSED for each in asked for one in view.of(each))
     return total
 
 
 def _sockets(view: View) -> Counter[Socket]:
-    return Counter((side, one.state, one.holder) for side in SIDES for one in view.of(side))
+    return Counter((side, one.state, one.holder) for side in sides((view,)) for one in view.of(side))

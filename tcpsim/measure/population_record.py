@@ -108,6 +108,8 @@ def _obstacle(setup: Setup) -> str | None:
     drawn = obstacle(setup.open_pair)
     if drawn is not None:
         return drawn
+    if setup.open_pair.relays:
+        return "machines between, whose hosts only a simulation counts"
     if tracker(setup.open_pair.path) is not None:
         return "a middlebox, whose flows are counted"
     own = _own(setup.plan)
