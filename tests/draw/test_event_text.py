@@ -23,7 +23,7 @@ def told(name: str, seed: int = 1, **changes: Any) -> tuple[list[Event], Story]:
     events: list[Event] = []
     chosen = scenario(name)
     run(build(chosen, **changes), Seeded(seed), chosen.horizon_us, events.append)
-    return events, tell(events)
+    return events, tell(events, chosen.sides, sides=chosen.sides)
 
 
 def check(events: list[Event], story: Story) -> None:
@@ -37,11 +37,11 @@ def check(events: list[Event], story: Story) -> None:
     order: list[Any] = []
     for step in text.steps(story):
         order += [step.item, *([step.arrival] if step.arrival else [])]
-    for side in ("client", "server"):
+    for side in story.sides:
         assert [item for item in order if item.side == side] == [
             item for item in story.items if item.side == side
         ]
-    assert all(len(line) <= text.WIDTH for line in text.ladder(story).splitlines())
+    assert all(len(line) <= text.width(len(story.sides)) for line in text.ladder(story).splitlines())
 
 
 @pytest.mark.parametrize("name", [each.name for each in scenarios()])

@@ -14,9 +14,9 @@ from tcpsim.tcp.lifecycle import TABLE
 
 _LINES = (
     r"sequenceDiagram",
-    r"  participant (client|server)( as [^;#<>]+)?",
-    r"  (client|server)(->>|-x|--\))(client|server): [^;<>]+(#\w+;[^;<>]*)*",
-    r"  Note (left|right) of (client|server): [^<>]*(<br>[^<>]*)*",
+    r"  participant (client|server|relay(_\d)?)( as [^;#<>]+)?",
+    r"  (client|server|relay(_\d)?)(->>|-x|--\))(client|server|relay(_\d)?): [^;<>]+(#\w+;[^;<>]*)*",
+    r"  Note (left|right) of (client|server|relay(_\d)?): [^<>]*(<br>[^<>]*)*",
     r"  Note over client,server: [^;]+ pass",
 )
 
