@@ -11,7 +11,7 @@ from tcpsim.catalogue import Scenario, matching, own_symptoms, play, scenario, s
 from tcpsim.catalogue.symptoms import LEAST_US, Symptom, watched, written
 from tcpsim.catalogue.themes import scenarios as catalogue
 from tcpsim.errors import InputError
-from tcpsim.pair import SIDES, StateChanged
+from tcpsim.pair import StateChanged
 from tcpsim.tcp.state import State
 from tests.catalogue import symptoms as pages
 
@@ -66,10 +66,11 @@ def test_no_blind_spot(place: tuple[str, str, str]) -> None:
 
 @pytest.mark.parametrize("chosen", catalogue(), ids=lambda chosen: chosen.name)
 def test_what_is_left_at_the_end_is_a_symptom(chosen: Scenario) -> None:
+    ended = play(chosen).ended
     left = {
         (side, held.state)
-        for side, sockets in zip(SIDES, play(chosen).ended[3:], strict=True)
-        for held in sockets
+        for side in ended.sides
+        for held in ended.of(side)
         if held.fd or held.state is not State.CLOSED
     }
     assert {(each.side, each.state) for each in symptoms(chosen) if each.lasts != "ends"} == left
