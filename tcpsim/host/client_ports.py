@@ -13,20 +13,9 @@ from collections import deque
 from typing import Any
 
 from tcpsim.app import Program, connect
-from tcpsim.host.connection import Connection
+from tcpsim.host.connection import Port
 
 _CONNECT = type(connect())
-
-
-class Port:
-    """One four-tuple of a host."""
-
-    __slots__ = ("busy", "connection", "host")
-
-    def __init__(self, host: int) -> None:
-        self.host = host
-        self.busy = False
-        self.connection: Connection | None = None  # what lives on it, or has left something at the server
 
 
 class ClientPorts:

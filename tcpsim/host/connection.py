@@ -7,14 +7,11 @@ connection_owner).
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import simpy
 
 from tcpsim.host.shared_history import Act, Luck, Moment
-
-if TYPE_CHECKING:
-    from tcpsim.host.client_ports import Port
 
 
 class Owner(Protocol):
@@ -22,6 +19,17 @@ class Owner(Protocol):
 
     def heed(self, one: Connection) -> None:
         """The connection looks different from now on; called in that very instant."""
+
+
+class Port:
+    """One four-tuple of a host."""
+
+    __slots__ = ("busy", "connection", "host")
+
+    def __init__(self, host: int) -> None:
+        self.host = host
+        self.busy = False
+        self.connection: Connection | None = None  # what lives on it, or has left something at the server
 
 
 class Connection:

@@ -10,7 +10,6 @@ of the listening process, which has inherited nothing but the listener.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from tcpsim.app import Program, accept, listen
@@ -46,15 +45,15 @@ def _calling(machine: Machine, program: Program, now_us: int) -> Machine:
     programs = dict(machine.programs)
     old = programs.get(FIRST_PID)
     pid = FIRST_PID if old is None or old.finished else 1 + max(programs)
-    programs[pid] = start(program, *_ports(programs), now_us)
+    programs[pid] = _begun(machine, program, now_us)
     return Machine(_unbound(machine.system), tuple(sorted(programs.items())))
 
 
-def _ports(programs: Mapping[int, Running]) -> tuple[int, int]:
-    """The ports of the connections that a machine's programs make."""
-    for running in programs.values():
-        return running.client_port, running.server_port
-    return 40_000, 5_000
+def _begun(machine: Machine, program: Program, now_us: int) -> Running:
+    """A program of a machine that is about to begin, with the ports of those that are there already."""
+    for _, each in machine.programs:
+        return start(program, each.client_port, each.server_port, now_us)
+    return start(program, now_us=now_us)
 
 
 def _unbound(system: System) -> System:
@@ -75,7 +74,7 @@ def _accepting(machine: Machine, program: Program, now_us: int) -> Machine:
         return machine
     old = programs.get(FIRST_PID)
     if old is None:
-        programs[FIRST_PID] = start(program, *_ports(programs), now_us)
+        programs[FIRST_PID] = _begun(machine, program, now_us)
         return machine._replace(programs=tuple(sorted(programs.items())))
     system = machine.system
     pid = FIRST_PID
