@@ -13,6 +13,7 @@ from tcpsim import catalogue
 from tcpsim.api.event_json import parameter_record
 from tcpsim.api.result import Pictured
 from tcpsim.api.settings import Named, chosen, find
+from tcpsim.app import Program
 from tcpsim.app import behaviour as registry
 from tcpsim.app.behaviour import ROLES, Behaviour, Side
 from tcpsim.catalogue import Scenario, build
@@ -221,6 +222,11 @@ def scenario_toml(name: str) -> str:
     return catalogue.as_toml(find(name, "scenario", catalogue.scenario))
 
 
+def _program(program: str | Program) -> str | list[str]:
+    """A behaviour's name, or a program's steps in words."""
+    return program if isinstance(program, str) else list(program.describe())
+
+
 def scenario_record(each: Scenario) -> dict[str, Any]:
     """One of the list of docs/json.md."""
     return {
@@ -229,8 +235,8 @@ def scenario_record(each: Scenario) -> dict[str, Any]:
         "title": each.title,
         "story": each.story,
         "watch": each.watch,
-        "client": each.client,
-        "server": each.server,
+        "client": _program(each.client),
+        "server": _program(each.server),
         "stack_client": each.stack_client,
         "stack_server": each.stack_server,
         "knobs": dict(each.knobs),

@@ -57,7 +57,7 @@ def _next(program: Program, index: int, alive: bool) -> Iterator[int]:
     yield index + 1
     yield from [at for name in ("late_pc", "eof_pc", "pc") if (at := getattr(op, name, None)) is not None]
     if getattr(op, "errs", False) and not (alive and getattr(op, "reads_on", False)):
-        yield program.error_pc if index < program.error_pc else len(program.ops) - 1
+        yield program.behind_error(index)
 
 
 def key(r: Running) -> tuple[tuple[object, ...], tuple[Instant, ...]]:

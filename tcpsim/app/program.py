@@ -172,7 +172,7 @@ class Program:
     before `receive` had all it wanted (default: close the socket, as sound code does).
     """
 
-    __slots__ = ("_hash", "error_pc", "name", "on_error", "ops", "slots", "sockets", "steps")
+    __slots__ = ("_hash", "error_pc", "handlers", "name", "on_error", "ops", "slots", "sockets", "steps")
 
     def __init__(self, steps: Iterable[Step], on_error: Iterable[Step] | None = None, name: str = "") -> None:
         self.name = name
@@ -190,7 +190,15 @@ class Program:
         self.ops: tuple[Op, ...] = tuple(asm.ops)
         self.slots: tuple[int, ...] = tuple(asm.slots)
         self.sockets: tuple[str, ...] = tuple(asm.names)
+        self.handlers = tuple(asm.handlers)  # inner ones first
         self._hash = hash((self.steps, self.on_error))
+
+    def behind_error(self, pc: int) -> int:
+        """Where the program goes on when the operation at `pc` fails."""
+        for begin, end, target in self.handlers:
+            if begin <= pc < end:
+                return target
+        return self.error_pc if pc < self.error_pc else len(self.ops) - 1
 
     def __hash__(self) -> int:
         return self._hash
@@ -220,6 +228,7 @@ class Assembler:
         self.slots: list[int] = []
         self.names: list[str] = []
         self.loops: list[list[int]] = []  # of each repeat around the present step, what leaves it
+        self.handlers: list[tuple[int, int, int]] = []  # operations from, to, and where an error of one leads
 
     @property
     def here(self) -> int:
@@ -317,9 +326,9 @@ def number(reply: Reply) -> int:
 
 def fail(r: Running, errno: str) -> tuple[Running, None]:
     """Leave the normal course: to the steps for an error, or to the end if they failed too."""
-    program = r.program
-    pc = program.error_pc if r.pc < program.error_pc else len(program.ops) - 1
-    return r._replace(error=r.error or errno).at(pc), None
+    program, pc = r.program, r.program.behind_error(r.pc)
+    handled = pc not in (program.error_pc, len(program.ops) - 1)
+    return (r if handled else r._replace(error=r.error or errno)).at(pc), None
 
 
 def run(r: Running, reply: Reply | None, now_us: int) -> tuple[Running, Action]:

@@ -73,7 +73,11 @@ class _Receive(OnSocket):
 
     def describe(self) -> str:
         within = "" if self.within_us is None else f" within {format_duration(self.within_us)}"
-        return f"receive {self.n} bytes{within}{self.which}"
+        branches = ""
+        for when, steps in (("else", self.late), ("at EOF", self.eof)):
+            if steps is not None:
+                branches += f", {when} {{{', '.join(step.describe() for step in steps)}}}"
+        return f"receive {self.n} bytes{within}{self.which}{branches}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,7 @@ class _Peek(OnSocket):
 
     def describe(self) -> str:
         steps = ", ".join(step.describe() for step in self.gone)
-        return f"look with MSG_PEEK{self.which}; at the end {{{steps}}}"
+        return f"look with MSG_PEEK{self.which}, at EOF {{{steps}}}"
 
 
 def _left(r: Running, now_us: int) -> int | None:

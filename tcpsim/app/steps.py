@@ -98,7 +98,9 @@ class _Connect(_Open):
         return sockets.Connect(fd, r.server_port if self.port is None else self.port)
 
     def describe(self) -> str:
-        return f"connect{self.which}"
+        port = "" if self.local_port is None else f" from port {self.local_port}"
+        options = ", ".join(f"{name}={value}" for name, value in self.options)
+        return f"connect{port}{' with ' if options else ''}{options}{self.which}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,8 @@ class _Listen(_Open):
         return sockets.Listen(fd, self.backlog)
 
     def describe(self) -> str:
-        return f"listen{self.which}"
+        backlog = "" if self.backlog == BACKLOG else f" with a backlog of {self.backlog}"
+        return f"listen{backlog}{self.which}"
 
 
 @dataclass(frozen=True, slots=True)

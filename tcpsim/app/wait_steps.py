@@ -1,4 +1,4 @@
-"""The steps that wait: for a time, for the outside, for the peer to close, for ever.
+"""The steps that wait: for a time, for the outside, for the peer to close, between repetitions, for ever.
 
 Owns: time in a program; a wait begins when the step does. Refuses to know: who moves the clock, and who
 draws a time that is not fixed (pair, chooser).
@@ -6,6 +6,7 @@ draws a time that is not fixed (pair, chooser).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -122,6 +123,27 @@ class _PollForEof(Single):
         return f"every {format_duration(self.every_us)} see whether the peer has closed"
 
 
+@dataclass(frozen=True, slots=True)
+class _UntilItFails:
+    steps: tuple[Step, ...]
+    every: Step
+
+    def emit(self, asm: Assembler) -> None:
+        start = asm.here
+        asm.loops.append([])
+        asm.lay(self.steps)
+        end = asm.here
+        asm.lay([self.every])
+        asm.jump(asm.reserve(), start)
+        asm.handlers.append((start, end, asm.here))
+        for place in asm.loops.pop():
+            asm.jump(place, asm.here)
+
+    def describe(self) -> str:
+        pause = self.every.describe().removeprefix("wait ")
+        return f"every {pause} until it fails {{{', '.join(step.describe() for step in self.steps)}}}"
+
+
 def wait(duration: str | int | Distribution) -> Step:
     """Sleep: "50ms", microseconds, or a distribution that is drawn from each time."""
     if isinstance(duration, str | int):
@@ -156,3 +178,14 @@ def poll_for_eof(every: str | int, sock: str = "conn") -> Step:
     if not every_us:
         raise InputError("poll_for_eof.every", every, "a time above zero")
     return _PollForEof(sock, every_us)
+
+
+def until_it_fails(steps: Sequence[Step], every: str | int) -> Step:
+    """The steps, a pause, and so on, until a call fails or the peer closes before all is received.
+
+    Then the program goes on behind this step: a heartbeat, and what to do when it is refused.
+    """
+    pause = wait(every)
+    if pause == wait(0):
+        raise InputError("until_it_fails.every", every, "a time above zero")
+    return _UntilItFails(tuple(steps), pause)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from tcpsim.app import find
+from tcpsim.app import Program, find
 from tcpsim.app.behaviour import Side
 from tcpsim.catalogue.scenario import Expect, Scenario
 from tcpsim.pair import SIDES
@@ -25,9 +25,10 @@ def as_toml(scenario: Scenario) -> str:
     lines = _lines({**top, **{key: value for key, value in optional.items() if value}})
     side: Side
     for side in SIDES:
-        party = {"behaviour": getattr(scenario, side), "stack": getattr(scenario, f"stack_{side}")}
-        lines += ["", f"[{side}]", *_lines(party)]
-        own = {each.name for each in find(side, getattr(scenario, side)).parameters}
+        program = getattr(scenario, side)
+        lines += ["", f"[{side}]", *_lines({**_told(program), "stack": getattr(scenario, f"stack_{side}")})]
+        parameters = () if isinstance(program, Program) else find(side, program).parameters
+        own = {each.name for each in parameters}
         for title, given in (("arguments", scenario.arguments), ("knobs", scenario.knobs)):
             chosen = _of_side(given, side)
             if title == "arguments":
@@ -51,6 +52,16 @@ def as_toml(scenario: Scenario) -> str:
             expect["verdict"] = str(expect["verdict"])
         lines += ["", "[expect]", *_lines({key: value for key, value in expect.items() if value is not None})]
     return "\n".join(lines) + "\n"
+
+
+def _told(program: str | Program) -> dict[str, Any]:
+    """A side's program: its name, or its steps in words."""
+    if isinstance(program, str):
+        return {"behaviour": program}
+    steps = {"steps": program.describe()}
+    if program.on_error is not None:
+        steps["on_error"] = tuple(step.describe() for step in program.on_error)
+    return steps
 
 
 def _of_side(given: Mapping[str, Any], side: Side) -> dict[str, Any]:

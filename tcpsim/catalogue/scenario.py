@@ -72,8 +72,8 @@ class Scenario:
     title: str
     story: str
     watch: str
-    client: str
-    server: str
+    client: str | Program
+    server: str | Program
     expect: Expect | None  # a user's file need not say
     horizon: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -110,8 +110,10 @@ class Scenario:
         """(qualified name, parameter with this scenario's value as the default) for each machine."""
         found = []
         for side in (*SIDES, *self.sides[1:-1]):
-            own = _own_arguments(self, side)
-            for each in find(role(side), _behaviour(self, side)).parameters:
+            own, behaviour = _own_arguments(self, side), _behaviour(self, side)
+            if isinstance(behaviour, Program):
+                continue
+            for each in find(role(side), behaviour).parameters:
                 values = [self.arguments[key] for key in _keys(each.name, side) if key in self.arguments]
                 least = own.get(each.name, each.default)
                 found.append((f"{side}.{each.name}", each._replace(default=[least, *values][-1])))
@@ -203,7 +205,7 @@ def build(scenario: Scenario, **overrides: Any) -> Pair:
     )
 
 
-def _behaviour(scenario: Scenario, side: Side) -> str:
+def _behaviour(scenario: Scenario, side: Side) -> str | Program:
     """The scenario's own program of a machine."""
     if side in SIDES:
         return scenario.client if side == "client" else scenario.server

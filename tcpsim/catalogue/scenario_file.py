@@ -14,7 +14,8 @@ what a behaviour, a knob or a rule means; their own parsers read them.
     behaviour = "nginx-stream"          # also: stack, arguments, knobs, and the path behind it:
     path = { delay = "5ms", loss = "1%" }
     [server]
-    behaviour = "responds-then-closes"
+    steps = ["listen", "accept", "receive 200", "send 1000", "close"]  # in place of a behaviour: step_words
+    on_error = ["ignore"]               # default: close what is open
     [path]
     loss = "1%"
     delay = "25ms"
@@ -41,8 +42,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from tcpsim.app import find
+from tcpsim.app import Program, Step, find
 from tcpsim.app.behaviour import DELAY, Behaviour, Kind, Side
+from tcpsim.app.step_words import parse_steps
 from tcpsim.catalogue.relay import Relay
 from tcpsim.catalogue.run import Verdict
 from tcpsim.catalogue.scenario import Expect, Scenario
@@ -71,6 +73,7 @@ from tcpsim.profile import Profile, Profiles
 from tcpsim.tcp.stack import STACKS, names
 
 T = TypeVar("T")
+Party = tuple[str | Program, str, dict[str, Any], dict[str, Any]]
 
 
 def parse_scenario(content: str, where: str, name: str) -> Scenario:
@@ -137,13 +140,39 @@ def _relay(value: Any, where: str) -> Relay:
     return Relay(behaviour, profile, arguments, knobs, **path)
 
 
-def _party(side: Side) -> Reader[tuple[str, str, dict[str, Any], dict[str, Any]]]:
-    """A side: behaviour, stack, arguments, knobs."""
+def _party(side: Side) -> Reader[Party]:
+    """A side: behaviour or steps, stack, arguments, knobs."""
 
-    def read(value: Any, where: str) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
+    def read(value: Any, where: str) -> Party:
+        if isinstance(value, dict) and "steps" in value:
+            return _written(value, where)
         return _program(Table(value, where), side)
 
     return read
+
+
+def _written(value: Any, where: str) -> Party:
+    """A side whose program is told step by step."""
+    table = Table(value, where)
+    steps = table.take("steps", _steps)
+    on_error = table.take("on_error", _steps, None)
+    program = None
+    if steps is not None:
+        made = lambda: at_field(table.path("steps"), lambda: Program(steps, on_error, "steps"))  # noqa: E731
+        program = table.tried(made)
+    profile = table.take("stack", one_of(*names()), "linux")
+    knobs = table.take("knobs", _with(profile, partial(_knobs, STACKS)), {})
+    table.done()
+    assert program is not None
+    return program, profile, {}, knobs
+
+
+def _steps(value: Any, where: str) -> list[Step]:
+    """Steps in words; a distribution may stand for a time that is waited."""
+    texts = list_of(text)(value, where)
+    if not texts:
+        raise InputError(where, "[]", "at least one step")
+    return parse_steps(texts, where, parse_distribution)
 
 
 def _program(table: Table, side: Side) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
