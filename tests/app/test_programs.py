@@ -115,7 +115,7 @@ def test_every_step_says_in_one_line_what_it_is() -> None:
         "listen",
         "accept",
         "send 1 bytes",
-        "receive 2 bytes within 1s",
+        "receive 2 bytes within 1s, else {close}",
         "receive to EOF, at most 2s between reads, 30s in all",
         "shut down RDWR",
         "set SO_KEEPALIVE to 1",
