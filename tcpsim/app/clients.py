@@ -9,11 +9,11 @@ kernel can only offer to it: "the classic read return of zero" (Rick Jones, open
 from __future__ import annotations
 
 from tcpsim.app.behaviour import Bytes, Count, Delay, Probability, Seconds, Time, client
-from tcpsim.app.control_flow import choose, crash, reboot, repeat, vanish
+from tcpsim.app.control_flow import choose, crash, fork, reboot, repeat, vanish
 from tcpsim.app.program import Program, Step
 from tcpsim.app.receive_steps import peek, receive, receive_to_eof
-from tcpsim.app.steps import abort, close, connect, keepalive, send, shutdown
-from tcpsim.app.wait_steps import ignore, poll_for_eof, wait, wait_if_any, wait_until
+from tcpsim.app.steps import abort, accept, close, connect, keepalive, listen, send, shutdown
+from tcpsim.app.wait_steps import ignore, poll_for_eof, until_it_fails, wait, wait_if_any, wait_until
 from tcpsim.units import parse_duration
 
 Steps = list[Step]
@@ -138,6 +138,42 @@ def reboots(request: Bytes = 100, response: Bytes = 1000, after: Delay = "1s", d
     with a RST.
     """
     return [connect(), send(request), receive(response), wait(after), reboot(down)]
+
+
+@client
+def reboots_and_reconnects(
+    request: Bytes = 100, response: Bytes = 1000, after: Delay = "1s", down: Time = "20s"
+) -> Steps:
+    """Its machine restarts some time after the response, and a new process connects from the same port."""
+    asking = [connect(), send(request), receive(response)]
+    return [*asking, wait(after), reboot(down), *asking, close()]
+
+
+@client
+def passes_its_port_on(
+    request: Bytes = 100, response: Bytes = 1000, after: Delay = "10s", hosts: Count = 1
+) -> Steps:
+    """Closes, and later another host behind the same NAT connects from the same port. Its numbers are newer,
+    or, if the port has gone through two hosts, older.
+    """
+    asking = [connect(), send(request), receive(response), receive_to_eof(), close()]
+    return [*asking, wait(after), *[reboot(0)] * hosts, *asking]
+
+
+@client
+def reboots_while_connecting(after: Delay = "500ms", down: Time = "1s") -> Steps:
+    """Its machine restarts before connect() has returned. A new process then listens on the same port."""
+    again = [wait(after), reboot(down), listen(port=40_000), accept(), receive_to_eof(), close()]
+    return [fork(again), connect(), close()]
+
+
+@client
+def reads_on_after_an_error(
+    request: Bytes = 100, body: Bytes = 50, every: Time = "2s", patience: Delay = "0s"
+) -> Program:
+    """Sends again and again until send() fails, then reads what the server has sent before, and closes."""
+    sending = until_it_fails([send(body)], every)
+    return Program([connect(), *wait_if_any(patience), send(request), sending, receive_to_eof(), close()])
 
 
 @client

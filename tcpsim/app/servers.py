@@ -152,6 +152,15 @@ def closes_and_vanishes(request: Bytes = 100, response: Bytes = 1000, after: Del
 
 
 @server
+def sends_once_more(
+    request: Bytes = 100, response: Bytes = 1000, after: Time = "10min", more: Bytes = 10
+) -> Steps:
+    """Answers, sends a few bytes more after a while, and waits until the client closes."""
+    answering = [receive(request), send(response), wait(after), send(more), receive_to_eof()]
+    return [listen(), accept(), *answering, close()]
+
+
+@server
 def only_reads(delay: Delay = "0s") -> Steps:
     """Reads to end-of-file without ever answering, then closes."""
     return [listen(), accept(), receive_to_eof(), *wait_if_any(delay), close()]

@@ -20,6 +20,7 @@ what a behaviour, a knob or a rule means; their own parsers read them.
     loss = "1%"
     delay = "25ms"
     drops = ["server FIN 2"]
+    delays = ["client DATA 2 by 300ms"]
     [middlebox]                         # a NAT or a firewall between
     kind = "linux-conntrack"
     knobs = { close_wait = "90s" }
@@ -244,6 +245,8 @@ def _path(value: Any, where: str, boxed: bool = False) -> dict[str, Any]:
         "delay": table.take("delay", time, "10ms"),
         "drops": table.take("drops", list_of(rule), ()),
     }
+    late = table.take("delays", list_of(lambda words, at: rule(f"delay {text(words, at)}", at)), ())
+    found["drops"] = (*(found["drops"] or ()), *(late or ()))
     if boxed:
         found["middlebox"] = table.take("middlebox", one_of("none", *middleboxes()), "none")
     table.done()

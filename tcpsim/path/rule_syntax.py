@@ -5,6 +5,7 @@ Owns: the language and its errors. Refuses to know: what a rule does once it is 
     [every] WHO WHAT [NUMBERS] [after TIME] [before TIME]      every, or the NUMBERed, such segment of WHO
     [every] WHO #NUMBERS       [after TIME] [before TIME]      WHO's n-th segment of any kind
     WHO after TIME [before TIME]                               WHO's line is dead from then on
+    delay RULE by TIME                                         late by TIME instead of dropped
 
     WHO      client, server, or both (counted together)
     WHAT     SYN (no ACK), SYN-ACK, ACK (a pure one: nothing else, no payload), DATA (with payload), FIN, RST,
@@ -47,7 +48,7 @@ _KINDS: dict[str, tuple[int, int, int, int | None]] = {
     "ANY": (0, 0, 0, None),
 }
 _WHO: dict[str, Who] = {"client": "client", "server": "server", "both": "both"}
-_VOCABULARY = ("every", "after", "before", *_WHO, *_KINDS)
+_VOCABULARY = ("every", "after", "before", "delay", "by", *_WHO, *_KINDS)
 _LEG = re.compile(r"\s*leg ([1-9][0-9]?):\s*", re.IGNORECASE)
 _SPAN = re.compile(r"([1-9][0-9]*)(?:-([1-9][0-9]*))?", re.ASCII)
 
@@ -60,8 +61,13 @@ def parse_rule(text: str, where: str = "drop") -> Rule:
     ('server', True, ((2, 2),))
     >>> parse_rule("client after 5s").sender
     'both'
+    >>> late = parse_rule("delay client DATA 2 by 300ms")
+    >>> late.action, late.delay_us, late.nth
+    ('delay', 300000, ((2, 2),))
     """
     words = text.split()
+    if words and words[0].lower() == "delay":
+        return _delayed(words, text, where)
     every = bool(words) and words[0].lower() == "every"
     rest = words[1:] if every else words
     after_us, before_us, rest = _times(rest, text, where)
@@ -92,6 +98,17 @@ def leg_of(text: str | Rule) -> tuple[int, str | Rule]:
     return (
         (0, text) if found is None or not isinstance(text, str) else (int(found[1]) - 1, text[found.end() :])
     )
+
+
+def _delayed(words: list[str], text: str, where: str) -> Rule:
+    """delay RULE by TIME: a later segment overtakes it, if the time is long enough."""
+    if len(words) < 4 or words[-2].lower() != "by":
+        raise InputError(where, repr(text), "delay RULE by TIME, such as 'delay client DATA 2 by 300ms'")
+    delay_us = parse_duration(words[-1], f"{where} {text!r}")
+    if not delay_us:
+        raise InputError(where, repr(text), "a time above zero")
+    rule = parse_rule(" ".join(words[1:-2]), where)
+    return rule._replace(name=text, action="delay", delay_us=delay_us)
 
 
 def script(drops: Iterable[str | Rule], where: str = "drop") -> Script:

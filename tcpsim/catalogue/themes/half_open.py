@@ -82,4 +82,76 @@ SCENARIOS = (
         cures=("client.user-timeout=30s",),
         in_vain=("client.keepalive=60s", "server.keepalive=60s", "fin-timeout=10s", "client-closes-on-error"),
     ),
+    Scenario(
+        name="half-open-discovery",
+        theme="half-open",
+        title="A client reboots and connects again from the same port",
+        question="How does a server find out that its client has rebooted?",
+        story="The client's machine reboots while the connection is idle, and tells nobody. A new process"
+        " connects from the same port. Its SYN meets the old connection, which is ESTABLISHED at the server."
+        " The server answers with an ACK that says what it expects. This ACK acknowledges nothing that the"
+        " new client has sent, so its kernel sends a RST with that number. The RST ends the old connection."
+        " The SYN is repeated, and the second connection begins. These are the messages of figure 9.",
+        watch="SYN, ACK, RST, and the SYN again",
+        source="RFC 9293 section 3.5.1, figure 9",
+        client="reboots-and-reconnects",
+        server="forgets-every-connection",
+        stack_client="rfc9293",
+        stack_server="rfc9293",
+        expect=Expect(
+            "FIN-WAIT-2", "CLOSE-WAIT", PERMANENT, rst=True, settled=("22s", "23s"), reads=(1000, 1000)
+        ),
+        horizon="1h",
+        contrasts=(
+            Contrast(
+                "the client comes back as another kernel: Linux repeats the SYN at once",
+                {"stack_client": "linux"},
+                Expect(GONE, "CLOSE-WAIT", PERMANENT, rst=True, reads=(1000, 1000)),
+            ),
+        ),
+    ),
+    Scenario(
+        name="half-open-meets-data",
+        theme="half-open",
+        title="A client reboots, and the server has more to say",
+        question="What happens when a server sends to a client that has rebooted?",
+        story="The client's machine reboots while the connection is idle, and nobody there connects again."
+        " Ten minutes later the server sends ten bytes. The client's kernel knows no such connection and"
+        " answers with a RST. The number of the RST is what the server expects, so the connection ends and"
+        " the server's program gets ECONNRESET. These are the messages of figure 10.",
+        watch="data, and a RST that answers it",
+        source="RFC 9293 section 3.5.1, figure 10",
+        client="reboots",
+        server="sends-once-more",
+        stack_client="rfc9293",
+        stack_server="rfc9293",
+        expect=Expect(GONE, GONE, CLEAN, rst=True, settled=("600s", "601s"), reads=(1000,)),
+        horizon="1h",
+        contrasts=(
+            Contrast(
+                "a client that is switched off for good: no RST, and retransmissions until the limit",
+                {"client": "vanishes"},
+                Expect(GONE, GONE, CLEAN, rst=False),
+            ),
+        ),
+    ),
+    Scenario(
+        name="old-duplicate-syn",
+        theme="half-open",
+        title="An old SYN arrives when both sides only listen",
+        question="What happens to a SYN that arrives long after its client is gone?",
+        story="A SYN is under way for ten seconds. In the meantime the client's machine has rebooted and its"
+        " new process listens on the same port. When the SYN arrives, the server's kernel answers it. The"
+        " client's kernel knows of no SYN, so it answers the SYN-ACK with a RST, and the server forgets the"
+        " request. Both sides listen as before. These are the messages of figure 11.",
+        watch="a late SYN, a SYN-ACK, and a RST",
+        source="RFC 9293 section 3.5.1, figure 11",
+        client="reboots-while-connecting",
+        server="only-reads",
+        stack_client="rfc9293",
+        stack_server="rfc9293",
+        drops=("delay client SYN 1 by 10s",),
+        expect=Expect(GONE, GONE, CLEAN, rst=True, settled=("10s", "11s"), reads=()),
+        horizon="1h",
+    ),
 )

@@ -183,6 +183,16 @@ SCENARIOS = (
         concerns="server",
         contrasts=(
             Contrast(
+                "the profile of AWS NLB: the same 350 s, and a RST to whoever speaks",
+                {"middlebox": "aws-nlb"},
+                Expect(GONE, "ESTABLISHED", PERMANENT, rst=True, reads=(1000, "ECONNRESET")),
+            ),
+            Contrast(
+                "Azure's balancer after four minutes: silence",
+                {"middlebox": "azure-lb"},
+                Expect(GONE, "ESTABLISHED", PERMANENT, rst=False, reads=(1000, "ETIMEDOUT")),
+            ),
+            Contrast(
                 "a NAT that drops in silence: the client waits for a quarter of an hour",
                 {"middlebox": "gcp-nat", "parameters": {"client.idle": "30min"}},
                 Expect(GONE, "ESTABLISHED", PERMANENT, rst=False, reads=(1000, "ETIMEDOUT")),
@@ -190,5 +200,62 @@ SCENARIOS = (
         ),
         cures=("server.keepalive=5min", "client.keepalive=5min", "server-idle=5min", "pool-idle=1min"),
         in_vain=("keepalive=2h", "fin-timeout=10s", "server.user-timeout=30s"),
+    ),
+    Scenario(
+        name="port-of-the-nat-goes-to-another-host",
+        theme="NAT and firewall",
+        title="A port of the NAT goes to another pod and meets TIME-WAIT",
+        question="Why does a new connection through the NAT begin with a RST?",
+        story="Two pods are behind the same NAT. The connection of the first pod is over, and the server"
+        " keeps it in TIME-WAIT. Ten seconds later the NAT gives the same outside port to the second pod."
+        " Nothing ties the numbers of the two hosts together. Here those of the second pod are older. So the"
+        " server does not take the SYN for a new connection and answers with an ACK. The second pod's kernel"
+        " sends a RST, which ends TIME-WAIT, and its next SYN opens the connection.",
+        watch="SYN, ACK, RST, and the SYN again; TIME-WAIT ends early",
+        source="Linux net/ipv4/tcp_minisocks.c tcp_timewait_state_process()",
+        client="passes-its-port-on",
+        server="serves-one-by-one",
+        arguments={"client.hosts": 2},
+        middlebox="linux-conntrack",
+        expect=Expect(GONE, GONE, CLEAN, rst=True, settled=("70s", "71s"), reads=(1000, 0, 1000, 0)),
+        horizon="1h",
+        contrasts=(
+            Contrast(
+                "the second pod's numbers are newer: TIME-WAIT gives way at once",
+                {"parameters": {"client.hosts": 1}},
+                Expect(GONE, GONE, CLEAN, rst=False, reads=(1000, 0, 1000, 0)),
+            ),
+            Contrast(
+                "a firewall that lets nothing but a SYN-ACK answer a SYN: connect() times out",
+                {"middlebox": "junos"},
+                Expect(GONE, GONE, CLEAN, reads=(1000, 0)),
+            ),
+        ),
+    ),
+    Scenario(
+        name="conntrack-table-full",
+        theme="NAT and firewall",
+        title="The table of conntrack is full",
+        question="Why does connect() time out although neither host shows any connection?",
+        story="Others have filled the table of the box between. The client's SYN would create an entry, and"
+        " the box drops it in silence. The kernel of the box logs \"nf_conntrack: table full, dropping"
+        " packet\". The client repeats its SYN for two minutes, and connect() fails with ETIMEDOUT. The"
+        " server never hears of it. netstat on the box shows nothing, because the entries are no sockets."
+        " How the table fills is shown by: tcpsim exhaust conntrack-full-of-close-wait.",
+        watch="SYN after SYN that the box drops; SYN-SENT at the client, nothing at the server",
+        source="Linux net/netfilter/nf_conntrack_core.c __nf_conntrack_alloc()",
+        client="closes-on-eof",
+        server="responds-then-closes",
+        middlebox="linux-conntrack",
+        knobs={"middlebox.flows": 0},
+        expect=Expect(GONE, GONE, CLEAN, rst=False, settled=("131s", "132s"), reads=()),
+        horizon="1h",
+        contrasts=(
+            Contrast(
+                "a table with one free place",
+                {"knobs": {"middlebox.flows": 1}},
+                Expect(GONE, GONE, CLEAN, rst=False, reads=(1000, 0)),
+            ),
+        ),
     ),
 )
