@@ -11,7 +11,7 @@ returns decides what comes next:
 
 Clients begin with `connect`, servers with `listen` and `accept`. `close`, `shutdown` and `abort` end a
 connection; `ignore` leaves the socket open for ever. A time is a text with a unit, or an integer of
-microseconds.
+microseconds. `parse_steps(["connect", "send 100", "close"])` reads steps in words.
 
 Owns: nothing; the steps are in `tcpsim.app`. This is the name under which a user finds them.
 """
@@ -28,6 +28,7 @@ from tcpsim.app import (
     kill_sockets,
     leave,
     listen,
+    parse_steps,
     pause,
     peek,
     poll_for_eof,
@@ -38,6 +39,7 @@ from tcpsim.app import (
     send,
     set_option,
     shutdown,
+    until_it_fails,
     vanish,
     wait,
     wait_if_any,
@@ -56,6 +58,7 @@ __all__ = [
     "kill_sockets",
     "leave",
     "listen",
+    "parse_steps",
     "pause",
     "peek",
     "poll_for_eof",
@@ -66,6 +69,7 @@ __all__ = [
     "send",
     "set_option",
     "shutdown",
+    "until_it_fails",
     "vanish",
     "wait",
     "wait_if_any",

@@ -274,9 +274,23 @@ def behaviours_text() -> str:
 
 def behaviour_record(each: Behaviour) -> dict[str, Any]:
     """One of the list of docs/json.md."""
+    program = each.program()
     return {
         "side": each.side,
         "name": each.name,
         "does": each.doc,
         "parameters": [parameter_record(one.name, one) for one in each.parameters],
+        "steps": list(program.describe()),
+        "on_error": None if program.on_error is None else [step.describe() for step in program.on_error],
     }
+
+
+def behaviour_text(each: Behaviour) -> str:
+    """One behaviour with its steps, in the words that a scenario file takes."""
+    program = each.program()
+    lines = [f"{each.side} {each.name}", *(f"  {line}" for line in wrap(each.doc, _ROOM)), ""]
+    steps = [("", step) for step in program.describe()]
+    steps += [("on error: ", step.describe()) for step in program.on_error or ()]
+    for when, told in steps:
+        lines += wrap(f"{when}{told}", _ROOM, initial_indent="  ", subsequent_indent="      ")
+    return "\n".join(lines) + "\n"

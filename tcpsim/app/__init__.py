@@ -19,6 +19,7 @@ from tcpsim.app.control_flow import (
 from tcpsim.app.operator import comes_once, kill_sockets
 from tcpsim.app.program import Program, Running, Step
 from tcpsim.app.receive_steps import peek, receive, receive_to_eof
+from tcpsim.app.step_words import parse_steps
 from tcpsim.app.steps import (
     abort,
     accept,
@@ -29,7 +30,7 @@ from tcpsim.app.steps import (
     set_option,
     shutdown,
 )
-from tcpsim.app.wait_steps import ignore, pause, poll_for_eof, wait, wait_if_any, wait_until
+from tcpsim.app.wait_steps import ignore, pause, poll_for_eof, until_it_fails, wait, wait_if_any, wait_until
 
 __all__ = [
     "Behaviour",
@@ -54,6 +55,7 @@ __all__ = [
     "leave",
     "listen",
     "make",
+    "parse_steps",
     "pause",
     "peek",
     "poll_for_eof",
@@ -67,6 +69,7 @@ __all__ = [
     "set_option",
     "several_connections",
     "shutdown",
+    "until_it_fails",
     "vanish",
     "wait",
     "wait_if_any",

@@ -24,6 +24,7 @@ from tcpsim.app.program import (
     Vanish,
     fail,
     number,
+    told,
 )
 from tcpsim.errors import InputError
 from tcpsim.sockets import Reply
@@ -94,7 +95,7 @@ class _Choose:
     def describe(self) -> str:
         said = []
         for weight, branch in zip(self.ask.weights, self.branches, strict=True):
-            said.append(f"{weight:.4g}: {', '.join(step.describe() for step in branch) or 'nothing'}")
+            said.append(f"{weight:.4g}: {told(branch) or 'nothing'}")
         return f"choose {{{'; '.join(said)}}}"
 
 
@@ -125,7 +126,7 @@ class _Repeat:
             asm.jump(place, asm.here)
 
     def describe(self) -> str:
-        return f"again and again {{{', '.join(step.describe() for step in self.steps)}}}"
+        return f"again and again {{{told(self.steps)}}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ class _Fork:
         asm.jump(jump, asm.here)
 
     def describe(self) -> str:
-        return f"fork a child {{{', '.join(step.describe() for step in self.child)}}}"
+        return f"fork a child {{{told(self.child)}}}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ was not closed by then stays open, which is how most CLOSE-WAIT sockets come abo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from tcpsim.errors import InputError
@@ -218,6 +218,29 @@ class Program:
     def describe(self) -> tuple[str, ...]:
         """One line per step, readable aloud."""
         return tuple(step.describe() for step in self.steps)
+
+
+def told(steps: Sequence[Step]) -> str:
+    """Steps inside another one, in words; what is repeated three times or more is told once."""
+    words = [step.describe() for step in steps]
+    found, place = [], 0
+    while place < len(words):
+        period, times = _repetition(words, place)
+        once = words[place : place + period]
+        found.append(f"{times} times {{{', '.join(once)}}}" if times > 1 else once[0])
+        place += period * times
+    return ", ".join(found)
+
+
+def _repetition(words: Sequence[str], place: int) -> tuple[int, int]:
+    """The length of what is repeated from here on, and how often; (1, 1) if nothing is."""
+    for period in range(1, (len(words) - place) // 3 + 1):
+        once, times = words[place : place + period], 1
+        while words[place + times * period : place + (times + 1) * period] == once:
+            times += 1
+        if times >= 3:
+            return period, times
+    return 1, 1
 
 
 class Assembler:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from tcpsim import sockets
-from tcpsim.app.program import Assembler, Running, Step, fail, number
+from tcpsim.app.program import Assembler, Running, Step, fail, number, told
 from tcpsim.app.steps import Acted, OnSocket, at_least
 from tcpsim.errors import InputError
 from tcpsim.sockets import POLLIN, POLLRDHUP, Reply
@@ -76,7 +76,7 @@ class _Receive(OnSocket):
         branches = ""
         for when, steps in (("else", self.late), ("at EOF", self.eof)):
             if steps is not None:
-                branches += f", {when} {{{', '.join(step.describe() for step in steps)}}}"
+                branches += f", {when} {{{told(steps)}}}"
         return f"receive {self.n} bytes{within}{self.which}{branches}"
 
 
@@ -141,8 +141,7 @@ class _Peek(OnSocket):
         return r.at(r.pc + 1 if alive else self.gone_pc), None
 
     def describe(self) -> str:
-        steps = ", ".join(step.describe() for step in self.gone)
-        return f"look with MSG_PEEK{self.which}, at EOF {{{steps}}}"
+        return f"look with MSG_PEEK{self.which}, at EOF {{{told(self.gone)}}}"
 
 
 def _left(r: Running, now_us: int) -> int | None:

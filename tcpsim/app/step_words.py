@@ -3,7 +3,8 @@
 Owns: the language and its errors. Refuses to know: what a step does, and distributions (whoever reads them is
 passed in, as they are the path's).
 
-    connect [from port N] [with OPTION=VALUE, ...]     listen [with a backlog of N]        accept
+    connect [from port N] [to port N] [with OPTION=VALUE, ...]                          accept
+    listen [on port N] [with a backlog of N]
     send N [bytes]      receive N [bytes] [within TIME] [, else {STEPS}] [, at EOF {STEPS}]
     receive to EOF [, at most TIME between reads] [, TIME in all]
     wait TIME           wait until TIME                 every TIME see whether the peer has closed
@@ -36,7 +37,7 @@ Drawn = Callable[[str, str], Any]  # reads a distribution: its text, and where i
 ALLOWED = (
     "connect, listen, accept, send N, receive N, receive to EOF, wait TIME, close, abort, shut down WR,"
     " every TIME STEP, again and again {STEPS}, choose {P: STEPS; ...}, fork a child {STEPS}, ..."
-    " (docs/scenarios/README.md#programs-in-words)"
+    " (docs/cli.md#programs-in-words)"
 )
 _JOINED = re.compile(r"(at most .* between reads|\S+ in all|else \{.*\}|at EOF \{.*\}|[A-Z_]+=.*)\Z", re.I)
 
@@ -64,13 +65,14 @@ class _Reader:
         self.drawn = drawn
 
     def steps(self, text: str) -> list[Step]:
-        return [self.step(part) for part in _parts(text, ",")]
+        return [step for part in _parts(text, ",") for step in self.told(part)]
 
-    def step(self, text: str) -> Step:
+    def told(self, text: str) -> list[Step]:
         for pattern, make in _FORMS:
             found = pattern.fullmatch(text)
             if found is not None:
-                return make(self, found)
+                made = make(self, found)
+                return made if isinstance(made, list) else [made]
         raise InputError(self.where, repr(text), ALLOWED)
 
     def pause(self, text: str) -> Step:
@@ -130,24 +132,32 @@ def _value(text: str) -> Any:
 
 def _connecting(reader: _Reader, found: re.Match[str]) -> Step:
     options = re.findall(r"([A-Za-z_]+)=(\([^)]*\)|-?\d+)", found["options"] or "")
-    port = None if found["port"] is None else int(found["port"])
+    to, local = _port(found["to"]), _port(found["port"])
     chosen = tuple((name.upper(), _value(value)) for name, value in options)
-    return connect(found["sock"] or "conn", local_port=port, options=chosen)
+    return connect(found["sock"] or "conn", to, local, chosen)
 
 
-def _times(reader: _Reader, found: re.Match[str]) -> Step:
-    return repeat([*reader.steps(found["steps"]) * int(found["n"]), leave()])
+def _port(digits: str | None) -> int | None:
+    return None if digits is None else int(digits)
+
+
+def _times(reader: _Reader, found: re.Match[str]) -> list[Step]:
+    return reader.steps(found["steps"]) * int(found["n"])
 
 
 _SOCK = r"(?: \((?P<sock>[^()]+)\))?"
 _T = r"[^ ,{}]+"
-_FORMS: list[tuple[re.Pattern[str], Callable[[_Reader, re.Match[str]], Step]]] = [
+_FORMS: list[tuple[re.Pattern[str], Callable[[_Reader, re.Match[str]], Step | list[Step]]]] = [
     (re.compile(words, re.IGNORECASE), make)
     for words, make in (
-        (r"connect(?: from port (?P<port>\d+))?(?: with (?P<options>[A-Z_]+=.+?))?" + _SOCK, _connecting),
         (
-            r"listen(?: with a backlog of (?P<n>-?\d+))?",
-            lambda reader, found: listen(backlog=BACKLOG if found["n"] is None else int(found["n"])),
+            r"connect(?: from port (?P<port>\d+))?(?: to port (?P<to>\d+))?(?: with (?P<options>[A-Z_]+=.+?))?"
+            + _SOCK,
+            _connecting,
+        ),
+        (
+            r"listen(?: on port (?P<port>\d+))?(?: with a backlog of (?P<n>-?\d+))?",
+            lambda reader, found: listen(port=_port(found["port"]), backlog=int(found["n"] or BACKLOG)),
         ),
         (r"accept" + _SOCK, lambda reader, found: accept(*_sock(found))),
         (r"send (?P<n>\d+)(?: bytes?)?" + _SOCK, lambda reader, found: send(int(found["n"]), *_sock(found))),
@@ -176,7 +186,7 @@ _FORMS: list[tuple[re.Pattern[str], Callable[[_Reader, re.Match[str]], Step]]] =
         ),
         (
             rf"every (?P<t>{_T}) (?P<step>.+)",
-            lambda reader, found: until_it_fails([reader.step(found["step"])], found["t"]),
+            lambda reader, found: until_it_fails(reader.told(found["step"]), found["t"]),
         ),
         (r"close" + _SOCK, lambda reader, found: close(*_sock(found))),
         (r"abort" + _SOCK, lambda reader, found: abort(*_sock(found))),

@@ -100,6 +100,7 @@ class _Connect(_Open):
     def describe(self) -> str:
         port = "" if self.local_port is None else f" from port {self.local_port}"
         options = ", ".join(f"{name}={value}" for name, value in self.options)
+        port += "" if self.port is None else f" to port {self.port}"
         return f"connect{port}{' with ' if options else ''}{options}{self.which}"
 
 
@@ -115,7 +116,8 @@ class _Listen(_Open):
 
     def describe(self) -> str:
         backlog = "" if self.backlog == BACKLOG else f" with a backlog of {self.backlog}"
-        return f"listen{backlog}{self.which}"
+        port = "" if self.port is None else f" on port {self.port}"
+        return f"listen{port}{backlog}{self.which}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from tcpsim import sockets
 from tcpsim.app.control_flow import Acted, Single
-from tcpsim.app.program import ASLEEP, Assembler, Draw, Running, Step, Until, number
+from tcpsim.app.program import ASLEEP, Assembler, Draw, Running, Step, Until, number, told
 from tcpsim.errors import InputError
 from tcpsim.sockets import POLLIN, POLLRDHUP, Reply
 from tcpsim.units import format_duration, parse_duration
@@ -141,7 +141,7 @@ class _UntilItFails:
 
     def describe(self) -> str:
         pause = self.every.describe().removeprefix("wait ")
-        return f"every {pause} until it fails {{{', '.join(step.describe() for step in self.steps)}}}"
+        return f"every {pause} until it fails {{{told(self.steps)}}}"
 
 
 def wait(duration: str | int | Distribution) -> Step:

@@ -238,8 +238,8 @@ SCENARIOS = (
         title="The table of conntrack is full",
         question="Why does connect() time out although neither host shows any connection?",
         story="Others have filled the table of the box between. The client's SYN would create an entry, and"
-        " the box drops it in silence. The kernel of the box logs \"nf_conntrack: table full, dropping"
-        " packet\". The client repeats its SYN for two minutes, and connect() fails with ETIMEDOUT. The"
+        ' the box drops it in silence. The kernel of the box logs "nf_conntrack: table full, dropping'
+        ' packet". The client repeats its SYN for two minutes, and connect() fails with ETIMEDOUT. The'
         " server never hears of it. netstat on the box shows nothing, because the entries are no sockets."
         " How the table fills is shown by: tcpsim exhaust conntrack-full-of-close-wait.",
         watch="SYN after SYN that the box drops; SYN-SENT at the client, nothing at the server",
