@@ -50,6 +50,10 @@ class Stream(NamedTuple):
         at_us = np.array([t_us], dtype=np.int64)
         return poisson({size: float(self.mean(curve, at_us)[0, loss]) for size, curve in sizes.items()})
 
+    def bands(self, sizes: Mapping[int, Steps], at_us: Ints, confidence: float) -> Ints:
+        """The band of the law at each time (axes: time, loss rate, its two ends)."""
+        return _poisson_bands({size: self.mean(curve, at_us) for size, curve in sizes.items()}, confidence)
+
 
 class Varying(NamedTuple):
     """A Poisson process whose rate changes: (from, to, connections per second) of each piece of it."""
@@ -68,6 +72,10 @@ class Varying(NamedTuple):
         """The same for a changing rate."""
         at_us = np.array([t_us], dtype=np.int64)
         return poisson({size: float(self.mean(curve, at_us)[0, loss]) for size, curve in sizes.items()})
+
+    def bands(self, sizes: Mapping[int, Steps], at_us: Ints, confidence: float) -> Ints:
+        """The same for a changing rate."""
+        return _poisson_bands({size: self.mean(curve, at_us) for size, curve in sizes.items()}, confidence)
 
 
 class Given(NamedTuple):
@@ -90,6 +98,14 @@ class Given(NamedTuple):
         probability = np.array(likely).reshape(len(sizes), len(some)).T
         return independent(counts[some], np.array(list(sizes), dtype=np.int64), probability)
 
+    def bands(self, sizes: Mapping[int, Steps], at_us: Ints, confidence: float) -> Ints:
+        """The same for given connections."""
+        losses = range(next(iter(sizes.values())).values.shape[1] if sizes else 0)
+        found = [
+            [self.law(sizes, t_us, loss).between(confidence) for loss in losses] for t_us in at_us.tolist()
+        ]
+        return np.array(found, dtype=np.int64)
+
     def _ages(self, times_us: Ints, t_us: int) -> Ints:
         """How many connections are, at `t_us`, of an age from each of the times up to the next."""
         older = np.searchsorted(self.at_us, t_us - times_us, side="right")
@@ -97,6 +113,21 @@ class Given(NamedTuple):
 
 
 Arrivals = Stream | Varying | Given
+
+
+def _poisson_bands(means: Mapping[int, Array], confidence: float) -> Ints:
+    """The bands of many laws; means that are equal to twelve digits have one."""
+    sizes = tuple(means)
+    each = np.stack([means[size] for size in sizes], axis=-1)
+    digits = 10.0 ** (11 - np.floor(np.log10(np.maximum(each, 1e-30))))
+    told, which = np.unique(
+        (np.round(each * digits) / digits).reshape(-1, len(sizes)), axis=0, return_inverse=True
+    )
+    bands = [
+        poisson(dict(zip(sizes, row, strict=True))).between(confidence) if any(row) else (0, 0)
+        for row in told.tolist()
+    ]
+    return np.array(bands, dtype=np.int64)[which].reshape(*each.shape[:-1], 2)
 
 
 def evenly(per_second: float, for_us: int) -> Given:
@@ -131,11 +162,8 @@ def growth(
         raise InputError("confidence", confidence, "a number between 0 and 1")
     sizes = seen.sizes(value)
     mean = arrivals.mean(seen.curve(value), at_us)
-    bands = [
-        [arrivals.law(sizes, t_us, loss).between(confidence) for loss in range(mean.shape[1])]
-        for t_us in at_us.tolist()
-    ]
-    band = np.array(bands, dtype=np.int64).reshape(*mean.shape, 2)
+    band = arrivals.bands(sizes, at_us, confidence) if sizes else np.zeros((*mean.shape, 2), dtype=np.int64)
+    band = band.reshape(*mean.shape, 2)
     return Growth(at_us, mean, band[..., 0], band[..., 1])
 
 

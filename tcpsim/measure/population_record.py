@@ -19,7 +19,7 @@ from tcpsim.explore.explorable import obstacle
 from tcpsim.explore.tolerance import explore_for, unexplored
 from tcpsim.host.census import Census
 from tcpsim.host.full_box import PLACE
-from tcpsim.host.limits import HostLimits, Limits, own_limits
+from tcpsim.host.limits import HostLimits, Limits, own_limits, with_backlog
 from tcpsim.host.population import Plan, simulate
 from tcpsim.measure import census_table
 from tcpsim.measure.expected_census import expected
@@ -129,6 +129,11 @@ def _own(plan: Plan) -> Limits:
     return Limits(own_limits(pair.server.system.end.stack))
 
 
+def _limits(plan: Plan) -> Limits:
+    """The limits of the plan, and the accept queue that its server has."""
+    return with_backlog(plan.limits, plan.kinds[0][1])
+
+
 def _simulated(setup: Setup, why: str, progress: Progress | None) -> tuple[Record, Census]:
     plan = setup.plan
     census = simulate(plan, progress)
@@ -191,7 +196,8 @@ def _drawn(setup: Setup, limit: int, why: str) -> Record | str:
         chain, {name: [rate] for name, rate in losses.items()}, arrivals, plan.settle_us, plan.seed,
         setup.every_us, plan.limits,
     )  # fmt: skip
-    met = may_meet(census, plan.limits)
+    limits = _limits(plan)
+    met = may_meet(census, limits)
     if met is not None:
         return f"the limit on {met} may be met"
     kinds = census_table.kinds(census.views)
@@ -206,7 +212,7 @@ def _drawn(setup: Setup, limit: int, why: str) -> Record | str:
         peaks=_peaks(census.at_us, counts),
         leaks=leaks(census),
         leaked=leaked_connections(census),
-        limits=plan.limits,
+        limits=limits,
         flows=(),
         refused=dict(sorted(census.refused.items())),
         dropped=0,
@@ -268,10 +274,11 @@ def _expected(setup: Setup) -> Record | str:
         getattr(plan.limits.client, each) is not None for each in HostLimits._fields
     ):
         return "a limit on the clients' host refuses some of them"
+    limits = _limits(plan)
     chain, losses, error = _explored(setup, LIMIT, 1e-9)
     told = expected(
         chain, {name: [rate] for name, rate in losses.items()}, plan.arrivals, plan.settle_us, setup.every_us,
-        plan.limits,
+        limits,
     )  # fmt: skip
     if told.may_meet is not None:
         return f"the limit on {told.may_meet} may be met"
@@ -284,7 +291,7 @@ def _expected(setup: Setup) -> Record | str:
         peaks=_peaks(told.at_us, told.mean),
         leaks=told.leaks,
         leaked=told.leaked,
-        limits=plan.limits,
+        limits=limits,
         flows=(),
         refused={},
         dropped=0,
