@@ -232,7 +232,7 @@ def _command(story: Scenario, name: str, asked: Mapping[str, Any]) -> str:
 def _spelled(name: str, value: Any) -> str:
     """A value as a command line would have it; what has no spelling is named."""
     if isinstance(value, bool):
-        return "on" if value else "off"
+        return "true" if value else "false"
     if isinstance(value, int) and name.rpartition(".")[2].endswith("_us"):
         return format_duration(value)
     return str(getattr(value, "name", value))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-WIDTHS = {"wide": (1280, 1400), "phone": (360, 740)}
+WIDE, PHONE = (1280, 1400), (360, 740)
 
 
 def missing() -> str:
@@ -36,28 +36,34 @@ def browser(width: str = "wide", dark: bool = False, calm: bool = True) -> Itera
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
-    across, down = WIDTHS[width]
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""
     for each in (
         "headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "hide-scrollbars",
-        "disable-background-networking", "disable-component-update", f"window-size={across},{down}",
+        "disable-background-networking", "disable-component-update", f"window-size={WIDE[0]},{WIDE[1]}",
     ):  # fmt: skip
         options.add_argument(f"--{each}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
     try:
-        features = [
-            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
-            {"name": "prefers-reduced-motion", "value": "reduce" if calm else "no-preference"},
-        ]
-        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-        if width == "phone":
-            metrics = {"width": across, "height": down, "deviceScaleFactor": 2, "mobile": True}
-            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        seen_by(driver, width, dark, calm)
         yield driver
     finally:
         driver.quit()
+
+
+def seen_by(driver: Any, width: str = "wide", dark: bool = False, calm: bool = True) -> None:
+    """From now on by somebody with such a screen and such wishes."""
+    features = [
+        {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
+        {"name": "prefers-reduced-motion", "value": "reduce" if calm else "no-preference"},
+    ]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    if width == "phone":
+        metrics = {"width": PHONE[0], "height": PHONE[1], "deviceScaleFactor": 2, "mobile": True}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    else:
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def opened(driver: Any, path: Path, address: str = "") -> None:

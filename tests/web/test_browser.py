@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -11,10 +14,11 @@ from typing import Any
 import pytest
 
 import tcpsim
-from tcpsim.catalogue import as_toml, scenario
+from tcpsim.catalogue import as_toml, scenario, scenarios
 from tcpsim.draw import time_format as clocks
+from tcpsim.web.site import Entry, index
 from tests.web import walker
-from tests.web.browser import browser, complaints, needed, opened, requests
+from tests.web.browser import browser, complaints, needed, opened, requests, seen_by
 
 pytestmark = needed
 
@@ -37,6 +41,11 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]  # fmt: skip
     (where / "hostile.toml").write_text("\n".join(lines), encoding="utf-8")
     tcpsim.page(where / "hostile.toml", losses=1).save(where / "hostile.html")
+    entries = [
+        Entry(each.name, HOSTILE + each.title, each.theme, (("client", "CLOSE-WAIT"),), 1, "rst.html")
+        for each in scenarios()
+    ]
+    (where / "index.html").write_text(index(entries, "1.0"), encoding="utf-8")
     return where
 
 
@@ -267,24 +276,28 @@ def test_which_loss_makes_a_state_last(driver: Any, pages: Path) -> None:
     assert end - begin == question["us"]
 
 
-KINDS = ["rst.html", "both.html", "hostile.html", "burst.html"]
+KINDS = ["rst.html", "both.html", "hostile.html", "burst.html", "index.html"]
 
 
 @pytest.mark.parametrize(
     ("name", "width", "dark"),
-    [(name, width, False) for name in KINDS for width in ("wide", "phone")] + [(KINDS[0], "wide", True)],
+    [(name, width, width == "phone") for name in KINDS for width in ("wide", "phone")]
+    + [(KINDS[0], "wide", True), (KINDS[0], "phone", False)],
 )
-def test_nothing_serious_for_axe(pages: Path, name: str, width: str, dark: bool) -> None:
+def test_nothing_serious_for_axe(driver: Any, pages: Path, name: str, width: str, dark: bool) -> None:
+    """No finding of axe-core, nothing on the console, nothing that sticks out sideways."""
     axe = pytest.importorskip(
         "axe_selenium_python", reason="axe-selenium-python is not installed (the extra dev)"
     )
-    with browser(width, dark) as one:
-        opened(one, pages / name)
-        one.execute_script(
-            "for (let step = 0; step < 6; step++) page.step();"
-            "document.querySelector('#words details').open = true"
-        )
-        checker = axe.Axe(one)
+    try:
+        seen_by(driver, width, dark)
+        opened(driver, pages / name)
+        if name != "index.html":
+            driver.execute_script(
+                "for (let step = 0; step < 6; step++) page.step();"
+                "document.querySelector('#words details').open = true"
+            )
+        checker = axe.Axe(driver)
         checker.inject()
         found = checker.run()["violations"]
         serious = [
@@ -293,22 +306,25 @@ def test_nothing_serious_for_axe(pages: Path, name: str, width: str, dark: bool)
             if each["impact"] in ("serious", "critical")
         ]
         assert serious == []
-        assert one.execute_script(
-            "return document.documentElement.scrollWidth <= innerWidth"
-        )  # nothing sideways
-        assert complaints(one) == []
+        assert driver.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        assert complaints(driver) == []
+    finally:
+        seen_by(driver)
 
 
-def test_a_segment_flies_where_motion_is_wanted(pages: Path) -> None:
-    with browser(calm=False) as one:
-        opened(one, pages / "rst.html")
-        assert one.execute_script("return page.panes[0].walk.now") == 0
-        one.execute_script("page.step()")
-        assert one.execute_script("return document.querySelectorAll('circle.dot').length") == 1
-        one.execute_async_script(
+def test_a_segment_flies_where_motion_is_wanted(driver: Any, pages: Path) -> None:
+    try:
+        seen_by(driver, calm=False)
+        opened(driver, pages / "rst.html")
+        assert driver.execute_script("return page.panes[0].walk.now") == 0
+        driver.execute_script("page.step()")
+        assert driver.execute_script("return document.querySelectorAll('circle.dot').length") == 1
+        driver.execute_async_script(
             "const done = arguments[0], wait = () => page.flying ? setTimeout(wait, 20) : done(); wait()"
         )
-        assert one.execute_script("return page.panes[0].walk.now") == 10_000
+        assert driver.execute_script("return page.panes[0].walk.now") == 10_000
+    finally:
+        seen_by(driver)
 
 
 def test_beside_each_other(driver: Any, pages: Path) -> None:
@@ -320,6 +336,38 @@ def test_beside_each_other(driver: Any, pages: Path) -> None:
     codes = [each.text for each in driver.find_elements("css selector", ".command code")]
     assert [code.count("--drop") for code in codes] == [1, 1]
     assert "--set keep_idle_us=10min" in codes[1]
+
+
+def test_two_stacks_beside_each_other(driver: Any, tmp_path: Path) -> None:
+    """The same loss under a stack whose FIN-WAIT-2 has no limit: there it stays as well."""
+    name = "closewait-ignored-eof"
+    tcpsim.page(name, losses=1, beside="stack_server=rfc9293").save(tmp_path / "x.html")
+    opened(driver, tmp_path / "x.html", "#server4")
+    runs = [tcpsim.run(name, drop="server #4", stack_server=each) for each in (None, "rfc9293")]
+    assert len({run.headline() for run in runs}) == 2
+    shown = driver.execute_script(
+        "return page.panes.map(({walk}) => walk.graph.view(walk.state).slice(0, 2))"
+    )
+    for (client, server), run in zip(shown, runs, strict=True):
+        assert run.ended.describe().endswith(f": client {client}, server {server}")
+    codes = [each.text for each in driver.find_elements("css selector", ".command code")]
+    assert "--stack-server rfc9293" in codes[1]
+
+
+def test_every_command_line_is_the_run_of_its_pane(driver: Any, pages: Path) -> None:
+    """What stands there to copy, run by the command line's own parser, ends as the pane says."""
+    for name, address in (("both.html", "#client3"), ("rst.html", "#server4"), ("burst.html", "#server7")):
+        opened(driver, pages / name, address)
+        codes = [each.text for each in driver.find_elements("css selector", ".command code")]
+        views = driver.execute_script(
+            "return page.panes.map(({walk}) => walk.graph.view(walk.state).slice(0, 2))"
+        )
+        for code, view in zip(codes, views, strict=True):
+            done = subprocess.run(
+                [sys.executable, "-m", *shlex.split(code)], capture_output=True, text=True, check=True
+            )
+            for side, words in zip(walker.SIDES, view, strict=True):
+                assert f"\n{side}   {words}" in done.stdout, code
 
 
 def test_a_burst_is_one_arrow_until_it_is_opened(driver: Any, pages: Path) -> None:
