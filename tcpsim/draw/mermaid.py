@@ -10,7 +10,8 @@ from typing import Final
 
 from tcpsim.draw.ladder import Step, steps
 from tcpsim.draw.ladder_rows import Item, Side, Story
-from tcpsim.draw.states_text import arc_words
+from tcpsim.draw.states_layout import arcs, is_ending
+from tcpsim.draw.states_text import fact_words
 from tcpsim.draw.time_format import clock, length
 from tcpsim.tcp.lifecycle import TABLE
 from tcpsim.tcp.state import State
@@ -56,17 +57,28 @@ def ladder_mermaid(story: Story) -> str:
 
 
 def states_mermaid() -> str:
-    """The transition table as a state diagram."""
+    """The transition table as a state diagram; inside a state stands what leads from it to CLOSED at once.
+
+    Where connections begin and end stands the mark that mermaid has for that, in place of CLOSED.
+    """
     lines = ["stateDiagram-v2"]
-    for state in State:
-        lines.append(f'  state "{state}" as {_name(state)}')
+    endings: dict[State, list[str]] = {}
     for row in TABLE:
-        lines.append(f"  {_name(row.state)} --> {_name(row.next_state)}: {_text(arc_words(row))}")
+        if is_ending(row):
+            endings.setdefault(row.state, []).append(fact_words(row.fact))
+    for state in State:
+        if state is not State.CLOSED:
+            inside = f"<br>({', '.join(endings[state])})" if state in endings else ""
+            lines.append(f'  state "{state}{inside}" as {_name(state)}')
+    lines.append(f"  {_name(State.CLOSED)} --> {_name(State.LISTEN)}: listen()")
+    for (state, next_state), words in arcs().items():
+        label = "<br>".join(_text(each) for each in words)
+        lines.append(f"  {_name(state)} --> {_name(next_state)}: {label}")
     return "\n".join(lines) + "\n"
 
 
 def _name(state: State) -> str:
-    return str(state).replace("-", "_")
+    return "[*]" if state is State.CLOSED else str(state).replace("-", "_")
 
 
 def _id(side: Side) -> str:

@@ -111,11 +111,19 @@ def _hash(text: str) -> str:
 
 
 def _colours() -> str:
-    """The colour of each state, as in every figure: bars of the ladder, boxes of the diagram, words."""
-    return "".join(
+    """The colour of each state, as in every figure: bars of the ladder, boxes of the diagram, words.
+
+    In the dark they are lighter: figures are drawn for white paper.
+    """
+    light = "".join(_rules(str(state), colour) for state, colour in STATE_COLOURS.items())
+    dark = "".join(_rules(str(s), f"color-mix(in srgb, {c} 62%, white)") for s, c in STATE_COLOURS.items())
+    return f"{light}@media screen and (prefers-color-scheme: dark) {{\n{dark}}}\n"
+
+
+def _rules(state: str, colour: str) -> str:
+    return (
         f".bar.S-{state}{{fill:{colour}}}.place.S-{state}{{stroke:{colour}}}"
         f"b.S-{state}{{border-color:{colour}}}\n"
-        for state, colour in STATE_COLOURS.items()
     )
 
 

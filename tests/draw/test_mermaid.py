@@ -10,7 +10,9 @@ import pytest
 import tcpsim
 from tcpsim.catalogue import scenarios
 from tcpsim.draw.mermaid import states_mermaid
+from tcpsim.draw.states_text import fact_words
 from tcpsim.tcp.lifecycle import TABLE
+from tcpsim.tcp.state import State
 
 _LINES = (
     r"sequenceDiagram",
@@ -41,9 +43,20 @@ def test_what_mermaid_reads_as_syntax_is_text() -> None:
 
 
 def test_the_diagram_has_every_row() -> None:
-    arcs = [line for line in states_mermaid().splitlines() if "-->" in line]
-    assert len(arcs) == len(TABLE)
-    assert "  ESTABLISHED --> CLOSE_WAIT: peer FIN / snd ACK" in arcs
+    """As an arrow, or inside the state that it leads from to CLOSED."""
+    text = states_mermaid()
+    lines = text.splitlines()
+    assert "  ESTABLISHED --> CLOSE_WAIT: peer FIN / snd ACK" in lines
+    assert "  TIME_WAIT --> [*]: 2 MSL over<br>superseded" in lines
+    assert '  state "FIN-WAIT-2<br>(reset, aborted, gave up)" as FIN_WAIT_2' in lines
+    for row in TABLE:
+        begin, end = (
+            "[*]" if state is State.CLOSED else str(state).replace("-", "_")
+            for state in (row.state, row.next_state)
+        )
+        arrow = next((line for line in lines if line.startswith(f"  {begin} --> {end}: ")), "")
+        named = next((line for line in lines if line.endswith(f" as {begin}")), "")
+        assert fact_words(row.fact) in arrow or fact_words(row.fact) in named, row
 
 
 def test_a_file_that_ends_in_mmd(tmp_path: Path) -> None:
