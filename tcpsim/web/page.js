@@ -1,126 +1,5 @@
 // The page: what is lost, how far the reader has gone, and everything that is drawn from these two.
 
-const DATA = JSON.parse(document.getElementById("data").textContent);
-const $ = id => document.getElementById(id);
-const RATES = [0, .0001, .001, .002, .005, ...Array.from({length: 60}, (_, at) => (at + 1) / 100)];
-const STATES = ["SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING", "LAST-ACK", "TIME-WAIT", "CLOSED"];
-const ROWS = 24;  // of the table that are open at first
-const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
-
-/** An element with attributes and children; text is text, never markup. */
-function h(name, attributes = {}, ...children) {
-  const element = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes))
-    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else if (value === true) element.setAttribute(key, "");
-    else if (value !== false && value !== undefined) element.setAttribute(key, value);
-  element.append(...children);
-  return element;
-}
-
-/** One connection: its ladder, what each side holds, the chance of a leak, the diagram. */
-class Pane {
-  constructor(page, variant) {
-    Object.assign(this, {page, variant, graph: new Graph(variant.graph)});
-    this.chance = new Chance(this.graph, DATA.beyond);
-    this.svg = document.createElementNS(NS, "svg");
-    this.svg.setAttribute("class", "ladder");
-    this.svg.setAttribute("role", "group");
-    this.svg.setAttribute("aria-label", "Ladder of the connection: segments can be chosen to be lost");
-    this.states = document.createElementNS(NS, "svg");
-    this.states.setAttribute("class", "states");
-    this.states.setAttribute("role", "img");
-    this.ladder = new Ladder(this.svg, {onLose: flight => page.toggle(this, flight), onOpen: () => page.show()});
-    this.diagram = new Diagram(this.states, DATA.diagram);
-    this.box = h("div", {class: "box"}, this.svg);
-    this.held = h("div", {class: "held"});
-    this.chances = h("div", {class: "card", "aria-live": "off"});
-    this.command = h("div", {class: "card"});
-    this.element = h("div", {class: "pane"},
-      ...DATA.variants.length > 1 ? [h("h3", {}, variant.title)] : [],
-      this.box, h("div", {class: "side"}, this.held, this.chances, this.command, this.states));
-  }
-  walkTo(until) { return this.graph.walk(this.page.losses, this.page.choices, until); }
-
-  show() {
-    this.walk = this.walkTo(this.page.until);
-    this.ladder.draw(this.walk, this.box.clientWidth || 640);
-    this.diagram.draw(this.walk);
-    this.showHeld();
-    this.showChance();
-    this.showCommand();
-  }
-  showHeld() {
-    const {walk} = this, view = walk.state >= 0 ? walk.graph.view(walk.state) : null;
-    this.bars = [];
-    this.held.replaceChildren(...SIDES.map((name, side) => {
-      const sockets = view ? view[2 + side] : [], list = h("ul");
-      for (const [state, holder, fd, readable, unacked] of sockets) {
-        const more = [readable ? `${readable} bytes unread` : "", unacked ? `${unacked} unacknowledged` : "", fd ? "" : "no descriptor"].filter(Boolean);
-        list.append(h("li", {}, h("b", {class: `S-${state}`}, state), ` ${DATA.holders[holder]}`, ...more.length ? [h("br"), h("span", {class: "quiet"}, more.join(", "))] : []));
-      }
-      if (!sockets.length) list.append(h("li", {}, "no socket"));
-      for (const timer of walk.timers.values()) if (timer.side === side) {
-        const left = timer.ends - walk.now, words = timer.name === "program" ? "the program waits" : `${timer.name} timer`;
-        if (!left) { list.append(h("li", {}, `${words}: over now`)); continue; }
-        const fill = h("i");
-        fill.style.transform = `scaleX(${left / (timer.ends - timer.begins)})`;
-        this.bars.push({fill, timer});
-        list.append(h("li", {}, `${words}: ${length(left)} left`, h("span", {class: "timer", "aria-hidden": "true"}, fill)));
-      }
-      return h("div", {}, h("h4", {}, `${name} (${this.variant.stacks[side]})`), list);
-    }));
-  }
-  showChance() {
-    const p = this.page.rate, {walk} = this;
-    const {leak, cut} = this.chance.leak(walk.state, p);
-    const rows = this.chance.from(walk.state, p).slice(0, 7);
-    this.leak = leak;
-    this.chances.replaceChildren(
-      h("h4", {}, `A socket stays for ever, from here, at ${percent(p)} loss`),
-      h("p", {class: "big " + (leak > 0 ? "bad" : "good")}, chanceWords(leak)),
-      ...cut > 1e-15 ? [h("p", {class: "quiet"}, `at most ${chanceWords(cut)} more: not followed`)] : [],
-      h("table", {}, h("caption", {class: "hidden"}, "The ends, with the probability of each from here"),
-        h("thead", {}, h("tr", {}, ...["end", "client", "server", "probability"].map(name => h("th", {scope: "col"}, name)))),
-        h("tbody", {}, ...rows.map(end => h("tr", {}, h("td", {}, KIND_WORDS[end.kind]), h("td", {}, end.client), h("td", {}, end.server), h("td", {class: "number"}, chanceWords(end.probability)))))));
-  }
-  showCommand() {
-    const line = this.line();
-    const copied = h("span", {role: "status"});
-    this.command.replaceChildren(h("h4", {}, "The same run on a command line"),
-      h("div", {class: "command"}, h("code", {}, line),
-        h("button", {type: "button", onclick: async () => {
-          try { await navigator.clipboard.writeText(line); copied.textContent = "copied"; }
-          catch { getSelection().selectAllChildren(this.command.querySelector("code")); copied.textContent = "selected: copy it with the keyboard"; }
-        }}, "Copy")), copied);
-  }
-  line() {
-    const chosen = this.walk.moments.filter(moment => moment.asked).flatMap(({edge}) => this.graph.steps[edge.step][2]);
-    return [this.variant.command, ...this.page.losses.rules().map(rule => `--drop "${rule}"`)].join(" ") +
-      (chosen.length ? `  # and: ${chosen.join("; ")}` : "");
-  }
-  /** What the reader hears of the last step. */
-  said() {
-    const {walk} = this, last = walk.moments.at(-1);
-    if (!last) return "";
-    const words = walk.words(), found = last.lost.map(flight => `${SIDES[flight.side]}'s ${flight.label} is lost`);
-    for (let at = last.first; at < last.behind; at++) found.push(inWords(walk.items[at], words[at]));
-    return `${clock(last.t)}: ${found.slice(0, 8).join("; ")}${found.length > 8 ? `; ${found.length - 8} more` : ""}.`;
-  }
-}
-
-/** One event as a sentence. */
-function inWords(item, text) {
-  const who = SIDES[item.side];
-  switch (item.kind) {
-    case "s": return `${who} sends ${item.flight.label}${item.flight.lost === null || item.flight.done > item.t ? "" : ", lost"}`;
-    case "a": return `${item.flight.label} arrives at the ${who}`;
-    case "c": return `${who}: ${text}`;
-    case "k": return `${who} calls ${text}`;
-    default: return `${who}: ${text}`;
-  }
-}
-
 class Page {
   constructor() {
     this.losses = new Losses();
@@ -146,8 +25,9 @@ class Page {
     this.limits();
     this.read();
     this.show();
-    this.table();
-    this.exercises();
+    this.whatIf = whatIf(this.panes[0].graph, []);
+    showTable(this);
+    showExercises(this);
   }
 
   /** `#server4,client2@230000`: what is lost, and until when (microseconds); `!1` chooses. */
@@ -201,6 +81,8 @@ class Page {
     this.losses = this.losses.upTo(sent);
   }
   go() { this.flying = null; this.until = Infinity; this.show(true); }
+  /** A run to its end that loses just these. */
+  open(losses) { this.flying = null; this.losses = losses; this.choices = []; this.until = Infinity; this.show(true); }
   restart() { this.flying = null; this.losses = new Losses(); this.choices = []; this.until = 0; this.show(); }
 
   /** Lose a segment, or do not. One that has arrived already: back to where it was under way. */
@@ -316,67 +198,6 @@ class Page {
       return h("details", {}, h("summary", {}, `${this.panes.length > 1 ? pane.variant.title + ": " : ""}${count(pane.walk.items.length, "event")} until ${clock(pane.walk.now)}`),
         h("ol", {}, ...pane.walk.items.map((item, at) => h("li", {}, `${clock(item.t)}: ${inWords(item, texts[at])}`))));
     }));
-  }
-
-  table() {
-    const pane = this.panes[0], {quiet, rows} = this.whatIf = whatIf(pane.graph, []), p = RATES[nearest(DATA.loss)];
-    const ending = walk => walk.stuck ? STUCK[walk.stuck](pane.graph) : (([client, server]) => `client ${client}, server ${server}`)(walk.graph.view(walk.state));
-    const verdict = walk => walk.stuck ? "not known here" : leaksAt(pane.chance, walk, p) ? "for ever" : "no";
-    const row = (name, walk, show) => h("tr", {}, h("th", {scope: "row"}, name), h("td", {}, ending(walk)),
-      h("td", {class: "number"}, clock(lastChange(walk))), h("td", {class: verdict(walk) === "for ever" ? "bad" : ""}, verdict(walk)),
-      h("td", {}, h("button", {type: "button", onclick: show, "aria-label": `Show the run: ${name}`}, "Show")));
-    const open = losses => () => { this.losses = losses; this.choices = []; this.until = Infinity; this.show(true); $("bar").scrollIntoView({behavior: calm() ? "auto" : "smooth"}); };
-    $("what-if").replaceChildren(
-      h("thead", {}, h("tr", {}, ...["lost", "what is left", "last change after", "stays for ever", "run"].map(name => h("th", {scope: "col"}, name)))),
-      h("tbody", {}, row("nothing", quiet, open(new Losses())),
-        ...rows.map(({flight, walk}) => row(`${SIDES[flight.side]} #${flight.number}: ${flight.label}`, walk, open(new Losses().with(flight.side, flight.number, true))))));
-    this.fold([...$("what-if").rows].slice(ROWS + 2));
-  }
-  /** Rows behind the first ones are opened on a click. */
-  fold(more) {
-    if (more.length < 3) return;
-    for (const row of more) row.hidden = true;
-    $("what-if").after(h("button", {type: "button", id: "more", onclick: event => {
-      for (const row of more) row.hidden = false;
-      more[0].querySelector("button").focus();
-      event.target.remove();
-    }}, `Show ${more.length} more rows`));
-  }
-
-  exercises() {
-    const pane = this.panes[0], p = RATES[nearest(DATA.loss)];
-    const list = questions(pane.graph, pane.chance, this.whatIf, p).map((question, number) => {
-      const answer = h("span", {class: "answer", role: "status"});
-      const tell = (right, words) => { answer.textContent = words; answer.className = "answer " + (right ? "good" : "bad"); };
-      const check = make => h("button", {type: "button", "data-check": question.kind, onclick: make}, "Check");
-      const item = h("li", {"data-exercise": question.kind}, h("p", {}, question.ask));
-      if (question.kind === "lose") item.append(check(() => {
-        const walk = pane.graph.walk(this.losses, this.choices), lost = this.losses.count, leaks = !walk.stuck && leaksAt(pane.chance, walk, p);
-        if (lost > question.fewest) tell(false, `Not yet: ${count(lost, "segment is", "segments are")} lost. ${count(question.fewest, "is", "are")} enough.`);
-        else if (leaks === question.leak) tell(true, question.leak ? "Right: that socket stays for ever." : "Right: nothing stays.");
-        else tell(false, lost ? (question.leak ? "Not yet: with these losses every connection ends." : "Not yet: a socket still stays.") : "Not yet: nothing is lost. Choose a segment in the ladder.");
-      }), answer);
-      if (question.kind === "which") {
-        const select = h("select", {"aria-label": question.ask}, h("option", {value: ""}, "choose a segment"), ...question.options.map(({value, words}) => h("option", {value}, words)));
-        item.append(select, " ", check(() => {
-          if (!select.value) return tell(false, "Choose a segment first.");
-          const right = rightLoss(question, this.whatIf, select.value);
-          const row = this.whatIf.rows.find(({flight}) => SIDES[flight.side] + flight.number === select.value);
-          const us = spanOf(row.walk, question.side, question.state);
-          tell(right, right ? "Right." : `Not yet: then ${question.state} lasts ${Number.isFinite(us) ? length(us) : "for ever"}.`);
-        }), answer);
-      }
-      if (question.kind === "states") {
-        const selects = question.blanks.map(({t, side}) => h("select", {"aria-label": `${SIDES[side]} at ${clock(t)}`}, ...["", ...STATES].map(state => h("option", {value: state}, state || "choose a state"))));
-        item.append(h("div", {class: "blanks"}, ...question.blanks.map(({t, side}, at) => h("label", {}, `${clock(t)}, ${SIDES[side]}:`, selects[at]))),
-          check(() => {
-            const wrong = question.blanks.filter(({state}, at) => selects[at].value !== state);
-            tell(!wrong.length, wrong.length ? `Not yet: ${wrong.map(({t, side}) => `${SIDES[side]} at ${clock(t)}`).join(", ")}.` : "Right, all of them.");
-          }), answer);
-      }
-      return item;
-    });
-    $("exercises").replaceChildren(...list.length ? list : [h("li", {}, "This connection has nothing to ask: no loss changes its end.")]);
   }
 
   limits() {

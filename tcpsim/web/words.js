@@ -46,9 +46,5 @@ function chanceWords(p) {
 const percent = p => `${trimmed(p * 100, 4)} %`;
 const count = (number, one, many = one + "s") => `${number} ${number === 1 ? one : many}`;
 
-/** How an end is meant. */
-function endWords({kind, client, server}) {
-  if (kind === "not followed") return "not followed by this page";
-  return `client ${client}, server ${server}`;
-}
+// How an end is meant.
 const KIND_WORDS = {clean: "clean", permanent: "for ever", metastable: "for days", "goes on": "goes on", "not followed": "not followed"};
