@@ -1,6 +1,7 @@
-"""A run as two captures in one file, one at each end.
+"""A run as captures in one file, one at each machine.
 
-Owns: what each end sees of a run, and what is said of it. Refuses to know: bytes (packet), blocks (pcapng).
+Owns: what each machine sees of a run, and what is said of it. Refuses to know: bytes (packet), blocks
+(pcapng).
 
 A segment is in the file twice, as it leaves its sender and as it reaches its receiver; one that is lost is
 there once, with a comment. What happens at an end without a segment (a state, a timer) stands as a comment
@@ -19,7 +20,6 @@ from typing import Final
 from tcpsim.capture.packet import Address, packet
 from tcpsim.capture.pcapng import Interface, Packet, written
 from tcpsim.pair import (
-    SIDES,
     Answered,
     Arrived,
     Event,
@@ -33,20 +33,23 @@ from tcpsim.pair import (
 )
 from tcpsim.tcp.segment import Segment
 
-# Networks for documentation (RFC 5737, RFC 3849), one for each end. Host 1 is the client, 2 the server.
-_IPV4: Final = {"client": "192.0.2.", "server": "198.51.100."}
-_IPV6: Final = {"client": "2001:db8:c::", "server": "2001:db8:5::"}
+# Networks for documentation (RFC 5737, RFC 3849): the client's view, the server's, and that of all machines
+# between. In each, hosts are numbered along the line: 1 is the client.
+_IPV4: Final = ("192.0.2.", "198.51.100.", "203.0.113.")
+_IPV6: Final = ("2001:db8:c::", "2001:db8:5::", "2001:db8:b::")
+_APART: Final = 16  # from the hosts of one machine between to those of the next
 
 
 def capture(
     events: Sequence[Event], stacks: dict[Side, str], title: str, application: str, ipv6: bool = False
 ) -> bytes:
-    """The file: interface 0 is the client's end, 1 the server's."""
-    seen = _Seen(ipv6)
+    """The file: an interface for each machine, in the order of `stacks`."""
+    sides = tuple(stacks)
+    seen = _Seen(sides, ipv6)
     for event in events:
         seen.take(event)
     seen.rest()
-    interfaces = [Interface(side, f"the {side}'s end ({stacks[side]})") for side in SIDES]
+    interfaces = [Interface(side, f"the {side}'s end ({stacks[side]})") for side in sides]
     packets = sorted(seen.packets, key=lambda each: each.t_us)  # of equal times the first stays first
     return written(interfaces, packets, application, title)
 
@@ -54,12 +57,13 @@ def capture(
 class _Seen:
     """What was seen so far at each end."""
 
-    def __init__(self, ipv6: bool) -> None:
+    def __init__(self, sides: tuple[Side, ...], ipv6: bool) -> None:
+        self.sides = sides
         self.ipv6 = ipv6
         self.packets: list[Packet] = []
-        self.remarks: dict[Side, list[str]] = {"client": [], "server": []}
+        self.remarks: dict[Side, list[str]] = {side: [] for side in sides}
         self.last: dict[Side, int] = {}  # where the last packet of each end stands
-        self.numbers: dict[Side, int] = {"client": 0, "server": 0}
+        self.numbers: dict[Side, int] = dict.fromkeys(sides, 0)
         self.identified: list[tuple[Side, Segment, int]] = []  # packets under way
         self.left: list[tuple[Side, Segment, int]] = []  # packets as they left, and where they stand
 
@@ -71,10 +75,10 @@ class _Seen:
                 number = self.numbers[event.side]
                 self.identified += [(event.side, event.segment, number)] * len(event.arrives_us)
                 self.left.append((event.side, event.segment, len(self.packets)))
-                self.add(event.t_us, event.side, event.side, event.segment, number)
+                self.add(event, event.side, self.beyond(event), number)
             case Arrived():
-                sender: Side = "server" if event.side == "client" else "client"
-                self.add(event.t_us, event.side, sender, event.segment, self.number(sender, event.segment))
+                sender = self.beyond(event)
+                self.add(event, sender, event.side, self.number(sender, event.segment))
             case Lost():
                 self.lose(event.side, event.segment, f"lost: {event.why}")
             case Answered() if not event.arrives_us:
@@ -97,18 +101,29 @@ class _Seen:
                 self.packets[place] = here._replace(comments=(*here.comments, remark))
                 return
 
-    def add(self, t_us: int, end: Side, sender: Side, segment: Segment, number: int) -> None:
-        """A packet at one end, with what was to be remarked there."""
-        receiver: Side = "server" if sender == "client" else "client"
-        content = packet(segment, self.address(end, sender), self.address(end, receiver), number)
-        self.last[end] = len(self.packets)
-        self.packets.append(Packet(t_us, SIDES.index(end), content, tuple(self.remarks[end])))
-        self.remarks[end] = []
+    def beyond(self, event: Sent | Arrived) -> Side:
+        """The machine at the other end of the path."""
+        left, right = self.sides[event.leg : event.leg + 2]
+        return right if event.side == left else left
 
-    def address(self, end: Side, host: Side) -> Address:
-        """Under which address an end sees a host."""
-        number = 1 + SIDES.index(host)
-        return IPv6Address(f"{_IPV6[end]}{number}") if self.ipv6 else IPv4Address(f"{_IPV4[end]}{number}")
+    def add(self, event: Sent | Arrived, sender: Side, receiver: Side, number: int) -> None:
+        """A packet as the machine of the event sees it, with what was to be remarked there."""
+        here = event.side
+        content = packet(event.segment, self.address(here, sender), self.address(here, receiver), number)
+        self.last[here] = len(self.packets)
+        self.packets.append(Packet(event.t_us, self.sides.index(here), content, tuple(self.remarks[here])))
+        self.remarks[here] = []
+
+    def address(self, here: Side, host: Side) -> Address:
+        """Under which address a machine sees a host."""
+        place, last = self.sides.index(here), len(self.sides) - 1
+        network = 0 if place == 0 else 1 if place == last else 2
+        number = 1 + self.sides.index(host) + (_APART * place if network == 2 else 0)
+        return (
+            IPv6Address(f"{_IPV6[network]}{number:x}")
+            if self.ipv6
+            else IPv4Address(f"{_IPV4[network]}{number}")
+        )
 
     def number(self, sender: Side, segment: Segment) -> int:
         """The identification under which it was sent; 0 for one that a middlebox made."""

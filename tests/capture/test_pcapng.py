@@ -17,7 +17,11 @@ from tcpsim.catalogue import scenarios
 tshark_needed = pytest.mark.skipif(
     not shutil.which("tshark"), reason="no tshark (Debian: apt-get install tshark)"
 )
-NAMES = ("normal-close", "last-rst-lost", "all-fins-lost", "many-segments-lossy", "simultaneous-close")
+NAMES = (
+    "normal-close", "last-rst-lost", "all-fins-lost", "many-segments-lossy", "simultaneous-close",
+    "sidecar-on-both-sides",
+)  # fmt: skip
+NETWORKS = {"192.0.2.": 0, "203.0.113.1": 1, "203.0.113.3": 2}
 BITS = {"S": 2, "F": 1, "R": 4, "P": 8, "A": 16, "U": 32}
 AGAIN = ("retransmission", "fast_retransmission", "spurious_retransmission")
 FIELDS = (
@@ -31,7 +35,7 @@ def seen(run: Any) -> list[tuple[int, int, int, int, int, int, int]]:
     found = []
     for event in run.to_dict()["events"]:
         if event["kind"] in ("sent", "arrived"):
-            side = ("client", "server").index(event["side"])
+            side = run.played.begun.names.index(event["side"])
             bits = sum(BITS[letter] for letter in event["flags"].replace("-", ""))
             found.append((event["t_us"], side, bits, event["seq"], event["ack"], event["len"], event["wnd"]))
     return sorted(found, key=lambda each: each[0])
@@ -104,7 +108,8 @@ def test_scapy_lists_the_segments_of_the_run(name: str, tmp_path: Path) -> None:
     found = []
     for packet in scapy.rdpcap(str(tmp_path / "x.pcapng")):
         tcp = packet[scapy.TCP]
-        end = 0 if str(packet[scapy.IP].src).startswith("192.0.2.") else 1
+        source, last = str(packet[scapy.IP].src), len(run.played.begun.names) - 1
+        end = next((end for network, end in NETWORKS.items() if source.startswith(network)), last)
         found.append(
             (
                 round(float(packet.time) * 1_000_000),

@@ -14,11 +14,12 @@ from tcpsim.draw.states_text import fact_words
 from tcpsim.tcp.lifecycle import TABLE
 from tcpsim.tcp.state import State
 
+_WHO = r"(client|relay(_\d+)?|server)"
 _LINES = (
     r"sequenceDiagram",
-    r"  participant (client|server|relay(_\d)?)( as [^;#<>]+)?",
-    r"  (client|server|relay(_\d)?)(->>|-x|--\))(client|server|relay(_\d)?): [^;<>]+(#\w+;[^;<>]*)*",
-    r"  Note (left|right) of (client|server|relay(_\d)?): [^<>]*(<br>[^<>]*)*",
+    rf"  participant {_WHO}( as [^;#<>]+)?",
+    rf"  {_WHO}(->>|-x|--\)){_WHO}: [^;<>]+(#\w+;[^;<>]*)*",
+    rf"  Note (left|right) of {_WHO}: [^<>]*(<br>[^<>]*)*",
     r"  Note over client,server: [^;]+ pass",
 )
 

@@ -61,7 +61,7 @@ def test_a_page_has_as_many_losses_as_it_has_room_for(monkeypatch: pytest.Monkey
     assert f'"losses":{small.variants[0].graph.losses},' in small.html()  # which the page tells its reader
 
 
-def test_what_nothing_happens_in_has_no_page(tmp_path: Path) -> None:
+def test_what_cannot_be_a_page_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="fixed times: every branch has to be finite"):
         tcpsim.page("normal-close", jitter="uniform(1ms,2ms)")
     for beside, told in (
