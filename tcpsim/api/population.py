@@ -328,9 +328,10 @@ class Population(Noted, Pictured):
 
         A connection is two descriptors there, and one port towards the server. Nothing is refused.
         """
-        pair, census = self.plan.kinds[0][1], self.census
+        pair = self.plan.kinds[0][1]
         found = {}
         for side in pair.names[1:-1]:
+            census = self.census
             profile = usual_limits(pair.machine(side).system.end.stack, "client")
             rows = {}
             for resource in ("descriptors", "ports"):

@@ -151,8 +151,8 @@ _FORMS: list[tuple[re.Pattern[str], Callable[[_Reader, re.Match[str]], Step | li
     (re.compile(words, re.IGNORECASE), make)
     for words, make in (
         (
-            r"connect(?: from port (?P<port>\d+))?(?: to port (?P<to>\d+))?(?: with (?P<options>[A-Z_]+=.+?))?"
-            + _SOCK,
+            r"connect(?: from port (?P<port>\d+))?(?: to port (?P<to>\d+))?"
+            r"(?: with (?P<options>[A-Z_]+=.+?))?" + _SOCK,
             _connecting,
         ),
         (
