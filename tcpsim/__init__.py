@@ -1,6 +1,6 @@
-"""tcpsim: why TCP sockets stay in CLOSE-WAIT and FIN-WAIT-2, how many leak, and which knob helps.
+"""tcpsim shows why TCP sockets stay in CLOSE-WAIT and FIN-WAIT-2, how many leak, and which setting helps.
 
-Everything that the command line does is a function here, under the same name and with the same settings:
+This package has a function for each command of the command line. Names and settings are the same:
 
     >>> import tcpsim
     >>> tcpsim.run("closewait-ignored-eof")
@@ -8,41 +8,44 @@ Everything that the command line does is a function here, under the same name an
     >>> tcpsim.exact("one-rst-stack", loss=0.05)
     <Exact one-rst-stack: a socket stays for ever with probability 0.05 at 5 % loss>
 
-Ask about one connection, or about many:
+Functions that answer a question:
 
-    run         one connection: a ladder and a verdict
-    compare     a scenario as it is, and with fixes
-    exact       how a connection ends, with the probability of each end; nothing is sampled
-    check       what holds in every future of a connection
-    population  many connections: what their hosts hold over time
-    exhaust     a host that runs out: of what, when, and what would help
-    users       browsers and connection pools
-    sweep       one question at many points; plot draws the rows; study says what a sweep would take
-    explain     a scenario's story
-    plan        what a server will hold at a rate of connections, and which limit comes first
-    diagnose    what the sockets of a dump (ss, netstat, ...) mean, and what helps
-    page        a file on which a reader chooses which segments are lost
-    pages       such a file for each scenario, and an index
+    run         simulates one connection and returns a ladder and a verdict
+    compare     runs a scenario without and with fixes
+    exact       computes the probability of each end of a connection, without sampling
+    check       tests properties in every state that a connection can reach
+    population  simulates many connections and counts their sockets over time
+    exhaust     simulates a host until a limit is met, and says what would help
+    users       simulates browsers and connection pools
+    sweep       answers one question for many combinations of settings
+    plot        draws the rows of a sweep
+    study       checks a sweep and estimates its time
+    explain     returns the story of a scenario
+    plan        predicts what a server will hold at a rate, and which limit it meets first
+    diagnose    explains the sockets in the output of ss, netstat, ...
+    page        returns an HTML file on which a reader chooses which segments are lost
+    pages       writes such a file for each scenario, and an index
 
-Judge the simulator by others:
+Functions that compare the simulator with others:
 
-    packetdrill  scripts in the language of the tool of that name
-    conform      traces and populations of a real kernel
-    lab          record a scenario on two real hosts, and compare (Linux, as root)
+    packetdrill  runs packetdrill scripts
+    conform      replays traces and populations of a real kernel
+    lab          records a scenario on two real hosts and compares (needs Linux and root)
 
-Choose from what there is, or bring your own:
+Functions and classes for the input:
 
-    scenarios, scenario, Scenario    the catalogue; a TOML file; a set-up of your own
-    behaviours, Program, steps       what programs do
+    scenarios, scenario, Scenario    the catalogue, one scenario or a TOML file, and a scenario of your own
+    behaviours, Program, steps       named programs, and programs of your own
     stacks, stack                    TCP implementations, as data with sources
     middleboxes                      NATs and firewalls
-    Setting                          what may be changed of a scenario
-    states                           the state diagram
+    Setting                          the settings that change a scenario
+    states                           the state diagram of TCP
 
-Every result prints itself (`print(result)`), is one line in a shell and a picture or a table in a notebook,
-and has `.table()` (tidy rows), `.to_dict()` (JSON) and `.save(path)` (the suffix says what). A mistake raises
-`InputError`: one line that says where, what was found and what is allowed. Times are texts with a unit
-("10ms") or integers of microseconds.
+`print(result)` prints the text of a result. A shell shows a result as one line, and a notebook shows it as a
+picture or a table. `.table()` returns rows, `.to_dict()` returns the JSON document, and `.save(path)` writes
+a file whose suffix selects the format. A mistake raises `InputError`, whose text is one line: where the
+mistake is, what was found, and what is allowed. A time is a text with a unit ("10ms") or an integer of
+microseconds.
 """
 
 from __future__ import annotations
@@ -84,7 +87,7 @@ if TYPE_CHECKING:
     from tcpsim.catalogue.scenario import Setting as Setting
     from tcpsim.errors import InputError as InputError
 
-# Where each name comes from; loaded when it is first used (PEP 562): nobody waits for what he does not use.
+# The module of each name. It is loaded when the name is first used (PEP 562).
 _HOME = {
     "run": "tcpsim.api.run",
     "compare": "tcpsim.api.compare",

@@ -1,7 +1,7 @@
-"""What `import tcpsim` offers: one function for each command, and the results that they return.
+"""The functions of `import tcpsim`, one for each command, and the results that they return.
 
-Owns: how a scenario and its settings are named by a user, the results (their words, tables, JSON, pictures
-and files), and nothing else. The command line (cli) turns words into arguments of these functions and
-prints what they return. Refuses to know: options, terminals and exit statuses (cli); how an answer is found
-(the rooms below).
+Owns: how a user names a scenario and its settings, and the results (their text, tables, JSON, pictures and
+files). The command line (cli) converts its arguments into arguments of these functions, and prints their
+results. Refuses to know: options, terminals and exit statuses (cli), and how an answer is computed (the other
+packages).
 """

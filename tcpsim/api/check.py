@@ -1,7 +1,7 @@
-"""`check`: what holds in every future of a connection, and how the rest fails.
+"""The function `check`: it tests properties in every state that a connection can reach.
 
-Owns: the function, and its result as words, rows and JSON. Refuses to know: the properties
-(explore.standard_properties) and how futures are explored.
+Owns: the function, and its result as text, rows and JSON. Refuses to know: the properties
+(explore.standard_properties) and how states are explored.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def check(
     progress: Progress | None = None,
     **changes: Unpack[Settings],
 ) -> Check:
-    """Ask what holds in every future of a connection, whatever is lost.
+    """Test properties in every state that a connection can reach, whatever segments are lost.
 
     >>> import tcpsim
     >>> found = tcpsim.check("closewait-ignored-eof", "orphan-has-timer", stack_server="rfc9293")
@@ -50,12 +50,13 @@ def check(
 
     Args:
         scenario: a scenario's name, the path of a TOML file, or a `Scenario`.
-        property: names (`tcpsim check --list`), or properties of your own; all that there are by default.
-        setting: changes of the scenario as one value; keywords lie on top of it.
-        any_order: instead of the clock: segments late, overtaken or lost, timers late; reachability only.
-        in_flight: with `any_order`, how many segments are under way at most (2).
-        limit: how many states to explore at most.
-        progress: told (states explored, None or the probability not explored).
+        property: names (`tcpsim check --list`) or properties of your own; by default all of the project's.
+        setting: changes of the scenario as one value; keywords override it.
+        any_order: ignore the clock: segments and timers may come in any order; without probabilities.
+        in_flight: with `any_order`, the largest number of segments on the path (2).
+        limit: the largest number of states to explore.
+        progress: a function that is called with the number of explored states and the unexplored probability
+            (or None).
         **changes: any other setting (`tcpsim.Setting`).
 
     Raises:
@@ -67,7 +68,7 @@ def check(
         raise InputError("in_flight", in_flight, "only together with any_order")
     asked = settings(changes, setting)
     if any_order and asked.get("loss_from"):
-        raise InputError("loss_from", asked["loss_from"], "nothing of time with any_order")
+        raise InputError("loss_from", asked["loss_from"], "no setting about time together with any_order")
     asked.pop("loss", None)
     told = dict(asked)
     for way in LOSSES:
@@ -79,7 +80,7 @@ def check(
 
 
 def _properties(wanted: Sequence[str | Property]) -> tuple[Property, ...]:
-    """Those of these names, and those passed; all of the project's if there is none."""
+    """The properties with these names and those that were passed; all of the project's if there are none."""
     known = {each.name: each for each in PROPERTIES}
     names = [each for each in wanted if isinstance(each, str)]
     for name in names:
@@ -90,7 +91,7 @@ def _properties(wanted: Sequence[str | Property]) -> tuple[Property, ...]:
 
 
 class Check(Noted, Result):
-    """What was found: `findings`, each a property, whether it holds, and the way to where it does not."""
+    """The result: `findings` has each property, whether it holds, and the path to a state where it fails."""
 
     def __init__(
         self,
@@ -108,17 +109,17 @@ class Check(Noted, Result):
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """One for each property."""
+        """One finding for each property."""
         return self.checked.findings
 
     @property
     def holds(self) -> bool:
-        """All of them hold, as far as was explored."""
+        """True if all properties hold in the explored states."""
         return all(each.holds for each in self.findings)
 
     @property
     def whole(self) -> bool:
-        """Every state was explored."""
+        """True if every state was explored."""
         return self.checked.whole
 
     def _sample(self) -> Sample:
@@ -195,5 +196,5 @@ def _verdict(each: Finding, whole: bool) -> str:
 
 
 def properties_text() -> str:
-    """The properties that there are, and where each comes from."""
+    """The list of properties with their sources."""
     return "".join(f"{each.name}: {each.kind}, {each.says}\n    {each.source}\n" for each in PROPERTIES)

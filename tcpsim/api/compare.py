@@ -1,7 +1,7 @@
-"""`compare`: a scenario as it is, and with fixes, side by side.
+"""The function `compare`: it runs a scenario without and with fixes, side by side.
 
-Owns: the function, and its result as words, rows and JSON. Refuses to know: the fixes (scenario.fixes), and
-when a host counts as freed (scenario.play).
+Owns: the function, and its result as text, rows and JSON. Refuses to know: the fixes (catalogue.fixes), and
+when a host counts as free (catalogue.run).
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ _LABEL, _BESIDE = 14, 4  # the width of the first column; how many runs stand be
 
 
 class Column(NamedTuple):
-    """One run: what was changed, and what came of it; `played` is None where the fixes exclude each other.
+    """One run: its fix and its result. `played` is None if the fixes exclude each other.
 
-    `tried` is the judgement on the fix; None for the run without any.
+    `tried` is the judgement on the fix, or None for the run without a fix.
     """
 
     title: str
@@ -65,7 +65,7 @@ class Column(NamedTuple):
 
 
 def with_fix(words: str, make: Callable[[], Built]) -> Built:
-    """What `make` makes with one fix, which may be one for other scenarios than this."""
+    """Call `make` for one fix. If the fix does not suit the scenario, the error names the fix."""
     try:
         return make()
     except InputError as error:
@@ -81,7 +81,7 @@ def compare(
     horizon: str | int | None = None,
     **options: Unpack[Settings],
 ) -> Comparison:
-    """Run a scenario as it is, with each fix, and with all of them together.
+    """Run a scenario without a fix, with each fix, and with all fixes together.
 
     >>> import tcpsim
     >>> found = tcpsim.compare("closewait-ignored-eof", "client-closes")
@@ -90,10 +90,10 @@ def compare(
 
     Args:
         scenario: a scenario's name, the path of a TOML file, or a `Scenario`.
-        fix: fixes in words, such as "keepalive=10min"; those that the scenario names by default.
-        setting: changes of the scenario as one value, for every run; keywords lie on top of it.
-        seed: decides every loss and every choice, the same for every run.
-        horizon: until when to watch; the scenario has its own.
+        fix: fixes, such as "keepalive=10min"; by default those that the scenario names.
+        setting: changes of the scenario as one value, for every run; keywords override it.
+        seed: the seed of all random events, the same for every run.
+        horizon: watch until this time (default: set by the scenario).
         **options: any setting (`tcpsim.Setting`).
 
     Raises:
@@ -131,7 +131,7 @@ def _together(
 
 
 class Comparison(Noted, Result):
-    """The runs, the one without a fix first."""
+    """The runs. The first one has no fix."""
 
     def __init__(
         self, scenario: Scenario, changes: Mapping[str, Any], seed: int, runs: tuple[Column, ...]
@@ -161,7 +161,7 @@ class Comparison(Noted, Result):
         return "\n\n".join(blocks) + "\n"
 
     def _what_it_takes(self) -> list[str]:
-        """What a fix takes beyond the one time that it names."""
+        """The settings of a fix beyond the time that it names."""
         found = []
         for run in self.runs:
             if run.tried is not None and run.played is not None and run.title != TOGETHER:
@@ -247,7 +247,7 @@ def _cells(story: Scenario, run: Column) -> dict[str, str]:
 
 
 def _over(story: Scenario, played: Played) -> str:
-    """Since when no connection is left on the host concerned; while something goes on, only: not yet."""
+    """The time since when the host holds no connection, or that it does not yet."""
     sides = concerned(story)
     if all(each.state is State.CLOSED for side in sides for each in played.ended.of(side)):
         return f"after {clock(played.settled_on_us(*sides))}"
@@ -255,7 +255,7 @@ def _over(story: Scenario, played: Played) -> str:
 
 
 def _free(story: Scenario, played: Played) -> str:
-    """The same of what it holds: a dead socket that still has a descriptor is over, and its host not free."""
+    """The time since when the host is free. A dead socket that still has a descriptor is not free."""
     left = descriptors(story, played)
     if left:
         return f"no: {left} dead socket{'s' if left > 1 else ''} with a descriptor"

@@ -1,6 +1,6 @@
-"""`diagnose`: what the sockets of a dump mean: whose move it is, what ends it and when, which knob works.
+"""The function `diagnose`: it explains the sockets of a dump.
 
-Owns: the function, and its result as words, rows and JSON. Refuses to know: formats (dumps), and the
+Owns: the function, and its result as text, rows and JSON. Refuses to know: formats (dumps), and the
 judgement (diagnosis).
 """
 
@@ -41,7 +41,7 @@ def diagnose(
     addresses: bool = False,
     everything: bool = False,
 ) -> Diagnosis:
-    """Say of the sockets in a dump what happened, whose move it is, what ends it and when, and what helps.
+    """Explain the sockets in a dump: what happened, who must act, when they will end, and what helps.
 
     >>> import tcpsim
     >>> line = "CLOSE-WAIT 1 0 192.0.2.1:8080 192.0.2.7:{} users:((\\"java\\",pid=41,fd=9))\\n"
@@ -52,19 +52,20 @@ def diagnose(
     (True, 'this program')
 
     Args:
-        *dumps: texts (of `ss -tanop`, netstat, ...), or paths of files. Two of one host say what grows;
-            two of different hosts are matched as the ends of the same connections.
-        live: take a dump of this machine (Linux).
-        after: the time between two dumps of one host, where the texts do not say when they were taken.
-        ends: the two dumps are of the two ends, even where no connection shows that.
-        limits: what the host has: nofile, ports, orphans, tw, conntrack; others are the profile's.
-        stack: the host's TCP, where the format does not tell (`tcpsim.stacks()`).
-        knobs: settings of the host by their own names, such as tcp_fin_timeout.
-        addresses: print addresses.
-        everything: tell all groups at length.
+        *dumps: texts (of `ss -tanop`, netstat, ...) or paths of files. Two dumps of one host show what grows.
+            Two dumps of different hosts are matched as the ends of the same connections.
+        live: read the sockets of this machine (Linux only).
+        after: the time between two dumps of one host, if the texts do not contain it.
+        ends: the two dumps are from the two ends, even if no connection appears in both.
+        limits: limits of the host: nofile, ports, orphans, tw, conntrack (default: the profile's).
+        stack: the TCP implementation of the host, if the format does not show it (`tcpsim.stacks()`).
+        knobs: sysctls of the host, such as tcp_fin_timeout.
+        addresses: print the addresses of the peers.
+        everything: print the details of all groups.
 
     Raises:
-        InputError: nothing to read, a file that cannot be read, no line in a known format, or a bad setting.
+        InputError: there is nothing to read, a file cannot be read, no line has a known format, or a setting
+            is wrong.
     """
     with no_collection():  # of garbage: there is none, and there may be a million values
         return _diagnosed(dumps, live, after, ends, limits, stack, knobs, addresses, everything)
@@ -121,7 +122,7 @@ def _check(dump: Dump) -> None:
 
 
 class Diagnosis(Result):
-    """The answer; `print()` shows its page."""
+    """The diagnosis. `print()` shows it."""
 
     def __init__(
         self, answers: tuple[Judged, ...], related: Together | None, addresses: bool, everything: bool
@@ -133,12 +134,12 @@ class Diagnosis(Result):
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """All findings, the worst first."""
+        """All findings. The worst is the first."""
         return tuple(sorted((each for answer in self.answers for each in answer.findings), key=badness))
 
     @property
     def leaks(self) -> bool:
-        """Something leaks, or a limit is met."""
+        """True if a socket leaks or a limit is met."""
         return any(answer.bad for answer in self.answers) or (self.related is not None and self.related.bad)
 
     def caption(self) -> Caption:

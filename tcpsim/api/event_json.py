@@ -1,6 +1,6 @@
-"""Events and sockets as JSON objects: the stable form that docs/json.md describes.
+"""Events and sockets as JSON objects. docs/json.md describes this stable form.
 
-Owns: keys and their order. Refuses to know: words for people (draw).
+Owns: keys and their order. Refuses to know: texts for people (draw).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _KINDS: dict[type[Event], str] = {
 
 
 def event_record(event: Event) -> dict[str, Any]:
-    """One event; every record has t_us, side and kind."""
+    """One event. Every record has t_us, side and kind."""
     record: dict[str, Any] = {"t_us": event.t_us, "side": event.side, "kind": _KINDS[type(event)]}
     if leg := getattr(event, "leg", 0):  # beyond a relay
         record["leg"] = leg
@@ -81,7 +81,7 @@ def held_record(held: Held) -> dict[str, Any]:
 
 
 def parameter_record(name: str, parameter: Parameter) -> dict[str, Any]:
-    """A parameter of a behaviour: what it may be, and its default as one would write it."""
+    """A parameter of a behaviour: the allowed values, and the default as a user writes it."""
     return {"name": name, "allowed": parameter.kind.allowed, "default": str(parameter.default)}
 
 

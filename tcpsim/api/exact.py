@@ -1,7 +1,7 @@
-"""`exact`: how one connection ends, exactly, for many loss rates at once.
+"""The function `exact`: it computes the probability of each end of a connection, for many loss rates.
 
-Owns: the function, its result, and that result as words, rows, JSON and pictures. Refuses to know: how
-futures are explored and rates put in (explore); what is held over time (over_time).
+Owns: the function, and its result as text, rows, JSON and pictures. Refuses to know: how states are explored
+(explore), and what is held over time (over_time).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ Routes = list[tuple[Way, Way] | None]  # for each end the likeliest way and the 
 
 
 def parse_rates(value: str | float | Sequence[float | str], where: str = "loss") -> Rates:
-    """Loss rates: one, several (a list, or words with commas between), or FIRST:LAST:COUNT.
+    """Loss rates: one, several (a list, or a text with commas), or FIRST:LAST:COUNT.
 
     >>> parse_rates("0:0.4:3"), parse_rates("1%,0.05"), parse_rates(0.01), parse_rates([0.1, "20%"])
     ([0.0, 0.2, 0.4], [0.01, 0.05], [0.01], [0.1, 0.2])
@@ -94,7 +94,7 @@ def exact(
     progress: Progress | None = None,
     **changes: Unpack[SettingsButLoss],
 ) -> Exact:
-    """Follow every loss, and say how the connection ends, with the probability of each end. No sampling.
+    """Compute the probability of each end of a connection. Every loss is followed, and nothing is sampled.
 
     >>> import tcpsim
     >>> answer = tcpsim.exact("one-rst-stack", loss=[0.1, 0.3])
@@ -103,18 +103,18 @@ def exact(
 
     Args:
         scenario: a scenario's name, the path of a TOML file, or a `Scenario`.
-        loss: the loss rates, both ways: a number, a list, or "FIRST:LAST:COUNT".
-        setting: changes of the scenario as one value; keywords lie on top of it.
-        horizon: until when to watch, with `times`.
-        longest_stay: an expected stay beyond this is an end of its own, metastable (the horizon).
-        limit: how many states to explore at most; what was left out bounds the error.
-        tolerance: how likely what is not explored may be, at any of the loss rates; 0 explores everything.
-        at: ages at which to say what is held (with `rate`: times): "1min", or "FIRST:LAST:COUNT".
-        rate: connections per second, for what a host holds that gets so many.
-        for_: how long these arrive; the command line's --for.
-        fixed: arrivals at equal distances instead of a Poisson process.
-        times: also say how long each state is held.
-        progress: told (states explored, probability not explored).
+        loss: the loss rates in both directions: a number, a list, or "FIRST:LAST:COUNT".
+        setting: changes of the scenario as one value; keywords override it.
+        horizon: with `times`, watch until this time.
+        longest_stay: a socket that is expected to stay longer is metastable (default: the horizon).
+        limit: the largest number of states to explore. The unexplored probability bounds the error.
+        tolerance: explore until the unexplored probability is at most this; 0 explores everything.
+        at: report the sockets held at these times: "1min", or "FIRST:LAST:COUNT".
+        rate: report the sockets of a host that gets this many connections per second.
+        for_: how long connections arrive; the option is --for.
+        fixed: connections arrive at equal intervals instead of as a Poisson process.
+        times: also report how long each state lasts.
+        progress: a function that is called with the number of explored states and the unexplored probability.
         **changes: any other setting (`tcpsim.Setting`).
 
     Raises:
@@ -149,9 +149,9 @@ def exact(
 
 
 class Exact(Noted, Pictured):
-    """Every end of one connection, with its probability at each loss rate. `print()` shows the tables.
+    """Every end of one connection with its probability at each loss rate. `print()` shows the tables.
 
-    Arrays have one number for each of `loss`. `error` bounds what was not explored.
+    Arrays have one number for each rate in `loss`. `error` is the unexplored probability.
     """
 
     def __init__(
@@ -184,21 +184,21 @@ class Exact(Noted, Pictured):
 
     @property
     def ends(self) -> tuple[End, ...]:
-        """The ends: kind, what each side holds, probability at each loss rate."""
+        """The ends. Each has its kind, what each side holds, and its probability at each loss rate."""
         return self.answer.ends
 
     @property
     def permanent(self) -> Any:
-        """The probability that a socket stays for ever, at each loss rate (a NumPy array)."""
+        """The probability that a socket stays for ever, at each loss rate, as a NumPy array."""
         return sum((end.probability for end in self.ends if end.permanent), 0.0 * self.answer.error)
 
     @property
     def error(self) -> Any:
-        """The probability that was not explored, at each loss rate."""
+        """The unexplored probability at each loss rate."""
         return self.answer.error
 
     def probability(self, client: str, server: str) -> Any:
-        """Of the ends where the sides hold that, such as "CLOSE-WAIT" and "gone"; at each loss rate."""
+        """The probability that the sides hold this, such as "CLOSE-WAIT" and "gone", at each loss rate."""
         return self.answer.probability(client, server)
 
     def caption(self) -> Caption:
@@ -219,7 +219,7 @@ class Exact(Noted, Pictured):
         return {way: [each[place] for place in places] for way, each in self._losses.items()}
 
     def held(self, everywhere: bool = True) -> Held | None:
-        """What is held at the times asked for, at every loss rate or at the one nearest to 5 %."""
+        """The sockets held at the given times, at every loss rate or at the one nearest to 5 %."""
         if self._moments is None:
             return None
         places = list(range(len(self.loss))) if everywhere else [self._one]
@@ -228,7 +228,7 @@ class Exact(Noted, Pictured):
         )
 
     def times(self, everywhere: bool = True) -> Times | None:
-        """How long each state is held, where `times` was asked for."""
+        """How long each state lasts, if `times` was set."""
         if not self._with_times:
             return None
         places = list(range(len(self.loss))) if everywhere else self._shown
@@ -239,12 +239,12 @@ class Exact(Noted, Pictured):
 
     @property
     def way_at(self) -> float:
-        """The loss at which the likeliest ways are sought: of those asked for, the nearest to 5 %."""
+        """The loss rate for the likeliest paths: the given rate that is nearest to 5 %."""
         return min((p for p in self.loss if 0 < p < 1), key=lambda p: abs(p - _WAY_AT), default=_WAY_AT)
 
     @cached_property
     def ways(self) -> Routes:
-        """For each end: the likeliest way into it, and the one of fewest losses; None for what was cut."""
+        """For each end, the likeliest path to it and the path with the fewest losses; None if unexplored."""
         ways = Ways(self.answer.chain, self.way_at)
         return [
             None if end.kind is Kind.CUT else (ways.likeliest(end.states), ways.fewest_losses(end.states))
@@ -252,7 +252,7 @@ class Exact(Noted, Pictured):
         ]
 
     def ladders(self) -> str:
-        """The way of fewest losses into each end that keeps a socket, event by event."""
+        """A ladder of the path with the fewest losses, for each end that keeps a socket."""
         lines = []
         for end, ways in zip(self.ends, self.ways, strict=True):
             drawn = (
@@ -296,7 +296,7 @@ class Exact(Noted, Pictured):
         return [*columns(rows, len(self.scenario.relays) + 3), ""]
 
     def _way_lines(self) -> list[str]:
-        lines = [f"likeliest ways in, at {_percent(self.way_at)} loss"]
+        lines = [f"likeliest path to each end, at {_percent(self.way_at)} loss"]
         for end, ways in zip(self.ends, self.ways, strict=True):
             if ways is None:
                 continue
@@ -308,13 +308,13 @@ class Exact(Noted, Pictured):
         return [*lines, ""]
 
     def _held_lines(self) -> list[str]:
-        rows = [["mean time held before that", "", *self._heads]]
+        rows = [["mean time in each state", "", *self._heads]]
         for (side, state), us in self.answer.held_us.items():
             rows.append([side, str(state), *[length(round(us[at])) for at in self._shown]])
         lines = [*columns(rows, 2), ""]
         for end in self.ends:
             if end.stay_us is not None and not all(map(isfinite, end.stay_us.tolist())):
-                lines.append("metastable: only losses end it; without any it stays for ever")
+                lines.append("metastable: only losses end it; without losses it stays for ever")
                 break
         return lines
 
@@ -322,9 +322,9 @@ class Exact(Noted, Pictured):
         chain = self.answer.chain
         cut = ""
         if self.error.any():
-            cut = f"; at most {self.error.max():.3g} of the probability was not explored"
+            cut = f"; at most {self.error.max():.3g} of the probability is unexplored"
         counts = f"{chain.states:,} states, {len(chain.edges):,} edges"
-        return f"{counts}; stays beyond {length(self.longest_stay_us)} count as ends{cut}"
+        return f"{counts}; metastable: expected to stay longer than {length(self.longest_stay_us)}{cut}"
 
     def _table(self) -> Table:
         from tcpsim.measure.exact_tables import exact_table, over_time_table
@@ -335,11 +335,11 @@ class Exact(Noted, Pictured):
     def figure(self) -> Figure:
         from tcpsim.draw.exact_figure import exact_figure, over_time_figure
 
-        note = f"{self.answer.chain.states:,} states; no sampling"
+        note = f"{self.answer.chain.states:,} states; exact"
         held = self.held(everywhere=False)
         lost = self.error.max() if held is None else held.found.error[held.place]
         if lost:
-            note += f"; at most {lost:.3g} of the probability was not explored"
+            note += f"; at most {lost:.3g} of the probability is unexplored"
         title = str(self.caption())
         if held is None:
             return exact_figure(self.loss, self.ends, title, "", note)

@@ -1,6 +1,6 @@
-"""`exhaust`: a population on a host that runs out: of what, when, who pays, and what would help.
+"""The function `exhaust`: it simulates a host until a limit is met, and says what would help.
 
-Owns: the function, and its result as a page, rows and JSON. Refuses to know: which populations there are
+Owns: the function, and its result as text, rows and JSON. Refuses to know: which populations there are
 (host.crowds), and how a run is judged (measure.exhaustion).
 """
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 _FATES = {
     "FIN": "close with a FIN",
     "RST": "with a RST (unread data, or not accepted yet)",
-    "silent": "without a word (the FIN was out already)",
-    "descriptor": "were dead, and only a descriptor",
+    "silent": "without a segment (the FIN was sent before)",
+    "descriptor": "were dead sockets with a descriptor",
 }
 _NAMES = {"bytes": "mbufs", "pages": "pages (tcp_mem)", "descriptors": "descriptors (of one process)"}
 _TOLD = 3  # restarts, one by one
@@ -54,7 +54,7 @@ def exhaust(
     fix: str | Sequence[str] = (),
     seed: int = 1,
 ) -> Exhausted:
-    """Run a population until its host runs out: of what, when, who pays, and whether more of it would help.
+    """Simulate a population until a limit of its host is met, and say whether a larger limit would help.
 
     >>> import tcpsim
     >>> found = tcpsim.exhaust("mbufs-without-a-timer", for_="20min")
@@ -63,13 +63,13 @@ def exhaust(
 
     Args:
         name: a population (`tcpsim exhaust` lists them).
-        rate: new connections per time, such as "50/s".
-        for_: how long they go on coming; the command line's --for.
-        limit: how much the host has of what the story is about; of mbufs, NMBCLUSTERS.
-        restart_at: when the program that holds the sockets is killed once, and started again.
-        restart_every: the same at intervals, the first time after one.
-        fix: fixes in words (`tcpsim compare --help`).
-        seed: decides every arrival, loss and choice.
+        rate: the rate at which connections arrive, such as "50/s".
+        for_: how long connections arrive; the option is --for.
+        limit: the limit that the population is about; for mbufs, NMBCLUSTERS.
+        restart_at: the time at which the program that holds the sockets is killed and started again.
+        restart_every: the interval at which this program is killed and started again.
+        fix: fixes (see `tcpsim compare --help`).
+        seed: the seed of all random events.
 
     Raises:
         InputError: a name that does not exist, or a value out of range.
@@ -96,7 +96,7 @@ def exhaust(
 
 
 def _asked(value: str | float) -> str:
-    """A value as it was asked for."""
+    """A value as the user gave it."""
     return value if isinstance(value, str) else f"{value:g}"
 
 
@@ -116,7 +116,7 @@ def _restarts(story: Crowd, at_us: int | None, every_us: int | None, lasts_us: i
 
 
 class Exhausted(Result):
-    """What the host ran out of, and when. `print()` shows the page."""
+    """The limit that was met, and when. `print()` shows the text."""
 
     def __init__(
         self, population: Crowd, ran: Ran, fixes: tuple[str, ...], changed: tuple[str, ...] = ()
@@ -132,12 +132,12 @@ class Exhausted(Result):
 
     @property
     def met_us(self) -> int | None:
-        """When the limit of the story was met, in microseconds; None: it was not."""
+        """The time in microseconds at which the limit was met; None if it was not."""
         return self.ran.found.met_us
 
     @property
     def bounded(self) -> bool:
-        """Nothing is kept for ever, and the second half of the run asked for no more than the first."""
+        """True if no connection keeps the resource for ever and the second half of the run needed no more."""
         return not (self.ran.found.leaking or self.ran.found.growing)
 
     def headline(self) -> str:
@@ -191,33 +191,37 @@ def _amount(resource: str, used: int) -> str:
 
 
 def _judgement(limit: Limit, ran: Ran) -> list[str]:
-    """Whether and when the limit was met, who pays, why, and what a larger one would do."""
+    """Whether and when the limit was met, which connections failed, and what a larger limit would do."""
     found = ran.found
     just = found.met_us is not None and found.needs == limit.amount and not found.refused
     if found.met_us is None:
         lines = [f"never met: at most {_amount(limit.resource, found.peak)} in use"]
     elif just:
-        lines = [f"after {length(found.met_us)}: all in use, and nobody asks for more"]
+        lines = [f"after {length(found.met_us)}: all in use, but no connection needs more"]
     else:
         lines = [f"after {length(found.met_us)}: {_symptom(limit, ran.census)}", *_paid(limit, ran)]
     needs = _amount(limit.resource, found.needs)
     if found.leaking:
-        lines.append("unbounded: some connections keep theirs for ever; with more of it, later, not never")
+        lines.append("unbounded: some connections keep theirs for ever; a larger limit only delays this")
     elif (found.met_us is None or just) and found.growing:
-        lines.append("nothing is kept for ever, but the use still grew in the end: look for longer (--for)")
+        lines.append("no connection keeps it for ever, but the use was still growing: watch longer (--for)")
     elif found.met_us is None:
-        lines.append("bounded: nothing is kept for ever, and rate x time is below the limit")
+        lines.append("bounded: no connection keeps it for ever, and rate x time is below the limit")
     elif just:
-        lines.append("bounded: nothing is kept for ever, and rate x time is just the limit")
+        lines.append("bounded: no connection keeps it for ever, and rate x time equals the limit")
     elif found.growing:
-        lines.append(f"nothing is kept for ever, but {needs} were not enough yet: look for longer (--for)")
+        lines.append(
+            f"no connection keeps it for ever, but {needs} were not enough yet: watch longer (--for)"
+        )
     elif limit.resource == "bytes":
         lines.append(
-            f"bounded: nothing is kept for ever, but rate x timeout exceeds the pool: it takes {needs}"
+            f"bounded: no connection keeps it for ever, but rate x timeout exceeds the pool; {needs}"
+            f" would suffice"
         )
     else:
         lines.append(
-            f"bounded: nothing is kept for ever, but rate x time exceeds the limit: it takes {needs}"
+            f"bounded: no connection keeps it for ever, but rate x time exceeds the limit; {needs} would"
+            f" suffice"
         )
     return lines
 
@@ -229,11 +233,11 @@ def _symptom(limit: Limit, census: Census) -> str:
 def _paid(limit: Limit, ran: Ran) -> list[str]:
     crash, refused = ran.census.crashed, ran.census.refused[f"{limit.side} {limit.resource}"]
     if crash is not None:
-        gone = f"{crash.connections:,} connections are gone with it, and their clients hear nothing"
-        return [f"{gone};", f"{refused:,} later ones meet silence"]
+        gone = f"{crash.connections:,} connections end with it, and their clients are not informed"
+        return [f"{gone};", f"{refused:,} later connections get no answer"]
     if refused:
-        return [f"{refused:,} connections pay for it"]
-    return [f"up to {ran.found.waiting:,} connections wait at once"] if ran.found.waiting else []
+        return [f"{refused:,} connections fail because of it"]
+    return [f"up to {ran.found.waiting:,} connections wait at one time"] if ran.found.waiting else []
 
 
 def _restart_words(census: Census) -> list[str]:
@@ -248,8 +252,8 @@ def _restart_words(census: Census) -> list[str]:
 
 
 def _limits(side: str, ran: Ran) -> list[str]:
-    """All limits of the host, the first to be met on top."""
-    rows = [(f"what the {side} has", "there are", "asked for", "first met after")]
+    """All limits of the host. The first one to be met is on top."""
+    rows = [(f"what the {side} has", "there are", "needed", "first met after")]
     for name, amount, wanted, met_us in ran.found.limits:
         when = "never" if met_us is None else length(met_us)
         rows.append((_NAMES.get(name, name), _amount(name, amount), _amount(name, wanted), when))
@@ -261,17 +265,17 @@ def _limits(side: str, ran: Ran) -> list[str]:
 
 
 def _advice(chosen: Crowd) -> list[str]:
-    """Which knob, and which not."""
-    told = [f"The limit is {KNOBS[chosen.limit.resource]}."]
+    """The setting behind the limit, and which fixes help."""
+    told = [f"The setting is {KNOBS[chosen.limit.resource]}."]
     if chosen.cures:
-        told.append(f"It is not met with --fix {', '.join(chosen.cures)}.")
+        told.append(f"These fixes help: {', '.join(chosen.cures)}.")
     if chosen.in_vain:
-        told.append(f"In vain: --fix {', '.join(chosen.in_vain)}.")
+        told.append(f"These do not help: {', '.join(chosen.in_vain)}.")
     return wrap(" ".join(told), WIDTH, break_on_hyphens=False)
 
 
 def _pools(chosen: Crowd, census: Census) -> list[str]:
-    """When pools of other sizes would have been used up; `census` is that of a host with plenty."""
+    """When pools of other sizes would have been used up. `census` is from a host without the limit."""
     limit = chosen.limit
     if limit.resource != "bytes" or census.crashed is not None:
         return []
@@ -285,7 +289,7 @@ def _pools(chosen: Crowd, census: Census) -> list[str]:
 
 
 def _record(chosen: Crowd, ran: Ran) -> dict[str, Any]:
-    """The document of docs/json.md."""
+    """The document that docs/json.md describes."""
     limit, plan, census, found = chosen.limit, ran.plan, ran.census, ran.found
     return {
         "name": chosen.name,

@@ -1,6 +1,6 @@
-"""`explain`: a scenario's story, the ladder of the run that tells it, its claims, and what helps.
+"""The function `explain`: it returns the story of a scenario, its ladder, its claims and its fixes.
 
-Owns: the function, and its result as a page and as JSON. Refuses to know: the stories (scenario).
+Owns: the function, and its result as text and as JSON. Refuses to know: the stories (catalogue).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _FIRST, _LAST = 36, 16  # lines of a long ladder that are shown
 
 
 def explain(scenario: Named) -> Explanation:
-    """Tell a scenario's story; the run is the one with seed 1.
+    """Return the story of a scenario. Its run has seed 1.
 
     >>> import tcpsim
     >>> tcpsim.explain("closewait-ignored-eof")
@@ -61,7 +61,7 @@ def explain(scenario: Named) -> Explanation:
 
 
 class Explanation(Pictured):
-    """The page of one scenario. `print()` shows it."""
+    """The story of one scenario. `print()` shows it."""
 
     def __init__(self, scenario: Scenario, called: str, played: Played) -> None:
         self.scenario = scenario
@@ -79,11 +79,11 @@ class Explanation(Pictured):
         parts = [
             self.headline(),
             *_story(story),
-            *_listed("What one sees", [_seen_lines(each) for each in symptoms(story)]),
+            *_listed("What you see", [_seen_lines(each) for each in symptoms(story)]),
             "\n".join(self._short_ladder()),
             verdict_text(self.played).rstrip(),
-            *_listed("Where it comes from", [_claim_lines(claim) for claim in claims_of(story.name)]),
-            *_listed("Changed a little", [_contrast_lines(story, each) for each in story.contrasts]),
+            *_listed("Claims that it shows", [_claim_lines(claim) for claim in claims_of(story.name)]),
+            *_listed("With one change", [_contrast_lines(story, each) for each in story.contrasts]),
             *self._tried_lines(),
             self._invitation(),
         ]
@@ -125,18 +125,18 @@ class Explanation(Pictured):
 
     @cached_property
     def tried(self) -> tuple[Tried, ...]:
-        """What each fix that the scenario names made of the run, its cures first."""
+        """The result of each fix that the scenario names. Those that should help come first."""
         named = (*self.scenario.cures, *self.scenario.in_vain)
         return tuple(try_fix(self.scenario, words, self.played) for words in named)
 
     def _tried_lines(self) -> list[str]:
-        """What helps and what does not, by what the runs say, whatever the scenario says."""
+        """Which fixes help and which do not, as the runs show, even if the scenario says otherwise."""
         cures = len(self.scenario.cures)
         named, vain = self.tried[:cures], self.tried[cures:]
         groups = (
             (_helps(self.scenario), [each for each in named if each.helps], False),
-            ("Named as a cure, and no help in this run", [each for each in named if not each.helps], True),
-            ("Named as no help, and helps in this run", [each for each in vain if each.helps], True),
+            ("Named as help, but no help in this run", [each for each in named if not each.helps], True),
+            ("Named as no help, but a help in this run", [each for each in vain if each.helps], True),
             ("What does not help", [each for each in vain if not each.helps], False),
         )
         return [
@@ -146,13 +146,13 @@ class Explanation(Pictured):
         ]
 
     def _fix_lines(self, each: Tried, surprising: bool) -> list[str]:
-        """A fix, who makes it, what it takes, and what came of it where that is a surprise or worse."""
+        """A fix, who makes it, its settings, and its result if that is a surprise or worse."""
         found = fix(each.words)
         side = self.scenario.concerns or "server"
         stack = (each.played or self.played).begun.machine(side).system.end.stack
         told = [f"{found.who} {found.does} [{found.applies_to}]", takes(each.words, stack)]
         left = 0 if each.played is None else descriptors(self.scenario, each.played)
-        told += ["the connection is over; a dead socket keeps its descriptor"] if each.helps and left else []
+        told += ["the connection ends, but a dead socket keeps its descriptor"] if each.helps and left else []
         told += [each.in_words()] if surprising or each.worse or each.played is None else []
         return [f"  {each.words}", *(line for words in told if words for line in _under(words))]
 
@@ -166,7 +166,7 @@ class Explanation(Pictured):
         left_out = len(lines) - _FIRST - _LAST
         if left_out <= 1:
             return lines
-        gap = f"... {left_out} lines more: tcpsim run {self.called} ..."
+        gap = f"... {left_out} more lines: tcpsim run {self.called} ..."
         return [*lines[:_FIRST], gap.center(WIDTH).rstrip(), *lines[-_LAST:]]
 
     def _invitation(self) -> str:
@@ -187,7 +187,7 @@ def _prepares(event: Event) -> bool:
 
 
 def _listed(title: str, items: list[list[str]]) -> list[str]:
-    """A heading and its items, or nothing."""
+    """A heading and its items; nothing if there are no items."""
     return ["\n".join([title, *(line for item in items for line in item)])] if items else []
 
 
@@ -213,4 +213,4 @@ def _under(text: str) -> list[str]:
 
 def _helps(story: Scenario) -> str:
     in_time = f" within {story.within}" if story.within else ""
-    return "What helps" + (f" (the {story.concerns} is rid of it{in_time})" if story.concerns else "")
+    return "What helps" + (f" (the {story.concerns} is free{in_time})" if story.concerns else "")

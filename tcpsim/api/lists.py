@@ -1,7 +1,7 @@
-"""What there is to choose from: scenarios, stacks, behaviours, middleboxes, and the state diagram.
+"""The lists of scenarios, stacks, behaviours and middleboxes, and the state diagram.
 
-Owns: the functions that list and find them, and the lists as words and JSON. Refuses to know: what is in
-the lists (scenario, tcp, app, path).
+Owns: the functions that list and find them, and the lists as text and JSON. Refuses to know: what is in the
+lists (catalogue, tcp, app, path).
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 
     from tcpsim.measure.results import Table
 
-_LEGEND = "= every future can be listed: tcpsim exact, tcpsim check. What hosts share is simulated only."
+_LEGEND = "= tcpsim exact and tcpsim check can list all states (not with shared resources)."
 _ROOM = 72
 
 
 def scenario(name: Named) -> Scenario:
-    """The scenario of that name, or the one in a TOML file.
+    """The scenario with this name, or the scenario in a TOML file.
 
     >>> import tcpsim
     >>> tcpsim.scenario("closewait-ignored-eof").title
     'A client ignores end-of-file'
 
     Raises:
-        InputError: there is none, or the file is not what it should be.
+        InputError: there is no such scenario, or the file has a mistake.
     """
     return chosen(name)
 
@@ -50,10 +50,10 @@ def scenario(name: Named) -> Scenario:
 def scenarios(
     state: str | None = None, side: str | None = None, owner: str | None = None
 ) -> tuple[Scenario, ...]:
-    """Every scenario of the catalogue, in the order in which they are best told.
+    """Every scenario of the catalogue, in the order in which they are best read.
 
-    With a symptom, the scenarios that have it: `state` as `ss` or netstat spells it, `side` client or server,
-    `owner` program, queue, kernel, or none for any but a program.
+    With a symptom, only the scenarios that have it. `state` is spelled as in `ss` or netstat. `side` is
+    client or server. `owner` is program, queue, kernel, or none (not a program).
 
     >>> import tcpsim
     >>> [each.name for each in tcpsim.scenarios()][:2]
@@ -68,14 +68,14 @@ def scenarios(
 
 
 def stack(name: str) -> Stack:
-    """The profile of a TCP implementation; `with_knobs` turns its knobs.
+    """The profile of a TCP implementation. Its method `with_knobs` changes knobs.
 
     >>> import tcpsim
     >>> tcpsim.stack("linux").with_knobs({"tcp_fin_timeout": "30s"}).fin_wait_2_us
     30000000
 
     Raises:
-        InputError: there is none of that name.
+        InputError: there is no such stack.
     """
     return profiles.stack(name)
 
@@ -91,7 +91,7 @@ def stacks() -> tuple[Stack, ...]:
 
 
 def behaviours(side: Side | None = None) -> tuple[Behaviour, ...]:
-    """What a client and a server can be told to be; of one side only if that is named.
+    """The programs that a client or a server can run; with `side`, only those of this side.
 
     >>> import tcpsim
     >>> tcpsim.behaviours("client")[0].side
@@ -101,7 +101,7 @@ def behaviours(side: Side | None = None) -> tuple[Behaviour, ...]:
 
 
 def middleboxes() -> tuple[Middlebox, ...]:
-    """The NATs and firewalls that can stand between the two hosts.
+    """The NATs and firewalls that can be on the path between the two hosts.
 
     >>> import tcpsim
     >>> len(tcpsim.middleboxes()) > 5
@@ -111,7 +111,7 @@ def middleboxes() -> tuple[Middlebox, ...]:
 
 
 def states() -> States:
-    """The eleven states of a connection, and what leads from one to another.
+    """The eleven states of a connection and the transitions between them.
 
     >>> import tcpsim
     >>> tcpsim.states().table()[0]["state"]
@@ -121,10 +121,10 @@ def states() -> States:
 
 
 class States(Pictured):
-    """The transition table. `print()` shows it as text, a notebook as the diagram."""
+    """The transition table. `print()` shows it as text, and a notebook shows the diagram."""
 
     def caption(self) -> Caption:
-        return Caption("states", "The states of a connection, and what leads from one to another")
+        return Caption("states", "The states of a connection and the transitions between them")
 
     def headline(self) -> str:
         from tcpsim.tcp.lifecycle import TABLE
@@ -174,14 +174,14 @@ class States(Pictured):
 
 
 def explorable(each: Scenario) -> bool:
-    """Whether every future of it can be listed."""
+    """Whether all of its states can be listed."""
     from tcpsim.explore.explorable import obstacle
 
     return obstacle(build(each)) is None
 
 
 def scenarios_text() -> str:
-    """All there is to run, grouped by theme, in the order in which a theme's first scenario is told."""
+    """All scenarios, stories and populations by theme, in the order of the first scenario of each theme."""
     from tcpsim.host.clienteles import clienteles
     from tcpsim.host.crowds import crowds
 
@@ -203,7 +203,7 @@ def scenarios_text() -> str:
 
 
 def symptoms_text(state: str | None, side: str | None, owner: str | None) -> str:
-    """The scenarios that have a symptom, each with what one sees there."""
+    """The scenarios that have a symptom. Each has what you see there."""
     asked = ", ".join(each for each in (state, side, owner) if each)
     found = scenarios(state, side, owner)
     if not found:
@@ -218,7 +218,7 @@ def symptoms_text(state: str | None, side: str | None, owner: str | None) -> str
 
 
 def scenario_toml(name: str) -> str:
-    """A scenario as a file to start from."""
+    """A scenario as a TOML file."""
     return catalogue.as_toml(find(name, "scenario", catalogue.scenario))
 
 
@@ -228,7 +228,7 @@ def _program(program: str | Program) -> str | list[str]:
 
 
 def scenario_record(each: Scenario) -> dict[str, Any]:
-    """One of the list of docs/json.md."""
+    """One object of the list in docs/json.md."""
     return {
         "name": each.name,
         "theme": each.theme,
@@ -258,7 +258,7 @@ def scenario_record(each: Scenario) -> dict[str, Any]:
 
 
 def behaviours_text() -> str:
-    """Clients first; a parameter is shown with its default."""
+    """Client programs first. Each parameter has its default."""
     width = max(len(each.name) for each in behaviours())
     lines: list[str] = []
     for side in ROLES:
@@ -273,7 +273,7 @@ def behaviours_text() -> str:
 
 
 def behaviour_record(each: Behaviour) -> dict[str, Any]:
-    """One of the list of docs/json.md."""
+    """One object of the list in docs/json.md."""
     program = each.program()
     return {
         "side": each.side,

@@ -1,6 +1,6 @@
-"""The part of `exact` that is about time: what is held when, by one connection or a host, and for how long.
+"""The part of `exact` about time: the sockets held by one connection or by a host, and for how long.
 
-Owns: what can be asked about time, the words, the tables and the JSON of the answer. Refuses to know: ends
+Owns: the questions about time, and the text, the tables and the JSON of the answers. Refuses to know: ends
 and their probabilities (exact).
 """
 
@@ -35,14 +35,14 @@ Losses = Mapping[str, Sequence[float]]
 
 
 class Times(NamedTuple):
-    """How long each state is held, and by which age a side's connection has ended."""
+    """How long each state lasts, and when the connection has ended on each side."""
 
     stays: Mapping[tuple[Side, State], Stay]
     over: Mapping[Side, Steps]
 
 
 def parse_times(value: str | int | Sequence[str | int], where: str = "at") -> list[int]:
-    """Times: one, several (a list, or words with commas between), or FIRST:LAST:COUNT.
+    """Times: one, several (a list, or a text with commas), or FIRST:LAST:COUNT.
 
     >>> parse_times("0s:10min:3"), parse_times("1s,1min"), parse_times(["1s", "1min"])
     ([0, 300000000, 600000000], [1000000, 60000000], [1000000, 60000000])
@@ -64,7 +64,7 @@ def parse_times(value: str | int | Sequence[str | int], where: str = "at") -> li
 
 
 class When(NamedTuple):
-    """The times asked for; `arrivals` None: ages of one connection."""
+    """The given times. If `arrivals` is None, they are ages of one connection."""
 
     at_us: list[int]
     rate: float | None
@@ -78,7 +78,7 @@ def when(
     for_: str | int | None,
     fixed: bool,
 ) -> When | None:
-    """What is asked about time; None: nothing.
+    """The question about time, or None if there is none.
 
     Raises:
         InputError: an argument that needs another one, or too many connections.
@@ -107,7 +107,7 @@ def when(
 
 
 class Held(NamedTuple):
-    """What is held at the times asked for; tables and pictures show the loss rate at `place`."""
+    """The sockets held at the given times. Tables and pictures show the loss rate at `place`."""
 
     asked: When
     found: OverTime
@@ -115,9 +115,9 @@ class Held(NamedTuple):
 
     @property
     def title(self) -> str:
-        """What the numbers are, in words."""
+        """What the numbers mean, as a text."""
         if self.asked.arrivals is None:
-            return "expected sockets of one connection, by its age"
+            return "expected sockets of one connection by its age"
         kind = "Poisson" if isinstance(self.asked.arrivals, Stream) else "even"
         until = "" if self.asked.for_us is None else f" for {length(self.asked.for_us)}"
         band = f"expected sockets and {100 * CONFIDENCE:g} % band"
@@ -125,13 +125,13 @@ class Held(NamedTuple):
 
 
 def held_at(chain: Chain, net: Graph, losses: Losses, asked: When, place: int) -> Held:
-    """The answer, at every loss rate given."""
+    """The answer at every given loss rate."""
     seen = occupancy(chain, losses, max(1, asked.at_us[-1]), net=net)
     return Held(asked, over_time(seen, asked.at_us, asked.arrivals, CONFIDENCE), place)
 
 
 def held_text(held: Held | None, loss: float) -> list[str]:
-    """A table for one loss rate: a row for each side and state, with the band of a host beside the mean."""
+    """A table for one loss rate with a row for each side and state. For a host, it has bands."""
     if held is None:
         return []
     found, at_us = held.found, held.asked.at_us
@@ -147,12 +147,15 @@ def held_text(held: Held | None, loss: float) -> list[str]:
             cells = [f"{mean[at]:,.1f} ({low[at]:,}-{high[at]:,})" for at in shown]
         rows.append([side, str(state), *cells])
     lost = float(found.error[held.place])
-    cut = f"; at most {lost:.3g} of the probability was not followed to the end" if lost else ""
+    cut = f"; at most {lost:.3g} of the probability was not followed" if lost else ""
     return [f"{held.title}, at {100 * loss:.4g} % loss{cut}", *columns(rows, 2), ""]
 
 
 def held_json(held: Held | None) -> dict[str, Any]:
-    """The `over_time` of docs/json.md: for each loss rate a list of numbers, one for each time."""
+    """The key `over_time` in docs/json.md.
+
+    For each loss rate, it has a list with one number for each time.
+    """
     if held is None:
         return {}
     asked, found = held.asked, held.found
@@ -187,14 +190,14 @@ def held_json(held: Held | None) -> dict[str, Any]:
 def times(
     chain: Chain, net: Graph, losses: Losses, states: Sequence[tuple[Side, State]], until_us: int
 ) -> Times:
-    """The laws of how long each side is in each state, and of the age at which its connection ends."""
+    """The distributions of the time in each state, and of the age at which the connection ends."""
     stays = {each: stay(chain, losses, *each, until_us, net=net) for each in states}
     seen = occupancy(chain, losses, until_us, net=net)
     return Times(stays, {side: seen.over(side) for side in sides_of(len(seen.memory))})
 
 
 def times_json(found: Times | None) -> dict[str, Any]:
-    """The `times` and `ended` of docs/json.md."""
+    """The keys `times` and `ended` in docs/json.md."""
     if found is None:
         return {}
     return {
@@ -221,18 +224,18 @@ def times_json(found: Times | None) -> dict[str, Any]:
 
 
 def times_text(found: Times | None, heads: Sequence[str]) -> list[str]:
-    """The same as a table: two rows for each."""
+    """The same as a table with two rows for each."""
     if found is None:
         return []
-    rows = [["time held, if at all", "", "", *heads]]
+    rows = [["time in this state, if reached", "", "", *heads]]
     each: list[tuple[str, str, Callable[[float], list[int | None]]]]
     each = [(side, str(state), held.quantile_us) for (side, state), held in found.stays.items()]
-    each += [(side, "age when it has ended", over.first_at_least) for side, over in found.over.items()]
+    each += [(side, "age at which it has ended", over.first_at_least) for side, over in found.over.items()]
     for side, what, quantile in each:
         for share in _SHARES:
             first = [side, what] if share == _SHARES[0] else ["", ""]
             cells = ["-" if us is None else length(us) for us in quantile(share)]
             rows.append([*first, f"{100 * share:g} % by", *cells])
     lost = max(float(held.error.max()) for held in found.stays.values())
-    cut = f"; at most {lost:.3g} of the probability was not followed to the end" if lost else ""
+    cut = f"; at most {lost:.3g} of the probability was not followed" if lost else ""
     return [*columns(rows, 3), f"-: not within the horizon{cut}", ""]

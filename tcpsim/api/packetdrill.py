@@ -1,6 +1,6 @@
-"""`packetdrill`: scripts judged against the endpoint, and mutants of them.
+"""The function `packetdrill`: it runs scripts against the simulated endpoint, and tests mutants of them.
 
-Owns: the functions, and their results as lines, rows and JSON. Refuses to know: the language, and how a
+Owns: the functions, and their results as text, rows and JSON. Refuses to know: the language, and how a
 script is judged (conformance.packetdrill).
 """
 
@@ -42,7 +42,7 @@ def packetdrill(
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> Scripts:
-    """Judge packetdrill scripts: files, or folders with *.pkt files.
+    """Run packetdrill scripts (files, or folders with *.pkt files) against the simulated endpoint.
 
     >>> import tcpsim
     >>> tcpsim.packetdrill("no-such-script.pkt")  # doctest: +ELLIPSIS
@@ -51,10 +51,10 @@ def packetdrill(
 
     Args:
         paths: a file or a folder, or several.
-        stack: the stack that is judged; without it, a script's set-up says which.
+        stack: the TCP implementation (default: the one for which the script is written).
         define: words that are replaced in the scripts, such as {"CC": "reno"}.
-        jobs: processes that judge.
-        progress: told (finished, all) scripts.
+        jobs: the number of processes.
+        progress: a function that is called with the numbers of finished and of all scripts.
 
     Raises:
         InputError: a file or folder without scripts, a stack that does not exist, or a word that is no name.
@@ -81,11 +81,11 @@ class Scripts(Result):
 
     @property
     def passed(self) -> bool:
-        """All of them pass."""
+        """True if all scripts pass."""
         return all(each.verdict is Verdict.PASS for each in self.judged)
 
     def mutants(self, jobs: int = 1, progress: Progress | None = None) -> Mutants:
-        """Change one expectation at a time in each script that passes, and find what still passes."""
+        """Change one expectation at a time in each script that passes, and collect what still passes."""
         passed = [Path(each.path) for each in self.judged if each.verdict is Verdict.PASS]
         surveys = survey_files(passed, self.stack, self.define, jobs, progress)
         found = [
@@ -106,7 +106,7 @@ class Scripts(Result):
         return lines + self.totals()
 
     def totals(self) -> str:
-        """What ended those that did not pass, each reason once, and how many there are of each verdict."""
+        """The reasons of those that did not pass, and the number of each verdict."""
         count = Counter(each.verdict for each in self.judged)
         words = ", ".join(f"{count[verdict]} {verdict}" for verdict in Verdict)
         told = "".join(
@@ -125,7 +125,7 @@ class Scripts(Result):
 
 
 def _line(judged: Judged, with_ladder: bool) -> str:
-    """One line; with `with_ladder` what was expected of a failure, and how it came to it."""
+    """One line. With `with_ladder`, a failure also shows what was expected and the last segments."""
     place = f":{judged.place}" if judged.place else ""
     reason = f": {judged.reason}" if judged.reason else ""
     line = f"{judged.verdict:{_DETAIL}}{judged.path}{place}{reason}\n"
@@ -152,7 +152,7 @@ def _record(judged: Judged) -> dict[str, Any]:
 
 
 class Mutants(Result):
-    """Expectations that were changed, and those that a script did not notice. `print()` shows these."""
+    """Changed expectations, and those that no script noticed. `print()` shows the latter."""
 
     def __init__(self, scripts: Scripts, found: Sequence[tuple[str, int, tuple[Mutant, ...]]]) -> None:
         self.scripts = scripts
@@ -160,12 +160,12 @@ class Mutants(Result):
 
     @property
     def tried(self) -> int:
-        """How many expectations were changed, one at a time."""
+        """The number of expectations that were changed."""
         return sum(tried for _, tried, _ in self.found)
 
     @property
     def alive(self) -> int:
-        """How many of the changed scripts still pass."""
+        """The number of changed scripts that still pass."""
         return sum(len(alive) for _, _, alive in self.found)
 
     def caption(self) -> Caption:

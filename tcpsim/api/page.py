@@ -53,7 +53,7 @@ def page(
 
     Args:
         scenario: a scenario's name, the path of a TOML file, or a `Scenario`.
-        setting: changes of the scenario as one value; keywords lie on top of it.
+        setting: changes of the scenario as one value; keywords override it.
         losses: how many lost segments to follow, as far as a page of 2 MB has room (the page says how many it
             follows); as many as some thousand states allow by default.
         beside: the same losses under other settings, each in a column of its own: "stack_server=rfc9293",

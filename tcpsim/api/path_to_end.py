@@ -1,6 +1,7 @@
-"""A way into an end, for people: rules for `tcpsim run`, and the ladder that they give.
+"""A path to an end: drop rules for `tcpsim run`, and the ladder of that run.
 
-Owns: the words, the JSON and the ladder of a way. Refuses to know: which ways are worth it (exact, check).
+Owns: the text, the JSON and the ladder of a path. Refuses to know: which paths are of interest (exact,
+check).
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ LOSSES = ("loss_to_client", "loss_to_server")
 
 
 def way_words(way: Way) -> str:
-    """What has to be lost, and what programs choose; nothing if neither."""
+    """The segments to lose and the choices of programs; empty if there are none."""
     return " ".join([*[f'--drop "{rule}"' for rule in way.drops], *[f"({chosen})" for chosen in way.chosen]])
 
 
 def way_json(way: Way) -> dict[str, Any]:
-    """The part that every document has of it."""
+    """The keys that every document has for a path."""
     return {"drops": way.drops, "chosen": way.chosen}
 
 
 def way_ladder(way: Way, chosen: Scenario, asked: dict[str, Any]) -> str | None:
-    """The run of a scenario, set as asked for, that loses just this; None: a program has to choose."""
+    """The run of the scenario that loses exactly these segments; None if a program has to choose."""
     if way.chosen:
         return None
     drops = (*asked.get("drops", ()), *way.drops)

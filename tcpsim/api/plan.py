@@ -1,8 +1,7 @@
-"""`plan`: what a server will hold at a rate of connections, which limit comes first, what helps, what to
-watch.
+"""The function `plan`: it predicts what a server holds at a rate, its first limit, remedies and alerts.
 
-Owns: the function, and its result as words, rows, JSON and Prometheus rules. Refuses to know: how one
-connection fares (explore), and what is made of that (planning).
+Owns: the function, and its result as text, rows, JSON and Prometheus rules. Refuses to know: how one
+connection ends (explore), and how a plan is computed (planning).
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ _STEADY = 1e-9  # of all connections: what grows by less does not
 
 
 class _Asked(NamedTuple):
-    """The question, every word read."""
+    """The question after all arguments are parsed."""
 
     story: Scenario
     sound: Mapping[str, Any]  # what makes the sound kind of it
@@ -61,24 +60,24 @@ def plan(
     limits: Mapping[str, int] | None = None,
     knobs: Mapping[str, str] | None = None,
 ) -> Planned:
-    """Say what a server will hold, which limit it meets when, what keeps it, and what to be woken for.
+    """Predict what a server will hold, which limit it meets first and when, what helps, and when to alert.
 
     >>> import tcpsim
     >>> tcpsim.plan(rate="200/s", never_close="2%", loss="1%", limits={"nofile": 65_536})
     <Planned 200 connections per second: nofile=65,536 is met after 4 h 33 min>
 
     Args:
-        scenario: what a connection is like; by default the client closes first, and the server after it.
+        scenario: one connection; by default the client closes first, and then the server closes.
         rate: connections per second: 200, "200/s", "30/min".
-        for_: how long that goes on; the command line's --for.
-        never_close: the share of connections that the server's program forgets.
-        loss: the probability that a segment is lost, both ways.
-        server: the server's TCP.
-        client: the clients' TCP.
-        hold: how long a client keeps its connection after the response (without a scenario).
+        for_: how long connections arrive; the option is --for.
+        never_close: the share of connections that the server program never closes.
+        loss: the probability that a segment is lost, in both directions.
+        server: the TCP implementation of the server.
+        client: the TCP implementation of the clients.
+        hold: how long a client keeps its connection open after the response (without a scenario).
         delay: the one-way delay.
-        limits: what the server has: nofile, orphans, tw, pages; ports: of the one host that all clients are.
-        knobs: settings of the server's stack by their own names, such as tcp_fin_timeout.
+        limits: limits of the server (nofile, orphans, tw, pages), or ports of a single client host.
+        knobs: sysctls of the server's stack, such as tcp_fin_timeout.
 
     Raises:
         InputError: a name that does not exist, a value out of range, or a scenario that cannot be explored.
@@ -134,7 +133,7 @@ def _seen(asked: _Asked, changed: Mapping[str, Any]) -> Occupancy:
 
 
 class Row(NamedTuple):
-    """Sockets of one kind on the server: expected at the end, the 95 % band, growth per second."""
+    """Sockets of one kind on the server: the expected number at the end, its 95 % band, and its growth."""
 
     state: str
     holder: str
@@ -145,7 +144,7 @@ class Row(NamedTuple):
 
 
 class Planned(Result):
-    """The answer; `print()` shows its page, `prometheus()` the alerts as rules."""
+    """The plan. `print()` shows it, and `prometheus()` returns the alerts as rules."""
 
     def __init__(self, asked: _Asked, load: Load, stack: Stack, client: Stack, has: list[Resource]) -> None:
         self._client = client
@@ -156,7 +155,7 @@ class Planned(Result):
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
-        """What the server holds at the end, by state and holder."""
+        """The sockets of the server at the end, by state and holder."""
         found = []
         for kind in self.load.sockets:
             if kind.side == "server":
@@ -169,7 +168,7 @@ class Planned(Result):
 
     @cached_property
     def limits(self) -> tuple[Met, ...]:
-        """Every limit, the first to be met on top."""
+        """Every limit. The first one to be met is the first in the list."""
         found = [judged(self.load, each) for each in self._has]
         return tuple(
             sorted(
@@ -180,27 +179,27 @@ class Planned(Result):
 
     @property
     def first(self) -> Met | None:
-        """The limit that is met first; None: none is, in this time."""
+        """The limit that is met first; None if none is met in this time."""
         return worst(self.limits)
 
     @property
     def bounded(self) -> bool:
-        """Nothing grows any more in the end."""
+        """True if nothing grows at the end."""
         return not any(map(self.grows, self.rows))
 
     def grows(self, row: Row) -> bool:
-        """More than what was not followed to the end may explain."""
+        """Whether this is more than the unexplored probability can explain."""
         return row.growth > self.load.per_second * (self.load.error + _STEADY)
 
     @property
     def ports(self) -> tuple[float, int]:
-        """How many ports a single host would use that made all these connections, and how many it has."""
+        """The number of ports that a single client host would use, and the number that it has."""
         used = self.load.mean(client_ports, self.load.until_us)
         return used, self._client.ephemeral_ports
 
     @cached_property
     def memory(self) -> float:
-        """Expected kernel memory of the server's sockets at the end, in bytes."""
+        """The expected kernel memory of the server's sockets at the end, in bytes."""
         total = 0.0
         for kind in self.load.kinds:
             alone = self.load._replace(kinds=(kind,))
@@ -209,13 +208,13 @@ class Planned(Result):
 
     @cached_property
     def alerts(self) -> tuple[Alert, ...]:
-        """Counts that chance does not explain."""
+        """Thresholds that a server without the leak practically never exceeds."""
         shares = [1.0] + [0.0] * (len(self.load.kinds) - 1)
         return tuple(alerts(self.load.with_shares(shares), self.load))
 
     @cached_property
     def remedies(self) -> tuple[Remedy, ...]:
-        """What keeps the limit that is met first, and what does not."""
+        """What avoids the limit that is met first, and what does not."""
         first = self.first
         if first is None:
             return ()
@@ -223,7 +222,7 @@ class Planned(Result):
         return tuple(remedies(self.load, each, self.memory, self.bounded, self._with_fix))
 
     def _with_fix(self, words: str) -> Occupancy:
-        """The connections that leak, with a fix of the catalogue."""
+        """The connections that leak, with a fix from the catalogue."""
         return _seen(self._asked, merged({"server": "never-closes"}, changes([words], "fix")))
 
     def prometheus(self) -> str:

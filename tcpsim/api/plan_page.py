@@ -1,6 +1,6 @@
-"""The page of `plan`.
+"""The text of a plan.
 
-Owns: layout and words. Refuses to know: how any number was found (planning).
+Owns: layout and wording. Refuses to know: how a number is computed (planning).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def page(planned: Planned) -> str:
         _states(planned),
         _limits(planned.limits),
         _remedies(planned),
-        ["Be woken for (--prometheus prints these as rules):", *map(_alert, planned.alerts)],
+        ["Alerts (--prometheus writes them as rules):", *map(_alert, planned.alerts)],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
@@ -45,14 +45,12 @@ def _summary(planned: Planned) -> Iterator[str]:
         band = f"{_time(early)} to {_time(late)} at 95 %"
         yield f"First limit: {first.name}={first.amount:,} is met after {_time(usual)} ({band})."
         yield f"Then: {SYMPTOMS[first.name]}."
-    grows = (
-        "Bounded: nothing grows in the end." if planned.bounded else "Growing: some sockets never go away."
-    )
+    grows = "Bounded: nothing grows in the end." if planned.bounded else "Growing: some sockets never end."
     yield f"{grows} Kernel memory of sockets at the end: {in_bytes(planned.memory)}."
     used, ports = planned.ports
     yield f"One host that made all these connections would use {used:,.0f} of its {ports:,} ports."
     if first is not None:
-        yield "What is said of later times is as if no limit had been met."
+        yield "Statements about later times assume that no limit is met."
 
 
 def _states(planned: Planned) -> list[str]:
@@ -79,10 +77,10 @@ def _limits(found: tuple[Met, ...]) -> list[str]:
 
 
 def _remedies(planned: Planned) -> list[str]:
-    """What keeps the first limit, and what does not."""
+    """What avoids the first limit, and what does not."""
     if planned.first is None:
         return []
-    lines = [f"What keeps {planned.first.name}={planned.first.amount:,}, each alone and just enough:"]
+    lines = [f"Each of these alone avoids that {planned.first.name}={planned.first.amount:,} is met:"]
     for each in sorted(planned.remedies, key=lambda each: not each.keeps):
         mark = "yes" if each.keeps else "no "
         text = f"{mark} {each.who}: {each.what} (cost: {each.cost})"

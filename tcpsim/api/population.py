@@ -1,7 +1,7 @@
-"""`population`: many connections at once, and what their hosts hold over time.
+"""The function `population`: it simulates many connections and counts their sockets over time.
 
-Owns: the function, and its result as words, rows, JSON and a picture. Refuses to know: how lives run (host)
-and what a leak is (measure).
+Owns: the function, and its result as text, rows, JSON and a picture. Refuses to know: how connections run
+(host), and what a leak is (measure).
 """
 
 from __future__ import annotations
@@ -67,19 +67,19 @@ def population(
     progress: Progress | None = None,
     **changes: Unpack[Settings],
 ) -> Population:
-    """Run many connections of a scenario, and count what their hosts hold.
+    """Simulate many connections of a scenario, and count the sockets of both hosts.
 
     >>> import tcpsim
     >>> tcpsim.population("normal-close", client="never-closes", rate="2/s", for_="1min")
-    <Population normal-close: 111 of 111 connections hold a socket that will not go away by itself>
+    <Population normal-close: 111 of 111 connections hold a socket that does not end by itself>
 
     Args:
         scenario: a scenario's name, the path of a TOML file, or a `Scenario`.
-        setting: changes of the scenario as one value; keywords lie on top of it.
+        setting: changes of the scenario as one value; keywords override it.
         rate: connections per second: 50, "50/s", "30/min".
-        for_: how long connections arrive; the command line's --for.
-        settle: how long to watch after that.
-        fixed: arrivals at equal distances instead of a Poisson process.
+        for_: how long connections arrive; the option is --for.
+        settle: how long to watch after the last arrival.
+        fixed: connections arrive at equal intervals instead of as a Poisson process.
         daily: how many times the rate at each time of the day: "8h=1.5,20h=0.5".
         arrivals: the times themselves, or a file with one time a line, instead of a rate.
         method: "simulate" runs each connection, "sample" draws each from its explored chain, "exact" gives
@@ -123,7 +123,7 @@ def population(
 
 
 def _told(changed: Mapping[str, Any]) -> dict[str, str | list[str]]:
-    """Settings by the names of the options that give them."""
+    """The settings by the names of their options."""
     options = {"knobs": "set", "parameters": "with", "drops": "drop"}
     told: dict[str, str | list[str]] = {}
     for name, value in changed.items():
@@ -163,7 +163,7 @@ def _limits(words: Limited, server: HostLimits, clients: int | None) -> Limits:
 
 
 class Population(Noted, Pictured):
-    """What a population's hosts held when. `print()` shows the table at the horizon."""
+    """The sockets of a population over time. `print()` shows the table at the horizon."""
 
     def __init__(
         self,
@@ -222,7 +222,7 @@ class Population(Noted, Pictured):
 
     @property
     def seed(self) -> int:
-        """What decided every arrival, loss and choice."""
+        """The seed of all random events."""
         return self.plan.seed
 
     def caption(self) -> Caption:
@@ -233,14 +233,14 @@ class Population(Noted, Pictured):
 
     def headline(self) -> str:
         many = f"{_number(self.record.leaked)} of {_number(self.record.connections)}"
-        words = f"{many} connections hold a socket that will not go away"
+        words = f"{many} connections hold a socket that does not end"
         return f"{self.scenario.name}: {words} by itself"
 
     def _table(self) -> Table:
         return self.record.over_time
 
     def ss(self, age: str | int, side: Side | None = None) -> str:
-        """What `ss -tanop` would show of the server and of all clients together, at this time of the run.
+        """The output of `ss -tanop` on the server and on all clients together, at this time of the run.
 
         >>> import tcpsim
         >>> crowd = tcpsim.population("server-never-closes", rate=1, for_="1min", fixed=True)
@@ -369,7 +369,7 @@ class Population(Noted, Pictured):
         leaked, connections = document["leaked_connections"], document["connections"]
         share = f" ({100 * leaked / connections:.3g} %)" if connections else ""
         dead = sum(row["count"] for row in document["leaks"] if row["fate"] == "descriptor")
-        lines += ["", f"{_number(leaked)} connections{share} hold a socket that will not go away by itself"]
+        lines += ["", f"{_number(leaked)} connections{share} hold a socket that does not end by itself"]
         if dead >= 0.05:  # of expected ones less would be shown as none
             lines[-1] += (
                 f",\nand {_number(dead)} dead sockets (CLOSED) hold a descriptor until a program closes it"
@@ -436,14 +436,14 @@ def _flows(found: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _met(document: Mapping[str, Any], place: str, met_us: int) -> str:
-    """A limit, when it was first met, and who paid for that."""
+    """A limit, the time at which it was first met, and the connections that failed because of it."""
     fate = "killed" if place.endswith(_RECLAIMED) else "refused"
     count = document["refused"].get(place, 0)
     paid = f", {count:,} {fate}" if count else ""
     if place == PLACE:
         paid = f", {document['dropped']:,} segments of {count:,} connections dropped in silence"
     if place == document["crashed"]:
-        paid = f": the kernel crashes, {count:,} later connections meet silence"
+        paid = f": the kernel crashes, and {count:,} later connections get no answer"
     return f"{place}: the limit of {document['limits'][place]:,} first met after {length(met_us)}{paid}"
 
 

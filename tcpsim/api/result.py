@@ -1,8 +1,8 @@
-"""What every function of the surface returns has in common.
+"""The base classes of all results.
 
-Owns: `print()` shows what the command line prints, `repr()` is one line, a notebook gets a picture or a
-table, `.table()` gives tidy rows, `.to_dict()` the JSON document, `.save()` a file whose suffix says what
-is in it. Refuses to know: any particular result.
+Owns: the methods that all results have. `print()` shows the text of the command line, `repr()` is one line, a
+notebook shows a picture or a table, `.table()` returns rows, `.to_dict()` returns the JSON document, and
+`.save()` writes a file whose suffix selects the format. Refuses to know: any particular result.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ TABLES = (".csv", ".parquet")
 
 
 class Result(ABC):
-    """A result: text for people, rows for programs, JSON for both."""
+    """A result: text for people, rows for programs, and JSON for both."""
 
     pictured: ClassVar[bool] = False  # it has a picture
 
     @abstractmethod
     def headline(self) -> str:
-        """One line: what was asked, and the answer."""
+        """One line with the question and the answer."""
 
     @abstractmethod
     def text(self) -> str:
-        """What the command line prints."""
+        """The text that the command line prints."""
 
     @abstractmethod
     def to_dict(self) -> Any:
@@ -47,23 +47,23 @@ class Result(ABC):
 
     @abstractmethod
     def _table(self) -> Table:
-        """The tidy rows."""
+        """The rows."""
 
     @abstractmethod
     def caption(self) -> Caption:
-        """What it is of: a story by its title, or by what was changed of it."""
+        """The title of the scenario, or the list of its changes."""
 
     @property
     def origin(self) -> Origin:
-        """What a saved file says of where it comes from."""
+        """The origin that a saved file contains."""
         return Origin(str(self.caption()), getattr(self, "seed", None), __version__)
 
     def document(self) -> dict[str, Any]:
-        """The head of the JSON document."""
+        """The first keys of the JSON document."""
         return {"caption": str(self.caption()), "version": __version__}
 
     def figure(self) -> Figure:
-        """The picture, as a matplotlib figure that belongs to nobody."""
+        """The picture as a matplotlib figure. pyplot does not know it."""
         raise InputError(type(self).__name__, "no picture", "save(NAME.json), save(NAME.csv) or print()")
 
     def __repr__(self) -> str:
@@ -73,22 +73,22 @@ class Result(ABC):
         return self.text().rstrip("\n")
 
     def table(self, kind: str = "rows") -> Any:
-        """Tidy rows as plain dicts; or a `polars`, `pandas` or `xarray` object, where that is installed.
+        """Rows as plain dicts, or as an object of `polars`, `pandas` or `xarray` if that is installed.
 
         Raises:
-            InputError: another kind, or one that is not installed (the line says what to install).
+            InputError: the kind is unknown or not installed; the text says what to install.
         """
         return self._table().to(kind)
 
     def json(self) -> str:
-        """The document as text."""
+        """The JSON document as text."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
 
     def save(self, path: str | PathLike[str]) -> Path:
-        """Write a file, whole or not at all: its suffix says what (.txt, .json, .csv, .parquet, .svg, ...).
+        """Write a file. Its suffix selects the format (.txt, .json, .csv, .parquet, .svg, ...).
 
         Raises:
-            InputError: a suffix that this result has nothing for, or a place that cannot be written.
+            InputError: this result has no such format, or the file cannot be written.
         """
         target = Path(path)
         writers = self._writers()
@@ -100,7 +100,7 @@ class Result(ABC):
         return target
 
     def _writers(self) -> Mapping[str, Any]:
-        """What to do for each suffix."""
+        """The function that writes each suffix."""
         writers: dict[str, Any] = dict.fromkeys(PICTURES, self._save_figure) if self.pictured else {}
         writers |= dict.fromkeys(TABLES, self._save_table)
         return writers | {".json": self._save_json, ".txt": self._save_text}
@@ -131,7 +131,7 @@ class Result(ABC):
             partial.write_text(content, encoding="utf-8")
 
     def _svg(self) -> str:
-        """The picture as text, without the declaration that has no place inside a page."""
+        """The picture as text, without the XML declaration, which must not appear inside a page."""
         from tcpsim.draw.figure_style import render
 
         drawn = render(self.figure(), "svg").decode()

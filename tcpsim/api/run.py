@@ -1,7 +1,7 @@
-"""`run`: one connection, as a ladder with a verdict.
+"""The function `run`: it simulates one connection and returns a ladder with a verdict.
 
-Owns: the function, and what its result can be asked. Refuses to know: how a pair runs (scenario) and how a
-ladder is drawn (draw).
+Owns: the function and its result. Refuses to know: how a pair runs (catalogue), and how a ladder is drawn
+(draw).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def run(
     until: str | int | None = None,
     **changes: Unpack[Settings],
 ) -> Run:
-    """Run one connection until nothing is left to happen, or until the horizon.
+    """Simulate one connection until nothing more can happen, or until the horizon.
 
     >>> import tcpsim
     >>> tcpsim.run("closewait-ignored-eof", delay="25ms")
@@ -58,9 +58,9 @@ def run(
 
     Args:
         scenario: a scenario's name, the path of a TOML file, or a `Scenario`.
-        setting: changes of the scenario as one value; keywords lie on top of it.
-        seed: decides every loss and every choice; the same seed gives the same run on every machine.
-        horizon: until when to watch, such as "1h"; the scenario has its own.
+        setting: changes of the scenario as one value; keywords override it.
+        seed: the seed of all random events; the same seed gives the same run on every machine.
+        horizon: watch until this time, such as "1h" (default: set by the scenario).
         from_: where the ladder begins: a time, or "close"; the command line's --from.
         until: where the ladder ends; the verdict is that of the whole run.
         **changes: any setting (`tcpsim.Setting`), under the command line's name.
@@ -88,7 +88,7 @@ def _between(from_: str | int | None, until: str | int | None) -> Between:
 
 
 class Run(Noted, Pictured):
-    """One run: everything that happened, and how it ended. `print()` shows its ladder."""
+    """One run: all events, and how it ended. `print()` shows its ladder."""
 
     def __init__(
         self,
@@ -110,22 +110,22 @@ class Run(Noted, Pictured):
 
     @property
     def ended(self) -> Ended:
-        """The pair at its end."""
+        """The pair at the end of the run."""
         return self.played.ended
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """Everything that happened, in order; `t_us` is when, in microseconds."""
+        """All events in order. `t_us` is the time of an event in microseconds."""
         return self.played.events
 
     @property
     def verdict(self) -> Verdict:
-        """CLEAN, PERMANENT or RUNNING (at the horizon)."""
+        """CLEAN, PERMANENT, or RUNNING (something will still happen after the horizon)."""
         return self.ended.verdict
 
     @property
     def permanent(self) -> bool:
-        """A socket stays for ever: no event is left that could end it."""
+        """True if a socket stays for ever, because no event can end it."""
         return self.verdict is Verdict.PERMANENT
 
     @property
@@ -145,7 +145,7 @@ class Run(Noted, Pictured):
 
     @cached_property
     def surprises(self) -> tuple[str, ...] | None:
-        """In what the run did not end as the scenario expects; None if the scenario does not say."""
+        """The differences from the end that the scenario expects; None if it expects nothing."""
         return None if self.scenario.expect is None else surprises(self.scenario.expect, self.played)
 
     @property
@@ -181,7 +181,7 @@ class Run(Noted, Pictured):
         return ladder(self.story)
 
     def summary(self) -> str:
-        """The verdict, what each side holds, what was on the wire, which requests were lost; notes."""
+        """The verdict, the sockets of each side, the number of segments, lost requests, and notes."""
         return verdict_text(self.played) + "".join(f"{line}\n" for line in self._notes())
 
     def text(self) -> str:
@@ -194,7 +194,7 @@ class Run(Noted, Pictured):
         return ladder_figure(self.story, str(self.caption()))
 
     def ss(self, age: str | int, side: Side | None = None) -> str:
-        """What `ss -tanop` would show on both hosts, or on one, at this age of the connection.
+        """The output of `ss -tanop` on both hosts, or on one, at this age of the connection.
 
         >>> import tcpsim
         >>> print(tcpsim.run("closewait-ignored-eof").ss("90s", "client"), end="")
@@ -202,7 +202,7 @@ class Run(Noted, Pictured):
         CLOSE-WAIT 0      0       198.51.100.7:40000   192.0.2.10:5000 users:(("client",pid=1,fd=3))
 
         Raises:
-            InputError: an age that is no time, or beyond the horizon.
+            InputError: the age is no time, or it is beyond the horizon.
         """
         from tcpsim.diagnosis.simulated_dump import sockets
         from tcpsim.dumps.ss_output import ss
@@ -232,10 +232,10 @@ class Run(Noted, Pictured):
         return states_figure(paths_taken(self.story), "\n".join(self.caption().lines(WIDTH)))
 
     def packetdrill(self, side: Side = "server") -> str:
-        """One end of the run as a packetdrill script, which passes when it is replayed.
+        """One end of the run as a packetdrill script. The script passes when it is replayed.
 
         Raises:
-            InputError: the run has what a script cannot say.
+            InputError: a script cannot express this run.
         """
         from tcpsim.conformance.packetdrill.export import exported
 
@@ -278,7 +278,7 @@ class Run(Noted, Pictured):
         self._write(path, self.mermaid())
 
     def save_packetdrill(self, path: str | PathLike[str], side: Side = "server") -> None:
-        """Write one end of the run as a script."""
+        """Write one end of the run as a packetdrill script."""
         self._write(Path(path), self.packetdrill(side))
 
     def _table(self) -> Table:
@@ -322,6 +322,6 @@ class Run(Noted, Pictured):
 
 
 def _main_state(held: tuple[Held, ...]) -> str:
-    """The state of a side with one socket; CLOSED where there is none, the states in one word if several."""
+    """The state of a side; CLOSED if it has no socket, and several states joined by " + "."""
     alive = [str(socket.state) for socket in held if socket.state is not State.CLOSED]
     return " + ".join(alive) or str(State.CLOSED)

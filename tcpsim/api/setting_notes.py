@@ -1,6 +1,6 @@
-"""What a result says of the settings that it was asked for and that made no difference.
+"""The notes of a result about settings that made no difference.
 
-Owns: which runs are looked at for that, and the words. Refuses to know: how a setting is found out
+Owns: which runs are compared for this, and the text. Refuses to know: how such a setting is found
 (catalogue).
 """
 
@@ -18,7 +18,7 @@ CONNECTIONS = 25  # of many, or of all that might be: so many are looked at
 
 
 class Noted:
-    """A result of a scenario with changes. `_sample` says which runs stand for it."""
+    """A result of a scenario with changes. `_sample` selects the runs that represent it."""
 
     scenario: Scenario
 
@@ -27,12 +27,12 @@ class Noted:
 
     @cached_property
     def looked_at(self) -> list[Played]:
-        """The runs that stand for the result where it is asked what made a difference."""
+        """The runs that represent the result in the search for settings without effect."""
         return self._sample().played()
 
     @cached_property
     def idle(self) -> tuple[Idle, ...]:
-        """The settings without which the runs are the same, and why; of a file its knobs are among them."""
+        """The settings that changed no event, with reasons. For a file, its knobs are included."""
         own = not any(each is self.scenario for each in scenarios())
         sample = self._sample()
         asked = own or sample.overrides.keys() - sample.kept
@@ -46,12 +46,12 @@ class Noted:
         return unmatched(self.looked_at)
 
     def _notes(self) -> list[str]:
-        """A line for each setting that made no difference."""
+        """One line for each setting that made no difference."""
         told = [f"{each.setting}: {each.why}" for each in self.idle]
         return [line for words in told for line in _lines(words)]
 
     def _notes_record(self) -> dict[str, Any]:
-        """The `idle` and `unmatched_drops` of docs/json.md."""
+        """The keys `idle` and `unmatched_drops` in docs/json.md."""
         return {"idle": [each._asdict() for each in self.idle], "unmatched_drops": list(self.unmatched)}
 
 
@@ -67,7 +67,7 @@ def sample_of(
     many: bool = False,
     kept: tuple[str, ...] = (),
 ) -> Sample:
-    """One run of a scenario, or the first connections of many."""
+    """One run of a scenario, or its first connections."""
     given = {name: value for name, value in changes.items() if value not in (None, (), {})}
     connections = tuple(range(CONNECTIONS)) if many else (0,)
     return Sample(scenario, given, seed, horizon_us, connections, frozenset(kept))

@@ -1,8 +1,8 @@
-"""How a user names a scenario and changes it: the arguments that all functions of the surface share.
+"""The arguments that name a scenario and change it. All functions of `tcpsim` share them.
 
-Owns: finding a scenario by its name or in a file, the settings by name, and their two spellings (the fields
-of `Setting`, and the options of the command line that can be repeated). Refuses to know: what a setting
-means (scenario).
+Owns: how a scenario is found by its name or in a file, the names of settings, and their two spellings (the
+fields of `Setting`, and the options of the command line that may be repeated). Refuses to know: what a
+setting means (catalogue).
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ Named = str | PathLike[str] | Scenario  # a scenario: its name, the path of a TO
 
 
 class SettingsButLoss(TypedDict, total=False):
-    """What may be changed of a scenario: the fields of `Setting`, with the types that a caller may pass.
+    """The settings that change a scenario: the fields of `Setting`, with the types that a caller may pass.
 
-    A time is a text with a unit ("10ms") or an int of microseconds, a probability a number or "1%". The
-    command line gives a mapping or a list by repeating an option, and calls them --set (knobs), --with
-    (parameters) and --drop (drops); `set` and `drop` are understood here, too.
+    A time is a text with a unit ("10ms") or an integer of microseconds. A probability is a number or a text
+    ("1%"). The command line repeats an option to give a mapping or a list: --set (knobs), --with (parameters)
+    and --drop (drops). The names `set` and `drop` are accepted here, too.
     """
 
     client: str | Program
@@ -65,7 +65,7 @@ class SettingsButLoss(TypedDict, total=False):
 
 
 class Settings(SettingsButLoss, total=False):
-    """All of them: `loss` is the probability that a segment is lost, both ways."""
+    """All settings. `loss` is the probability that a segment is lost, in both directions."""
 
     loss: float | str | None
 
@@ -75,14 +75,14 @@ NAMES = tuple(field.name for field in fields(Setting))
 
 
 def settings(given: Mapping[str, Any], base: Setting | None = None) -> dict[str, Any]:
-    """Keywords of a call as overrides for `build`; those of `base` lie under them. None changes nothing.
+    """The keywords of a call as overrides for `build`. They override those of `base`. None changes nothing.
 
     >>> settings({"loss": 0.01, "drop": "server FIN 2", "delay": None})
     {'loss': 0.01, 'drops': ('server FIN 2',)}
 
     Raises:
-        InputError: a name that is no setting, one given in both spellings, or two losses that exclude each
-            other.
+        InputError: a name is no setting, a setting is given in both spellings, or two loss settings exclude
+            each other.
     """
     found: dict[str, Any] = {}
     plain = Setting()
@@ -95,7 +95,7 @@ def settings(given: Mapping[str, Any], base: Setting | None = None) -> dict[str,
         if name not in NAMES:
             raise unknown("setting", word, [*NAMES, *OPTIONS])
         if name in named and value is not None:
-            raise InputError(word, f"{name} beside it", "one of the two: they are the same setting")
+            raise InputError(word, f"{name} beside it", "one of the two, because they are the same setting")
         if value is not None:
             named[name] = value
     for one_way in ("loss_to_client", "loss_to_server"):
@@ -109,13 +109,13 @@ def settings(given: Mapping[str, Any], base: Setting | None = None) -> dict[str,
 
 
 def chosen(named: Named) -> Scenario:
-    """The scenario of that name, the one in a TOML file, or the one passed.
+    """The scenario with this name, the scenario in a TOML file, or the scenario that was passed.
 
     >>> chosen("normal-close").name
     'normal-close'
 
     Raises:
-        InputError: there is none, or the file is not what it should be.
+        InputError: there is no such scenario, or the file has a mistake.
         OSError: the file cannot be read.
     """
     if isinstance(named, Scenario):
@@ -133,15 +133,15 @@ def chosen(named: Named) -> Scenario:
 
 
 def spelled(named: Named) -> str:
-    """How a command line names it."""
+    """How the command line names this scenario."""
     return named.name if isinstance(named, Scenario) else str(named)
 
 
 def find(name: str, where: str, look_up: Callable[[str], Story]) -> Story:
-    """What `look_up` has under a name.
+    """The object that `look_up` finds under a name.
 
     Raises:
-        InputError: nothing; the message says which command knows the name, if one does.
+        InputError: there is none; the text names the command that knows the name, if one does.
     """
     try:
         return look_up(name)
@@ -153,7 +153,7 @@ def find(name: str, where: str, look_up: Callable[[str], Story]) -> Story:
 
 
 def _elsewhere() -> list[tuple[str, set[str], str]]:
-    """The names of other commands; loaded when a name was not found, since most are known at once."""
+    """The names that other commands know. They are loaded only if a name was not found."""
     from tcpsim.catalogue import scenarios
     from tcpsim.host.clienteles import clienteles
     from tcpsim.host.crowds import crowds
@@ -166,12 +166,12 @@ def _elsewhere() -> list[tuple[str, set[str], str]]:
 
 
 def horizon_us(scenario: Scenario, horizon: str | int | None) -> int:
-    """Until when to watch: what was asked for, or what the scenario says."""
+    """The horizon that was given, or the horizon of the scenario."""
     return scenario.horizon_us if horizon is None else parse_duration(horizon, "horizon")
 
 
 def one_of_them(word: str, value: Any, known: Sequence[str]) -> Any:
-    """A word out of a few."""
+    """The value, if it is one of the known words."""
     if value not in known:
         raise unknown(word, str(value), list(known))
     return value

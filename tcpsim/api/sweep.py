@@ -1,7 +1,7 @@
-"""`sweep`: one question at many points, as tidy rows that grow on disk and continue where they stopped.
+"""The function `sweep`: it answers one question for many combinations of settings, and can be continued.
 
-Owns: the function, and the result as rows, arrays, a picture and a file. Refuses to know: what an axis is
-(sweep_points) and how a point is answered (measure).
+Owns: the function, and its result as rows, arrays, a picture and a file. Refuses to know: what an axis is
+(sweep_points) and how a point is computed (measure).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def sweep(
     progress: Progress | None = None,
     **changes: Unpack[Settings],
 ) -> Sweep:
-    """Ask one question at many points: how connections end, or what is held over time.
+    """Answer one question at many points: how do connections end, or how many sockets are held?
 
     >>> import tcpsim
     >>> found = tcpsim.sweep("one-rst-stack", {"loss": "0:0.2:3", "fix": ["none", "client-closes"]})
@@ -60,34 +60,35 @@ def sweep(
 
     An axis is a setting (`loss`, `client`, `stack_server`, `delay`), a knob (`fin_wait_2`,
     `server.tcp_fin_timeout`), a parameter of the programs (`client.delay`), `scenario` or `fix`. Its values
-    are a list, words with commas between, or "FIRST:LAST:COUNT". The loss rates of one set-up share one
-    exploration.
+    are a list, a text with commas, or "FIRST:LAST:COUNT". The loss rates of one set-up share one exploration.
 
     Args:
         scenario: a scenario's name, the path of a TOML file, or a `Scenario`.
-        grid: axes of which every combination is a point.
-        setting: changes of the scenario as one value, at every point; keywords lie on top of it.
-        zip: axes that go together: their first values, their second values, and so on.
-        points: points one by one, instead of axes.
-        method: "exact" follows every loss, "simulate" counts among simulated connections, "auto" is exact
-            where that is possible.
-        horizon: an expected stay beyond this counts as metastable; simulated connections are watched as long.
-        at: times at which to say what is held, such as "0s:1h:61"; otherwise: how connections end.
-        rate: with `at`: what a host holds that gets so many connections a second.
-        for_: how long these arrive; the command line's --for.
-        connections: how many are simulated at a point.
-        replications: how often a point is simulated, with `seed`, `seed` + 1, ..., the same at all points.
-        seed: decides every loss and choice.
-        workers: processes on this machine; the answer does not depend on their number.
-        out: a file for the rows (.csv, .json or .parquet). What is finished stays beside it until all is, so
-            that an interrupted sweep goes on when it is asked for again.
-        executor: runs the points elsewhere, such as `distributed.Client(...).get_executor()`.
-        progress: told (finished, all) set-ups.
+        grid: axes; every combination of their values is a point.
+        setting: changes of the scenario as one value, at every point; keywords override it.
+        zip: axes that change together: all first values are a point, all second values are the next point.
+        points: a list of points instead of axes.
+        method: "exact" follows every loss, "simulate" counts among simulated connections, and "auto" is exact
+            if that is possible.
+        horizon: simulated connections are watched until this time; a socket that is expected to stay longer
+            is metastable.
+        at: report the sockets held at these times, such as "0s:1h:61"; without it, report how connections
+            end.
+        rate: with `at`, the connections per second that a host gets.
+        for_: how long connections arrive; the option is --for.
+        connections: the number of simulated connections at a point.
+        replications: how often a point is simulated, with the seeds `seed`, `seed` + 1, ...
+        seed: the seed of all random events.
+        workers: the number of processes; the rows do not depend on it.
+        out: a file for the rows (.csv, .json or .parquet). Finished points are kept beside it, so an
+            interrupted sweep continues when it is called again.
+        executor: an executor for the points, such as `distributed.Client(...).get_executor()`.
+        progress: a function that is called with the numbers of finished and of all set-ups.
         **changes: any other setting (`tcpsim.Setting`).
 
     Raises:
-        InputError: an axis that does not exist, a value that no point can have, or a place that cannot be
-            written. A value that fails at some points only is a row with its error.
+        InputError: an axis does not exist, a value is possible at no point, or the file cannot be written. A
+            value that fails only at some points becomes a row with its error.
     """
     asked = study(
         scenario, grid, setting, zip=zip, points=points, method=method, horizon=horizon, at=at, rate=rate,
@@ -106,7 +107,10 @@ def sweep(
 
 
 class Sweep(Pictured):
-    """The rows of a sweep: each axis a column, then quantity, value, interval. `print()` shows a summary."""
+    """The rows of a sweep: a column for each axis, then quantity, value and interval.
+
+    `print()` shows a summary.
+    """
 
     def __init__(self, scenario: str, axes: tuple[str, ...], table: Table) -> None:
         self.scenario = scenario
@@ -121,7 +125,7 @@ class Sweep(Pictured):
 
     @property
     def quantities(self) -> list[str]:
-        """What there is to plot."""
+        """The quantities that can be plotted."""
         return [name for name in dict.fromkeys(self._rows["quantity"]) if name is not None]
 
     @property
@@ -156,13 +160,13 @@ class Sweep(Pictured):
         return {"scenario": self.scenario, "axes": list(self.axes), "rows": self._rows.rows()}
 
     def to_pandas(self) -> Any:
-        """The rows as a pandas frame, where pandas is installed."""
+        """The rows as a pandas frame, if pandas is installed."""
         return self.table("pandas")
 
     def to_xarray(self) -> Any:
-        """Arrays `value`, `low` and `high` with a named dimension for each axis, where xarray is installed.
+        """Arrays `value`, `low` and `high` with a named dimension for each axis, if xarray is installed.
 
-        The units are attributes. A combination of axes that was no point is missing (NaN).
+        Units are attributes. A combination of values that was no point is NaN.
         """
         needed("pandas", "to_xarray()")
         xarray = needed("xarray", "to_xarray()")
@@ -191,14 +195,14 @@ class Sweep(Pictured):
         log: str = "",
         title: str = "",
     ) -> Figure:
-        """Curves of one quantity: `x` along the axis, a line for each value of `by`, a panel of `panels`.
+        """Draw one quantity along `x`, with a line for each value of `by` and a panel for each of `panels`.
 
-        Intervals are bands. What is not asked for is chosen: the axis with most values, `permanent`, and the
-        other axes in their order. `log` is "x", "y" or "xy".
+        Intervals are bands. By default, `x` is the axis with the most values, `y` is `permanent`, and the
+        other axes follow in their order. `log` is "x", "y" or "xy".
 
         Raises:
-            InputError: an axis or a quantity that the rows do not have, or an axis that is neither x, by nor
-                panels and has several values.
+            InputError: the rows do not have this axis or quantity, or an axis with several values is neither
+                x, by nor panels.
         """
         from tcpsim.draw.sweep_figure import curves_of
 
@@ -206,14 +210,16 @@ class Sweep(Pictured):
 
 
 def load(path: str | PathLike[str]) -> Sweep:
-    """The rows of a sweep from the file that it left.
+    """Read the rows of a sweep from its file.
 
     Raises:
-        InputError: a file that no sweep left.
+        InputError: the file is not from a sweep.
     """
     table = read_table(Path(path))
     if "quantity" not in table.columns:
-        raise InputError(str(path), f"columns {', '.join(table.columns)}", "rows that tcpsim sweep left")
+        raise InputError(
+            str(path), f"columns {', '.join(table.columns)}", "rows that tcpsim sweep has written"
+        )
     axes = tuple(table.columns)[: list(table.columns).index("quantity")]
     return Sweep(Path(path).stem, axes, table)
 
@@ -228,6 +234,6 @@ def plot(
     log: str = "",
     title: str = "",
 ) -> Figure:
-    """Curves of the rows that a sweep left in a file; see `Sweep.plot`."""
+    """Draw the rows in a sweep's file. See `Sweep.plot`."""
     found = results if isinstance(results, Sweep) else load(results)
     return found.plot(x, y, by, panels, log=log, title=title)

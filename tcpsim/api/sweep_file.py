@@ -1,8 +1,8 @@
-"""A sweep as a TOML file: the question, its axes, and the picture to draw of it.
+"""A sweep as a TOML file: the question, its axes, and its picture.
 
     scenario = "normal-close"        # a name, or the path of a scenario's file beside this one
     out = "leaks.csv"                # also: method, horizon, at, rate, for, connections, replications, seed
-    [settings]                       # of every point, under the names of tcpsim.Setting
+    [settings]                       # for every point; the names are those of tcpsim.Setting
     delay = "25ms"
     [grid]                           # every combination is a point; also [zip], or [[points]]
     loss = "0:0.3:20"
@@ -12,7 +12,7 @@
     y = "permanent"
     out = "leaks.svg"
 
-Owns: the form of the file. Refuses to know: what an axis or a setting means (sweep_points, settings).
+Owns: the format of the file. Refuses to know: what an axis or a setting means (sweep_points, settings).
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _PLOT = ("x", "y", "by", "panels", "log", "title", "out")
 
 
 def read_sweep(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The arguments of `sweep` that a file holds, and those of `plot`.
+    """The arguments of `sweep` and of `plot` in a file.
 
     Raises:
-        InputError: no TOML, a key that does not exist, or a scenario that is missing.
+        InputError: the file is no TOML, a key does not exist, or the scenario is missing.
         OSError: the file cannot be read.
     """
     place = Path(path)
@@ -62,14 +62,14 @@ def read_sweep(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, Any
 
 
 def _beside(holder: dict[str, Any], key: str, place: Path) -> None:
-    """A file that is named in a file lies beside it."""
+    """The path of a file that another file names. It is relative to that file."""
     name = holder.get(key)
     if isinstance(name, str) and (key == "out" or name.endswith(".toml")):
         holder[key] = str(place.parent / name)
 
 
 def is_sweep(path: str | PathLike[str]) -> bool:
-    """Whether a TOML file is a sweep and not a scenario: it has axes."""
+    """Whether a TOML file is a sweep. A sweep has axes, and a scenario does not."""
     try:
         found: Mapping[str, Any] = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):

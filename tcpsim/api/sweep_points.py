@@ -1,7 +1,7 @@
-"""The points of a sweep, checked: what an axis may be, and which points share an exploration.
+"""The points of a sweep: which axes there are, and which points share an exploration.
 
-Owns: the meaning of an axis, the set-up of each point, and what a sweep would take. Refuses to know: how a
-set-up is answered (measure.outcomes), how points are divided among processes (measure.sweep), and what
+Owns: the meaning of an axis, the set-up of each point, and the estimate of a sweep's time. Refuses to know:
+how a set-up is computed (measure.outcomes), how points are divided among processes (measure.sweep), and what
 becomes of the rows (api.sweep).
 """
 
@@ -42,7 +42,7 @@ Progress = Callable[[int, int], None]
 
 
 class Task(NamedTuple):
-    """Points that share an exploration: a set-up, what is asked of it, and what tells it from others."""
+    """Points that share an exploration: a set-up, the question, and what distinguishes it from others."""
 
     setup: SetUp | None
     asked: Asked
@@ -51,7 +51,7 @@ class Task(NamedTuple):
 
 
 def answer(task: Task) -> dict[str, Any]:
-    """The rows of each point of a task, or what is wrong with it."""
+    """The rows of each point of a task, or its error."""
     if task.setup is None:
         return {"error": task.error}
     try:
@@ -77,7 +77,7 @@ def study(
     seed: int = 1,
     **changes: Unpack[Settings],
 ) -> Study:
-    """The points of a sweep, checked, before anything runs; the arguments are those of `sweep`.
+    """Check the points of a sweep before anything runs. The arguments are those of `sweep`.
 
     >>> import tcpsim
     >>> tcpsim.study("one-rst-stack", {"loss": "0:0.2:3", "client": "closes-on-eof,never-closes"})
@@ -109,7 +109,7 @@ def study(
 
 
 def _points(grid: Axes | None, zipped: Axes | None, listed: Sequence[Mapping[str, Any]]) -> list[Point]:
-    """The points, each setting under its field's name."""
+    """The points, with each setting under the name of its field."""
     return [
         {OPTIONS.get(name, name).replace("-", "_"): value for name, value in point.items()}
         for point in points_of(grid, zipped, listed)
@@ -129,7 +129,7 @@ def _check_axes(wanted: Sequence[Point]) -> None:
 
 
 def _tasks(story: Scenario, wanted: Sequence[Point], base: dict[str, Any], asked: Asked) -> list[_Group]:
-    """Points that differ in their loss alone are one task."""
+    """The tasks. Points that differ only in their loss are one task."""
     groups: dict[str, _Group] = {}
     for number, point in enumerate(wanted):
         others = {name: value for name, value in point.items() if name not in LOSSES}
@@ -148,7 +148,7 @@ def _tasks(story: Scenario, wanted: Sequence[Point], base: dict[str, Any], asked
 
 
 class _Group:
-    """Points of one task, by their numbers."""
+    """The points of one task by their numbers."""
 
     def __init__(self, others: Point) -> None:
         self.others = others
@@ -176,7 +176,7 @@ def _setup(story: Scenario, group: _Group, base: dict[str, Any]) -> SetUp:
 
 
 def _overrides(story: Scenario, point: Point, base: dict[str, Any]) -> tuple[Scenario, dict[str, Any]]:
-    """The scenario of a point, and everything that is changed of it."""
+    """The scenario of a point, and all of its changes."""
     here = chosen(point["scenario"]) if "scenario" in point else story
     fix = str(point.get("fix", "none"))
     asked = merged(base, {} if fix == "none" else changes(fix.split("+"), "fix"))
@@ -210,7 +210,7 @@ def _parameters(story: Scenario, asked: Mapping[str, Any]) -> set[str]:
 
 
 def _whole(value: Any) -> Any:
-    """A number without a fraction as an integer: knobs and parameters count in whole things."""
+    """A number without a fraction as an integer, because knobs and parameters are integers."""
     return int(value) if isinstance(value, float) and value.is_integer() and value > 1 else value
 
 
@@ -219,7 +219,7 @@ def _plain(value: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 class Study:
-    """A sweep before it runs: its points, checked, and the tasks that they make."""
+    """A sweep before it runs: its checked points and its tasks."""
 
     def __init__(self, scenario: Scenario, wanted: list[Point], groups: list[_Group], asked: Asked) -> None:
         self.scenario = scenario
@@ -232,18 +232,18 @@ class Study:
 
     @property
     def tasks(self) -> list[Task]:
-        """What has to be worked out: points that differ in their loss alone are one task."""
+        """The tasks. Points that differ only in their loss are one task."""
         return [group.task for group in self._groups if group.task is not None]
 
     def text(self) -> str:
-        """How many points there are, by which method they are answered, and how long that may take."""
+        """The number of points, their methods, and the expected time."""
         exact = sum(self._is_exact(task) for task in self.tasks)
         told = [f"{len(self.points):,} points of {' x '.join(self.axes)}: {len(self.tasks):,} set-ups"]
         told.append(f"exact: {exact:,}; simulated: {len(self.tasks) - exact:,}")
         return f"{self.scenario.name}: {told[0]}\n{told[1]}\n{self.estimate()}\n"
 
     def estimate(self) -> str:
-        """How long the sweep takes in one process; its first and its last set-up are run for that."""
+        """The expected time in one process. The first and the last set-up are run to measure it."""
         tried = self.tasks[:1] if len(self.tasks) == 1 else [self.tasks[0], self.tasks[-1]]
         began = perf_counter()
         for task in tried:
@@ -263,13 +263,13 @@ class Study:
         executor: Executor | None = None,
         progress: Progress | None = None,
     ) -> Table:
-        """Work everything out; `store` keeps what is finished, so that an interrupted sweep goes on."""
+        """Compute all points. `store` keeps finished points, so that an interrupted sweep continues."""
         answers = over(self.tasks, answer, workers, store, progress, executor, lambda task: task.identity)
         return Table.of_rows(self._rows(answers), self._columns())
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """The axes, in the order in which they were given."""
+        """The axes in the order in which they were given."""
         return tuple(dict.fromkeys(name for point in self.points for name in point))
 
     def _columns(self) -> list[str]:
@@ -278,7 +278,7 @@ class Study:
         return [*self.axes, *told, "seed", "version", "error"]
 
     def _rows(self, answers: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
-        """The rows of all points, in the order of the points."""
+        """The rows of all points in the order of the points."""
         rows: dict[int, Rows] = {}
         for group, found in zip(self._groups, answers, strict=True):
             for place, number in enumerate(group.numbers):

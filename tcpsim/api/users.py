@@ -1,6 +1,6 @@
-"""`users`: browsers and pools, each story told in several variants side by side.
+"""The function `users`: it simulates browsers and pools, with the variants of a story side by side.
 
-Owns: the function, and its result as a page, rows and JSON. Refuses to know: the stories (host.clienteles).
+Owns: the function, and its result as text, rows and JSON. Refuses to know: the stories (host.clienteles).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def users(
     seed: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Users:
-    """Tell what browsers or a pool of connections do to a server, and it to them, variant by variant.
+    """Simulate browsers or a connection pool, and compare the variants of a story.
 
     >>> import tcpsim
     >>> found = tcpsim.users("three-idle-timeouts", variant="pool, server, firewall")
@@ -42,9 +42,9 @@ def users(
 
     Args:
         name: a story (`tcpsim users` lists them).
-        variant: only the variants with this text in their names.
-        seed: decides every arrival, loss and choice.
-        progress: told (finished, all) before and after each variant.
+        variant: run only the variants whose name contains this text.
+        seed: the seed of all random events.
+        progress: a function that is called with the numbers of finished and of all variants.
 
     Raises:
         InputError: there is no such story or variant.
@@ -62,7 +62,7 @@ def users(
 
 
 class Users(Result):
-    """What each variant of the story came to. `print()` shows the page."""
+    """The result of each variant. `print()` shows them."""
 
     def __init__(self, story: Clientele, runs: list[tuple[Variant, Census]], seed: int) -> None:
         self.story = story
@@ -101,7 +101,7 @@ def _page(chosen: Clientele, runs: list[tuple[Variant, Census]]) -> str:
 
 
 def _table(chosen: Clientele, runs: list[tuple[Variant, Census]]) -> list[str]:
-    """One line for each variant; below it, what went wrong."""
+    """One line for each variant. The failures follow below it."""
     heads = [wrap(column, 12, break_on_hyphens=False) for column in chosen.columns]
     height = max(map(len, heads))
     rows = [
@@ -148,7 +148,7 @@ def _trouble(census: Census) -> str:
 
 
 def _record(chosen: Clientele, runs: list[tuple[Variant, Census]], seed: int) -> dict[str, Any]:
-    """The document of docs/json.md."""
+    """The document that docs/json.md describes."""
     return {
         "name": chosen.name,
         "seed": seed,

@@ -1,7 +1,6 @@
-"""Diagnosis: what the sockets of a dump mean: what must have happened, whose move it is, what ends it and
-when.
+"""What the sockets of a dump mean: what happened, who must act, and when they will end.
 
-Owns: the judgement, and its page. Refuses to know: formats (dumps), and how scenarios run (catalogue). It
+Owns: the judgement and its text. Refuses to know: formats (dumps), and how scenarios run (catalogue). It
 imports neither numpy nor matplotlib.
 """
 

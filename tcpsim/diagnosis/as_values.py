@@ -1,4 +1,4 @@
-"""An answer as plain values, for JSON and tables.
+"""A diagnosis as plain values, for JSON and tables.
 
 Owns: the keys of docs/json.md. Refuses to know: how they are printed.
 """
@@ -17,7 +17,7 @@ from tcpsim.diagnosis.two_dumps import Together
 def document(
     answers: Sequence[Judged], related: Together | None, leaks: bool, addresses: bool
 ) -> dict[str, Any]:
-    """The whole answer."""
+    """The whole diagnosis."""
     return {
         "leaks": leaks,
         "dumps": [_dump(each) for each in answers],
@@ -115,7 +115,7 @@ def _tracker(answer: Judged) -> dict[str, Any]:
 
 
 def rows(found: Sequence[Finding]) -> list[dict[str, Any]]:
-    """One tidy row for each finding."""
+    """One row for each finding."""
     return [
         {
             "kind": each.kind,

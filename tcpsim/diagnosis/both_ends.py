@@ -1,7 +1,7 @@
-"""Dumps of both ends: each connection's two sockets side by side, and what cannot be both.
+"""Dumps of both ends: the two sockets of each connection side by side, and impossible combinations.
 
-Owns: matching by addresses and ports, and the ways that lead to a socket whose other end is gone. Refuses to
-know: what a state alone means (findings).
+Owns: matching by addresses and ports, and the causes of a socket whose other end is gone. Refuses to know:
+what a state alone means (findings).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tcpsim.tcp.state import State
 
 
 class Way(NamedTuple):
-    """How a socket comes to be alone, and the scenarios that show it."""
+    """The cause of a socket without a counterpart, and the scenarios that show it."""
 
     is_half_open: bool
     says: str
@@ -46,26 +46,28 @@ ALONE = {
         ("firewall-forgets-half-closed", "dial-up-client-vanishes"),
     ),
     State.FIN_WAIT_1: Way(
-        False, "the other end is gone; this kernel repeats the FIN and gives up", ("all-fins-lost",)
+        False, "the other end is gone; this kernel retransmits the FIN, then gives up", ("all-fins-lost",)
     ),
     State.LAST_ACK: Way(
-        False, "the other end is gone; this kernel repeats the FIN and gives up", ("last-ack-on-the-server",)
+        False,
+        "the other end is gone; this kernel retransmits the FIN, then gives up",
+        ("last-ack-on-the-server",),
     ),
     State.CLOSING: Way(
         False,
-        "the other end is gone; this kernel repeats the FIN and gives up",
+        "the other end is gone; this kernel retransmits the FIN, then gives up",
         ("closing-on-a-one-way-path",),
     ),
-    State.TIME_WAIT: Way(False, "as it should be: the other end is done", ("normal-close",)),
-    State.SYN_SENT: Way(False, "the other end has not taken the SYN", ()),
+    State.TIME_WAIT: Way(False, "normal: the other end has finished", ("normal-close",)),
+    State.SYN_SENT: Way(False, "the other end has not accepted the SYN", ()),
     State.SYN_RECEIVED: Way(
-        False, "the client is gone, or its SYN was invented", ("handshake-that-is-never-complete",)
+        False, "the client is gone, or its SYN was forged", ("handshake-that-is-never-complete",)
     ),
 }
 
 
 class Matched(NamedTuple):
-    """So many connections with these states at the first and at the second end (None: no socket)."""
+    """The number of connections with these states at the two ends (None: no socket)."""
 
     first: State | None
     second: State | None
@@ -74,7 +76,7 @@ class Matched(NamedTuple):
 
 
 class Pairing(NamedTuple):
-    """Both ends together."""
+    """The connections of both dumps."""
 
     matched: tuple[Matched, ...]
     half_open: int
@@ -82,7 +84,7 @@ class Pairing(NamedTuple):
 
 
 def reversed_pairs(first: Host, second: Host) -> int:
-    """How many connections both dumps show, each from its side."""
+    """The number of connections that appear in both dumps."""
     theirs = {(each.peer, each.local) for each in second.dump.sockets if each.state is not State.LISTEN}
     return sum(
         (each.local, each.peer) in theirs for each in first.dump.sockets if each.state is not State.LISTEN
@@ -90,7 +92,7 @@ def reversed_pairs(first: Host, second: Host) -> int:
 
 
 def pairing(first: Host, second: Host) -> Pairing:
-    """Match them. A socket is alone only if the other dump is of the host that it leads to."""
+    """Match the sockets. A socket is alone only if the other dump is from the host of its peer."""
     ours, theirs = _by_pair(first), {(peer, local): each for (local, peer), each in _by_pair(second).items()}
     here, there = _hosts(first), _hosts(second)
     found: Counter[tuple[State | None, State | None]] = Counter()

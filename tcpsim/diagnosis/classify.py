@@ -1,6 +1,6 @@
-"""Which kind (kinds) a socket is of, from its line and what is known of its host.
+"""The kind (kinds) of a socket, from its line and from what is known about its host.
 
-Owns: the conclusions from state, owner, queues and timer, and how sure they are. Refuses to know: words.
+Owns: the conclusions from state, owner, queues and timer, and their certainty. Refuses to know: texts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FEW_RETRIES: Final = 3  # so many retransmissions are ordinary loss
 
 
 class Case(NamedTuple):
-    """A kind's name, how sure it is, and why."""
+    """The name of a kind, its certainty, and the evidence."""
 
     kind: str
     certainty: str
@@ -25,12 +25,12 @@ class Case(NamedTuple):
 
 
 def classify(socket: Socket, host: Host) -> Case | None:
-    """The case of one socket; None for a listener."""
+    """The kind of one socket; None for a listener."""
     return _RULES[socket.state](socket, host)
 
 
 def held(socket: Socket, host: Host) -> bool | None:
-    """Whether a program holds the socket; None where the dump does not tell."""
+    """Whether a program holds the socket; None if the dump does not show it."""
     if socket.owners:
         return True
     if socket.inode is not None and socket.inode == 0 and host.linux:
@@ -53,24 +53,24 @@ def _close_wait(socket: Socket, host: Host) -> Case:
     if held(socket, host):
         sure, why = (
             CERTAIN,
-            "the peer's FIN has come (the state says so), and a descriptor is open (the owner)",
+            "the peer's FIN has arrived (state), and a descriptor is open (owner)",
         )
     else:
         sure, why = (
             CERTAIN,
-            "CLOSE-WAIT means that the peer's FIN has come and that close() was not called here",
+            "CLOSE-WAIT means that the peer's FIN has arrived and that close() was not called here",
         )
     if not host.linux or socket.recv_q is None:
         return Case("close-wait", sure, why)
     if socket.recv_q == 0:
-        return Case("close-wait-eof-read", sure, f"{why}; Recv-Q 0: the FIN was read too")
+        return Case("close-wait-eof-read", sure, f"{why}; Recv-Q 0: the program has read the FIN")
     if socket.recv_q == 1:
-        return Case("close-wait-fin-unread", sure, f"{why}; Recv-Q 1: the FIN alone is unread")
+        return Case("close-wait-fin-unread", sure, f"{why}; Recv-Q 1: only the FIN is unread")
     return Case("close-wait-data-unread", sure, f"{why}; Recv-Q above 1: data is unread")
 
 
 def _queue(socket: Socket, host: Host) -> Case | None:
-    """Whether it waits for accept(): nobody holds it, and its listener has a queue."""
+    """Whether the socket waits for accept(): no program holds it, and its listener has a queue."""
     if not host.linux or socket.owners:
         return None
     role, _ = host.role(socket.local, socket.peer)
@@ -112,7 +112,9 @@ def _fin_wait_2(socket: Socket, host: Host) -> Case:
     owned = held(socket, host)
     if owned:
         return Case(
-            "fin-wait-2-owned", CERTAIN, "a process owns the socket, so it was half-closed and not closed"
+            "fin-wait-2-owned",
+            CERTAIN,
+            "a process owns the socket, so the program called shutdown() and not close()",
         )
     if owned is False:
         shown = socket.timer is not None and socket.timer.kind == "timewait"
@@ -120,7 +122,7 @@ def _fin_wait_2(socket: Socket, host: Host) -> Case:
         return Case(
             "fin-wait-2-orphan",
             LIKELY,
-            f"{told}; but a FIN of the peer that is lost on its way looks the same",
+            f"{told}; but it looks the same if a FIN of the peer was lost",
         )
     return Case("fin-wait-2", LIKELY, "the dump does not show whether a process owns it")
 
@@ -138,8 +140,8 @@ def _fin_wait_1(socket: Socket, host: Host) -> Case:
             )
             return Case("fin-wait-1-unaccepted", LIKELY, why)
     if socket.timer is not None and socket.timer.fired >= 1:
-        return Case("fin-wait-1", CERTAIN, "the FIN was repeated and not acknowledged")
-    return Case("fin-wait-1", LIKELY, "the state is short where the path is sound")
+        return Case("fin-wait-1", CERTAIN, "the FIN was retransmitted and not acknowledged")
+    return Case("fin-wait-1", LIKELY, "this state is short unless segments are lost")
 
 
 def _last_ack(socket: Socket, host: Host) -> Case:
@@ -151,20 +153,20 @@ def _last_ack(socket: Socket, host: Host) -> Case:
     return Case(
         "last-ack",
         CERTAIN if repeated else LIKELY,
-        "the FIN was repeated" if repeated else "the state is short",
+        "the FIN was retransmitted" if repeated else "this state is short",
     )
 
 
 def _closing(socket: Socket, host: Host) -> Case:
-    return Case("closing", LIKELY, "the state is short where the path is sound")
+    return Case("closing", LIKELY, "this state is short unless segments are lost")
 
 
 def _time_wait(socket: Socket, host: Host) -> Case:
-    return Case("time-wait", CERTAIN, "the state says so")
+    return Case("time-wait", CERTAIN, "the state shows it")
 
 
 def _syn_sent(socket: Socket, host: Host) -> Case:
-    return Case("syn-sent", CERTAIN, "the state says so")
+    return Case("syn-sent", CERTAIN, "the state shows it")
 
 
 def _syn_received(socket: Socket, host: Host) -> Case:
@@ -172,7 +174,7 @@ def _syn_received(socket: Socket, host: Host) -> Case:
     if listening is not None and listening.maybe_full:
         why = f"LISTEN shows {listening.waiting} in the accept queue"
         return Case("syn-received-queue-full", CERTAIN if listening.full else LIKELY, why)
-    return Case("syn-received", LIKELY, "the state is short where the path is sound")
+    return Case("syn-received", LIKELY, "this state is short unless segments are lost")
 
 
 def _established(socket: Socket, host: Host) -> Case:
@@ -186,19 +188,19 @@ def _established(socket: Socket, host: Host) -> Case:
         )
     if timer is not None and timer.kind == "on" and timer.fired >= _FEW_RETRIES:
         return Case(
-            "established-unanswered", CERTAIN, f"repeated {timer.fired} times or more without an answer"
+            "established-unanswered", CERTAIN, f"retransmitted {timer.fired} times or more without an answer"
         )
     if timer is not None and timer.kind == "keepalive" and timer.fired >= 1:
         return Case("established-probed", CERTAIN, "the timer column counts unanswered probes")
     if socket.recv_q is not None and socket.recv_q >= MUCH_UNREAD:
-        return Case("established-unread", LIKELY, "Recv-Q is larger than a program leaves that reads")
-    return Case("established", POSSIBLE, "the state says so")
+        return Case("established-unread", LIKELY, "Recv-Q is larger than in a program that reads")
+    return Case("established", POSSIBLE, "the state shows it")
 
 
 def _closed(socket: Socket, host: Host) -> Case | None:
     if not socket.owners:
         return None
-    return Case("descriptor", CERTAIN, "the connection is gone, and a process has the descriptor")
+    return Case("descriptor", CERTAIN, "the connection has ended, and a process still has the descriptor")
 
 
 def _listen(socket: Socket, host: Host) -> None:

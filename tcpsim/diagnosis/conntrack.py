@@ -1,8 +1,7 @@
-"""What a connection tracker's table says: whose entries these are, how long they stay, when the table is
-full.
+"""The table of a connection tracker: its entries, how long they stay, and when the table is full.
 
-Owns: the conclusions from `conntrack -L`, its sysctls and the kernel's log. Refuses to know: sockets. A
-state of the tracker is what it has seen pass, and no program of any host has to be in it.
+Owns: the conclusions from `conntrack -L`, its sysctls and the kernel's log. Refuses to know: sockets. A state
+of the tracker describes the segments that it has seen. No host needs to have a socket in this state.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ COMPARE = "tcpsim compare firewall-forgets-half-closed"
 
 
 class Tracked(NamedTuple):
-    """The entries of one state, and how long one stays without traffic."""
+    """The entries in one state, and how long an entry stays without traffic."""
 
     state: str
     number: int
@@ -48,12 +47,12 @@ class Table(NamedTuple):
 
     @property
     def bad(self) -> bool:
-        """New connections are dropped, or soon will be."""
+        """True if new connections are dropped or soon will be."""
         return self.full or self.dropping
 
 
 def table(host: Host) -> Table | None:
-    """The tracker's table, if the dump shows one."""
+    """The table of the tracker, if the dump shows one."""
     dump = host.dump
     settings, counters = dump.settings, dump.counters
     limit_text = settings.get("net.netfilter.nf_conntrack_max") or settings.get("net.nf_conntrack_max") or ""

@@ -1,4 +1,4 @@
-"""The paragraph about a connection tracker.
+"""The text about a connection tracker.
 
 Owns: its sentences. Refuses to know: how the table was read (conntrack).
 """

@@ -1,7 +1,7 @@
-"""What the counters of a whole host say beside its sockets.
+"""Conclusions from the counters of a host.
 
-Owns: the few conclusions that numbers alone allow. What is counted since the host started says nothing of
-now, so it is told and is no limit that is met. Refuses to know: whose sockets they count.
+Owns: the few conclusions that counters allow. A counter since the start of the host says nothing about the
+present, so it is reported, but not as a limit that is met. Refuses to know: whose sockets are counted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _conclusions(host: Host) -> Iterator[tuple[str, bool]]:
     for name, said in (
         (
             "TcpExtTCPAbortOnMemory",
-            "sockets were reset for want of memory or because there were too many orphans (TCPAbortOnMemory)",
+            "sockets were reset because memory was short or there were too many orphans (TCPAbortOnMemory)",
         ),
         (
             "TcpExtTCPTimeWaitOverflow",
@@ -43,7 +43,8 @@ def _conclusions(host: Host) -> Iterator[tuple[str, bool]]:
             yield f"{c[name]:,} {said}, since the host started", False
     if dead := c.get("lsof.dead", 0):
         yield (
-            f"{dead:,} descriptors have no connection any more: a program forgets close() after an error",
+            f"{dead:,} descriptors no longer have a connection: a program does not call close() after an"
+            f" error",
             dead >= FEW,
         )
     elif dead := _dead(c):

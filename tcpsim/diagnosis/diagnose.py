@@ -1,7 +1,6 @@
-"""One dump, judged: findings, the tracker's table, counters.
+"""The diagnosis of one dump: findings, the table of the connection tracker, and counters.
 
-Owns: what belongs to an answer about one host, and in what order. Refuses to know: several dumps (growth,
-pairs).
+Owns: the parts of a diagnosis and their order. Refuses to know: several dumps (growth, both_ends).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from tcpsim.diagnosis.relay import relays
 
 
 class Judged(NamedTuple):
-    """The answer about one dump."""
+    """The diagnosis of one dump."""
 
     host: Host
     findings: tuple[Finding, ...]  # the worst first
@@ -25,7 +24,7 @@ class Judged(NamedTuple):
 
     @property
     def bad(self) -> bool:
-        """Something leaks, or a limit is met."""
+        """True if a socket leaks or a limit is met."""
         met = any(limit for _, limit in self.counters)
         return (
             met or any(each.bad for each in self.findings) or (self.tracker is not None and self.tracker.bad)

@@ -1,13 +1,12 @@
-"""When a socket goes away by itself: from its timer column, else from the stack's profile.
+"""When a socket ends by itself, from the timer column of the dump or from the stack's profile.
 
-Owns: the earliest, the expected and the latest time, for each state, holder and timer. Refuses to know:
-what programs may do before that. "Latest" is None where nothing ends it while everybody else stays as
-they are.
+Owns: the earliest, the expected and the latest time, for each state, holder and timer. Refuses to know: what
+programs may do before that. "Latest" is None if nothing ends the socket as long as no program acts.
 
-A column shows the time to the next expiry and how often the timer has fired, and not the RTO. The RTO is
-somewhere between what fits that column and what a slow path makes of it, and so is the time of giving up.
-Timers of Linux fire late, up to an eighth of their length (kernel/time/timer.c); the latest time includes
-that.
+The timer column shows the time to the next expiry and how often the timer has fired, but not the RTO. The RTO
+lies between the smallest value that fits the column and the value on a slow path, and so does the time of
+giving up. A timer of Linux may fire late by an eighth of its length (kernel/time/timer.c). The latest time
+includes this.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Sockets of one kind, role, service and owner, and what is to be said of them.
+"""Groups of sockets with the same kind, role, service and owner, and the finding for each group.
 
-Owns: grouping, when a group is a leak, and how each group's sentences are filled in. Refuses to know: the
-kinds' words (kinds), a page's layout (report), and what two dumps say together (growth, ends).
+Owns: grouping, when a group is a leak, and how the sentences of a group are completed. Refuses to know: the
+texts of the kinds (kinds), the layout (report), and comparisons of two dumps (growth, both_ends).
 """
 
 from __future__ import annotations
@@ -267,7 +267,7 @@ def _limit(group: Group, host: Host, count: int) -> str:
             used = f"{count:,} of {ports:,} ephemeral ports between two hosts and one service are taken"
             return f"{used}: connect() fails or will fail; more ports: {more}"
     if kind in ("time-wait", "fin-wait-2-orphan") and stack.max_mini and count >= _NEAR * stack.max_mini:
-        return f"{count:,} of {stack.max_mini:,} mini-sockets (tcp_max_tw_buckets)"
+        return f"{count:,} of {stack.max_mini:,} timewait sockets (tcp_max_tw_buckets)"
     orphans = ("fin-wait-1", "fin-wait-1-window", "fin-wait-1-unaccepted", "last-ack", "closing")
     if kind in orphans and stack.max_orphans and count >= _NEAR * stack.max_orphans:
         return f"{count:,} of {stack.max_orphans:,} orphans (tcp_max_orphans)"
@@ -307,7 +307,7 @@ def _notes(group: Group, host: Host) -> Iterable[str]:
 
 
 def queues_without_sockets(host: Host, found: Sequence[Finding]) -> list[Finding]:
-    """Listeners with a full queue whose connections the dump does not show."""
+    """Listeners with a full accept queue whose connections are not in the dump."""
     told = {each.port for each in found if each.kind == "accept-queue"}
     made = []
     for port, queue in host.listening.items():

@@ -1,9 +1,9 @@
 """Two dumps of one host: what grows, how fast, whether it is bounded, and which limit comes first.
 
-Owns: rates with intervals, the time to a limit with one. Refuses to know: what a group of sockets means
+Owns: rates and the time to a limit, each with an interval. Refuses to know: what a group of sockets means
 (findings).
 
-Sockets are followed by their pair of addresses. Those that are new came as a Poisson process of unknown
+Sockets are followed by their addresses and ports. New sockets are treated as a Poisson process of unknown
 rate. Then the time T until `k` more have come, after `n` came in `t`, is such that T / (T + t) has a
 Beta(k, n) distribution; with `n` and `n + 1` for its two ends the interval covers at least as often as it
 says (the same argument as Clopper and Pearson's). Where sockets also go, rate and time are from normal
@@ -204,7 +204,7 @@ def _odds(share: float) -> float:
 
 
 def reaches(before: Host, now: Host, after_us: int, limits: Mapping[str, int]) -> list[Reach]:
-    """When each limit is met if it goes on like this, the first one first."""
+    """When each limit is met if the growth continues, the first one first."""
     seconds = after_us / 1_000_000
     found = []
     for limit, amount, of, was, is_now in _uses(before, now, limits):

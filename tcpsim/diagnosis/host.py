@@ -1,4 +1,4 @@
-"""The host that a dump was taken on: what listens, which side of a connection it is, whose timers it has.
+"""The host of a dump: its listeners, its side of each connection, and its stack.
 
 Owns: conclusions about the host as a whole, and the stack's profile with the sysctls that the dump shows.
 Refuses to know: what a single socket means (classify).

@@ -1,7 +1,7 @@
-"""What a socket in a dump can be a case of, and what is said of each case (kinds.toml).
+"""The kinds of sockets in a dump, and the texts for each kind (kinds.toml).
 
-Owns: the type of a case. Refuses to know: how a socket is told to be one (classify), and which knobs help: a
-scenario says that.
+Owns: the type of a kind. Refuses to know: how the kind of a socket is found (classify), and which settings
+help, because a scenario says that.
 """
 
 from __future__ import annotations

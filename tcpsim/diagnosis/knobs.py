@@ -1,6 +1,6 @@
-"""Which knobs change a case and which do not: what the scenario that shows it says, in an operator's words.
+"""Which settings help and which do not. The scenario that shows the case says so.
 
-Owns: the words for each fix, and the command line that shows them at work. Refuses to know: whether a fix
+Owns: a text for each fix, and the command that shows the fixes. Refuses to know: whether a fix
 helps; the scenario names those that do and those that do not, and tests run it with each.
 """
 
@@ -28,11 +28,11 @@ _WORDS = {
     "accepts": "{who} calls accept()",
     "keepalive": "SO_KEEPALIVE ({who}; then close())",
     "fin-timeout": "tcp_fin_timeout",
-    "second-arm-point": "another arm point in the kernel",
+    "second-arm-point": "a kernel that arms its FIN-WAIT-2 timer at another event",
     "fin-timeout-rst": "a RST when FIN-WAIT-2 ends ({who})",
     "user-timeout": "TCP_USER_TIMEOUT ({who})",
     "orphan-retries": "tcp_orphan_retries",
-    "nat-timeout": "a longer memory of the firewall",
+    "nat-timeout": "a longer timeout of the firewall",
     "no-lingering-close": "no lingering close in {who}",
     "lingering-close": "a lingering close in {who}",
     "persistent-connections": "one connection for many requests",

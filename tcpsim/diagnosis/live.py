@@ -1,5 +1,4 @@
-"""A dump of this machine, taken now: /proc/net/tcp and tcp6, the owners of the inodes, the limits and
-counters.
+"""A dump of this machine: /proc/net/tcp and tcp6, the owners of the sockets, limits and counters.
 
 Owns: reading /proc, and which process holds which socket. Refuses to know: what the files' lines mean
 (dumps). Linux only. /proc does not say how much room an accept queue has; sock_diag does, where the

@@ -1,9 +1,9 @@
-"""A relay in a dump: one process with as many CLOSE-WAIT on one leg as FIN-WAIT-2 on the other.
+"""Relays in a dump: a process with as many sockets in CLOSE-WAIT on one leg as in FIN-WAIT-2 on the other.
 
 Owns: finding such processes, and matching the legs. Refuses to know: what a relay should do (kinds).
 
-A relay copies two connections into each other. When one leg ends, it half-closes the other, and waits. So one
-process has equal numbers of both, and the leg in FIN-WAIT-2 says who does not close.
+A relay copies data between two connections, its legs. When one leg ends, it half-closes the other leg and
+waits. So a process has equal numbers of both, and the leg in FIN-WAIT-2 shows who does not close.
 """
 
 from __future__ import annotations

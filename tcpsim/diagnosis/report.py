@@ -1,6 +1,6 @@
-"""The page: three lines on top, then a paragraph for each finding, the worst first.
+"""The text of a diagnosis: three lines at the top, then a paragraph for each finding, the worst first.
 
-Owns: layout and the words around a finding's own. Refuses to know: how a finding was made.
+Owns: the layout, and the words around the texts of a finding. Refuses to know: how a finding is made.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def when(found: Ends) -> str:
         return "never by itself" + (f" (but: {found.by})" if found.by else "")
     first, last = about(found.earliest_us), found.latest_us
     if last is None:
-        return f"some by themselves, from {first} on, others never: {found.by}"
+        return f"some by themselves, after {first} or later, and others never: {found.by}"
     expected = f", about {about(found.expected_us)} expected" if found.expected_us is not None else ""
     return f"by itself, {first} to {about(last)} from now{expected} ({found.by})"
 
@@ -84,11 +84,11 @@ def paragraph(number: int, finding: Finding, addresses: bool = False) -> list[st
     rows.append((finding.certainty, finding.why))
     rows.append(("ends", when(finding.ends)))
     if finding.knobs.own:
-        rows.append(("lasts by", "; ".join(finding.knobs.own)))
+        rows.append(("set by", "; ".join(finding.knobs.own)))
     if finding.knobs.helps:
         rows.append(("helps", "; ".join(finding.knobs.helps)))
     if finding.knobs.in_vain:
-        rows.append(("in vain", "; ".join(finding.knobs.in_vain)))
+        rows.append(("no help", "; ".join(finding.knobs.in_vain)))
     rows += [("note", each) for each in finding.notes]
     rows += [("shown by", finding.knobs.compare), ("next", finding.look)]
     for label, text in rows:
@@ -144,15 +144,13 @@ def notes_of(host: Host) -> list[str]:
     dump, told = host.dump, []
     told += unread(dump)
     if dump.sockets and not host.lists_listeners:
-        told.append(
-            "no LISTEN line is shown (ss without -a?): which end is the server is read from the ports"
-        )
+        told.append("no LISTEN line is shown (ss without -a?): the ports decide which end is the server")
     if dump.sockets and not host.shows_owners:
-        told.append("owners are not shown: run it as root with -p to know whose sockets these are")
+        told.append("owners are not shown: run ss as root with -p to see whose sockets these are")
     elif dump.partly:
         told.append("owners of other users' sockets are hidden: run it as root")
     if host.assumed and dump.sockets:
-        told.append("the system is not known from the format: Linux is assumed (--stack)")
+        told.append("the format does not show the system: Linux is assumed (--stack)")
     if host.changed:
         told.append(
             "settings of the host: "
@@ -190,7 +188,7 @@ def page(
     rest = [each for each in found if each not in long]
     if rest:
         others = [line for each in rest[:_ALSO] for line in _also(each, addresses)]
-        more = [f"  and {len(rest) - _ALSO} groups more (--all)"] if len(rest) > _ALSO else []
+        more = [f"  and {len(rest) - _ALSO} more groups (--all)"] if len(rest) > _ALSO else []
         blocks.append(["also:", *others, *more])
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 

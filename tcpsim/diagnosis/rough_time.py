@@ -1,4 +1,4 @@
-"""Words that several pages share: a rough length of time.
+"""A rough length of time for people.
 
 Owns: rounding for people. Refuses to know: exact times (units).
 """

@@ -1,7 +1,7 @@
-"""What `ss -tanop` would show of a simulated host: its table of sockets as lines of a dump.
+"""The sockets of a simulated host as `ss -tanop` would show them.
 
-Owns: queues, timers and owners of a machine in the words of `ss`, and made-up addresses. Refuses to know:
-how a pair came to be so (catalogue), and columns (dumps.ss_output).
+Owns: queues, timers and owners of a host in the words of `ss`, and its addresses. Refuses to know: how a pair
+reached its state (catalogue), and columns (dumps.ss_output).
 
 Sources: Linux net/ipv4/inet_diag.c inet_sk_diag_fill, inet_twsk_diag_fill and inet_req_diag_fill; tcp_diag.c
 tcp_diag_get_info: a listener's queues are what waits and its backlog, a FIN counts in both queues.

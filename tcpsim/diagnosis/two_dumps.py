@@ -1,6 +1,6 @@
-"""Two dumps: are they of one host at two times, or of both ends of the same connections?
+"""Two dumps, either of one host at two times or of both ends of the same connections.
 
-Owns: that question, and the answer's words. Refuses to know: rates (growth) and matching (both_ends).
+Owns: this distinction, and the text of the answer. Refuses to know: rates (growth) and matching (both_ends).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Together(NamedTuple):
         }
 
     def lines(self) -> list[str]:
-        """The paragraph."""
+        """The text."""
         return _pairing_lines(self.pairing) if self.pairing is not None else self._growth_lines()
 
     def _growth_lines(self) -> list[str]:
@@ -85,11 +85,11 @@ class Together(NamedTuple):
             text = (
                 f"{reach.limit}={reach.amount:,} ({reach.of}, {reach.used:,} used) is met in about"
                 f" {about(reach.expected_us)}"
-                f" ({about(reach.earliest_us)} to {late}) if this goes on"
+                f" ({about(reach.earliest_us)} to {late}) if the growth continues"
             )
             lines += wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="    ")
         if not self.reach:
-            lines.append("  no limit is met if this goes on")
+            lines.append("  no limit is met if the growth continues")
         return lines
 
 
@@ -103,7 +103,7 @@ def _growth(each: Growth) -> str:
     )
     text += f" {each.new:,} new, {each.gone:,} gone"
     if each.bounded is False:
-        return text + ": nothing goes, so this is unbounded"
+        return text + ": no socket ends, so the growth is unbounded"
     if each.plateau is not None:
         return text + f": bounded, at about {each.plateau:,.0f}"
     return text + (": bounded by its timer" if each.bounded else "")

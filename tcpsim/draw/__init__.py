@@ -1,1 +1,1 @@
-"""Show: ladders, the state diagram and curves. The only room that imports matplotlib."""
+"""Ladders, the state diagram and curves. Only this package imports matplotlib."""

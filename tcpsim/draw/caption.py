@@ -1,8 +1,8 @@
-"""What a result is of, in one line: a scenario by its title, or by what was changed of it.
+"""The caption of a result: the title of its scenario, or the list of its changes.
 
-Owns: the caption of every text, picture, table and JSON document, and what a file says of its origin.
-Refuses to know: results. A title stands only over the story that it tells: "Both sides close" is no title
-for a client that never closes.
+Owns: the caption of every text, picture, table and JSON document, and the origin that a file contains.
+Refuses to know: results. A changed scenario has no title, because "Both sides close" would be wrong for a
+client that never closes.
 
 >>> print(Caption("normal-close", "Both sides close"))
 normal-close: Both sides close
@@ -24,7 +24,7 @@ _SHARES = ("loss", "loss_to_client", "loss_to_server", "duplicate", "reorder")
 
 
 class Caption(NamedTuple):
-    """A story's name and title, and in words what was changed of it."""
+    """The name and the title of a scenario, and its changes as texts."""
 
     name: str
     title: str
@@ -36,30 +36,30 @@ class Caption(NamedTuple):
         return f"{self.name}, changed: {', '.join(self.changed)}"
 
     def lines(self, width: int) -> list[str]:
-        """The same in lines of at most that many characters."""
+        """The caption in lines of at most this many characters."""
         return wrap(str(self), width, break_on_hyphens=False)
 
 
 class Origin(NamedTuple):
-    """What a file says of where it comes from; `seed` None: nothing in it is drawn."""
+    """The origin of a file. `seed` is None if nothing in it is random."""
 
     caption: str
     seed: int | None
     version: str
 
     def line(self) -> str:
-        """All in one line."""
+        """The origin in one line."""
         seed = [] if self.seed is None else [f"seed {self.seed}"]
         return "; ".join([self.caption, *seed, f"tcpsim {self.version}"])
 
 
 def caption_of(scenario: Scenario, changes: Mapping[str, Any], more: Sequence[str] = ()) -> Caption:
-    """The caption of a scenario with some settings, and with what else was changed, in words."""
+    """The caption of a scenario with some settings and other changes."""
     return Caption(scenario.name, scenario.title, (*_changed(scenario, changes), *more))
 
 
 def _changed(scenario: Scenario, changes: Mapping[str, Any]) -> Iterator[str]:
-    """A phrase for each setting that is not what the scenario has anyway."""
+    """A phrase for each setting that differs from the scenario."""
     for name, value in changes.items():
         if isinstance(value, Mapping):
             own = {"knobs": scenario.knobs, "parameters": scenario.arguments}.get(name)
@@ -87,7 +87,7 @@ def _the_same(name: str, value: Any, own: Any) -> bool:
 
 
 def _word(name: str, value: Any) -> str:
-    """A value as one says it."""
+    """A value as a text for people."""
     if name in _SHARES:
         return f"{100 * parse_probability(value, name):.6g} %"
     if isinstance(value, int) and not isinstance(value, bool) and (name in _TIMES or name.endswith("_us")):

@@ -1,4 +1,4 @@
-"""A population as a picture: what each side held over time, stacked by state, the leaks at the bottom.
+"""The picture of a population: the sockets of each side over time, stacked by state, leaks at the bottom.
 
 Owns: the two panels and the order of states in them. Refuses to know: how sockets were counted (measure).
 """
@@ -35,9 +35,9 @@ _ORDER: Final = (
 def census_figure(
     at_us: Sequence[int], counts: Mapping[Kind, Sequence[int]], title: str, subtitle: str = "", note: str = ""
 ) -> Figure:
-    """Sockets held at the times `at_us`, by side and state; a panel has its own scale, and its peak is told.
+    """Draw the sockets held at the times `at_us`, by side and state. Each panel has its own scale.
 
-    One side often holds a thousand times what the other does, and both are worth seeing.
+    One side often holds a thousand times as many sockets as the other.
     """
     sides = list(dict.fromkeys([*SIDES, *[side for side, _ in counts]]))
     figure, panels = sheet(title, subtitle, columns=len(sides), height=4.0)

@@ -1,7 +1,7 @@
 """Curves over a loss rate or over time: bands, steps, stacked areas, labels at the line instead of a legend.
 
-Owns: how a series is drawn and labelled, and how axes speak (10 min, 2 h, 24 MiB, 0.5 %). Refuses to
-know: where numbers come from (measure) and which question they answer (experiments).
+Owns: how a series is drawn and labelled, and how axes are labelled (10 min, 2 h, 24 MiB, 0.5 %). Refuses to
+know: where the numbers come from (measure), and which question they answer (experiments).
 
 A figure of an experiment is: `sheet` for the paper, one of `band`, `steps`, `areas` per series, the axis
 functions, `label_ends` last, `save`. Times are microseconds, as everywhere.

@@ -1,6 +1,6 @@
-"""Exact answers as pictures: leaks against loss, and what each side holds over time.
+"""The pictures of exact answers: leaks against loss, and the sockets of each side over time.
 
-Owns: the panels, and which ends and states are worth a line. Refuses to know: how they were found (explore).
+Owns: the panels, and which ends and states get a line. Refuses to know: how they are computed (explore).
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _LEAST_US = 1_000_000  # an axis has some length, also for the one time 0
 def exact_figure(
     losses: Sequence[float], ends: Sequence[End], title: str, subtitle: str = "", note: str = ""
 ) -> Figure:
-    """The probability of each leak against the loss rate, both in percent; no sampling, so no band.
+    """Draw the probability of each leak against the loss rate, both in percent.
 
-    One rate is a point for each leak.
+    The values are exact, so there is no band. A single rate gives a point for each leak.
     """
     figure, (panel,) = sheet(title, subtitle, height=4.0)
     for end in ends:

@@ -1,6 +1,6 @@
 """A sheet of paper: figures without pyplot, one style, one way to save.
 
-Owns: sizes, fonts, how a title and a footnote are wrapped, and writing a picture whole or not at all.
+Owns: sizes, fonts, how a title and a footnote are wrapped, and writing a picture completely or not at all.
 Refuses to know: what is drawn (curves, ladder, states), and what a colour means (colours). Nothing global is
 touched: no pyplot, no rcParams left behind, and the same figure gives the same bytes on every machine
 (matplotlib's own font to measure with, fixed SVG ids, no date).

@@ -1,4 +1,4 @@
-"""A story as a ladder of plain text, 100 columns wide: two lifelines, arrows between, time on both edges.
+"""The ladder as plain text, 100 columns wide: two lifelines, arrows between them, times at both edges.
 
 With machines between there are more lifelines, each with its time, and the ladder is wider.
 

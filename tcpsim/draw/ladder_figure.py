@@ -1,11 +1,11 @@
-"""A story as a picture: lifelines in the colours of their states, slanting arrows, silence cut out and said.
+"""The ladder as a picture: lifelines in the colours of their states, arrows, and labelled gaps for silence.
 
-Owns: where things lie on the paper. Refuses to know: how the story was told (event_text), files
+Owns: the position of everything on the page. Refuses to know: how events become text (event_text), and files
 (figure_style).
 
-Down is later, but not in proportion: a round trip of 20 ms and a timeout of two hours share a page. Every
-happening has a line of its own; between two moments lies a gap that grows slowly with the time between
-them, and from one second on a break that says how long nothing happened.
+Time runs downwards, but not in proportion, because a round trip of 20 ms and a timeout of two hours share a
+page. Every event has a line of its own. The gap between two events grows slowly with the time between them.
+From one second on, there is a break with the length of the silence.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def ladder_figure(story: Story, title: str = "") -> Figure:
     """The story as a matplotlib figure, as long as it needs to be.
 
     Raises:
-        InputError: more happenings than a picture can show.
+        InputError: there are more events than a picture can show.
     """
     place = _place(story)
     stand = list(lines(story).values())

@@ -1,7 +1,7 @@
-"""Stack profiles in words: a table of all, the differences of some, the story of one value.
+"""Stack profiles as text: a table of all, the differences of some, and one value with its source.
 
-Owns: which values the overview shows. Refuses to know: where the values come from (tcp/stacks), how one is
-spelled (domain) and what they do.
+Owns: which values the overview shows. Refuses to know: where the values come from (tcp/stacks), how a value
+is spelled (domain), and what it does.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _WIDTH = 88
 
 
 def overview(chosen: Sequence[str] = ()) -> str:
-    """One line per stack: how its FIN-WAIT-2 ends, and the timers that people ask for first."""
+    """One line for each stack: how its FIN-WAIT-2 ends, and its most important timers."""
     head = ("stack", *(title for title, _ in _OVERVIEW), "unverified")
     rows = [head]
     for name in chosen or names():
@@ -44,7 +44,7 @@ def overview(chosen: Sequence[str] = ()) -> str:
 
 
 def differences(chosen: Sequence[str]) -> str:
-    """The fields in which the stacks differ, a column per stack."""
+    """The fields in which the stacks differ, with a column for each stack."""
     profiles = [stack(name) for name in chosen]
     rows = [("field", *chosen)]
     for field in FIELDS:
@@ -55,7 +55,7 @@ def differences(chosen: Sequence[str]) -> str:
 
 
 def story(name: str, field: str) -> str:
-    """One value of a stack, or of each field that begins so: value, own name, domain, source."""
+    """One value of a stack, or of each field that starts with this text: value, name, domain and source."""
     found = matching(name, field)
     lines: list[str] = []
     for knob in found:
@@ -69,10 +69,10 @@ def story(name: str, field: str) -> str:
 
 
 def matching(name: str, field: str) -> tuple[Knob, ...]:
-    """The knobs of a stack that `field` names: its own name, a field, or the beginning of several.
+    """The knobs of a stack that `field` names: by the owner's name, a field, or the start of several fields.
 
     Raises:
-        InputError: it names none.
+        InputError: there is no such knob.
     """
     found = tuple(k for k in knobs(name) if field in (k.own_name, k.field) or k.field.startswith(field))
     if not found:

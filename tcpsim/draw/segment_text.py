@@ -1,8 +1,8 @@
-"""Segments, calls and replies in words.
+"""Segments, system calls and their results as text.
 
-Owns: numbers relative to the initial ones, as tcpdump and wireshark show them; how a call is written.
-Refuses to know: where on a ladder the words stand. A segment that repeats octets sent before says "again",
-an empty one from below them "probe".
+Owns: sequence numbers relative to the initial ones, as tcpdump and wireshark show them, and how a call is
+written. Refuses to know: where the text stands in a ladder. A segment that repeats bytes is marked "again".
+An empty segment with a sequence number below them is marked "probe".
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MODULUS = 1 << 32
 
 
 def call_words(call: Call) -> str:
-    """A call as one would write it in C, without the size of a buffer and other small print.
+    """A call as it is written in C, without the size of a buffer and other details.
 
     >>> call_words(Recv(4, 65536)), call_words(Poll((4, 5))), call_words(SendAll(4, 100))
     ('recv(4)', 'poll(4, 5)', 'send(4, 100)')
@@ -33,7 +33,7 @@ def call_words(call: Call) -> str:
 
 
 def reply_words(call: Call, reply: Reply) -> str:
-    """What came back: errno, or the value.
+    """The result of a call: errno or the value.
 
     >>> reply_words(Recv(4, 4096), Reply(0)), reply_words(Recv(4, 4096), Reply(None, "ECONNRESET"))
     ('0 (EOF)', 'ECONNRESET')
@@ -48,7 +48,7 @@ def reply_words(call: Call, reply: Reply) -> str:
 
 
 def reads_in_words(reads: Sequence[int | str]) -> str:
-    """What the reads of a program returned.
+    """The results of the reads of a program.
 
     >>> reads_in_words([1000, 0]), reads_in_words(["ECONNRESET"]), reads_in_words([])
     ('1000 bytes, end-of-file', 'ECONNRESET', 'nothing')

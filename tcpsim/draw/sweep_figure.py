@@ -1,6 +1,6 @@
-"""The rows of a sweep as curves: one quantity along an axis, a line for each value of another, in panels.
+"""The picture of a sweep: one quantity along an axis, with a line for each value of another axis, in panels.
 
-Owns: which rows belong to which line, and the axes of the picture. Refuses to know: how the rows came about
+Owns: which rows belong to which line, and the axes of the picture. Refuses to know: how the rows are computed
 (measure).
 """
 
@@ -33,7 +33,7 @@ def curves_of(
     log: str,
     title: str,
 ) -> Figure:
-    """The picture; see `tcpsim.api.sweep.Sweep.plot` for what may be asked."""
+    """Draw the picture. `tcpsim.api.sweep.Sweep.plot` describes the arguments."""
     rows = [row for row in table.rows() if not row["error"]]
     along, quantity, lines, fields = _chosen(rows, axes, x, y, by, panels)
     rows = [row for row in rows if row["quantity"] == quantity]
@@ -60,7 +60,7 @@ def curves_of(
     for panel in drawn[len(values) :]:
         panel.set_axis_off()
     methods = sorted({str(row["method"]) for row in rows})
-    how = {"exact": "exact, nothing is sampled", "simulate": "simulated, 95 % intervals"}
+    how = {"exact": "exact, without sampling", "simulate": "simulated, 95 % intervals"}
     notes = [how.get(method, method) for method in methods]
     footnote(figure, "; ".join([*notes, f"seed {rows[0]['seed']}", f"tcpsim {rows[0]['version']}"]))
     return figure
@@ -71,7 +71,9 @@ def _chosen(
 ) -> tuple[str, str, str | None, str | None]:
     """What goes along the axis, which quantity, what the lines are, and what the panels."""
     if not rows:
-        raise InputError("plot", "no rows without an error", "results with at least one point that ran")
+        raise InputError(
+            "plot", "no rows without an error", "results with at least one point without an error"
+        )
     timed = [*axes, *(["t_s"] if "t_s" in rows[0] else [])]
     known = list(dict.fromkeys(row["quantity"] for row in rows))
     quantity = y or ("permanent" if "permanent" in known else known[0])
@@ -86,7 +88,7 @@ def _chosen(
     lines = by or (rest.pop(0) if rest else None)
     fields = panels or (rest.pop(0) if rest else None)
     if rest:
-        found = f"{rest[0]} has {counts[rest[0]]} values and no place"
+        found = f"{rest[0]} has {counts[rest[0]]} values but is not shown"
         raise InputError("plot", found, "x, by and panels for every axis with several values")
     return along, quantity, lines, fields
 

@@ -1,6 +1,6 @@
-"""Rows of words as lines of text.
+"""Rows of cells as aligned lines of text.
 
-Owns: how wide a column is and on which side its words stand. Refuses to know: what the words say.
+Owns: the width of a column and its alignment. Refuses to know: what the cells mean.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 
 def columns(rows: Sequence[Sequence[str]], left: int) -> list[str]:
-    """Rows of words as lines: the first `left` columns begin below each other, the others end so.
+    """Rows of cells as lines. The first `left` columns are aligned to the left, and the others to the right.
 
     >>> print(*columns([["state", "held"], ["CLOSE-WAIT", "7"]], 1), sep="\\n")
     state       held

@@ -1,6 +1,6 @@
-"""Times for people: short enough for a column, exact enough to tell two events apart.
+"""Times for people: short enough for a column, and exact enough to distinguish two events.
 
-Owns: the two spellings, a clock reading and a length of time. Refuses to know: parsing (units).
+Owns: two formats, for a time of the run and for a length of time. Refuses to know: parsing (units).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _D: Final = 24 * _H
 
 
 def clock(t_us: int) -> str:
-    """A time of day of the run, in at most nine characters.
+    """A time of the run in at most nine characters.
 
     >>> [clock(us) for us in (0, 250, 12_500, 1_234_567, 60_200_000, 900_000_000, 7_203_000_000)]
     ['0 ms', '0.25 ms', '12.5 ms', '1.235 s', '1m00.200s', '15m00.0s', '2h00m03s']
@@ -36,7 +36,7 @@ def clock(t_us: int) -> str:
 
 
 def length(span_us: int) -> str:
-    """How long something takes, in the two largest units that say it (seconds below two minutes).
+    """A length of time in its two largest units (in seconds below two minutes).
 
     >>> [length(us) for us in (200, 20_000, 58_200_000, 130_000_000, 7_200_000_000, 604_800_000_000)]
     ['200 us', '20 ms', '58.2 s', '2 min 10 s', '2 h', '7 days']

@@ -1,7 +1,7 @@
-"""A run's verdict in words: what is left, since when and whose it is, and what became of the requests.
+"""The verdict of a run as text: the remaining sockets, since when, who holds them, and lost requests.
 
-Owns: the four lines below a ladder, and one more where a request is lost. Refuses to know: how a run is
-judged (scenario), and colour (cli adds it).
+Owns: the four lines below a ladder, and a fifth if a request is lost. Refuses to know: how a run is judged
+(catalogue), and colour (cli adds it).
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from tcpsim.tcp.state import Holder, State
 
 HOLDERS: Final = {
     Holder.OWNED: "held by a program",
-    Holder.ORPHAN: "an orphan: held by the kernel alone",
-    Holder.MINI: "a mini-socket: held by the kernel alone",
+    Holder.ORPHAN: "an orphan: only the kernel holds it",
+    Holder.MINI: "a timewait socket: only the kernel holds it",
     Holder.REQUEST: "a request in a listener's queue",
-    Holder.QUEUE: "in an accept queue: held by nobody",
+    Holder.QUEUE: "in the accept queue: no program holds it",
 }
 
 
 def verdict_text(played: Played) -> str:
-    """What is left at the end, in four lines; a fifth tells of requests that were lost."""
+    """The state at the end in four lines, and a fifth if requests were lost."""
     lines = [f"verdict  {_verdict_words(played.ended)}"]
     lines += [f"{side:<9}{_side_words(played, side)}" for side in played.begun.names]
     lines.append(f"wire     {_wire_words(played)}")
@@ -35,9 +35,9 @@ def verdict_text(played: Played) -> str:
 def _verdict_words(ended: Ended) -> str:
     words = ended.describe().split(": ")[0]
     if ended.verdict is Verdict.PERMANENT:
-        return f"{words}: no event is left that could end it"
+        return f"{words}: no event can end it"
     if ended.verdict is Verdict.RUNNING:
-        return f"{words}: something is still going on ({clock(ended.t_us)})"
+        return f"{words}: something will still happen ({clock(ended.t_us)})"
     return words
 
 
@@ -69,7 +69,7 @@ def _legs_words(played: Played, side: Side, held: Sequence[Held]) -> str:
 
 
 def _octets(counts: Sequence[int], what: str) -> list[str]:
-    """What is queued in sockets, once where it is the same in each of several."""
+    """The bytes queued in sockets, written once if they are the same in each."""
     some = [count for count in counts if count]
     if len(some) > 1 and len(set(some)) == 1:
         return [f"{some[0]:,} bytes {what} each"]
@@ -77,7 +77,7 @@ def _octets(counts: Sequence[int], what: str) -> list[str]:
 
 
 def _states_since(played: Played, side: Side, held: Sequence[Held]) -> str:
-    """The states, each with the time since when its socket has been in it."""
+    """The states, each with the time since when a socket has been in it."""
     since_us = [at for one, at in zip(held, played.since_us(side), strict=True) if _told(one, held)]
     if len(set(since_us)) <= 1:
         last_us = played.last_change_us(side)
@@ -90,7 +90,7 @@ def _states_since(played: Played, side: Side, held: Sequence[Held]) -> str:
 
 
 def _told(one: Held, held: Sequence[Held]) -> bool:
-    """A dead socket that still has a descriptor is worth a word only where nothing else is held."""
+    """Dead sockets with a descriptor. They are mentioned only if nothing else is held."""
     return one.state is not State.CLOSED or all(each.state is State.CLOSED for each in held)
 
 
@@ -111,7 +111,7 @@ def _wire_words(played: Played) -> str:
 
 
 def requests_in_words(made: Sequence[Request], ended: Ended) -> str:
-    """The requests that got no response, or not all of one; "" if every one got its own."""
+    """The requests that got no response or only a part of it; "" if there are none."""
     lost = [each for each in made if each.lost]
     cut = [each for each in made if each.cut_short]
     told = []

@@ -1,8 +1,7 @@
-"""Planning: what a server will hold at a given rate of connections, which limit comes first, and what to
-watch.
+"""Plans: what a server will hold at a rate of connections, which limit it meets first, and when to alert.
 
-Owns: the question backwards: from a rate and a habit to numbers, limits, remedies and alerts. Refuses to
-know: how one connection fares (explore): its answers are exact, and so is what is made of them here.
+Owns: the computation from a rate and the programs to numbers, limits, remedies and alerts. Refuses to know:
+how one connection ends (explore). Its answers are exact, and so are the plans.
 """
 
 from __future__ import annotations

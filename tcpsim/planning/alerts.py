@@ -1,10 +1,10 @@
-"""What to be woken for: counts that chance does not explain on a server that closes its sockets.
+"""Alerts: counts that a server without the leak practically never reaches.
 
 Owns: thresholds, and rules for Prometheus. Refuses to know: how an alert is sent.
 
-The threshold is the quantile of the law of a sound load. An alert that has to hold for some minutes is rarer
-still than one look, so a threshold that one look exceeds with probability p is safe. The metrics are those of
-node_exporter's collectors `tcpstat` and `sockstat`.
+The threshold is a quantile of the distribution for a load without the leak. An alert must last for some
+minutes, so it is even rarer than the probability p of exceeding the threshold at one look. The metrics are
+those of node_exporter's collectors `tcpstat` and `sockstat`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Alert(NamedTuple):
     after_us: int | None
 
     def says(self) -> str:
-        """The sentence."""
+        """The alert as a sentence."""
         return (
             f"{self.state} above {self.above:,} for 5 min is not chance, at 1 in 10^6 ({self.mean:,.3g}"
             f" expected)"

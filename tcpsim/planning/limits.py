@@ -1,4 +1,4 @@
-"""What a server has of each thing, how much of it a load uses, and when it runs out.
+"""The limits of a server, how much of each a load uses, and when it is met.
 
 Owns: the resources of one server process and its kernel, by the names that operators use. Refuses to
 know: what may be done about it (remedies). The numbers that nobody gives are those of the stack's

@@ -1,4 +1,4 @@
-"""What a server gets: connections of several kinds, each a Poisson stream, and what they hold together.
+"""The load of a server: several kinds of connections, each a Poisson process, and the sockets that they hold.
 
 Owns: adding up kinds. Refuses to know: what one connection holds at each age (explore.curves), and limits.
 

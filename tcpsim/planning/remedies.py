@@ -1,4 +1,4 @@
-"""The smallest change that keeps a limit, of each sort, and what it costs.
+"""The smallest change of each sort that avoids a limit, and its cost.
 
 Owns: how much of a leak, a limit, a rate or a life of the process is just enough. Refuses to know: how a
 connection fares with a fix (the caller explores it).
@@ -108,15 +108,15 @@ def remedies(
         f"up to {in_bytes(memory / max(load.mean(each.value, load.until_us), 1) * enough)} of kernel memory"
     )
     yield Remedy(
-        "the operator", f"{each.name}={enough:,}", True, cost + ("" if bounded else "; later, not never")
+        "the operator", f"{each.name}={enough:,}", True, cost + ("" if bounded else "; it only delays this")
     )
     life_us = longest_life_us(load, each)
     if life_us is not None and not bounded and each.name == "nofile":
         gone = load.mean(each.value, life_us)
-        cost = f"each restart ends about {gone:,.0f} connections, the sound ones too"
+        cost = f"each restart ends about {gone:,.0f} connections, also those without a leak"
         yield Remedy("the operator", f"restart the program every {length(rough_us(life_us))}", True, cost)
     most = f"send at most {largest_rate(load, each):,.3g} connections per second here"
-    yield Remedy("the operator", most, True, "the rest has to go elsewhere")
+    yield Remedy("the operator", most, True, "the other connections must go elsewhere")
 
 
 def rough_us(t_us: int) -> int:

@@ -195,7 +195,7 @@ def test_rows_come_back_from_every_format(tmp_path: Path) -> None:
             [row["value"] for row in found.table()]
         )
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(tcpsim.InputError, match="rows that tcpsim sweep left"):
+    with pytest.raises(tcpsim.InputError, match="rows that tcpsim sweep has written"):
         load(tmp_path / "other.csv")
 
 
@@ -224,7 +224,7 @@ def test_a_picture_says_which_axis_has_no_place() -> None:
     figure = found.plot("loss", "permanent", "client", "delay")
     assert len([panel for panel in figure.axes if panel.axison]) == 2
     more = GRID | {"delay": "5ms,9ms", "server.hz": "100,250"}
-    with pytest.raises(tcpsim.InputError, match=r"server\.hz has 2 values and no place"):
+    with pytest.raises(tcpsim.InputError, match=r"server\.hz has 2 values but is not shown"):
         tcpsim.sweep("closewait-ignored-eof", more, **few).plot("loss")
     wrongs = (
         ({"x": "los"}, "x: found 'los'"),

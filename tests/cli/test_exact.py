@@ -74,12 +74,12 @@ def test_table_csv_and_picture(tcpsim: Tcpsim, tmp_path: Path) -> None:
 def test_what_is_cut_is_said(tcpsim: Tcpsim, tmp_path: Path) -> None:
     status, out, _ = tcpsim(*EXACT, "--limit", "15", "--at", "0s,1h")
     assert status == 0
-    assert "not explored" in out
-    assert "not followed to the end" in out
+    assert "is unexplored" in out
+    assert "was not followed" in out
     picture = tmp_path / "ends.svg"
     out = tcpsim(*EXACT, "--limit", "15", "--times", "--figure", str(picture))[1]
     assert "-: not within the horizon; at most" in out
-    assert "of the probability was not explored" in picture.read_text()
+    assert "of the probability is unexplored" in picture.read_text()
     times = json.loads(tcpsim(*EXACT, "--limit", "15", "--loss", "0.3", "--times", "--json")[1])["times"]
     assert all(each["error"][0] > 0 for each in times)
 
@@ -135,7 +135,7 @@ def test_one_connection_by_age(tcpsim: Tcpsim, tmp_path: Path) -> None:
 def test_times_as_a_table(tcpsim: Tcpsim) -> None:
     status, out, _ = tcpsim(*EXACT, "--loss", "0.3", "--times")
     assert status == 0
-    assert "age when it has ended" in out
+    assert "age at which it has ended" in out
     assert next(line for line in out.splitlines() if "FIN-WAIT-2" in line and "50 %" in line).endswith("60 s")
 
 

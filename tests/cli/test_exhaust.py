@@ -29,10 +29,10 @@ def test_later_not_never(tcpsim: Tcpsim) -> None:
     assert status == 0
     assert max(map(len, out.splitlines())) <= WIDTH
     assert "out of mbufs: the kernel crashes" in out
-    assert "later, not never" in out
+    assert "a larger limit only delays this" in out
     assert "      4,096  4 h 3" in out
-    assert "511 connections are gone with it, and their clients hear nothing;\n  17,052 later ones" in out
-    assert "It is not met with --fix fin-timeout=60s, client-checks-sockets=5s." in out
+    assert "511 connections end with it, and their clients are not informed;\n  17,052 later connections" in out
+    assert "These fixes help: fin-timeout=60s, client-checks-sockets=5s." in out
 
 
 def test_with_a_timer_it_says_which(tcpsim: Tcpsim) -> None:
@@ -43,11 +43,11 @@ def test_with_a_timer_it_says_which(tcpsim: Tcpsim) -> None:
     )
     _, short, _ = tcpsim("exhaust", "mbufs-with-a-timer", "--for", "5min")
     assert "never met: at most 207 KiB in use" in below
-    assert "bounded: nothing is kept for ever, and rate x time is below the limit" in below
+    assert "bounded: no connection keeps it for ever, and rate x time is below the limit" in below
     assert "        512  not in this run" in above
-    assert "bounded: nothing is kept for ever, but rate x timeout exceeds the pool: it takes 376 KiB" in above
+    assert "bounded: no connection keeps it for ever, but rate x timeout exceeds the pool; 376 KiB" in above
     assert "never met" in larger
-    assert "look for longer" in short
+    assert "watch longer" in short
 
 
 def test_a_limit_that_is_just_enough_is_no_failure(tcpsim: Tcpsim) -> None:
@@ -55,10 +55,10 @@ def test_a_limit_that_is_just_enough_is_no_failure(tcpsim: Tcpsim) -> None:
     ports = "exhaust", "ports-by-time-wait", "--for", "130s", "--limit", "121"
     _, just, _ = tcpsim(*ports, "--rate", "120/min")
     _, over, _ = tcpsim(*ports, "--rate", "122/min")
-    assert "all in use, and nobody asks for more\n  bounded: nothing is kept for ever, and rate" in just
+    assert "all in use, but no connection needs more\n  bounded: no connection keeps it for ever, and rate" in just
     assert "no port is left for connect()" not in just
     assert "EADDRNOTAVAIL, no port is left for connect()" in over
-    assert "connections pay for it" in over
+    assert "connections fail because of it" in over
 
 
 def test_fixes_and_json(tcpsim: Tcpsim) -> None:

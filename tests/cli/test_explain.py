@@ -46,7 +46,7 @@ def test_it_says_why_a_stack_with_a_timer_leaks(tcpsim: Tcpsim) -> None:
 
 def test_a_long_ladder_loses_its_middle(tcpsim: Tcpsim) -> None:
     _, out, _ = tcpsim("explain", "many-segments-lossy")
-    assert "lines more: tcpsim run many-segments-lossy" in out
+    assert "more lines: tcpsim run many-segments-lossy" in out
 
 
 def test_explain_as_json(tcpsim: Tcpsim) -> None:
@@ -121,8 +121,8 @@ def test_a_useless_cure_of_a_file_is_not_listed_as_help(tcpsim: Tcpsim, tmp_path
         '[server]\nbehaviour = "responds-then-closes"\n'
     )
     _, out, _ = tcpsim("explain", str(mine))
-    helps, useless = out[out.index("What helps") :].split("Named as a cure, and no help in this run")
-    useless, surprising = useless.split("Named as no help, and helps in this run")
+    helps, useless = out[out.index("What helps") :].split("Named as help, but no help in this run")
+    useless, surprising = useless.split("Named as no help, but a help in this run")
     assert "client-closes" in helps
     assert "fin-timeout=30s" in useless
     assert "backlog=3" in useless

@@ -245,7 +245,7 @@ def test_a_kernel_that_crashes_is_told(tcpsim: Tcpsim) -> None:
     assert document["crashed"] == "server bytes"
     assert list(document["first_met_us"]) == ["server bytes"]
     refused = document["refused"]["server bytes"]
-    words = f"the kernel crashes, {refused:,} later connections meet silence\n"
+    words = f"the kernel crashes, and {refused:,} later connections get no answer\n"
     assert tcpsim(*asked)[1].endswith(words)
     calm = json.loads(tcpsim(*asked, "--set", "server.out_of_memory=refuse", "--json")[1])
     assert calm["crashed"] is None

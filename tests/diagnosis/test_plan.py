@@ -116,7 +116,7 @@ def test_the_command(run: Program_, tmp_path: Path) -> None:
     status, out, _ = run(*words, "--prometheus", str(tmp_path / "rules.yml"))
     assert status == 0
     assert "First limit: nofile=512 is met after" in out
-    assert "Be woken for" in out
+    assert "Alerts (--prometheus" in out
     assert (tmp_path / "rules.yml").read_text(encoding="utf-8").startswith("groups:\n")
     _, out, _ = run(*words, "--json")
     found = json.loads(out)

@@ -115,7 +115,7 @@ CLIENTELES = (
         " its caller. The server closes it: CLOSE-WAIT, bounded by the size of the pool. But when all are"
         " out, every further request waits for one that never comes: the application hangs, or fails after"
         " its patience."
-        " A larger pool makes it later, not never; without bound it is the descriptors that run out.",
+        " A larger pool only delays this. If the pool has no limit, the descriptors run out.",
         watch="requests that wait or fail, and CLOSE-WAIT, which is the size of the pool",
         per_second=1.0,
         lasts="80min",
