@@ -31,7 +31,9 @@ def test_later_not_never(tcpsim: Tcpsim) -> None:
     assert "out of mbufs: the kernel crashes" in out
     assert "a larger limit only delays this" in out
     assert "      4,096  4 h 3" in out
-    assert "511 connections end with it, and their clients are not informed;\n  17,052 later connections" in out
+    assert (
+        "511 connections end with it, and their clients are not informed;\n  17,052 later connections" in out
+    )
     assert "These fixes help: fin-timeout=60s, client-checks-sockets=5s." in out
 
 
@@ -55,7 +57,10 @@ def test_a_limit_that_is_just_enough_is_no_failure(tcpsim: Tcpsim) -> None:
     ports = "exhaust", "ports-by-time-wait", "--for", "130s", "--limit", "121"
     _, just, _ = tcpsim(*ports, "--rate", "120/min")
     _, over, _ = tcpsim(*ports, "--rate", "122/min")
-    assert "all in use, but no connection needs more\n  bounded: no connection keeps it for ever, and rate" in just
+    assert (
+        "all in use, but no connection needs more\n  bounded: no connection keeps it for ever, and rate"
+        in just
+    )
     assert "no port is left for connect()" not in just
     assert "EADDRNOTAVAIL, no port is left for connect()" in over
     assert "connections fail because of it" in over
