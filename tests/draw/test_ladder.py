@@ -154,5 +154,5 @@ def test_what_a_box_sends_and_what_was_sent_before_is_half_an_arrow() -> None:
 
 def test_a_picture_has_its_limits() -> None:
     story = Story(tuple(Item(t, "client", "note", "x") for t in range(3_000)), ())
-    with pytest.raises(InputError, match=r"3,000 happenings, allowed: about 1,500"):
+    with pytest.raises(InputError, match=r"3,000 events, allowed: about 1,500"):
         ladder_figure(story)
