@@ -1,4 +1,4 @@
-"""`python -m tcpsim`: the command line."""
+"""`python -m tcpsim` runs the command line."""
 
 from tcpsim.cli import main
 

@@ -1,4 +1,4 @@
-"""What a value may be: the domain of a field, declared once, in the field's own type.
+"""The domain of a field: the values that it accepts, declared in the type of the field.
 
 Owns: the kinds of domain, reading a value as a file, a command line or a program gives it, spelling it back,
 and the error that a value outside becomes. Refuses to know: which fields there are (a profile's type says so)

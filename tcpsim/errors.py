@@ -1,4 +1,4 @@
-"""The one exception that a user's mistake becomes.
+"""The exception for the mistakes of a user.
 
 Owns: the error's type, its one-line form, and what may have been meant by a misspelt name. Refuses to know:
 who reads it (the command line prints it and exits with status 2; a library user catches it).

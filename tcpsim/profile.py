@@ -1,4 +1,4 @@
-"""Profiles as data: a value, its source and the owner's name for it, read from files; and turning knobs.
+"""Profiles as data: values with sources and the owner's names, read from files, and changes of knobs.
 
 Owns: the one reader of profiles (of stacks and of middleboxes), and of whoever turns a knob of one: a
 command line, a scenario, a fix, a sysctl of a script. Refuses to know: which fields a profile has and what

@@ -1,4 +1,4 @@
-"""How people write quantities: "10ms", "1%", "50/s" in; integer microseconds and plain numbers out.
+"""Quantities as people write them ("10ms", "1%", "50/s"), converted into microseconds and numbers.
 
 Owns: the spellings of durations (with their one inverse), probabilities and rates, and the error that
 a misspelt one becomes. Refuses to know: what a quantity is for; the caller names the field or option

@@ -1,4 +1,4 @@
-"""What programs do: behaviours as small immutable state machines over the socket calls.
+"""Programs: behaviours as small immutable state machines that make socket calls.
 
 Owns: the steps, the programs made of them, and the named behaviours. Refuses to know: what a call does,
 when the clock moves, and who answers a choice.

@@ -1,4 +1,4 @@
-"""Behaviours: programs with a name, one sentence and parameters, so that they can be asked for in words.
+"""Behaviours: programs with a name, a description and parameters, so that a user can select them.
 
 Owns: the registry, parameters with their kinds and ranges, and the errors of a misspelt one. Refuses to
 know: any particular behaviour (clients, servers, and whatever a user adds).

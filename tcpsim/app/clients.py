@@ -1,4 +1,4 @@
-"""What clients do: the behaviours that decide how a connection ends on the side that opened it.
+"""The behaviours of clients. They decide how a connection ends on the side that opened it.
 
 Owns: one function per behaviour; each returns the steps. Refuses to know: how they are run.
 

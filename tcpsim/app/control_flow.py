@@ -1,4 +1,4 @@
-"""The steps that branch, repeat and fork, and the ones that end a process or befall a machine.
+"""Steps that branch, repeat and fork, and steps that end a process or affect the whole host.
 
 Owns: finite choices, loops, children. Refuses to know: who answers a choice, and what a machine loses
 when it reboots (pair).

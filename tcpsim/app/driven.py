@@ -1,4 +1,4 @@
-"""A program that does what it is told: each connection of a browser or of a pool, which decide for several.
+"""Client programs that wait for orders, for the connections of a browser or of a pool.
 
 Owns: the step that waits for an order and carries it out, the orders that a connection takes, and the
 client that takes them. Refuses to know: who gives orders and why (host).

@@ -1,4 +1,4 @@
-"""What an operator does on a host beside its programs: kills sockets that somebody else holds.
+"""The operator of a host, who kills sockets that programs hold.
 
 Owns: the step that kills, and the process of an operator who comes once. Refuses to know: what a kill puts on
 the wire (tcp).

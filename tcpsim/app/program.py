@@ -1,4 +1,4 @@
-"""A program as a value: what it will do next, given what the last call returned. No I/O.
+"""A program as a value: its next action, given the result of its last system call. No I/O.
 
 Owns: the compiled form of a list of steps, the registers of a running program, and `run`, which takes
 a running program from one action to the next. Refuses to know: what a call does (sockets), when the

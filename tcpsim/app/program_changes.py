@@ -1,4 +1,4 @@
-"""A program changed in one respect, whatever it does otherwise: what a fix does to somebody's code.
+"""Changes that apply to any program, such as closing on errors, SO_LINGER and a restart.
 
 Owns: three changes that apply to every program: it closes its sockets on an error, its sockets have
 SO_LINGER, it is restarted at some time. Refuses to know: which programs need them (scenario), and how steps

@@ -1,4 +1,4 @@
-"""The steps that read: how much, for how long, and what if the peer closes or the time is up.
+"""Steps that read: how much, for how long, and what follows if the peer closes or the time is over.
 
 Owns: partial reads, the patience of a reader, and where it goes on. Refuses to know: what the calls
 return and why (sockets).

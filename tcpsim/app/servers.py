@@ -1,4 +1,4 @@
-"""What servers do: the behaviours that decide how a connection ends on the side that accepted it.
+"""The behaviours of servers. They decide how a connection ends on the side that accepted it.
 
 Owns: one function per behaviour; each returns the steps. Refuses to know: how they are run.
 

@@ -1,4 +1,4 @@
-"""Programs with several connections, one after the other or at once: browsers, pools, servers of many.
+"""Programs with several connections, one after the other or at once: browsers, pools and servers.
 
 Owns: one function per behaviour; each returns the steps. Refuses to know: how they are run, and hosts
 with thousands of connections (host). A connection but the first takes a port that its host chooses.

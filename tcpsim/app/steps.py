@@ -1,4 +1,4 @@
-"""The steps that make calls; a list of steps reads aloud.
+"""Steps that make system calls.
 
 Owns: which calls a step makes, in which order, what it takes for done and for failed, and what it says
 of itself. Refuses to know: what the calls return and why (sockets), waiting and

@@ -1,4 +1,4 @@
-"""The steps that wait: for a time, for the outside, for the peer to close, between repetitions, for ever.
+"""Steps that wait: for a time, for an order, for the peer to close, or for ever.
 
 Owns: time in a program; a wait begins when the step does. Refuses to know: who moves the clock, and who
 draws a time that is not fixed (pair, chooser).

@@ -1,4 +1,4 @@
-"""Judges from outside: scripts, traces and populations that this project did not write.
+"""Comparison with others: scripts, traces and populations that this project did not write.
 
 Each judge takes the same four steps, in modules of the same names:
 

@@ -1,4 +1,4 @@
-"""Dumps: what commands print of a host's sockets, read into plain values.
+"""Dumps: the output of commands about the sockets of a host, read into plain values.
 
 Owns: the formats (ss, netstat of four systems, /proc/net/tcp, lsof, conntrack, and counters), which of them
 a line is in, and the count of what could not be read. Refuses to know: what a socket's state means for

@@ -1,4 +1,4 @@
-"""A dump that can be posted: made-up addresses and program names, everything else as it is.
+"""Anonymises a dump: it replaces addresses and program names, and keeps everything else.
 
 Owns: which parts of a text are names of somebody, and their replacements. The same address has the same
 replacement in all texts together, so connections, both ends, services and LISTEN lines still fit.

@@ -1,4 +1,4 @@
-"""`conntrack -L` and /proc/net/nf_conntrack: what a connection tracker remembers.
+"""`conntrack -L` and /proc/net/nf_conntrack: the table of a connection tracker.
 
 Owns: its columns. Refuses to know: what its states mean. They are the tracker's own, not those of a socket.
 """

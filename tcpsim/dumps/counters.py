@@ -1,4 +1,4 @@
-"""Numbers without sockets: sockstat, `ss -s`, nstat, `netstat -s`, node_exporter, sysctl, a kernel's log.
+"""Counters: sockstat, `ss -s`, nstat, `netstat -s`, node_exporter, sysctl, and the kernel's log.
 
 Owns: one name for each number, whatever prints it: nstat's ("TcpExtListenOverflows"), "sockstat.TCP.orphan",
 "conntrack.entries". Refuses to know: what a number means.

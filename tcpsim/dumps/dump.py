@@ -1,4 +1,4 @@
-"""What a dump holds, whatever command printed it: sockets, flows of a connection tracker, counters.
+"""The content of a dump, whatever command printed it: sockets, tracked flows and counters.
 
 Owns: the values. Refuses to know: any format.
 

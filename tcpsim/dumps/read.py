@@ -1,4 +1,4 @@
-"""A text, line by line, into a dump.
+"""Reads a text line by line into a dump.
 
 Owns: which reader a line belongs to, lines that were wrapped or cut, and the count: every line is of one kind
 (values.KINDS), and what no reader takes is counted as unread with its number. Refuses to know: columns.

@@ -1,4 +1,4 @@
-"""The word in a state column as a state, in the spelling of any command and the language of any Windows.
+"""State names in the spelling of any command and in the languages of Windows.
 
 Owns: folding a word, so that a name survives a wrong code page, and the localised names (words.toml).
 Refuses to know: where in a line the word stands.

@@ -1,4 +1,4 @@
-"""How long a timer column says that a timer has left to run.
+"""The remaining time of a timer in the timer column of a dump.
 
 Owns: the spellings of `ss` and of netstat, and how coarse each is. Refuses to know: what the timer does.
 

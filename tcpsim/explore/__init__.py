@@ -1,1 +1,1 @@
-"""Every branch: exact probabilities, every leak by name, the ways into it. Refuses to know: sampling."""
+"""Every branch of a connection: exact probabilities, leaks by name, and the paths to them. No sampling."""

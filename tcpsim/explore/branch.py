@@ -1,4 +1,4 @@
-"""One step of a pair, in every way that it can go.
+"""One step of a pair with every possible outcome.
 
 Owns: the chooser that follows each answer of a finite choice, the losses of a path as classes that can be
 given any probability afterwards, and the branches of one `advance`. Refuses to know: which branch leads

@@ -1,4 +1,4 @@
-"""The law of a count over many independent connections: exact, without a normal approximation.
+"""The exact distribution of a count over many independent connections.
 
 Owns: distributions on whole numbers and their quantiles. Two are needed. Connections that arrive as a Poisson
 process and live independently are counted by a Poisson law at any time, and by a compound one where a

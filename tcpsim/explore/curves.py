@@ -1,4 +1,4 @@
-"""Exact curves over the age of a connection: what each side holds, how many bytes, and whether it is over.
+"""Exact curves over the age of a connection: sockets by side, bytes of memory, and whether it is over.
 
 Owns: the look of a state (what both sides hold, and whether that is for ever), and step functions of any
 value of it. No grid and no sampling: a curve changes at the ages at which it changes. Refuses to know: how

@@ -1,4 +1,4 @@
-"""When two pairs are the same if nothing is known of time.
+"""When two pairs are equal if time is ignored.
 
 Owns: the key of a pair, and of a segment under way, for `anyorder`. Refuses to know: what may come next.
 

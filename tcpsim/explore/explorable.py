@@ -1,4 +1,4 @@
-"""Whether the futures of a pair can be listed at all.
+"""Whether all states of a pair can be listed.
 
 Owns: what would stand in the way. Refuses to know: how many futures there are (chain). A scenario is one pair
 that shares no host with others, so the only obstacle is a time with a continuum of values: a program's wait

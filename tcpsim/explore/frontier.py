@@ -1,4 +1,4 @@
-"""Which state is explored next: the likeliest that is known and waits.
+"""The states that wait to be explored, the likeliest first.
 
 Owns: how likely a waiting state is, by one of two measures. `ByWay` takes the likeliest way to it, at one
 loss rate: that serves whatever the rates are, and where branches are no probabilities (untimed). `ByMass`

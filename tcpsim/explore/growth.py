@@ -1,4 +1,4 @@
-"""Many connections: how many sockets a host has at each time, with exact bands, and when a limit is met.
+"""Many connections: the sockets of a host over time with exact bands, and the time to a limit.
 
 Owns: arrivals, what they make of the curves of one connection, and the time until a limit. Refuses to know:
 how one connection fares (curves), and anything that connections share: they are independent, as they are on

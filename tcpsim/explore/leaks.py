@@ -1,4 +1,4 @@
-"""The ends of a connection, by name: gone, leaked for ever, or held beyond the horizon.
+"""The ends of a connection by name: gone, leaked for ever, or held beyond the horizon.
 
 Owns: what the classes of a solved chain mean. *Permanent*: a class without a way out in which a socket is
 not CLOSED. *Metastable*: a way out exists, but the expected stay is beyond the horizon (keepalive probes

@@ -1,4 +1,4 @@
-"""Loss rates, as they are put into a chain.
+"""Loss rates, as they are inserted into a chain.
 
 Owns: what can be given for them, in floats or in exact fractions, and the check of it. Refuses to know: what
 they do there (solve, transient).

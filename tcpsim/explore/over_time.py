@@ -1,4 +1,4 @@
-"""What each side holds over time, as arrays with named axes: of one connection, or of many.
+"""The sockets of each side over time, as arrays with named axes, for one connection or for many.
 
 Owns: the arrays by side and state. Refuses to know: the curves and laws behind them (curves, growth), tables
 and pictures (measure, draw).

@@ -1,4 +1,4 @@
-"""Statements about every future of a connection: which hold, and how the others fail.
+"""Properties of every state of a connection: which hold, and how the others fail.
 
 Owns: what a property is, and the verdict on each with the fewest losses that break it. Refuses to know: which
 properties there are (standard_properties) and how likely anything is (leaks).

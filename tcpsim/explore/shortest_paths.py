@@ -1,4 +1,4 @@
-"""The way into an end: the likeliest, and the one with the fewest losses, as rules that a run can replay.
+"""The likeliest path to an end and the path with the fewest losses, as rules that a run can replay.
 
 Owns: the search, and turning what was lost on a way into drop rules ("server #7"). Refuses to know: which end
 is worth asking for (leaks) and how a ladder is drawn (draw).

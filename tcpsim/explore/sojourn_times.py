@@ -1,4 +1,4 @@
-"""How long a connection has a side in a state, all its visits together: the exact law of that time.
+"""The exact distribution of the time that a connection spends in a state.
 
 Owns: the law, its quantiles and its mean, with what never comes there and what never leaves. Refuses to
 know: at which age that is (curves).

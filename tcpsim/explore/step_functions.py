@@ -1,4 +1,4 @@
-"""Step functions of time, exact: for each loss rate a value that holds until it changes.
+"""Exact step functions of time: for each loss rate, a value that holds until it changes.
 
 Owns: their value at a time, their integral, when they first reach a level. Refuses to know: what they count.
 """

@@ -1,4 +1,4 @@
-"""An exploration that stops when enough is known for the loss rates asked for.
+"""An exploration that stops when the unexplored probability is small enough.
 
 Owns: the tolerance, and the loop of exploring and looking at what is left. Refuses to know: how states are
 explored (chain), in which order (frontier), and how probability flows through a chain (solve).

@@ -1,4 +1,4 @@
-"""Where a connection is at every age: the probability of a chain, carried forward with the time it takes.
+"""The transient distribution of a chain: the probability of each state at each age of a connection.
 
 Owns: a chain as arrays, and the forward pass in which each state carries ages and their probabilities, for
 any number of loss rates at once (floats) or in exact fractions. What comes out is a list of passages from one

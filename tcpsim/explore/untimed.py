@@ -1,4 +1,4 @@
-"""Every order of things: any segment as late as can be, overtaken or lost, any timer and program as late.
+"""Exploration without time: segments and timers in any order.
 
 Owns: what may come next when nothing is known of time. Refuses to know: when two pairs are the same then
 (equivalence), probabilities and durations, which this view does not have, and the questions (properties).

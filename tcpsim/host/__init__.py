@@ -1,1 +1,1 @@
-"""Simulate: many connections on hosts that may run out of things (SimPy)."""
+"""Simulation of many connections on hosts with limits (SimPy)."""

@@ -1,4 +1,4 @@
-"""Connections on hosts that run out of things: who is refused, who waits, who is called, who is taken back.
+"""Admission to a host with limits: which connections are refused, wait, or lose what they have.
 
 Owns: the accept queue, and the process of a connection that others can act on: its hosts, which may crash,
 an operator who restarts a program, and an owner that has opened it (a browser, a pool). Refuses to know:

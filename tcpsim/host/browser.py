@@ -1,4 +1,4 @@
-"""Browsers: people who read pages with images over a few parallel connections.
+"""Browsers: visitors who read pages with images over a few parallel connections.
 
 Owns: what a page consists of and when it is there, how many connections a browser has, and what it makes of
 those that the server has closed: the bug of Apache's page, and its cure. Refuses to know: how a pool hands

@@ -1,4 +1,4 @@
-"""The census of a population: who held which sockets when, change by change.
+"""The census of a population: the numbers of sockets over time, change by change.
 
 Owns: the record of a run. Every change of what a host sees of a connection is kept with its time, so
 counts over time, high-water marks and the time at which a limit was first met are exact, and can be

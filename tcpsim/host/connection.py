@@ -1,4 +1,4 @@
-"""One connection that its hosts, or whoever opened it, may act on: where it stands, and what it was told.
+"""The process of one connection on which hosts and owners may act.
 
 Owns: the record, and what an owner is. Refuses to know: who acts on it when (admission, memory,
 connection_owner).

@@ -1,4 +1,4 @@
-"""Connections in the hands of whoever opened them: what can be done to one, and what its owner learns.
+"""The owner of a connection: what it can do with the connection, and what it learns about it.
 
 Owns: the acts of an owner on a connection, and a line, which is a connection as its owner knows it. Refuses
 to know: what owners want (pool, browser), what their hosts allow (admission), and what a call returns

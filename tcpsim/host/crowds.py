@@ -1,4 +1,4 @@
-"""The catalogue of populations: hosts that run out of something, by name.
+"""The populations by name: hosts that run out of a resource.
 
 Owns: the stories, the connections and the rates that tell them, what each host has, and which limit must be
 met when. Refuses to know: how a run is judged (measure), and single connections (scenario).

@@ -1,4 +1,4 @@
-"""What a host may run out of, and what happens then.
+"""The resources that a host may run out of, and what happens then.
 
 Owns: limits, the acts by which running out and a restart show, and the consequence of each, which is the
 stack's:

@@ -1,4 +1,4 @@
-"""A client's pool of connections, as in HTTP libraries and database pools.
+"""A client's connection pool, as in HTTP libraries and database pools.
 
 Owns: check-out and check-in, who waits when all are out, how long one may be idle, what is known of one
 before it is used, and what follows an error. Refuses to know: what the requests are for (browser, or the

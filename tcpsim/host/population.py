@@ -1,4 +1,4 @@
-"""Many connections at once: a SimPy environment in which each one is born, lives and is counted.
+"""The simulation of many connections: a SimPy environment in which each one arrives, ends and is counted.
 
 Owns: arrivals, the seed of each connection, and one process per live connection. Refuses to know: TCP (a
 connection is a walk through a `Tree` of `shared_history`), what running out of something does (limits,

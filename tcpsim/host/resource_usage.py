@@ -1,4 +1,4 @@
-"""The books of the hosts of a run: what of each resource is in use, and whether that is all there is.
+"""Resource accounting: how much of each resource of a host is in use, and whether its limit is met.
 
 Owns: the counts, brought up to date from view to view. Refuses to know: what follows from a full host
 (admission), and what a view uses (socket_accounting).

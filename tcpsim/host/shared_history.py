@@ -1,4 +1,4 @@
-"""A tree of lives: connections that had the same luck so far share one history, and its computation.
+"""A tree of histories: connections with the same random answers so far share one computed history.
 
 Owns: moments (a pair at rest between two events), the tree that joins them, and the walk of one
 connection through it. Refuses to know: when a connection is born and who else lives (population).

@@ -1,4 +1,4 @@
-"""What a host can tell of one connection: its sockets, what they cost, and whether a program waits for it.
+"""What a host can see of one connection: its sockets, their cost, and whether a program waits for it.
 
 Owns: the view of a pair (equal views are one and the same to everybody above), with the flows of a box
 between the hosts in it, and what a view uses of each resource that a host or a box may run out of. Refuses to

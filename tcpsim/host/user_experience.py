@@ -1,4 +1,4 @@
-"""What users got: pages and requests, how long each took, how it ended, and what went wrong on the way.
+"""What users got: pages and requests, how long each took, how it ended, and which errors occurred.
 
 Owns: the record beside the census of sockets. Refuses to know: who the users are (browser, pool), and
 medians (measure).

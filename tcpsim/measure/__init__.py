@@ -1,1 +1,1 @@
-"""Count: census tables, the definition of a leak, intervals, sweeps, and results on disk."""
+"""Counting: census tables, the definition of a leak, intervals, sweeps, and results on disk."""

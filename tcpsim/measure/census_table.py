@@ -1,4 +1,4 @@
-"""Tables of a census: sockets and bytes over time, high-water marks, when a limit would have been met.
+"""Tables of a census: sockets and bytes over time, maxima, and when a limit would have been met.
 
 Owns: the way from changes to tidy rows. Every number is exact at its time: a table samples the record
 of changes, it does not sample the run. Refuses to know: files (results) and pictures (draw).

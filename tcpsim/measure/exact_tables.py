@@ -1,4 +1,4 @@
-"""Exact answers as tidy tables: a row for each end and loss rate, or for each state, time and loss rate.
+"""Exact answers as tables: a row for each end and loss rate, or for each state, time and loss rate.
 
 Owns: the columns. Refuses to know: how the probabilities were found (explore).
 """

@@ -1,4 +1,4 @@
-"""When a host of a population ran out of what it had, and what a larger limit would have changed.
+"""When a limit of a host was met, and what a larger limit would have changed.
 
 Owns: the judgement: the time at which a limit was met and who paid; whether what is asked for grows without
 end or stands at a plateau, read from a second run on a host that has plenty; which limit would be met

@@ -1,4 +1,4 @@
-"""What is said of a population of users: pages and requests, errors, connections, sockets at their peak.
+"""The results of a population of users: pages and requests, errors, connections, and peaks of sockets.
 
 Owns: the measures by name, and how each is computed from a census. Refuses to know: who the users were
 (host) and how a number is printed (cli, draw).

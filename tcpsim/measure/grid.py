@@ -1,4 +1,4 @@
-"""The points of a sweep: every combination of some axes, axes that go together, or points one by one.
+"""The points of a sweep: all combinations of some axes, axes that change together, or single points.
 
 Owns: how an axis is written, and the order of the points (the last axis of the grid changes fastest).
 Refuses to know: what an axis means; a value stays as it was written, unless it is a number.

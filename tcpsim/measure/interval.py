@@ -1,4 +1,4 @@
-"""Confidence intervals of a proportion seen in independent trials, and tests of one or of many at once.
+"""Confidence intervals of a proportion in independent trials, and tests of one or of many at once.
 
 Owns: Wilson's score interval (the one drawn in figures: close to its nominal coverage, never outside
 0..1), the Clopper-Pearson interval (the one tests hold results to: its coverage is never less than

@@ -1,4 +1,4 @@
-"""When a held socket is a leak (docs/architecture.md), and how many of a population's sockets are.
+"""When a held socket is a leak (docs/architecture.md), and how many sockets of a population are leaks.
 
 Owns: the definition. Refuses to know: how lives run (host) and exact stays (exploration).
 

@@ -1,4 +1,4 @@
-"""What becomes of the connections of one set-up, exactly or counted among simulated ones: a row a quantity.
+"""The outcomes of one set-up, exact or counted among simulated connections: a row for each quantity.
 
 Owns: which quantities there are, and the two ways to find them. Refuses to know: how a set-up was asked
 for, and which others are asked for beside it (api.sweep).

@@ -1,4 +1,4 @@
-"""A sweep: one function at many points, in any number of processes, always the same answer.
+"""A sweep: one function at many points in any number of processes, with the same result.
 
 Owns: the division of points among processes, the order of the answers (that of the points, whoever
 finished first), the store of finished points that lets an interrupted sweep continue, and progress.

@@ -1,4 +1,4 @@
-"""What may happen to a segment between two hosts: delay, loss, duplication, reordering, a NAT's oblivion.
+"""The path between two hosts: delay, loss, duplication, reordering, NATs and firewalls.
 
 Owns: the path and its elements, and the chooser through which chance enters. Refuses to know: what a
 segment means to TCP, and who is at the ends.

@@ -1,4 +1,4 @@
-"""The one place where chance enters: choices, and who makes them.
+"""Random events: choices, and the choosers that decide them.
 
 Owns: what a choice is, the chooser protocol, and two choosers: `Seeded` (simulation) and `Quiet`
 (teaching: nothing happens unless a script says so). A third, which follows every branch of a choice,

@@ -1,4 +1,4 @@
-"""What a connection tracker makes of the segments that it sees: states, and the table from one to the next.
+"""The states of a connection tracker and its transition table.
 
 Owns: the states and the transitions of Linux's nf_conntrack, which stand for those of every box here, and
 what counts as a row of the table. Refuses to know: how long a state lasts and what is done with a segment

@@ -1,4 +1,4 @@
-"""Durations that are not one number: distributions as small hashable values, and their spelling.
+"""Distributions of durations as small hashable values, and their spelling.
 
 Owns: the inverse of each distribution function, and the text form ("10ms", "uniform(5ms,20ms)",
 "exp(2s)", "lognormal(200ms,0.5)"). Refuses to know: where uniform numbers come from (a chooser), and

@@ -1,4 +1,4 @@
-"""What an element of a path is: something a segment passes.
+"""The interface of an element of a path, which a segment passes.
 
 Owns: the interface, and the walk of one segment through a chain of elements. Refuses to know: any
 particular element, and time between segments: an element is asked only when a segment passes. One with

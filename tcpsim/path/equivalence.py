@@ -1,4 +1,4 @@
-"""When two paths are the same but for the clock: what their elements are at a moment.
+"""When two paths are equal except for the clock.
 
 Owns: a chain of elements seen from a moment, and whether the moment makes a difference. Refuses to know: the
 segments in flight, as what their numbers are counted from is the pair's to say.

@@ -1,4 +1,4 @@
-"""A NAT or a stateful firewall on the path: it knows flows, for a while, and stops what belongs to none.
+"""The flow table of a NAT or a stateful firewall: it knows flows for some time and stops other segments.
 
 Owns: the flows, when each is forgotten, what becomes of a segment, and in which words. Refuses to know: what
 a segment means to the ends, and where chance comes from: it asks none.

@@ -1,4 +1,4 @@
-"""A line: propagation delay, jitter, and a transmitter with a rate and a queue in front of it.
+"""A link: propagation delay, jitter, and a transmitter with a rate and a queue.
 
 Owns: when a segment that is put on the line arrives, and whether the queue has room. Refuses to know:
 losses on the way (loss, rule_syntax) and anything below IP: a segment's size is its IPv4 packet.

@@ -1,4 +1,4 @@
-"""Elements of chance: independent loss, bursty loss, duplication, reordering. No RFC; see each class.
+"""Random elements of a path: independent loss, bursty loss, duplication, reordering.
 
 Owns: the models and their probabilities. Refuses to know: which segment it is (script does), and
 where chance comes from. Certain outcomes (p = 0, p = 1) ask no chooser.

@@ -1,4 +1,4 @@
-"""What a NAT or a stateful firewall is told to do: profiles as data, as stacks are.
+"""The profile of a NAT or a stateful firewall, as data.
 
 Owns: the fields of a profile, with the domain of each, and where the profiles are (middleboxes.toml).
 Refuses to know: flows (flow_table), the states of one (conntrack), and how a profile is read (profile).

@@ -1,4 +1,4 @@
-"""A path between two hosts: what happens to the segments that each puts on the wire, and when they arrive.
+"""A path between two hosts: it decides which segments are lost and when the others arrive.
 
 Owns: the chains of elements, the segments in flight and their order. Refuses to know: what a segment
 means, who is at the ends, and where chance comes from (the chooser). No RFC: IP may lose, duplicate,

@@ -1,4 +1,4 @@
-"""A loss rule as data: which segments, which of them, and what happens to those.
+"""A drop rule as data: which segments it matches, and what happens to them.
 
 Owns: the conditions (the fields of the rules that the traces of a real kernel were made with), their
 form in such a trace, and the memory that a list of rules needs: how many segments each rule has matched,

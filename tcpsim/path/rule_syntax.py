@@ -1,4 +1,4 @@
-"""Rules in words: "server FIN 2" drops the second segment with a FIN that the server sends.
+"""The syntax of drop rules: "server FIN 2" drops the second segment with a FIN that the server sends.
 
 Owns: the language and its errors. Refuses to know: what a rule does once it is compiled (rule).
 

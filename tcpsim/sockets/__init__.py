@@ -1,4 +1,4 @@
-"""What a system call returns: descriptors, blocking, errno. Knows no protocol."""
+"""System calls: descriptors, blocking and errno. This package knows no protocol."""
 
 from tcpsim.sockets.calls import (
     POLLERR,

@@ -1,4 +1,4 @@
-"""The system calls as values: what a program asks for, and what comes back.
+"""The system calls and their results as values.
 
 Owns: the calls' names and arguments, in the units of the socket API, and the reply. Refuses to know:
 what a call does (system and the modules beside it) and who makes it.

@@ -1,4 +1,4 @@
-"""When two hosts are the same but for the clock: what counts of a host whenever it is looked at.
+"""When two hosts are equal except for the clock.
 
 Owns: descriptors, open files and blocked calls without the clock, and which connections a process can
 reach. Refuses to know: what a key of a connection consists of (tcp) and what programs do next.

@@ -1,4 +1,4 @@
-"""The door of the room: a call, a segment or the time goes in; replies come out.
+"""The interface of this package: a call, a segment or the time goes in, and replies come out.
 
 Owns: which function answers which call, and the completion of blocked calls after anything that may
 have changed what they wait for. Refuses to know: what any one call means.

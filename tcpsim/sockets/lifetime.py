@@ -1,4 +1,4 @@
-"""The last reference: close, shutdown, dup, fork, exit, kill; and an operator who asks nobody.
+"""The end of a socket: close, shutdown, dup, fork, exit, kill, and an operator's kill.
 
 Owns: who still holds a socket, when its connection is closed, and how long a lingering close() sleeps.
 Refuses to know: what closing puts on the wire (end).

@@ -1,4 +1,4 @@
-"""From no socket to a connected one: socket, bind, listen, connect, accept.
+"""From a new socket to a connected one: socket, bind, listen, connect, accept.
 
 Owns: who may have which port, the answers of connect() at each stage, descriptors for accepted
 connections. Refuses to know: the handshake, and whether an old connection yields its 4-tuple (end).

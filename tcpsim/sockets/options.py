@@ -1,4 +1,4 @@
-"""Socket options: the names and units of the API against the fields of the end.
+"""Socket options: the names and units of the API, and the fields of the endpoint.
 
 Owns: one table of names, value checks, the one-shot SO_ERROR. Refuses to know: what an option does to
 a connection, and how a stack rounds or doubles a value (end).

@@ -1,4 +1,4 @@
-"""Readiness: the poll bits and the thresholds at which a sleeping call is woken.
+"""Readiness: the poll bits, and the thresholds at which a sleeping call wakes up.
 
 Owns: poll(), and what counts as writable. Refuses to know: how a socket came to its levels.
 

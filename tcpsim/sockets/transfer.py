@@ -1,4 +1,4 @@
-"""Bytes in and out: what recv() and send() return, and in which order they look.
+"""Data transfer: what recv() and send() return, and the order of their checks.
 
 Owns: the order of the checks (data, end of stream, error, shutdown, no connection), partial counts,
 blocking. Refuses to know: what the bytes do to the connection (end).

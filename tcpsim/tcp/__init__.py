@@ -1,1 +1,1 @@
-"""The protocol: a sans-IO TCP (RFC 9293). Standard library only; no clock, no random numbers."""
+"""TCP without I/O (RFC 9293). It uses only the standard library, and has no clock and no random numbers."""

@@ -1,4 +1,4 @@
-"""SEGMENT ARRIVES, first: whether a segment is acceptable, and what answers one that is not.
+"""The first check of SEGMENT ARRIVES: is a segment acceptable, and what answers it if not?
 
 Owns: the sequence check of RFC 9293 3.10.7.4 with PAWS (RFC 7323 5.3) before it, the edges of the window, and
 the answers that are not part of the stream: challenge and duplicate ACKs, rate-limited where the stack does

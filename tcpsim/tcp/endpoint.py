@@ -1,4 +1,4 @@
-"""An end: one host's socket table, the unit of TCP (RFC 9293 3.10.7.1 and 3.10.7.2, 3.9.1.1).
+"""An endpoint: the socket table of one host (RFC 9293 3.10.7.1 and 3.10.7.2, 3.9.1.1).
 
 Owns: sockets by number, listeners with their queues, demultiplexing by port pair, the RST when nothing
 matches, and several sockets one after the other on one pair of ports (TIME-WAIT, reuse). Refuses to

@@ -1,4 +1,4 @@
-"""What can happen to a connection besides a segment, and what a step reports of itself.
+"""Events of a connection other than segments, and the notes that a step returns.
 
 Owns: the names of timers, of the facts that the lifecycle table is keyed on, and of notes. Refuses to
 know: when a timer runs (timers), what a fact leads to (lifecycle).

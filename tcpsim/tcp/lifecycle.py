@@ -1,4 +1,4 @@
-"""The life of a connection as one table: (state, fact) -> next state.
+"""The life cycle of a connection as a table: (state, fact) -> next state.
 
 Owns: every state change there is. The checks of SEGMENT ARRIVES, the user calls and the timers reduce
 what happened to `Fact`s; a row here says what each fact means in each state, with the paragraph of

@@ -1,4 +1,4 @@
-"""What a host remembers of a peer from one connection to the next: its round-trip time (Linux tcp_metrics).
+"""The metrics cache of a host: round-trip times of a peer for later connections (Linux tcp_metrics).
 
 Owns: when a connection that ends well leaves its round-trip time behind, and the first RTO of the next one.
 Most ends talk to one peer, so there is one number; a relay has several, told apart by the port that accepts.

@@ -1,4 +1,4 @@
-"""How a segment is built (RFC 9293 3.1, 3.10.7.1).
+"""Builds segments (RFC 9293 3.1, 3.10.7.1).
 
 Owns: header and option fields of every segment that leaves. Refuses to
 know: what is sent when (sending) and when an ACK is due (acks).

@@ -1,4 +1,4 @@
-"""Proportional rate reduction: how the congestion window falls in an episode of fast recovery (RFC 6937).
+"""Proportional rate reduction: how the congestion window shrinks in fast recovery (RFC 6937).
 
 Owns: CWND within the episode. Refuses to know: what is lost and when the episode begins and ends (recovery).
 

@@ -1,4 +1,4 @@
-"""The receive buffer: what queued segments are charged, what window is left, and when there is no room.
+"""The receive buffer: the charge for queued segments, the remaining window, and when it is full.
 
 Owns: two ways of counting. Most stacks count octets. Linux counts memory: each queued segment costs its
 buffer (`skb->truesize`), whatever it carries, and the window offered is a share of what is left, a share that

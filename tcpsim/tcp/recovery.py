@@ -1,4 +1,4 @@
-"""Which of the sent segments are lost, and getting them there (RFC 6582, RFC 6675, RFC 8985).
+"""Loss detection and retransmission (RFC 6582, RFC 6675, RFC 8985).
 
 Owns: what an acknowledgement does to the retransmission queue: removal, SACK marks, round-trip
 samples, loss detection by duplicates (DupThresh) or by time (RACK), the episodes of recovery and the

@@ -1,4 +1,4 @@
-"""One step of one connection: a TCB goes in, a new TCB and what it did come out.
+"""One step of one connection: it takes a TCB and returns a new TCB, segments and notes.
 
 Owns: the frame that every step has: copy, act, settle the timers. Refuses to know: what the act is, and what
 it may change (step).

@@ -1,4 +1,4 @@
-"""What is on the wire: a TCP header as a value (RFC 9293 section 3.1), with a byte count for a payload.
+"""A TCP header as a value (RFC 9293 section 3.1), with a byte count in place of the data.
 
 Owns: the header fields, the flag bits and the order in which flags are spelled. Refuses to know: what
 a segment means (segment_arrives), how it is built (output), and how option bytes are laid out (options; the

@@ -1,4 +1,4 @@
-"""What is sent when: the send queue cut into segments, probes, and resending (RFC 9293 3.8.6.2.1, 3.7.4).
+"""Sending: the send queue cut into segments, probes, and retransmission (RFC 9293 3.8.6.2.1, 3.7.4).
 
 Owns: the segmentation loop with the sender's silly-window and Nagle rules, where PSH and FIN ride, and
 sending one record of the retransmission queue again. Refuses to know: header fields (output), which

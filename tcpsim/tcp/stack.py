@@ -1,4 +1,4 @@
-"""What one stack does where stacks differ: a profile is data, and every value has a source.
+"""The profile of a stack: every difference between implementations as data with a source.
 
 Owns: the type of a profile, with the domain of every field, and where its files are (``stacks/NAME.toml``).
 Refuses to know: what a value does (the rooms beside this one read it), and how a profile is read (profile).

@@ -1,4 +1,4 @@
-"""The workbench of one step of one connection: the TCB being changed, and what comes out of the change.
+"""The state of one step: the TCB that is being changed, and the output of the step.
 
 Owns: what an act may use and leave behind, and the only place where a state is written. Refuses to know: what
 the act is (segment_arrives, calls, timeouts), and what every step does before and after it (run).

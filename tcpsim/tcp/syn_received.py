@@ -1,4 +1,4 @@
-"""SYN-RECEIVED: an embryonic connection of a listener (RFC 9293 3.10.7.4, where it differs from the rest).
+"""SYN-RECEIVED: an incomplete connection of a listener (RFC 9293 3.10.7.4, where it differs).
 
 Owns: how a stack that keeps a reduced record until the handshake is over reads a segment for it: Linux's
 requests (net/ipv4/tcp_minisocks.c tcp_check_req) and FreeBSD's syncache (netinet/tcp_syncache.c). Where

@@ -1,4 +1,4 @@
-"""The transmission control block (RFC 9293 section 3.3.1): all that one end knows of one connection.
+"""The transmission control block (RFC 9293 section 3.3.1).
 
 Owns: the fields, their initial values, and the questions about them that others may ask. Refuses to
 know: how they change. A `Tcb` is copied once at the start of a step, changed within it, and never seen

@@ -1,4 +1,4 @@
-"""A timer that fires late.
+"""Timers that fire late.
 
 Owns: moving what is due on a socket to a later time. A kernel's timers never fire early and often fire
 late: its clock has ticks, and its timer wheel is coarser the further ahead a deadline lies (Linux

@@ -1,4 +1,4 @@
-"""Which timers a connection wants, by level, and when they fire.
+"""Timers: which ones a connection should have, and when they fire.
 
 Owns: the list of timers (`DECLARED`, at the end), and the rule that declares each one's deadline from the
 TCB. No other module arms or stops one: after every step `settle` starts what is wanted and missing, stops

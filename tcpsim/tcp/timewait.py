@@ -1,4 +1,4 @@
-"""TIME-WAIT, and FIN-WAIT-2 as a mini-socket (RFC 9293 3.10.7.4, 3.6.1; RFC 1337; RFC 6191).
+"""TIME-WAIT, and FIN-WAIT-2 as a timewait socket (RFC 9293 3.10.7.4, 3.6.1; RFC 1337; RFC 6191).
 
 Owns: how a stack that keeps a waiting connection apart reads a segment for it: Linux's mini-sockets
 (net/ipv4/tcp_minisocks.c tcp_timewait_state_process) and BSD's short check. A stack that has no such

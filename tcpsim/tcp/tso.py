@@ -1,4 +1,4 @@
-"""Segments that are handed to the device as one: how many, and when a stack waits for more (Linux TSO).
+"""TSO: how many segments go to the device as one, and when a stack waits for more (Linux).
 
 Owns: the size of such a burst, and the wait for an ACK that is near. Refuses to know: everything else that
 holds a segment back (sending). It is seen on the wire: PSH is on the last segment of a burst, and a window

@@ -1,4 +1,4 @@
-"""What is taken back when an episode of recovery was for nothing: nothing had been lost.
+"""Undo: what is taken back if nothing had been lost in an episode of recovery.
 
 Owns: how that is found out, by duplicates that the peer reports (RFC 2883, RFC 3708) or by the timestamp
 that it echoes (RFC 3522, Eifel), and the window as it was. Refuses to know: the episode itself (recovery).

@@ -1,4 +1,4 @@
-"""The receive window: what is offered, what may arrive, and how both begin (RFC 9293 3.8.6.2).
+"""The receive window: what is offered, what may arrive, and its initial value (RFC 9293 3.8.6.2).
 
 Owns: RCV.WND and the edge that was promised with it, its roundings, its scale and its first size. Refuses to
 know: what queued segments are charged (rcvbuf), when the window is told (acks, output) and what happens to a

@@ -1,4 +1,4 @@
-"""The lab: a pair's two programs on two real hosts, recorded as a trace (docs/lab.md).
+"""The lab: it runs the two programs of a pair on two real hosts and records a trace (docs/lab.md).
 
     job(name, title, pair, ...) -> Job    what to record; raises InputError for what cannot be recorded
     record(job) -> the trace              runs it in real time, as root on Linux

@@ -1,4 +1,4 @@
-"""System calls of the simulator's programs, made for real, and told as rows of a trace.
+"""The system calls of the simulator's programs, made on real sockets and recorded as rows of a trace.
 
 Owns: one real call for each call of `tcpsim.sockets`, its reply in the simulator's terms, and the spelling
 of both in `app` rows. Refuses to know: who calls and why (process), and names of sockets (trace).

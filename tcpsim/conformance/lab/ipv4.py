@@ -1,4 +1,4 @@
-"""IPv4 packets as segments: what a TUN device hands out, in the simulator's terms.
+"""IPv4 packets from a TUN device, converted into the simulator's segments.
 
 Owns: reading headers (RFC 791 section 3.1, RFC 9293 section 3.1) and options. Refuses to know: what becomes
 of a packet; its octets go on unread. Checksums are the kernel's.

@@ -1,4 +1,4 @@
-"""What the lab asks of the kernel beside sockets: namespaces, a TUN device, sysctls, counters, priority.
+"""The kernel interfaces of the lab: namespaces, TUN devices, sysctls, counters and priorities.
 
 Owns: the numbers of Linux's interface (ioctl, unshare, setns) and their errors. Refuses to know: what is
 recorded. Linux only; needs root.

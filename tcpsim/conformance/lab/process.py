@@ -1,4 +1,4 @@
-"""A program of the simulator as a real process: the same steps, on real sockets, in real time.
+"""A program of the simulator as a real process: the same steps on real sockets in real time.
 
 Owns: carrying out a program's actions, waiting, forking, and telling the recording what was called and when.
 Refuses to know: what a call does (the kernel does it) and what becomes of the rows (recording, trace).

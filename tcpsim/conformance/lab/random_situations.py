@@ -1,4 +1,4 @@
-"""Situations that nobody has thought of: calls, options and losses drawn from a seed.
+"""Random situations: calls, options and losses drawn from a seed.
 
 Owns: what is drawn, and how often. Refuses to know: what Linux makes of it. `random-17` is a situation like
 any other, and always the same one: `tcpsim lab compare random-17`.

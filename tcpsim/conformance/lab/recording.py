@@ -1,4 +1,4 @@
-"""A recording while it runs: two hosts in namespaces of their own, the relay between them, the sampler.
+"""A running recording: two hosts in network namespaces, the relay between them, and the sampler.
 
 Owns: setting the hosts up, starting the programs, the loop that carries packets, looks at states and gathers
 what the programs tell, and when it is over. Refuses to know: what is left if this process dies (supervisor).

@@ -1,4 +1,4 @@
-"""What is to be recorded: a pair of the simulator, read for what a real machine needs to do the same.
+"""The plan of a recording: what a real host needs to do the same as a pair of the simulator.
 
 Owns: which pairs can be recorded here at all, sysctls for turned knobs, and how long it takes. Refuses to
 know: how it is recorded. A pair that cannot be recorded is refused in one line before anything is set up.

@@ -1,4 +1,4 @@
-"""The line between the two hosts: takes packets from one TUN, puts them into the other, and keeps the log.
+"""The relay between the two hosts: it forwards, delays and drops packets, and logs them.
 
 Owns: packets in flight, and the rows of `packets`. What becomes of a packet is decided by the simulator's own
 path: the same rules, chances and delays. Refuses to know: when it is called (recording), and how its rules

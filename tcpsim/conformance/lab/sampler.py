@@ -1,4 +1,4 @@
-"""The states of both hosts over time, as far as one sees them by looking again and again.
+"""The sampler: it asks the kernel repeatedly for the states of the sockets of both hosts.
 
 Owns: the rows of `states` and `end_states`, how often one looks, and whether anything could still happen.
 Refuses to know: how a namespace is asked (sock_diag).

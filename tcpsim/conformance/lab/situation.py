@@ -1,4 +1,4 @@
-"""A situation: two programs, and what to see when real kernels run them.
+"""A situation: two programs, and what to look for when real kernels run them.
 
 Owns: what it consists of, and how it becomes a pair. Refuses to know: which there are (situations).
 """

@@ -1,4 +1,4 @@
-"""Situations worth recording that are no scenario of the catalogue: corners in which a simulator may err.
+"""The situations of the lab, which are not in the catalogue: special cases where a simulator may fail.
 
 Owns: finding one by its name. Refuses to know: each of them (situations_opening, situations_closing), and
 what Linux makes of them; that is what recordings are for. Those in tests/data/kernel/lab were made with

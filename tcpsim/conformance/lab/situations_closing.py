@@ -1,4 +1,4 @@
-"""Situations at the end of a connection: half-closes, resets, probes, descriptors that others hold.
+"""Situations at the end of a connection: half-closes, resets, probes, and shared descriptors.
 
 Owns: the programs of each, knobs and losses. Refuses to know: what Linux makes of them.
 """

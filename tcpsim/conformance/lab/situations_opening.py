@@ -1,4 +1,4 @@
-"""Situations at the beginning of a connection: accept queues, listeners that go, handshakes cut short.
+"""Situations at the start of a connection: accept queues, closed listeners, incomplete handshakes.
 
 Owns: the programs of each, knobs and losses. Refuses to know: what Linux makes of them.
 """

@@ -1,4 +1,4 @@
-"""The sockets of a namespace, asked of the kernel itself: NETLINK_SOCK_DIAG (sock_diag(7)).
+"""The sockets of a namespace, from the kernel's NETLINK_SOCK_DIAG (sock_diag(7)).
 
 Owns: the messages' layout, and what a socket is called and who holds it. Refuses to know: when to look,
 and what a change means (sampler).

@@ -1,4 +1,4 @@
-"""The way into the lab: a recording in a process of its own, and an end to it, however it ends.
+"""The supervisor: it runs a recording in a process of its own, and cleans up however that ends.
 
 Owns: that process, what the lab needs of a machine, and that nothing is left: on return, on an error, on
 Ctrl-C and SIGTERM, and when the recording is killed. Refuses to know: what is recorded.

@@ -1,4 +1,4 @@
-"""When each packet left its host, told by that host's kernel.
+"""The time at which each packet left its host, from the host's kernel (SO_TIMESTAMPING).
 
 Owns: a packet socket on the line's device, and matching what it tells with what the relay has read. Refuses
 to know: what becomes of a packet (relay). Where the kernel tells nothing, a packet left when it was read.

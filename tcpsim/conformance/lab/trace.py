@@ -1,4 +1,4 @@
-"""A recording as a trace: the document that `tcpsim conform` judges.
+"""A recording as a trace, which is the document that `tcpsim conform` reads.
 
 Owns: its fields, the names of sockets, and rules as data. Refuses to know: how any of it was observed.
 

@@ -1,4 +1,4 @@
-"""packetdrill scripts, judged against one endpoint in virtual time (docs/packetdrill.md).
+"""packetdrill scripts, run against one endpoint in virtual time (docs/packetdrill.md).
 
     input     `parser` reads a text into a `script`; `dialect` knows what a system's scripts take for granted
     replay    `replay` plays the script: `syscalls` makes the calls, `packet_exchange` injects packets

@@ -1,4 +1,4 @@
-"""The arguments of a system call, and what is asked of the endpoint because of them.
+"""The arguments of a system call in a script, and the requests to the endpoint that follow from them.
 
 Owns: reading an argument as a number or a descriptor, the complaint when it is none, and the comparison
 of what comes back through an argument. Refuses to know: any one call (calls, transfers, sockopts).

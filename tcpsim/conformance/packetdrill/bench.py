@@ -1,4 +1,4 @@
-"""One endpoint on the test bench: virtual time, what it has sent, one call that may block.
+"""The test bench: one endpoint in virtual time, the segments that it has sent, and its blocked call.
 
 Owns: the clock, firing timers in order, and what came out that nobody has looked at yet. Refuses to know:
 the script.

@@ -1,4 +1,4 @@
-"""A script's system call as one of the endpoint's, and what of the answer has to be checked.
+"""A system call of a script as a call of the endpoint, and the parts of its result that are checked.
 
 Owns: the table of calls, and the arguments of those that open, close and wait. Refuses to know:
 descriptors' numbers (the caller maps them), time, and the comparison of results (syscalls).

@@ -1,4 +1,4 @@
-"""Whether a segment of the endpoint is the packet that the script expects.
+"""Compares a segment of the endpoint with the packet that the script expects.
 
 Owns: which fields are compared, in which order, and how a difference is worded. Refuses to know: when
 (times), and which segment is compared with which packet (expect).

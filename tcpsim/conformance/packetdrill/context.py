@@ -1,4 +1,4 @@
-"""What is known while a script is played: the bench, and the script's names for things on it.
+"""The context of a running script: the bench, and the script's names for its objects.
 
 Owns: the flow under test with its numbers, descriptors, the call that is waited for, tolerances, the
 record of what crossed the wire. Refuses to know: what the events do (the modules beside it).

@@ -1,4 +1,4 @@
-"""Reading text from left to right, and saying where it went wrong.
+"""A cursor that reads text from left to right and reports the place of an error.
 
 Owns: the position, blanks and comments, and the conditional lines (``#ifdef``), which are blanked out so
 that every line and column stays what it is in the file. Refuses to know: the grammar (parser and the

@@ -1,4 +1,4 @@
-"""What a script written for one kind of system takes for granted, and how its knobs are turned.
+"""Dialects: what a script for one kind of system assumes, and how its sysctls change knobs.
 
 Owns: the tables in ``dialects/``: sysctl keys that are no knob of the profile by the same name, keys and
 commands that change nothing here (each with its reason), constants that differ; and telling from a

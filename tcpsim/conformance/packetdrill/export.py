@@ -1,4 +1,4 @@
-"""A run of a pair as a script for one of its ends, which passes when it is replayed.
+"""Writes one end of a run as a script that passes when it is replayed.
 
 Owns: which events of a log an end's script consists of, their numbers and times, the set-up that makes the
 stack what it was in the run, and what a script cannot say. Refuses to know: how a call is written

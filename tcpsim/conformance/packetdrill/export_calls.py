@@ -1,4 +1,4 @@
-"""System calls as a script writes them.
+"""System calls in the syntax of a script.
 
 Owns: the words of each call with its arguments and result, and which calls the language has none for.
 Refuses to know: times, and what any call does.

@@ -1,4 +1,4 @@
-"""Hundreds of scripts at once: found, judged in several processes, and counted by what ended them.
+"""Many scripts: they are found, judged in several processes, and counted by the reason of their verdict.
 
 Owns: which files a path stands for, the order of the verdicts (that of the files, whatever the number of
 processes), and which reasons count as one. Refuses to know: a single script (judge, mutate), and how the

@@ -1,4 +1,4 @@
-"""The ICMP messages of the language: types and codes by name, and what each is to a connection.
+"""ICMP messages in scripts: types and codes by name, and what each means to a connection.
 
 Owns: the names of ICMP and ICMPv6, a code's number behind each, and which of tcpsim's messages that is.
 Refuses to know: what a connection makes of it (tcp.icmp), and how an event is written (packets).

@@ -1,4 +1,4 @@
-"""Judge scripts: text in, verdict out, whatever the text is.
+"""Judges a script: it takes any text and returns a verdict.
 
 Owns: choosing the stack, the order parse - play, what each way to stop means as a verdict, and scripts
 that have to fail. Refuses to know: how files are found and shown (cli).

@@ -1,4 +1,4 @@
-"""Is a script able to fail? Change one thing that it expects, and see whether it still passes.
+"""Mutation test of a script: it changes one expectation, and checks whether the script still passes.
 
 Owns: which fields are changed, and into what. Refuses to know: how scripts are found and shown (cli).
 

@@ -1,4 +1,4 @@
-"""Between the script's numbers and the live ones: sequence numbers, timestamps.
+"""Maps the sequence numbers and timestamps of a script to those of the endpoint, and back.
 
 Owns: the mapping and how it is learnt. Refuses to know: whether a packet is what was expected (compare).
 

@@ -1,4 +1,4 @@
-"""The names of socket options that some system has: a script with another name has made a mistake.
+"""The names of socket options on all systems. A script with an unknown name has a mistake.
 
 Owns: the names. Refuses to know: which of them the endpoint has (sockets) and what they do.
 

@@ -1,4 +1,4 @@
-"""Packets: what the peer sends goes in, what the endpoint sends is claimed by the script's next ``>``.
+"""Packets in and out: inbound packets are injected, and outbound ones are claimed by the next ``>``.
 
 Owns: which segment is judged, how one packet of the script covers a burst, what cannot be sent or expected
 at all. Refuses to know: single fields (compare), the mapping of numbers (number_mapping).

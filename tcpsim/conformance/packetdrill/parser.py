@@ -1,4 +1,4 @@
-"""The grammar of a script: options, set-up, events with their times, clean-up.
+"""The grammar of a script: options, set-up, timed events and clean-up.
 
 Owns: the order of the parts, times, and which rule reads which event. Refuses to know: how packets and
 calls are written (packets, expressions) and what a script means (replay).

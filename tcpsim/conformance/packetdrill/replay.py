@@ -1,4 +1,4 @@
-"""Play a script into one endpoint, in virtual time, and stop where it does what the script does not say.
+"""Plays a script into one endpoint in virtual time, and stops at the first difference.
 
 Owns: the order of events and when each is due; commands and assertions. Refuses to know: the language
 (parser), packets (packet_exchange), system calls (syscalls), what a command says (shell).

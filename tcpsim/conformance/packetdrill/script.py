@@ -1,4 +1,4 @@
-"""A packetdrill script as values: what the parser makes and everything else reads.
+"""A packetdrill script as values, which the parser creates.
 
 Owns: the types of the script's parts, each with its place in the file, and how a packet is written
 back. Refuses to know: how text is read (parser) and what any of it does (replay).

@@ -1,4 +1,4 @@
-"""The commands between backticks, as far as they concern the endpoint: sysctl, sockstat, kills, and no-ops.
+"""Shell commands in scripts, as far as they affect the endpoint: sysctl, sockstat and kills.
 
 Owns: taking a command line apart, the pipeline behind ``sockstat``, and which commands are known to change
 nothing (the dialect's table, each with its reason). Refuses to know: what a key does (dialect), how sockets

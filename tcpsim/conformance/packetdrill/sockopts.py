@@ -1,4 +1,4 @@
-"""setsockopt() and getsockopt(): names, values, structures.
+"""setsockopt() and getsockopt() in scripts: names, values and structures.
 
 Owns: the forms in which a script writes an option's value. Refuses to know: which options there are (the
 endpoint says, and a script that asks for another is UNSUPPORTED).

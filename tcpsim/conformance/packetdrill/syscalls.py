@@ -1,4 +1,4 @@
-"""System calls: make them, wait for those that block, judge what they return.
+"""System calls: they are made, waited for if they block, and their results are judged.
 
 Owns: results and errnos against the script's, the script's descriptors, calls that return later. Refuses
 to know: arguments (calls) and packets (packet_exchange).

@@ -1,4 +1,4 @@
-"""Calls that move bytes: read, write and their family, with flags, vectors and messages.
+"""Calls that transfer bytes: read, write and their variants with flags, vectors and messages.
 
 Owns: how many bytes each asks for. Refuses to know: what becomes of them.
 """

@@ -1,4 +1,4 @@
-"""What became of a script, in a form that a person and a program can read.
+"""The verdict on a script, for people and for programs.
 
 Owns: the three verdicts, the reason, and the picture of the last segments. Refuses to know: how a script
 is replayed (replay).

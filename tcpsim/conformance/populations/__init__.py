@@ -1,4 +1,4 @@
-"""Populations of a real kernel: counts of sockets over time under known loss (docs/conformance.md).
+"""Populations of a real kernel: numbers of sockets over time under a known loss (docs/conformance.md).
 
     input     `schema` reads a file strictly; `setup` turns a run into one connection of each kind
     replay    `replay` follows every life of one connection exactly; `sampled_replay` draws whole populations

@@ -1,4 +1,4 @@
-"""What a run's counts ought to be: the law of each, from the lives of one connection and when they begin.
+"""The expected counts of a run: their distributions, from the histories of one connection.
 
 Owns: the phases of the timer wheel and the drawn times, in strata; arrivals; the expectation and the law of
 every count. Refuses to know: what the kernel counted (verdict).

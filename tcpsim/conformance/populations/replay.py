@@ -1,4 +1,4 @@
-"""Every life of one connection of a population, told as the observer of the real ones told it.
+"""All histories of one connection of a population, as the observer of the real connections saw them.
 
 Owns: the observer's words for states and ends, what a connection has been through so far as he tells it (the
 response, end-of-file, an error, the last state of the server), and for each of these the exact probability at

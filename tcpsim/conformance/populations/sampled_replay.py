@@ -1,4 +1,4 @@
-"""A population drawn again and again: each of its connections lives once, beside all the others.
+"""Simulated populations: each connection is simulated once, beside all the others.
 
 Owns: the draws (arrivals, think times, losses), the clock that all connections share, what one leaves to the
 next (Linux's cached round-trip time), and the law of each count. Refuses to know: what the kernel counted

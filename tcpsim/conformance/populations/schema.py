@@ -1,4 +1,4 @@
-"""A population file: its schema, read strictly.
+"""The file format of a population, read strictly.
 
 Owns: which fields there are and what they may hold. Refuses to know: what a sysctl means (setup) and what
 the counts ought to be (measure).

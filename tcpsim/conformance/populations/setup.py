@@ -1,4 +1,4 @@
-"""One connection of a real population: programs, stacks and the path, from what a run says was set.
+"""One connection of a real population: programs, stacks and path, from the settings of the run.
 
 Owns: what closers and never-closers do, and when in the turn of the timer wheel a connection begins. Refuses
 to know: how many there are, and what becomes of them (measure).

@@ -1,4 +1,4 @@
-"""A real population judged: each count against the law that the model gives it.
+"""The verdict on a real population: each count is compared with the distribution of the model.
 
 Owns: which counts are judged, their intervals, the verdict. Refuses to know: how a law is found (expected).
 

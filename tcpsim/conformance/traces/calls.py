@@ -1,4 +1,4 @@
-"""A row of a trace's `app` as the system calls that it stands for, and their replies in the trace's words.
+"""A row of a trace's `app` as system calls, and their results in the words of the trace.
 
 Owns: the spelling of calls, arguments and results in a trace. Refuses to know: which descriptor a name
 stands for (replay keeps that) and what a call does (sockets).

@@ -1,4 +1,4 @@
-"""What the kernel did beside what tcpsim did, and where they differ.
+"""Compares what the kernel did with what tcpsim did.
 
 Owns: what belongs to what, and when two things are alike. Refuses to know: how timers were late (replay
 has seen to that, so what is left is the time that a host and the lab take) and how it looks (report).

@@ -1,4 +1,4 @@
-"""Which files are traces, and which are populations.
+"""Distinguishes files with traces from files with populations.
 
 Owns: walking folders, and telling the two apart. Refuses to know: what is in a trace (schema) or in a
 population.

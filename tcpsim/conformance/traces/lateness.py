@@ -1,4 +1,4 @@
-"""How late a kernel's timer may fire, and how late it was.
+"""How late a kernel's timer may fire, and how late it fired in a trace.
 
 Owns: the bound, and finding in the trace the moment at which a timer that is due now has fired. Refuses
 to know: what a timer does (a look ahead told that), and how it is put off (the pair does it).

@@ -1,4 +1,4 @@
-"""What is not compared, because it differs from one run of the same kernel to the next.
+"""What is not compared, because it differs between runs of the same kernel.
 
 Owns: the form of `exempt.toml` and the questions about it. Refuses to know: how things are compared. A
 trace is exempt only if it fails without that, and only from what the table names for it.

@@ -1,4 +1,4 @@
-"""What happened on a connection, in one form for what a kernel did and for what tcpsim did.
+"""What happened on a connection, in one form for the kernel and for tcpsim.
 
 Owns: the form. Refuses to know: where either comes from (schema, replay) and when two are alike (compare).
 Side "client" is host A of a trace, "server" is host B. Numbers are relative to the initial ones.

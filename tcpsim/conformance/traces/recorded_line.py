@@ -1,4 +1,4 @@
-"""The line of a recording: every segment arrives when the recorder let it out, late or not.
+"""The path of a recording: each segment arrives when it came out of the recorder.
 
 Owns: the element that does so. Refuses to know: what is lost (the trace's rules, as elements before it) and
 how late a recorder may be (compare).

@@ -1,4 +1,4 @@
-"""A trace's calls and injected segments, played at their times into a pair of machines without programs.
+"""Replays the calls and injected segments of a trace at their times, on a pair without programs.
 
 Owns: when each row takes effect, which descriptor a name stands for, and the relay's segments. Refuses to
 know: TCP, system calls and the path (the pair has them), how late timers are (replayed_pair), what differs

@@ -1,4 +1,4 @@
-"""A pair that keeps a trace's time, and the record of what it does.
+"""A pair in the time of a trace, and the record of what it does.
 
 Owns: when each timer fires, between when the model says and when the kernel may, and the noting of
 segments, answers and states. Refuses to know: which calls are made (replay), and what differs (compare).

@@ -1,4 +1,4 @@
-"""The first difference, shown: two ladders side by side, what was observed and what was simulated.
+"""The report on the first difference: two ladders side by side, observed and simulated.
 
 Owns: the text. Refuses to know: what counts as a difference (compare). Host A is on the left of each
 ladder; what it sends points right. A line that differs begins with "!".

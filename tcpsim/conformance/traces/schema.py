@@ -1,4 +1,4 @@
-"""A trace file: its schema, read strictly.
+"""The file format of a trace, read strictly.
 
 Owns: which fields there are and what they may hold, and the conversion of what a kernel did into a
 `Record`. Refuses to know: what a sysctl or a call means (setup, calls).

@@ -1,4 +1,4 @@
-"""What a trace set up: sysctls, routes, MTU, loss rules, as profiles and a path.
+"""The set-up of a trace: sysctls, routes, MTU and loss rules, as profiles and a path.
 
 Owns: the table from a kernel's names to the knobs of a profile. Refuses to know: what a knob does.
 

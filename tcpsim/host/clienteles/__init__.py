@@ -1,4 +1,4 @@
-"""The catalogue of users: browsers and pools by name.
+"""The stories of users, by name: browsers and pools.
 
 Owns: looking one up. Refuses to know: the stories (browsers, pools).
 """

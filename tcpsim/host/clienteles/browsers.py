@@ -1,4 +1,4 @@
-"""Browsers, by name: pages with and without persistence, buggy ones, workers that wait for nothing.
+"""Stories of browsers: pages with and without persistence, buggy browsers, and idle workers.
 
 Owns: the stories. Refuses to know: how a browser works (host.browser).
 """

@@ -1,4 +1,4 @@
-"""A clientele: users of one server, in several variants that are told side by side.
+"""A story of users: the users of one server, in several variants side by side.
 
 Owns: what the catalogue says of one, and the plan it comes to. Refuses to know: the particular ones, how a
 measure is taken (measure.experience), and hosts that run out (crowds).

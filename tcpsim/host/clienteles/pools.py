@@ -1,4 +1,4 @@
-"""Pools, by name: three idle timeouts, a client object per request, connections that do not come back.
+"""Stories of pools: three idle timeouts, a client object per request, and connections not given back.
 
 Owns: the stories. Refuses to know: how a pool works (host.pool).
 """

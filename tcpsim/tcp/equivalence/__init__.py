@@ -1,4 +1,4 @@
-"""When two ends are the same but for the clock: what of an end counts besides its connections (connection).
+"""When two endpoints are equal except for the clock, apart from their connections (see connection).
 
 Owns: the names of sockets and listeners, the queues of listeners, the phase of a timer wheel, a new ISN's
 distance to an old one, and a segment under way. Refuses to know: who is at the other end.

@@ -1,4 +1,4 @@
-"""One connection, whenever it is looked at: what any later rule can still read of it.
+"""The key of one connection: every value that a later rule can still read.
 
 Owns: a TCB without the clock. Sequence numbers are distances to an origin; what does not change as time goes
 by is in `fixed`, and the rest are instants, whose distances to a moment count. What counts a "time since"

@@ -1,4 +1,4 @@
-"""What is still ahead of a connection: whether it sends, what can arrive, and which estimates are read.
+"""The future of a connection: whether it sends, what can arrive, and which estimates are read.
 
 Owns: conclusions from the present state of both ends about rules that will not be followed any more; a key
 (key) leaves out what only these rules read. Refuses to know: what a key is made of, and how the caller found
