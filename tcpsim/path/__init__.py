@@ -1,7 +1,7 @@
 """The path between two hosts: delay, loss, duplication, reordering, NATs and firewalls.
 
-Owns: the path and its elements, and the chooser through which chance enters. Refuses to know: what a
-segment means to TCP, and who is at the ends.
+Owns: the path and its elements, and the chooser that decides random events. Refuses to know: what a segment
+means to TCP, and who is at the ends.
 """
 
 from tcpsim.path.chance import Choice, Chooser, Quiet, Seeded, chance

@@ -2,14 +2,14 @@
 
 Owns: what a choice is, the chooser protocol, and two choosers: `Seeded` (simulation) and `Quiet`
 (teaching: nothing happens unless a script says so). A third, which follows every branch of a choice,
-belongs to exploration; it needs nothing but the protocol. Refuses to know: what is being chosen.
+belongs to exploration and needs only the protocol. Refuses to know: what is being chosen.
 
-A finite event is a `Choice`; its first outcome is always "pass", the uneventful one. A continuous
-quantity is a distribution. An element asks only where more than one outcome is possible.
+A finite event is a `Choice`. Its first outcome is always "pass", which means that nothing special happens. A
+continuous quantity is a distribution. An element asks only if more than one outcome is possible.
 
 `Seeded` is counter-based (the idea of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
-SC'11): block k of a connection is a hash of (seed, connection index, k). So a connection's draws
-depend on nothing but these: not on what ran before, in what order, or in which process.
+SC'11): block k of a connection is a hash of (seed, connection index, k). So a connection's random
+numbers depend only on these, and not on other connections, their order, or the process.
 """
 
 from __future__ import annotations

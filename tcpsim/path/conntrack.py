@@ -1,17 +1,17 @@
 """The states of a connection tracker and its transition table.
 
-Owns: the states and the transitions of Linux's nf_conntrack, which stand for those of every box here, and
-what counts as a row of the table. Refuses to know: how long a state lasts and what is done with a segment
-that fits nowhere (middlebox: a profile says it), and the flows themselves (flow_table).
+Owns: the states and the transitions of Linux's nf_conntrack, which all middleboxes here use, and the rows of
+the table. Refuses to know: how long a state lasts and what happens to a segment that fits nowhere
+(middlebox), and the flows themselves (flow_table).
 
 Source: net/netfilter/nf_conntrack_proto_tcp.c `tcp_conntracks`, written down from memory and compared with
-what a running 6.18 made of some 400 lives of a flow (tests/path/conntrack-6.18.txt). The states are spelled
-with an underscore, as /proc/net/nf_conntrack does: CLOSE_WAIT here is no state of an end. It is a flow after
-one FIN and an ACK, whoever sent that ACK.
+more than 400 flows that a running 6.18 has recorded (tests/path/conntrack-6.18.txt). The states are spelled
+with an underscore, as /proc/net/nf_conntrack does: CLOSE_WAIT here is no state of an endpoint. It is
+a flow after one FIN and an ACK, whoever sent that ACK.
 
-A tracker guesses. It knows no more than what passed it, so that a FIN that is repeated before its ACK looks
-like the FINs of both sides (FIN_WAIT to LAST_ACK), and a SYN on a flow that it believes in may mean that it
-is the tracker who is wrong: such segments go through and change nothing (IGNORE). What cannot be is INVALID.
+A tracker guesses, because it knows only the segments that have passed it. A FIN that is retransmitted before
+its ACK looks like the FINs of both sides (FIN_WAIT to LAST_ACK). A SYN on a live flow may mean that the
+tracker is wrong. Such segments pass and change nothing (IGNORE). An impossible segment is INVALID.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 Owns: the inverse of each distribution function, and the text form ("10ms", "uniform(5ms,20ms)",
 "exp(2s)", "lognormal(200ms,0.5)"). Refuses to know: where uniform numbers come from (a chooser), and
-what the duration is for: jitter of a line, think time of a program, time between arrivals.
+what the duration is for: the jitter of a link, the think time of a program, or the time between arrivals.
 
-Each is drawn by inversion: one uniform number, one duration. That keeps a seeded run aligned: the
-n-th draw of a connection uses the n-th uniform number whatever the distributions before it were.
+Each duration is drawn by inversion from one uniform number. So the n-th draw of a connection always uses the
+n-th uniform number, whatever the distributions before it were.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """The interface of an element of a path, which a segment passes.
 
-Owns: the interface, and the walk of one segment through a chain of elements. Refuses to know: any
-particular element, and time between segments: an element is asked only when a segment passes. One with
-deadlines of its own, a NAT that forgets, compares the clock then; one that originates segments, a firewall
-that sends RSTs, does so in answer to what it stopped.
+Owns: the interface, and the walk of one segment through a chain of elements. Refuses to know: any particular
+element, and the time between segments. An element is asked only when a segment passes. A NAT compares the
+clock with its timeouts then. A firewall sends a RST only as an answer to a segment that it has stopped.
 """
 
 from __future__ import annotations

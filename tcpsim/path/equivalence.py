@@ -1,7 +1,7 @@
 """When two paths are equal except for the clock.
 
-Owns: a chain of elements seen from a moment, and whether the moment makes a difference. Refuses to know: the
-segments in flight, as what their numbers are counted from is the pair's to say.
+Owns: the key of a chain of elements at a given time, and whether the time makes a difference. Refuses to
+know: the segments in flight, because the pair knows the origin of their sequence numbers.
 """
 
 from __future__ import annotations

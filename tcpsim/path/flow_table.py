@@ -1,14 +1,14 @@
 """The flow table of a NAT or a stateful firewall: it knows flows for some time and stops other segments.
 
-Owns: the flows, when each is forgotten, what becomes of a segment, and in which words. Refuses to know: what
-a segment means to the ends, and where chance comes from: it asks none.
+Owns: the flows, when each one is forgotten, what happens to a segment, and the text about it. Refuses to
+know: what a segment means to the endpoints, and the chooser, because it has no random events.
 
-It stands in the middle of the line and sees both directions, so it belongs into `Path.shared`. There a
-segment passes at the time it is put on the wire; a box half way along a line of equal delays sees all of
-them later by the same half, so that no difference of times changes. Losses before it are rules, or `OneWay`.
+The middlebox stands in the middle of the path and sees both directions, so it belongs to `Path.shared`. There
+a segment passes at the time at which it is sent. A middlebox half way along a path with equal delays sees all
+segments half a delay later, so no difference of times changes. Losses before it are rules, or `OneWay`.
 
-Nothing wakes it. A flow is forgotten when the clock says so, and that is found out when the next segment
-comes; so the path's `next_time` knows nothing of it. What is forgotten stays in the list, to be told.
+It has no timers. When the next segment comes, it compares the clock with the timeout of the flow. So
+`next_time` of the path does not include it. A forgotten flow stays in the list, so that it can be reported.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A link: propagation delay, jitter, and a transmitter with a rate and a queue.
 
-Owns: when a segment that is put on the line arrives, and whether the queue has room. Refuses to know:
-losses on the way (loss, rule_syntax) and anything below IP: a segment's size is its IPv4 packet.
+Owns: when a segment arrives, and whether the queue has room for it. Refuses to know: losses (loss,
+rule_syntax) and anything below IP. The size of a segment is that of its IPv4 packet.
 """
 
 from __future__ import annotations

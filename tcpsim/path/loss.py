@@ -1,7 +1,7 @@
 """Random elements of a path: independent loss, bursty loss, duplication, reordering.
 
-Owns: the models and their probabilities. Refuses to know: which segment it is (script does), and
-where chance comes from. Certain outcomes (p = 0, p = 1) ask no chooser.
+Owns: the models and their probabilities. Refuses to know: which segment it is (rule does), and who decides
+random events. For a certain outcome (p = 0, p = 1), no chooser is asked.
 """
 
 from __future__ import annotations

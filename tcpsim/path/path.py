@@ -1,11 +1,12 @@
 """A path between two hosts: it decides which segments are lost and when the others arrive.
 
-Owns: the chains of elements, the segments in flight and their order. Refuses to know: what a segment
-means, who is at the ends, and where chance comes from (the chooser). No RFC: IP may lose, duplicate,
-delay and reorder (RFC 9293 section 3.1 assumes no more than that).
+Owns: the chains of elements, the segments in flight and their order. Refuses to know: what a segment means,
+who is at the ends, and who decides random events (the chooser). There is no RFC: IP may lose, duplicate,
+delay and reorder segments (RFC 9293 section 3.1).
 
-Everything is decided when a segment is put on the wire: `send` walks it through the elements, asks the
-chooser, and notes when it will arrive. Between equal arrival times the one sent first comes first.
+Everything is decided when a segment is sent: `send` passes it through the elements, asks the chooser, and
+records the time of its arrival. If two segments arrive at the same time, the one that was sent first comes
+first.
 """
 
 from __future__ import annotations

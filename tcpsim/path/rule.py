@@ -1,12 +1,12 @@
 """A drop rule as data: which segments it matches, and what happens to them.
 
-Owns: the conditions (the fields of the rules that the traces of a real kernel were made with), their
-form in such a trace, and the memory that a list of rules needs: how many segments each rule has matched,
-and which connection of a 4-tuple a segment belongs to. Refuses to know: the words in which people write
-rules (script compiles those into these), and chance.
+Owns: the conditions (the fields of the rules that the traces of a real kernel were made with), their form in
+such a trace, and the memory that a list of rules needs: how many segments each rule has matched, and which
+connection of a 4-tuple a segment belongs to. Refuses to know: the syntax in which people write rules
+(rule_syntax), and random events.
 
-Every rule looks at every segment, at the time it is put on the wire, and counts its own matches; what an
-earlier rule dropped still counts for a later one. So "the server's 2nd FIN" means the same in every list.
+Every rule sees every segment when it is sent, and counts its own matches. A segment that an earlier rule
+dropped still counts for a later rule. So "the server's 2nd FIN" means the same in every list.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The system calls and their results as values.
 
 Owns: the calls' names and arguments, in the units of the socket API, and the reply. Refuses to know:
-what a call does (system and the modules beside it) and who makes it.
+what a call does (the other modules of this package), and who makes it.
 
-A port stands for an address: an end of a pair has one peer.
+A port is enough as an address, because a host of a pair has one peer.
 """
 
 from __future__ import annotations

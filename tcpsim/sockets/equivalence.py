@@ -1,7 +1,7 @@
 """When two hosts are equal except for the clock.
 
 Owns: descriptors, open files and blocked calls without the clock, and which connections a process can
-reach. Refuses to know: what a key of a connection consists of (tcp) and what programs do next.
+reach. Refuses to know: the key of a connection (tcp), and what programs do next.
 """
 
 from __future__ import annotations

@@ -3,9 +3,8 @@
 Owns: which function answers which call, and the completion of blocked calls after anything that may
 have changed what they wait for. Refuses to know: what any one call means.
 
-A blocked call is tried again when one of the open files it waits on, or the socket behind it, is not
-the same value as before: values are immutable, so "is it the same object" is the whole test, and a
-host where nothing waits pays nothing.
+A blocked call is tried again if an open file that it waits for, or the socket behind it, has changed. Values
+are immutable, so a comparison of object identities is enough. It costs nothing on a host where no call waits.
 """
 
 from __future__ import annotations

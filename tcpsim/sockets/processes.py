@@ -1,7 +1,7 @@
 """A host's processes, descriptors and open files: the values that the system calls work on.
 
-Owns: the tables between a descriptor and a socket of the end, reference counts, and what is known of
-a call that blocks. Refuses to know: what any call returns (the modules beside it) and any protocol.
+Owns: the tables between a descriptor and a socket, reference counts, and the state of a blocked call. Refuses
+to know: what a call returns (the other modules of this package), and any protocol.
 
 A process's descriptor refers to an open file, as in POSIX: fork() and dup() make more descriptors for
 the same open file, and the socket is closed when the last of them is gone and no call still waits on

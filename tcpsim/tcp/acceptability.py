@@ -2,7 +2,7 @@
 
 Owns: the sequence check of RFC 9293 3.10.7.4 with PAWS (RFC 7323 5.3) before it, the edges of the window, and
 the answers that are not part of the stream: challenge and duplicate ACKs, rate-limited where the stack does
-so, and the RST to data that nobody will read. Refuses to know: the checks behind it (segment_arrives).
+so, and the RST to data that nobody will read. Refuses to know: the later checks (segment_arrives).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """An ICMP error about a segment of ours (RFC 9293 3.9.2.2, RFC 5927 section 4, RFC 1122 4.2.3.9).
 
-Owns: whether a connection ends of it at once or remembers it as the reason should it fail later; and the
-lower MSS that a path asks for (RFC 1191). Refuses to know: the messages there are (icmp_messages), which
-connection it is (endpoint), probing a path (RFC 4821), and what a host remembers of a path.
+Owns: whether a connection ends at once, or keeps the error as the reason of a later failure; and the lower
+MSS that follows from a message of the path (RFC 1191). Refuses to know: the list of messages (icmp_messages),
+which connection it is (endpoint), probing of a path (RFC 4821), and the path cache of a host.
 """
 
 from __future__ import annotations

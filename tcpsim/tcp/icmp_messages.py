@@ -1,10 +1,10 @@
 """ICMP errors by name, and the errno that each becomes.
 
-Owns: the table. Refuses to know: what a connection makes of one (icmp).
+Owns: the table. Refuses to know: what a message does to a connection (icmp).
 
-Messages bear packetdrill's names, those of ICMPv6 beside them where they differ. What the two families of
-systems make of them: Linux net/ipv4/icmp.c icmp_err_convert, net/ipv6/icmp.c icmpv6_err_convert; FreeBSD
-sys/netinet/ip_icmp.c icmp_errmap, sys/netinet6/icmp6.c icmp6_errmap.
+Messages have packetdrill's names, and also those of ICMPv6 where they differ. Sources for the errno of each:
+Linux net/ipv4/icmp.c icmp_err_convert, net/ipv6/icmp.c icmpv6_err_convert; FreeBSD sys/netinet/ip_icmp.c
+icmp_errmap, sys/netinet6/icmp6.c icmp6_errmap.
 """
 
 from __future__ import annotations

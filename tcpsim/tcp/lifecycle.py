@@ -1,10 +1,9 @@
 """The life cycle of a connection as a table: (state, fact) -> next state.
 
-Owns: every state change there is. The checks of SEGMENT ARRIVES, the user calls and the timers reduce
-what happened to `Fact`s; a row here says what each fact means in each state, with the paragraph of
-RFC 9293 (or the stack) that says so. Nothing else in tcpsim writes a state, and the diagram in the
-README is drawn from this table. A pair that is neither a row nor declared impossible is an error of
-the caller, never silently ignored.
+Owns: every change of a state. The checks of SEGMENT ARRIVES, the user calls and the timers reduce what
+happened to `Fact`s; a row here says what each fact means in each state, with the paragraph of RFC 9293 (or
+the stack) that says so. No other code in tcpsim decides a state, and `tcpsim states` draws its diagram from
+this table. A pair of state and fact that is neither a row nor declared impossible is an error of the caller.
 
 Refuses to know: segments, clocks, options, and who sends what.
 

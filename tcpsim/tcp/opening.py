@@ -1,6 +1,6 @@
 """Opening: OPEN, a SYN at a listener, and SYN-SENT (RFC 9293 3.10.1, 3.10.7.2, 3.10.7.3).
 
-Owns: how a TCB comes to be and what both ends agree on. Refuses to know: who listens and how long the
+Owns: how a TCB is created, and what both ends agree on. Refuses to know: who listens and how long the
 queues are (endpoint), and the checks of synchronised states (segment_arrives).
 """
 

@@ -1,9 +1,9 @@
 """The receive buffer: the charge for queued segments, the remaining window, and when it is full.
 
 Owns: two ways of counting. Most stacks count octets. Linux counts memory: each queued segment costs its
-buffer (`skb->truesize`), whatever it carries, and the window offered is a share of what is left, a share that
-follows what segments carry (`scaling_ratio`). Where the memory is used up, Linux copies small segments
-together, and drops what does not fit even so. Refuses to know: what is acknowledged when (acks), and the
+buffer (`skb->truesize`), whatever it carries. The offered window is a share of the remaining memory, and this
+share follows the payload of segments (`scaling_ratio`). If the memory is used up, Linux merges small
+segments, and drops those that still do not fit. Refuses to know: what is acknowledged when (acks), and the
 window's other rules (output).
 
 Source: Linux 6.18 net/ipv4/tcp_input.c tcp_data_queue, tcp_try_rmem_schedule, tcp_prune_queue, tcp_collapse,

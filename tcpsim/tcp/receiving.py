@@ -1,7 +1,7 @@
 """Segment text and the peer's FIN (RFC 9293 3.10.7.4, sixth to eighth).
 
-Owns: RCV.NXT, the queue of what came out of order, and when the peer's FIN is in order. Octets are
-counted, not kept. Refuses to know: whether text is welcome at all (segment_arrives) and when it is
+Owns: RCV.NXT, the out-of-order queue, and when the peer's FIN is in order. Octets are
+counted, not kept. Refuses to know: whether text is accepted at all (segment_arrives), and when it is
 acknowledged (acks).
 """
 

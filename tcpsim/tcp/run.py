@@ -1,7 +1,7 @@
 """One step of one connection: it takes a TCB and returns a new TCB, segments and notes.
 
-Owns: the frame that every step has: copy, act, settle the timers. Refuses to know: what the act is, and what
-it may change (step).
+Owns: the frame of every step: copy the TCB, act, and settle the timers. Refuses to know: what the act is, and
+what it may change (step).
 """
 
 from __future__ import annotations

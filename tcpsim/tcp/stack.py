@@ -1,10 +1,10 @@
 """The profile of a stack: every difference between implementations as data with a source.
 
 Owns: the type of a profile, with the domain of every field, and where its files are (``stacks/NAME.toml``).
-Refuses to know: what a value does (the rooms beside this one read it), and how a profile is read (profile).
+Refuses to know: what a value does (other modules read it), and how a profile is read (profile).
 
-Where two stacks differ in the same state and event, the difference is one field here, and nowhere in tcpsim
-does code ask for a stack's name.
+If two stacks differ in the same state and event, the difference is one field here. No code in tcpsim asks for
+the name of a stack.
 """
 
 from __future__ import annotations

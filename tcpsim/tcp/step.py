@@ -1,6 +1,6 @@
 """The state of one step: the TCB that is being changed, and the output of the step.
 
-Owns: what an act may use and leave behind, and the only place where a state is written. Refuses to know: what
+Owns: the values that an act reads and writes, and the only code that writes a state. Refuses to know: what
 the act is (segment_arrives, calls, timeouts), and what every step does before and after it (run).
 """
 

@@ -1,9 +1,9 @@
 """SYN-RECEIVED: an incomplete connection of a listener (RFC 9293 3.10.7.4, where it differs).
 
-Owns: how a stack that keeps a reduced record until the handshake is over reads a segment for it: Linux's
-requests (net/ipv4/tcp_minisocks.c tcp_check_req) and FreeBSD's syncache (netinet/tcp_syncache.c). Where
-a child is a full TCB, the rules of SYN-RECEIVED that the other states do not have. Refuses to know: the
-checks that all synchronised states share (segment_arrives).
+Owns: how a stack with a reduced record for an incomplete handshake reads its segments: Linux's request
+sockets (net/ipv4/tcp_minisocks.c tcp_check_req) and FreeBSD's syncache (netinet/tcp_syncache.c). For a stack
+whose child is a full TCB, it has the rules of SYN-RECEIVED that other states do not have. Refuses to know:
+the checks that all synchronised states share (segment_arrives).
 """
 
 from __future__ import annotations

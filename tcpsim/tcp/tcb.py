@@ -1,8 +1,8 @@
 """The transmission control block (RFC 9293 section 3.3.1).
 
 Owns: the fields, their initial values, and the questions about them that others may ask. Refuses to
-know: how they change. A `Tcb` is copied once at the start of a step, changed within it, and never seen
-half-done; whoever holds one reads it and nothing else.
+know: how they change. A `Tcb` is copied once at the start of a step, changed within it, and never visible
+in between. Other code only reads it.
 
 Names are the RFC's where it has one (``snd_una``, ``rcv_nxt``, ``irs`` ...). The others say in a
 comment where they come from. Times are absolute microseconds of the simulation's clock.

@@ -1,8 +1,8 @@
 """Timers that fire late.
 
-Owns: moving what is due on a socket to a later time. A kernel's timers never fire early and often fire
+Owns: moving the deadlines of a socket to a later time. A kernel's timers never fire early and often fire
 late: its clock has ticks, and its timer wheel is coarser the further ahead a deadline lies (Linux
-kernel/time/timer.c). Whoever replays what a kernel did knows how late it was. Refuses to know: by how
+kernel/time/timer.c). A replay of a kernel's trace knows how late it was. Refuses to know: by how
 much a timer may be late, and what the timer does then (timeouts).
 """
 

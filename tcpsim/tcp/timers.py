@@ -1,14 +1,14 @@
 """Timers: which ones a connection should have, and when they fire.
 
 Owns: the list of timers (`DECLARED`, at the end), and the rule that declares each one's deadline from the
-TCB. No other module arms or stops one: after every step `settle` starts what is wanted and missing, stops
-what is not wanted, and restarts what saw progress (`late.put_off` moves what is due, for whoever replays a
-kernel that was late). Refuses to know: what happens when one fires (timeouts).
+TCB. No other module arms or stops a timer. After every step, `settle` starts missing timers, stops
+superfluous ones, and restarts those with progress (`timer_slack.put_off` moves a deadline for the replay of a
+late kernel). Refuses to know: what happens when one fires (timeouts).
 
-A leak of the kind this project is about is usually a timer that somebody forgot to arm on one path.
-Levels cannot be forgotten. Where stacks arm on an event, not a level (4.4BSD arms its FIN-WAIT-2
-timer only when the ACK of the FIN finds the socket unable to receive, never on a later close), the
-step records that event in the TCB and the level here reads it, so that the stack's mistake is data.
+A leak in FIN-WAIT-2 is usually a timer that somebody forgot to arm on one code path. A rule about the state
+cannot forget it. Some stacks arm a timer on an event: 4.4BSD arms its FIN-WAIT-2 timer only when the ACK of
+the FIN finds the socket unable to receive, and never on a later close. The step records this event in the
+TCB, and the rule here reads it, so the mistake of the stack is data.
 """
 
 from __future__ import annotations

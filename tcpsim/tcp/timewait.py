@@ -1,9 +1,9 @@
 """TIME-WAIT, and FIN-WAIT-2 as a timewait socket (RFC 9293 3.10.7.4, 3.6.1; RFC 1337; RFC 6191).
 
-Owns: how a stack that keeps a waiting connection apart reads a segment for it: Linux's mini-sockets
-(net/ipv4/tcp_minisocks.c tcp_timewait_state_process) and BSD's short check. A stack that has no such
-shortcut makes the same checks as in every state (segment_arrives). Refuses to know: how long the wait is
-(timers) and what becomes of a SYN that takes the place (endpoint).
+Owns: how a stack with a separate record for a waiting connection reads its segments: Linux's timewait sockets
+(net/ipv4/tcp_minisocks.c tcp_timewait_state_process) and BSD's short check. A stack without such a shortcut
+makes the same checks as in every state (segment_arrives). Refuses to know: how long the wait is (timers), and
+what happens to a SYN that starts a new connection (endpoint).
 """
 
 from __future__ import annotations

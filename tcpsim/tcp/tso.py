@@ -1,8 +1,8 @@
 """TSO: how many segments go to the device as one, and when a stack waits for more (Linux).
 
-Owns: the size of such a burst, and the wait for an ACK that is near. Refuses to know: everything else that
-holds a segment back (sending). It is seen on the wire: PSH is on the last segment of a burst, and a window
-that lets little go may let nothing go for a moment.
+Owns: the size of such a burst, and the wait for an ACK that is expected soon. Refuses to know: every other
+reason to delay a segment (sending). It is visible on the wire: PSH is on the last segment of a burst, and a
+small window may send nothing for a moment.
 
 Source: Linux net/ipv4/tcp_output.c tcp_tso_autosize, tcp_tso_should_defer; tcp_input.c
 tcp_update_pacing_rate.

@@ -1,7 +1,7 @@
 """Undo: what is taken back if nothing had been lost in an episode of recovery.
 
-Owns: how that is found out, by duplicates that the peer reports (RFC 2883, RFC 3708) or by the timestamp
-that it echoes (RFC 3522, Eifel), and the window as it was. Refuses to know: the episode itself (recovery).
+Owns: how this is detected, by duplicates that the peer reports (RFC 2883, RFC 3708) or by the timestamp that
+it echoes (RFC 3522, Eifel), and the previous window. Refuses to know: the episode itself (recovery).
 
 Source: Linux net/ipv4/tcp_input.c tcp_init_undo, tcp_may_undo, tcp_packet_delayed, tcp_undo_cwnd_reduction.
 """

@@ -1,8 +1,8 @@
 """The receive window: what is offered, what may arrive, and its initial value (RFC 9293 3.8.6.2).
 
-Owns: RCV.WND and the edge that was promised with it, its roundings, its scale and its first size. Refuses to
-know: what queued segments are charged (rcvbuf), when the window is told (acks, output) and what happens to a
-segment outside (acceptability, receiving).
+Owns: RCV.WND and the offered right edge, its rounding, its scale and its initial size. Refuses to know: the
+charge for queued segments (rcvbuf), when the window is sent (acks, output), and what happens to a segment
+outside (acceptability, receiving).
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Owns: the names of sockets and listeners, the queues of listeners, the phase of a timer wheel, a new ISN's
 distance to an old one, and a segment under way. Refuses to know: who is at the other end.
 
-Socket numbers are counted anew: nothing reads more of them than their order. The end's `ts_offset` is every
-socket's. What is left out of a segment, and the rule that lets it be:
+Socket numbers are renumbered, because rules read only their order. All sockets share the endpoint's
+`ts_offset`. This is left out of a segment, with the rule that allows it:
 
 - The TSecr of a segment under way that acknowledges nothing new, or nothing that was resent (`recovery`
   measures by it only what was resent).

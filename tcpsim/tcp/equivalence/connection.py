@@ -1,18 +1,19 @@
 """The key of one connection: every value that a later rule can still read.
 
-Owns: a TCB without the clock. Sequence numbers are distances to an origin; what does not change as time goes
-by is in `fixed`, and the rest are instants, whose distances to a moment count. What counts a "time since"
-stops at the largest limit that reads it; what nothing reads any more is left out. Refuses to know: the
-moment, who is at the other end and which programs run (the caller says what follows from that, `Around`).
+Owns: a TCB without the clock. Sequence numbers are distances to an origin. Values that do not change with
+time are in `fixed`. The others are times, and their distances to the time of the comparison count. An elapsed
+time stops at the largest limit that reads it. A value that no rule reads any more is left out. Refuses to
+know: the time of the comparison, the peer, and the programs (the caller passes what follows from them in
+`Around`).
 
-Beside each field that is left out stands the rule that lets it be. Two words of these rules:
+Beside each omitted field, a comment names the rule that allows it. These rules use two words:
 
 - *At rest*: nothing is outstanding and nothing will be sent (our FIN is acknowledged, or no program will send
   or close and the queue is empty).
 - *Prompt*: no data can arrive any more, so every later ACK is sent at once.
 
-Three fields are in no key: `closed_by` is for people; `ts_offset` is the end's, and in its key; `rmem` is the
-sum of what `held` and `held_ahead` are charged.
+Three fields are in no key: `closed_by` is for people, `ts_offset` is in the key of the endpoint, and `rmem`
+is the sum of the charges in `held` and `held_ahead`.
 """
 
 from __future__ import annotations

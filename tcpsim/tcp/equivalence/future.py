@@ -1,8 +1,8 @@
 """The future of a connection: whether it sends, what can arrive, and which estimates are read.
 
-Owns: conclusions from the present state of both ends about rules that will not be followed any more; a key
-(key) leaves out what only these rules read. Refuses to know: what a key is made of, and how the caller found
-out what it promises (`Around`).
+Owns: conclusions from the state of both endpoints about rules that can no longer apply. A key leaves out the
+values that only these rules read. Refuses to know: what a key contains, and how the caller knows the facts in
+`Around`.
 """
 
 from __future__ import annotations
