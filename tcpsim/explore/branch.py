@@ -1,17 +1,18 @@
 """One step of a pair with every possible outcome.
 
-Owns: the chooser that follows each answer of a finite choice, the losses of a path as classes that can be
-given any probability afterwards, and the branches of one `advance`. Refuses to know: which branch leads
-where (chain, tree), and what it means (leaks).
+Owns: the chooser that follows each answer of a finite choice, the losses of a path as classes whose
+probability is inserted later, and the branches of one `advance`. Refuses to know: where a branch leads
+(chain), and what it means (leaks).
 
-Whether a segment is lost makes no difference before it would arrive. So where independent loss is followed
-by a plain line, nothing but a fixed delay, the question is put on arrival: the step that sent the segment
-need not be computed twice, and of two segments that arrive together each answer is asked for once. On any
-other path a loss is decided where the segment is put on the wire, like every other choice: a loss before a
-middlebox is one of those, as the box behind it has to know whether it saw the segment.
+A loss makes no difference before the segment would arrive. So if independent loss is followed by a plain link
+with a fixed delay, the loss is decided on arrival. The step that sent the segment is then computed only once,
+and the fate of each of several segments that arrive together is decided once. On any other path, a loss is
+decided when the segment is sent, like every other choice. A loss before a middlebox is such a case, because
+the middlebox has to know whether it saw the segment.
 
-Of twenty segments that arrive together a million sets may be lost. Such a step is given in parts: a part
-stands for all ways of as many losses, or of the same first answers, and is gone into when that is likely.
+If twenty segments arrive together, a million subsets of them may be lost. Such a step is divided into parts.
+A part stands for all outcomes with the same number of losses, or with the same first answers. It is explored
+when it is likely.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 """The exact distribution of a count over many independent connections.
 
-Owns: distributions on whole numbers and their quantiles. Two are needed. Connections that arrive as a Poisson
-process and live independently are counted by a Poisson law at any time, and by a compound one where a
-connection can count for more than 1 (the infinite-server queue M/G/inf; W. Feller, An Introduction to
-Probability Theory I, XII.2). A given number of connections, each with its own probability, is counted by a
-Poisson-binomial law. Refuses to know: what is counted (growth).
+Owns: distributions on whole numbers, and their quantiles. Two are needed. If independent connections arrive
+as a Poisson process, their count at any time has a Poisson distribution, or a compound one if a connection
+can count for more than 1 (the infinite-server queue M/G/inf; W. Feller, An Introduction to Probability Theory
+I, XII.2). A given number of connections, each with its own probability, has a Poisson-binomial distribution.
+Refuses to know: what is counted (growth).
 
-Both have a simple characteristic function. It is taken at as many points as the law has values worth having,
-and turned back by a discrete Fourier transform (Y. Hong, Computational Statistics & Data Analysis 59 (2013)
-41-51). What lies outside those values is less than 1e-17 by Bernstein's inequality; rounding adds to a
-probability about 1e-16 for each expected connection.
+Both have a simple characteristic function. It is computed at as many points as there are relevant values, and
+inverted by a discrete Fourier transform (Y. Hong, Computational Statistics & Data Analysis 59 (2013) 41-51).
+The probability outside these values is less than 1e-17 by Bernstein's inequality. Rounding adds about 1e-16
+to a probability for each expected connection.
 """
 
 from __future__ import annotations

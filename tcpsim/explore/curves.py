@@ -1,8 +1,8 @@
 """Exact curves over the age of a connection: sockets by side, bytes of memory, and whether it is over.
 
 Owns: the look of a state (what both sides hold, and whether that is for ever), and step functions of any
-value of it. No grid and no sampling: a curve changes at the ages at which it changes. Refuses to know: how
-often connections begin (growth), how long one state is held in all (sojourn_times).
+value of it. There is no time grid and no sampling: a curve has the ages at which it changes. Refuses to know:
+how often connections start (growth), and how long a state lasts in total (sojourn_times).
 
     chain = explore(pair)
     seen = occupancy(chain, [0.01, 0.1], until_us=86_400_000_000)

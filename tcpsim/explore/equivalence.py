@@ -1,12 +1,14 @@
 """When two pairs are equal if time is ignored.
 
-Owns: the key of a pair, and of a segment under way, for `anyorder`. Refuses to know: what may come next.
+Owns: the key of a pair and of a segment on the path, for `untimed`. Refuses to know: which steps are possible
+next.
 
-Which timers run is kept, not until when; how often something was resent, because stacks count it, not how
-long it took; whether keepalive and FIN-WAIT-2 will find the silence that they ask for. Other rules that read
-a duration (a limit on retries that stands for a time, PAWS after 24 days, the pace of delayed ACKs, the next
-ISN) see the one history by which a state was first come to. So what is found can happen, and "holds" means:
-in everything that was looked at.
+The key contains which timers run, but not until when. It contains how often a segment was retransmitted,
+because stacks count it, but not how long that took. It contains whether keepalive and FIN-WAIT-2 will find
+the silence that they wait for. Other rules read a duration: a limit on retries that stands for a time, PAWS
+after 24 days, the pace of delayed ACKs, the next ISN. They see only the history by which a state was first
+reached. So a counterexample is a run that can happen, and "holds" means that the property holds in every
+state that was explored.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Whether all states of a pair can be listed.
 
-Owns: what would stand in the way. Refuses to know: how many futures there are (chain). A scenario is one pair
-that shares no host with others, so the only obstacle is a time with a continuum of values: a program's wait
-or a line's jitter that is drawn from a continuous distribution.
+Owns: the obstacles. Refuses to know: how many states there are (chain). A scenario is one pair that shares no
+host with others. So the only obstacle is a time from a continuous distribution: a program's wait, or the
+jitter of a link.
 """
 
 from __future__ import annotations

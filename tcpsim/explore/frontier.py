@@ -1,9 +1,9 @@
 """The states that wait to be explored, the likeliest first.
 
-Owns: how likely a waiting state is, by one of two measures. `ByWay` takes the likeliest way to it, at one
-loss rate: that serves whatever the rates are, and where branches are no probabilities (untimed). `ByMass`
-takes all ways to it together, at several rates at once, and so knows about how much of the probability waits
-in all. Refuses to know: what a state is (chain), and when enough is known (tolerance).
+Owns: the likelihood of a waiting state, by one of two measures. `ByWay` uses the likeliest path to it at one
+loss rate. It needs no particular rates, and it works if branches have no probabilities (untimed). `ByMass`
+adds up all paths to it, at several rates together, so it also knows about how much probability is unexplored.
+Refuses to know: what a state is (chain), and when enough is known (tolerance).
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Many connections: the sockets of a host over time with exact bands, and the time to a limit.
 
-Owns: arrivals, what they make of the curves of one connection, and the time until a limit. Refuses to know:
-how one connection fares (curves), and anything that connections share: they are independent, as they are on
-hosts that refuse nothing.
+Owns: arrivals, their combination with the curves of one connection, and the time to a limit. Refuses to know:
+how one connection behaves (curves), and everything that connections share. They are independent, as on a host
+without limits.
 
-Of connections that begin at times of a Poisson process of rate r from 0 on, the number that hold something at
-time t is a Poisson variable whose mean is r times the integral of the curve over the ages from 0 to t.
-Connections that begin at given times add up to a Poisson-binomial law. A clock time is never mixed up with an
-age: what began at b has the age t - b at t.
+If connections start as a Poisson process with rate r from time 0 on, the number that hold something at time t
+is a Poisson variable. Its mean is r times the integral of the curve over the ages from 0 to t. For
+connections that start at given times, the number has a Poisson-binomial distribution. Times and ages are
+never confused: a connection that started at b has the age t - b at t.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The ends of a connection by name: gone, leaked for ever, or held beyond the horizon.
 
-Owns: what the classes of a solved chain mean. *Permanent*: a class without a way out in which a socket is
-not CLOSED. *Metastable*: a way out exists, but the expected stay is beyond the horizon (keepalive probes
-that are answered: all of them would have to be lost). Everything else is on its way to one of these. Refuses
-to know: how the probabilities were found (solve).
+Owns: the meaning of the classes of a solved chain. *Permanent* is a class without an exit in which a socket
+is not CLOSED. *Metastable* means that there is an exit, but the expected stay is beyond the horizon
+(keepalive probes that are answered: all of them would have to be lost). All other states lead to one of
+these. Refuses to know: how the probabilities are computed (solve).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Loss rates, as they are inserted into a chain.
 
-Owns: what can be given for them, in floats or in exact fractions, and the check of it. Refuses to know: what
-they do there (solve, transient).
+Owns: the values that a user may give, as floats or as exact fractions, and their check. Refuses to know: how
+they are used (solve, transient).
 """
 
 from __future__ import annotations

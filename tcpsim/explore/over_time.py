@@ -1,7 +1,7 @@
 """The sockets of each side over time, as arrays with named axes, for one connection or for many.
 
-Owns: the arrays by side and state. Refuses to know: the curves and laws behind them (curves, growth), tables
-and pictures (measure, draw).
+Owns: the arrays by side and state. Refuses to know: the curves and distributions behind them (curves,
+growth), tables and pictures (measure, draw).
 """
 
 from __future__ import annotations

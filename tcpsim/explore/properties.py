@@ -1,13 +1,13 @@
 """Properties of every state of a connection: which hold, and how the others fail.
 
-Owns: what a property is, and the verdict on each with the fewest losses that break it. Refuses to know: which
-properties there are (standard_properties) and how likely anything is (leaks).
+Owns: what a property is, and the verdict on each property with the fewest losses that break it. Refuses to
+know: the list of properties (standard_properties), and how likely anything is (leaks).
 
-A property is data: a name, a kind, a sentence, a function, and where the sentence comes from. By its kind the
-function is asked of every state (*always*: a `Pair`), of everything that happens in one instant (*at every
-step*: a `Step`), or of every way to end (*in the end*: a `Stay`; *possible*: of some `Stay`). So a user may
-pass his own to `check`. Losses may strike at any time; that they strike for ever is not a future that counts
-(an end has to come with probability 1 for every loss below 1).
+A property is data: a name, a kind, a sentence, a function and a source. Its kind says what the function is
+called with: every state (*always*: a `Pair`), all events of one instant (*at every step*: a `Step`), every
+possible end (*in the end*: a `Stay`), or some possible end (*possible*: a `Stay`). So a user may pass
+properties to `check`. Losses may happen at any time. A future in which they happen for ever does not count,
+because an end has probability 1 for every loss rate below 1.
 """
 
 from __future__ import annotations

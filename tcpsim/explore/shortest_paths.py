@@ -1,11 +1,11 @@
 """The likeliest path to an end and the path with the fewest losses, as rules that a run can replay.
 
-Owns: the search, and turning what was lost on a way into drop rules ("server #7"). Refuses to know: which end
-is worth asking for (leaks) and how a ladder is drawn (draw).
+Owns: the search, and the conversion of the lost segments on a path into drop rules ("server #7"). Refuses to
+know: which end is of interest (leaks), and how a ladder is drawn (draw).
 
-With a probability for each edge the likeliest way is the shortest one by -log p (Dijkstra). A way is found
-among merged states, whose times are not those of one run; so it is walked once more from the beginning, and
-what is lost on that walk is counted among the segments that its sender put on the wire.
+If each edge has a probability, the likeliest path is the shortest path by -log p (Dijkstra). A path is found
+among merged states, whose times are not those of one run. So it is followed once more from the start, and the
+lost segments on it are counted among those that their sender sent.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """The exact distribution of the time that a connection spends in a state.
 
-Owns: the law, its quantiles and its mean, with what never comes there and what never leaves. Refuses to
-know: at which age that is (curves).
+Owns: the distribution, its quantiles and its mean, with the probabilities that the state is never reached and
+never left. Refuses to know: at which age this happens (curves).
 
-It is the same pass as for ages (transient), with a clock that runs only while the side has such a socket.
+It is the same computation as for ages (transient), with a clock that runs only while the side has such a
+socket.
 """
 
 from __future__ import annotations

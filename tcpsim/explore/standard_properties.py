@@ -1,7 +1,7 @@
 """The properties that come with the project: what a connection should do, and what it should not.
 
-Owns: each statement with its function and its source. Refuses to know: how futures are explored, and whether
-a statement holds (properties): some do not on some stacks, and that is what they are for.
+Owns: each property with its function and its source. Refuses to know: how states are explored, and whether a
+property holds (properties). Some do not hold on some stacks, and this is their purpose.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Exact step functions of time: for each loss rate, a value that holds until it changes.
 
-Owns: their value at a time, their integral, when they first reach a level. Refuses to know: what they count.
+Owns: their value at a time, their integral, and the time at which they first reach a level. Refuses to know:
+what they count.
 """
 
 from __future__ import annotations

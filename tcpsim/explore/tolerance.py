@@ -1,12 +1,12 @@
 """An exploration that stops when the unexplored probability is small enough.
 
-Owns: the tolerance, and the loop of exploring and looking at what is left. Refuses to know: how states are
-explored (chain), in which order (frontier), and how probability flows through a chain (solve).
+Owns: the tolerance, and the loop of exploring and checking the unexplored probability. Refuses to know: how
+states are explored (chain), in which order (frontier), and how probability flows through a chain (solve).
 
-While states are explored, what waits is counted at a few of the rates. That count is a little too low, since
-ways back into explored states are not followed again. So when it says that enough is known, the probability
-of every state is computed, at all rates; if more than the tolerance is left anywhere, the exploration goes on
-from there, at the rates where most is left.
+During the exploration, the unexplored probability is estimated at a few of the rates. The estimate is a
+little too low, because paths back into explored states are not followed again. So when it is small enough,
+the probability of every state is computed at all rates. If more than the tolerance is unexplored anywhere,
+the exploration continues from there, at the rates with the largest rest.
 """
 
 from __future__ import annotations

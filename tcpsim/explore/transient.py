@@ -1,14 +1,14 @@
 """The transient distribution of a chain: the probability of each state at each age of a connection.
 
 Owns: a chain as arrays, and the forward pass in which each state carries ages and their probabilities, for
-any number of loss rates at once (floats) or in exact fractions. What comes out is a list of passages from one
-look to another. Refuses to know: what a look is (curves, stays: they number the states by what they want told
-apart) and how often connections begin (growth).
+any number of loss rates together (floats) or in exact fractions. The result is a list of transitions from one
+look to another. Refuses to know: what a look is (curves and sojourn_times number the states that they
+distinguish), and how often connections start (growth).
 
-States are taken by level, the longest way from the beginning in classes: then all that reaches a state has
-done so before its turn, and equal ages of one state are one. A class that goes round is gone through until
-`until_us`. From where no look can change any more nothing is carried on. Should more than `room` pairs of
-state and age be in hand, the least likely are carried no further, and their probability is part of `error`.
+States are processed by level, which is the longest path from the start in classes. So everything that reaches
+a state is known before the state is processed, and equal ages of one state are merged. A cycle is followed
+until `until_us`. If no look can change any more, nothing is followed. If there are more than `room` pairs of
+state and age at a time, the least likely are dropped, and their probability is added to `error`.
 """
 
 from __future__ import annotations

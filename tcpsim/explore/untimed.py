@@ -1,13 +1,13 @@
 """Exploration without time: segments and timers in any order.
 
-Owns: what may come next when nothing is known of time. Refuses to know: when two pairs are the same then
-(equivalence), probabilities and durations, which this view does not have, and the questions (properties).
+Owns: the possible next steps if time is ignored. Refuses to know: when two pairs are equal then
+(equivalence), probabilities and durations, which do not exist here, and the questions (properties).
 
-A move is one of: a segment in flight arrives, or is lost; one timer fires; one sleep or one call's patience
-is over; one host has power again. It is made with the pair's own `advance`, by letting everything else be
-late: no timer fires early, none has to be punctual (`tcp.timer_slack.put_off`), and the network owes
-nothing. So whatever is found has one clock that only goes forward, and could happen. At most `room`
-segments are under way at once; one more is lost, and equal ones count as one.
+A step is one of these: a segment on the path arrives or is lost, one timer fires, one sleep or the timeout of
+one call ends, or one host has power again. It is executed with the pair's own `advance`, while everything
+else is late. A timer never fires early, but it need not be punctual (`tcp.timer_slack.put_off`), and the
+network may be arbitrarily slow. So a counterexample has one clock that only moves forward, and it can happen.
+At most `room` segments are on the path. A further one is lost, and equal ones count as one.
 """
 
 from __future__ import annotations

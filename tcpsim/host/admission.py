@@ -1,12 +1,12 @@
 """Admission to a host with limits: which connections are refused, wait, or lose what they have.
 
-Owns: the accept queue, and the process of a connection that others can act on: its hosts, which may crash,
-an operator who restarts a program, and an owner that has opened it (a browser, a pool). Refuses to know:
-the counts (resource_usage), what a host without memory does (memory), what an act does to a pair (limits,
+Owns: the accept queue, and the process of a connection on which others can act: its hosts, which may crash,
+an operator who restarts a program, and an owner (a browser or a pool). Refuses to know: the counts
+(resource_usage), what a host without memory does (memory), what an act does to a pair (limits,
 connection_owner), what an owner wants (browser, pool), and what a connection is (shared_history).
 
-A connection still looks ahead to its next visible moment and sleeps until then. If the host acts on it
-before that, it goes back to where it stood, walks silently up to now, and takes the act there.
+A connection finds its next visible event in advance, and sleeps until then. If the host acts on it earlier,
+it continues from its old state up to now, and the act happens there.
 """
 
 from __future__ import annotations

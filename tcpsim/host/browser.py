@@ -1,12 +1,11 @@
 """Browsers: visitors who read pages with images over a few parallel connections.
 
-Owns: what a page consists of and when it is there, how many connections a browser has, and what it makes of
-those that the server has closed: the bug of Apache's page, and its cure. Refuses to know: how a pool hands
-connections out (pool), and what becomes of one by itself (shared_history).
+Owns: the contents of a page, when a page is complete, how many connections a browser has, and what it does
+with those that the server has closed (the bug of Apache's page, and its fix). Refuses to know: how a pool
+hands out connections (pool), and how a connection behaves by itself (shared_history).
 
-The page comes first, then its images, each over the next connection that is free. A page is there when its
-last image is. Each connection has its path to itself: what parallel connections take from each other on one
-modem line is not in here.
+The page comes first, then its images, each over the next free connection. A page is complete when its last
+image is. Each connection has its own path. Parallel connections do not share a modem line.
 """
 
 from __future__ import annotations

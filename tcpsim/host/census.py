@@ -1,11 +1,11 @@
 """The census of a population: the numbers of sockets over time, change by change.
 
-Owns: the record of a run. Every change of what a host sees of a connection is kept with its time, so
-counts over time, high-water marks and the time at which a limit was first met are exact, and can be
-asked for after the run. Refuses to know: tables and intervals (measure), and what makes a leak.
+Owns: the record of a run. Every change of what a host sees of a connection is stored with its time. So counts
+over time, maxima and the time at which a limit was first met are exact, and can be computed after the run.
+Refuses to know: tables and intervals (measure), and what a leak is.
 
-A change is three integers (time, view before, view after) in packed arrays, and a view is one however
-many connections look like it: a leaked socket costs its last change and nothing more.
+A change is three integers (time, view before, view after) in packed arrays. All connections that look the
+same share one view. So a leaked socket costs only its last change.
 """
 
 from __future__ import annotations

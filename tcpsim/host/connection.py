@@ -1,7 +1,7 @@
 """The process of one connection on which hosts and owners may act.
 
-Owns: the record, and what an owner is. Refuses to know: who acts on it when (admission, memory,
-connection_owner).
+Owns: the record of the connection, and what an owner is. Refuses to know: who acts on it and when (admission,
+memory, connection_owner).
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """The owner of a connection: what it can do with the connection, and what it learns about it.
 
-Owns: the acts of an owner on a connection, and a line, which is a connection as its owner knows it. Refuses
-to know: what owners want (pool, browser), what their hosts allow (admission), and what a call returns
-(sockets): whether the server has closed is what poll() would say.
+Owns: the acts of an owner on a connection, and a line, which is a connection as its owner sees it. Refuses to
+know: what owners want (pool, browser), what hosts allow (admission), and what a call returns (sockets).
+Whether the server has closed is what poll() would say.
 
-A line's program is `obeys` (tcpsim.app.driven). Its owner gives orders at the instant at which it learns of
-something, or at times of its own; between two orders the pair goes on by itself.
+The program of a line is `obeys` (tcpsim.app.driven). Its owner gives orders when it learns of a change, or at
+times of its own. Between two orders, the pair runs by itself.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """The populations by name: hosts that run out of a resource.
 
-Owns: the stories, the connections and the rates that tell them, what each host has, and which limit must be
-met when. Refuses to know: how a run is judged (measure), and single connections (scenario).
+Owns: the stories, their connections and rates, the limits of each host, and which limit must be met when.
+Refuses to know: how a run is judged (measure), and single connections (catalogue).
 
 The pool of mbufs is a limit on the bytes that the server's sockets hold: NMBCLUSTERS clusters of 1024 bytes,
-as in 4.3BSD's param.h. What lies beyond it is no refusal but the end: "your kernel will likely crash"
-(Apache).
+as in 4.3BSD's param.h. Beyond it, the kernel does not refuse: "your kernel will likely crash" (Apache).
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """The resources that a host may run out of, and what happens then.
 
-Owns: limits, the acts by which running out and a restart show, and the consequence of each, which is the
-stack's:
+Owns: limits, the acts that follow from a limit or a restart, and the consequence of each, which depends on
+the stack:
 
 ===========  ==================================  ===========================================================
 resource     is used by                          when the limit is met
 ===========  ==================================  ===========================================================
-descriptors  sockets that a program holds        client: socket() fails (EMFILE), the connection is not born;
+descriptors  sockets that a program holds        client: socket() fails (EMFILE), the connection fails;
                                                  server: accept() fails (EMFILE), the connection waits in the
                                                  accept queue until a descriptor is free
 ports        client sockets in any state but     connect() fails (EADDRNOTAVAIL), the connection is not born;
@@ -17,7 +17,7 @@ workers      server programs between accept()    the connection waits in the acc
 backlog      connections in the accept queue,    one more fits (Linux); then SYNs are dropped, and the final
              which nobody has accepted yet       ACK of a handshake is dropped, or reset if the stack does so
 orphans      full sockets without a program      RST to the peer, and the socket is gone
-minis        TIME-WAIT and orphaned FIN-WAIT-2   the mini-socket is gone without a word
+minis        TIME-WAIT and orphaned FIN-WAIT-2   the timewait socket is dropped silently
 bytes        sockets, and what is queued in      by the stack's out_of_memory: SYNs are dropped ("refuse");
              them: the mbufs of a BSD            the oldest orphan makes room, else the same ("reset"); the
                                                  kernel panics, and all its sockets are gone ("crash")
@@ -28,9 +28,10 @@ pages        what is queued in sockets, unread   an orphan with more queued than
                                                  free again; a FIN is queued all the same
 ===========  ==================================  ===========================================================
 
-Of tcp_mem: its last value is the limit; its first, half of that, is where memory pressure ends. Between, the
-kernel refuses a socket with more than its share, here every one. It also drops data behind what is unread
-(tcp_data_queue), which is not modelled: it changes who is slow, not what is held.
+The last value of tcp_mem is the limit. The first value, half of it, is where memory pressure ends. In
+between, the kernel refuses memory to a socket that has more than its share, and here to every socket. It also
+drops data behind unread data (tcp_data_queue). This is not modelled, because it changes who is slow, not what
+is held.
 
 Refuses to know: who is affected and when (admission), and what a leak is. Sources: Linux accept(2), ip(7),
 listen(2), net/ipv4/tcp.c (tcp_check_oom: "too many orphaned sockets", "out of memory"), tcp_minisocks.c

@@ -1,8 +1,8 @@
 """The memory of the hosts of a run, and what a host does without memory.
 
-Owns: whether the server has crashed, whether send() waits for pages, and the acts that follow from either.
-Refuses to know: what is in use (resource_usage), what an act does to a pair (limits), and how a connection is
-called (admission).
+Owns: whether the server has crashed, whether send() waits for pages, and the acts that follow. Refuses to
+know: what is in use (resource_usage), what an act does to a pair (limits), and how an act reaches a
+connection (admission).
 """
 
 from __future__ import annotations

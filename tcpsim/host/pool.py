@@ -1,12 +1,12 @@
 """A client's connection pool, as in HTTP libraries and database pools.
 
-Owns: check-out and check-in, who waits when all are out, how long one may be idle, what is known of one
-before it is used, and what follows an error. Refuses to know: what the requests are for (browser, or the
-`Requests` here), and what becomes of a connection by itself (shared_history).
+Owns: check-out and check-in, who waits when no connection is free, how long a connection may be idle, what is
+checked before it is used, and what follows an error. Refuses to know: what the requests are for (browser, or
+the `Requests` here), and how a connection behaves by itself (shared_history).
 
-The last one given back is the first to be taken, as in urllib3 (a LifoQueue) and Go's net/http, so under
-little load the others grow old. A pool looks at its idle connections when it takes one, or every few
-seconds, or never; a library that does not look finds out from the error.
+The last connection that was given back is the first to be used, as in urllib3 (a LifoQueue) and Go's
+net/http. So under a low load, the others grow old. A pool checks its idle connections when it takes one, or
+every few seconds, or never. A library that does not check learns of a closed connection from an error.
 """
 
 from __future__ import annotations

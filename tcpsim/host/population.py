@@ -1,15 +1,15 @@
 """The simulation of many connections: a SimPy environment in which each one arrives, ends and is counted.
 
-Owns: arrivals, the seed of each connection, and one process per live connection. Refuses to know: TCP (a
-connection is a walk through a `Tree` of `shared_history`), what running out of something does (limits,
+Owns: arrivals, the seed of each connection, and one process for each live connection. Refuses to know: TCP (a
+connection is a walk through a `Tree` of `shared_history`), what happens when a resource is used up (limits,
 admission), and what the counts mean (measure).
 
-A connection's process sleeps until its hosts could tell a difference, records it, and goes on. What no
-host can tell (a segment in flight, an acknowledgment) happens inside the walk and costs no event. A
-connection that looks the same until the horizon has no process: a leaked socket is a number.
+The process of a connection sleeps until its hosts can see a change, records it, and continues. Events that no
+host can see (a segment in flight, an acknowledgment) happen inside the walk and cost no event. A connection
+that looks the same until the horizon has no process: a leaked socket is a count.
 
-The server is one host; clients are hosts of their own, unless `limits` makes them share one. Connection
-i draws from the stream (seed, i) and arrivals from theirs, so no result depends on who runs first.
+The server is one host. Each client is a host of its own, unless `limits` makes them share one. Connection i
+uses the random stream (seed, i), and arrivals use their own. So no result depends on the order of execution.
 """
 
 from __future__ import annotations

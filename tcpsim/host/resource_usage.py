@@ -1,7 +1,7 @@
 """Resource accounting: how much of each resource of a host is in use, and whether its limit is met.
 
-Owns: the counts, brought up to date from view to view. Refuses to know: what follows from a full host
-(admission), and what a view uses (socket_accounting).
+Owns: the counts, updated from view to view. Refuses to know: what follows from a full host (admission), and
+what a view uses (socket_accounting).
 """
 
 from __future__ import annotations

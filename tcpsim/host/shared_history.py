@@ -1,26 +1,26 @@
 """A tree of histories: connections with the same random answers so far share one computed history.
 
-Owns: moments (a pair at rest between two events), the tree that joins them, and the walk of one
-connection through it. Refuses to know: when a connection is born and who else lives (population).
+Owns: moments (a pair at rest between two events), the tree that joins them, and the walk of one connection
+through it. Refuses to know: when a connection starts, and which other connections exist (population).
 
-A pair is a function of two things: the value it starts from, and what the chooser answers whenever it
-is asked (was this segment lost? does this client forget to close?). Ten thousand connections of one
-kind therefore live only as many different lives as there are different sequences of answers. The tree
-remembers every history that somebody had: the first to have it runs TCP, all others look it up.
+A pair is a function of two things: its initial value, and the answers of the chooser (was this segment lost?
+does this client forget to close?). So ten thousand connections of one kind have only as many different
+histories as there are different sequences of answers. The tree remembers every history. The first connection
+with a history computes TCP, and all others look it up.
 
     moment --advance--> fork "lost?" --no--> fork "lost?" --no--> moment --advance--> ...
                             |                    `----yes-------> moment --advance--> ...
                             `--------yes---------> ...
 
-A moment leads to the next by one `advance`; the forks are the questions asked on the way, in the order
-in which they are asked. A walk answers each fork with its own chooser, so a seeded connection draws
-the same numbers for the same questions whether its life is looked up or computed: the tree changes the
-speed of a run and nothing else.
+One `advance` leads from a moment to the next. The forks are the questions on the way, in their order. A walk
+answers each fork with its own chooser. So a seeded connection draws the same numbers for the same questions,
+whether its history is looked up or computed. The tree changes only the speed of a run.
 
-Some lives are nobody else's. After a continuous draw (jitter, a drawn pause) or an act from outside at
-a time of its own (a worker becomes free), hardly anyone will follow: such a life is computed directly
-and not remembered. The same holds for a history so rare that not even a tenth of a connection is expected
-to have it, and once the tree is full. Times in a life count from its birth.
+Some histories belong to one connection only: after a draw from a continuous distribution (jitter, a random
+pause), or after an act from outside at a time of its own (a worker becomes free), practically no other
+connection will follow. Such a history is computed directly and not remembered. The same holds if less than a
+tenth of a connection is expected to have the history, and when the tree is full. Times in a history count
+from the start of the connection.
 
 A box on the path forgets flows without an event. A step at such a time moves the clock and nothing else.
 

@@ -5,10 +5,10 @@ between the hosts in it, and what a view uses of each resource that a host or a 
 know: when a view changes (shared_history) and what happens when a resource is used up (limits). Listening
 sockets are left out: the connections share one.
 
-What a socket costs: the kernel memory of its cost class, from the stack's profile, and the bytes
-queued in it, unread or unacknowledged. Where the stack counts queues in pages, a FIN is a queued segment
-too: the peer's until a read has returned zero (measured on Linux: a page for each such CLOSE-WAIT), ours
-and our SYN until they are acknowledged.
+A socket costs the kernel memory of its cost class, from the stack's profile, and the bytes queued in it,
+unread or unacknowledged. If the stack counts queues in pages, a FIN is a queued segment too: the peer's FIN
+until a read has returned zero (measured on Linux: a page for each such CLOSE-WAIT), and our FIN and SYN until
+they are acknowledged.
 """
 
 from __future__ import annotations

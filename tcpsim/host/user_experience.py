@@ -1,7 +1,7 @@
 """What users got: pages and requests, how long each took, how it ended, and which errors occurred.
 
-Owns: the record beside the census of sockets. Refuses to know: who the users are (browser, pool), and
-medians (measure).
+Owns: the record beside the census of sockets. Refuses to know: who the users are (browser, pool), and medians
+(measure).
 """
 
 from __future__ import annotations

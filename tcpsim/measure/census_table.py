@@ -1,7 +1,7 @@
 """Tables of a census: sockets and bytes over time, maxima, and when a limit would have been met.
 
-Owns: the way from changes to tidy rows. Every number is exact at its time: a table samples the record
-of changes, it does not sample the run. Refuses to know: files (results) and pictures (draw).
+Owns: the conversion of changes into rows. Every number is exact at its time: a table samples the record of
+changes, not the run. Refuses to know: files (results) and pictures (draw).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Exact answers as tables: a row for each end and loss rate, or for each state, time and loss rate.
 
-Owns: the columns. Refuses to know: how the probabilities were found (explore).
+Owns: the columns. Refuses to know: how the probabilities are computed (explore).
 """
 
 from __future__ import annotations

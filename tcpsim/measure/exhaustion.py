@@ -1,8 +1,8 @@
 """When a limit of a host was met, and what a larger limit would have changed.
 
-Owns: the judgement: the time at which a limit was met and who paid; whether what is asked for grows without
-end or stands at a plateau, read from a second run on a host that has plenty; which limit would be met
-first. Refuses to know: which populations there are (host.crowds).
+Owns: the judgement: the time at which a limit was met, which connections failed, whether the need grows
+without bound (from a second run on a host without this limit), and which limit would be met first. Refuses to
+know: the list of populations (host.crowds).
 """
 
 from __future__ import annotations

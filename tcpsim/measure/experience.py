@@ -1,11 +1,11 @@
 """The results of a population of users: pages and requests, errors, connections, and peaks of sockets.
 
-Owns: the measures by name, and how each is computed from a census. Refuses to know: who the users were
-(host) and how a number is printed (cli, draw).
+Owns: the measures by name, and how each is computed from a census. Refuses to know: who the users are (host),
+and how a number is printed (cli, draw).
 
-A measure is a name of `MEASURES`, or in words: "server TIME-WAIT" (the high-water mark), "client CLOSE-WAIT
-left" (at the horizon), "server workers" (the high-water mark of a resource, see `Usage`), "mean server
-descriptors" (the mean over the run).
+A measure is a name in `MEASURES`, or one of these texts: "server TIME-WAIT" (the maximum), "client CLOSE-WAIT
+left" (at the horizon), "server workers" (the maximum of a resource, see `Usage`), "mean server descriptors"
+(the mean over the run).
 """
 
 from __future__ import annotations

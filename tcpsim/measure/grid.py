@@ -1,7 +1,7 @@
 """The points of a sweep: all combinations of some axes, axes that change together, or single points.
 
-Owns: how an axis is written, and the order of the points (the last axis of the grid changes fastest).
-Refuses to know: what an axis means; a value stays as it was written, unless it is a number.
+Owns: how an axis is written, and the order of the points (the last axis of the grid changes fastest). Refuses
+to know: what an axis means. A value keeps its text, unless it is a number.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Confidence intervals of a proportion in independent trials, and tests of one or of many at once.
 
-Owns: Wilson's score interval (the one drawn in figures: close to its nominal coverage, never outside
-0..1), the Clopper-Pearson interval (the one tests hold results to: its coverage is never less than
-nominal), the exact test that belongs to it, and Holm's correction. Refuses to know: what was counted.
+Owns: Wilson's score interval (for figures: its coverage is close to nominal, and it never leaves 0..1), the
+Clopper-Pearson interval (for tests: its coverage is never less than nominal), the corresponding exact test,
+and Holm's correction. Refuses to know: what was counted.
 
 Sources: E. B. Wilson, JASA 22 (1927) 209-212; C. J. Clopper and E. S. Pearson, Biometrika 26 (1934)
 404-413; S. Holm, Scand. J. Statist. 6 (1979) 65-70; the incomplete beta function as Lentz's continued

@@ -1,17 +1,17 @@
 """When a held socket is a leak (docs/architecture.md), and how many sockets of a population are leaks.
 
-Owns: the definition. Refuses to know: how lives run (host) and exact stays (exploration).
+Owns: the definition. Refuses to know: how connections run (host), and exact stays (explore).
 
 permanent
-    A socket without a way out: its connection has no next event, or would have none after the ones now
-    under way, and it is not CLOSED.
+    A socket that is not CLOSED and can never end: its connection has no next event, or will have none after
+    the events that are in progress.
 metastable
-    There is a way out, but not within as long again as the run was (at least a day), although nothing
-    more is lost: keepalive probes that a live peer answers.
+    The socket can end, but it does not within the time that the run took (at least a day), although nothing
+    more is lost. An example is keepalive with a live peer that answers.
 occupancy
-    Everything else: a connection on its way.
+    Every other socket: it will end by itself.
 descriptor
-    A dead socket (CLOSED) that a program still holds: no protocol can help it, only close().
+    A dead socket (CLOSED) that a program still holds. Only close() can end it.
 """
 
 from __future__ import annotations

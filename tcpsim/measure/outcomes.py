@@ -1,11 +1,12 @@
 """The outcomes of one set-up, exact or counted among simulated connections: a row for each quantity.
 
-Owns: which quantities there are, and the two ways to find them. Refuses to know: how a set-up was asked
-for, and which others are asked for beside it (api.sweep).
+Owns: the list of quantities, and the two methods to compute them. Refuses to know: how a user selects a
+set-up, and which others are asked for (api.sweep).
 
-Quantities of a connection's end: `permanent` (a socket stays for ever), `metastable` (one stays beyond the
-horizon), `clean` (none does), and by side and state, such as `client CLOSE-WAIT`, what stays. With times:
-how many sockets of each side and state are held then, by one connection or by all of a host's.
+The quantities of a connection's end are `permanent` (a socket stays for ever), `metastable` (a socket stays
+beyond the horizon), `clean` (no socket stays), and each remaining socket by side and state, such as `client
+CLOSE-WAIT`. With times, the quantities are the numbers of sockets of each side and state at these times, for
+one connection or for all connections of a host.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Tables of results, and results on disk.
 
-Owns: the table that every result comes as, the formats it is written in, and the atomic write (a temporary
-file in the same directory, then one rename). CSV and JSON need the standard library only; Parquet, polars,
-pandas and xarray are loaded when they are asked for. Refuses to know: what the columns mean.
+Owns: the table of every result, its file formats, and the atomic write (a temporary file in the same
+directory, then one rename). CSV and JSON need only the standard library. Parquet, polars, pandas and xarray
+are loaded when they are used. Refuses to know: what the columns mean.
 """
 
 from __future__ import annotations

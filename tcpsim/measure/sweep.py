@@ -1,13 +1,12 @@
 """A sweep: one function at many points in any number of processes, with the same result.
 
-Owns: the division of points among processes, the order of the answers (that of the points, whoever
-finished first), the store of finished points that lets an interrupted sweep continue, and progress.
-Refuses to know: what a point is. A point decides its result alone (its seed is one of its fields), so
-processes divide points and runs, and never one population.
+Owns: the division of points among processes, the order of the answers (that of the points), the store of
+finished points with which an interrupted sweep continues, and progress. Refuses to know: what a point is. The
+result of a point depends only on the point (its seed is a field of it). So processes divide points and runs,
+and never one population.
 
-A stored answer is found again by what was asked: the function's name, the point, and the source code
-of the package and of the function's module. A changed line of code therefore makes every stored
-answer stale, on purpose.
+A stored answer is found by the question: the name of the function, the point, and the source code of the
+package and of the function's module. So a changed line of code makes every stored answer invalid, on purpose.
 """
 
 from __future__ import annotations

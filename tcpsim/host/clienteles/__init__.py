@@ -1,6 +1,6 @@
 """The stories of users, by name: browsers and pools.
 
-Owns: looking one up. Refuses to know: the stories (browsers, pools).
+Owns: how a story is found. Refuses to know: the stories (browsers, pools).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A story of users: the users of one server, in several variants side by side.
 
-Owns: what the catalogue says of one, and the plan it comes to. Refuses to know: the particular ones, how a
-measure is taken (measure.experience), and hosts that run out (crowds).
+Owns: the fields of a story, and the plan of its simulation. Refuses to know: the particular stories, how a
+measure is computed (measure.experience), and hosts that run out of a resource (crowds).
 """
 
 from __future__ import annotations
