@@ -1,12 +1,12 @@
 """The domain of a field: the values that it accepts, declared in the type of the field.
 
-Owns: the kinds of domain, reading a value as a file, a command line or a program gives it, spelling it back,
-and the error that a value outside becomes. Refuses to know: which fields there are (a profile's type says so)
-and what a value does.
+Owns: the kinds of domains, reading a value from a file, a command line or a program, writing it back, and the
+error for a wrong value. Refuses to know: the list of fields (the type of a profile has it), and what a value
+does.
 
-A field's annotation is its domain. ``bool`` and ``Literal["drop", "reset"]`` speak for themselves, a number
-carries its range (``Annotated[int, Whole(1, 255)]``), ``| None`` adds "none", and ``tuple[..., ...]`` is a
-list of what is in it. `domains` reads a type; a field without a domain is a mistake of the programmer.
+The annotation of a field is its domain. ``bool`` and ``Literal["drop", "reset"]`` list their values, a number
+has a range (``Annotated[int, Whole(1, 255)]``), ``| None`` adds "none", and ``tuple[..., ...]`` is a list.
+`domains` reads a type. A field without a domain is a mistake of the programmer.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The exception for the mistakes of a user.
 
-Owns: the error's type, its one-line form, and what may have been meant by a misspelt name. Refuses to know:
-who reads it (the command line prints it and exits with status 2; a library user catches it).
+Owns: the type of the error, its one-line form, and suggestions for misspelt names. Refuses to know: who reads
+it. The command line prints it and exits with status 2. A user of the library catches it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _FEW = 12  # names that an error lists beside a suggestion
 
 
 class InputError(ValueError):
-    """Bad input: one line that says where, what was found and what is allowed.
+    """Bad input. The text is one line that says where the mistake is, what was found, and what is allowed.
 
     >>> print(InputError("loss", "1.5", "a number from 0 to 1"))
     loss: found 1.5, allowed: a number from 0 to 1
@@ -28,12 +28,12 @@ class InputError(ValueError):
         self.allowed = allowed
 
     def __reduce__(self) -> tuple[type[InputError], tuple[Any, ...]]:
-        """A worker process hands it over as it is; what was found, as text."""
+        """A worker process returns the error unchanged, with the value that was found as a text."""
         return type(self), (self.where, str(self.found), self.allowed)
 
 
 def nearest(value: object, known: Iterable[object]) -> str:
-    """A misspelt value as an error shows it, with what may have been meant.
+    """A misspelt value as an error shows it, with suggestions.
 
     >>> nearest("orphans", ("never", "orphan", "always"))
     "'orphans' (did you mean orphan?)"
@@ -52,7 +52,7 @@ def nearest(value: object, known: Iterable[object]) -> str:
 
 
 def unknown(where: str, name: str, known: Iterable[str]) -> InputError:
-    """The error for a name that does not exist: what may have been meant, or else all that there is.
+    """The error for an unknown name, with suggestions or with the list of all names.
 
     >>> print(unknown("stack", "linus", ["linux", "freebsd"]))
     stack: found 'linus' (did you mean linux?), allowed: freebsd, linux
@@ -65,7 +65,7 @@ def unknown(where: str, name: str, known: Iterable[str]) -> InputError:
 
 
 class Mistakes(InputError):
-    """All mistakes of one file: a line for each.
+    """All mistakes in one file, with a line for each.
 
     >>> print(Mistakes([InputError("a.loss", "2", "0 to 1"), InputError("a.delay", "x", "a time")]))
     a.loss: found 2, allowed: 0 to 1
@@ -85,7 +85,7 @@ class Mistakes(InputError):
 
 
 def checked(made: T) -> T:
-    """For a NamedTuple with a method `check`: every instance is checked as it is made, by `_replace` too.
+    """Decorator for a NamedTuple with a method `check`: every new instance is checked, also those of `_replace`.
 
     >>> from typing import NamedTuple
     >>> @checked

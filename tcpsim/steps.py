@@ -1,7 +1,6 @@
-"""The steps that a program is made of, for `tcpsim.Program`.
+"""The steps of a program, for `tcpsim.Program`.
 
-A program is read aloud from top to bottom. Its socket calls block as a program's calls do, and what a call
-returns decides what comes next:
+A program is a list of steps. Its system calls block, as in a real program:
 
     >>> import tcpsim
     >>> from tcpsim.steps import close, connect, receive_to_eof, send, wait
@@ -9,11 +8,11 @@ returns decides what comes next:
     >>> tcpsim.run("normal-close", client=slow).permanent
     False
 
-Clients begin with `connect`, servers with `listen` and `accept`. `close`, `shutdown` and `abort` end a
-connection; `ignore` leaves the socket open for ever. A time is a text with a unit, or an integer of
-microseconds. `parse_steps(["connect", "send 100", "close"])` reads steps in words.
+A client starts with `connect`, and a server starts with `listen` and `accept`. `close`, `shutdown` and
+`abort` end a connection. `ignore` leaves the socket open for ever. A time is a text with a unit or an integer
+of microseconds. `parse_steps(["connect", "send 100", "close"])` reads steps that are written in words.
 
-Owns: nothing; the steps are in `tcpsim.app`. This is the name under which a user finds them.
+Owns: nothing. The steps are in `tcpsim.app`, and this module is where a user finds them.
 """
 
 from tcpsim.app import (

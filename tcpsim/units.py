@@ -1,9 +1,8 @@
 """Quantities as people write them ("10ms", "1%", "50/s"), converted into microseconds and numbers.
 
-Owns: the spellings of durations (with their one inverse), probabilities and rates, and the error that
-a misspelt one becomes. Refuses to know: what a quantity is for; the caller names the field or option
-(`where`), so that a mistake is reported where it was made. Inside tcpsim a time is an int of
-microseconds whose name ends in `_us`.
+Owns: the spelling of durations (and its inverse), probabilities and rates, and the error for a misspelt one.
+Refuses to know: what a quantity is for. The caller names the field or option (`where`), so that the error
+names it too. Inside tcpsim, a time is an integer of microseconds whose name ends in `_us`.
 """
 
 from __future__ import annotations

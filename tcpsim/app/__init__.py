@@ -1,7 +1,7 @@
 """Programs: behaviours as small immutable state machines that make socket calls.
 
-Owns: the steps, the programs made of them, and the named behaviours. Refuses to know: what a call does,
-when the clock moves, and who answers a choice.
+Owns: the steps, the programs made of them, and the named behaviours. Refuses to know: what a call does, when
+the clock moves, and who decides a choice.
 """
 
 from tcpsim.app import clients, driven, relays, servers, several_connections

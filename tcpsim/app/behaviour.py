@@ -1,9 +1,10 @@
 """Behaviours: programs with a name, a description and parameters, so that a user can select them.
 
-Owns: the registry, parameters with their kinds and ranges, and the errors of a misspelt one. Refuses to
-know: any particular behaviour (clients, servers, and whatever a user adds).
+Owns: the registry, parameters with their kinds and ranges, and the errors for misspelt ones. Refuses to know:
+any particular behaviour (clients, servers, and those that a user adds).
 
-A behaviour is a function that returns steps. Its name, its sentence and its parameters are read from it:
+A behaviour is a function that returns steps. Its name, its description and its parameters come from the
+function:
 
     >>> from tcpsim.app import behaviour, connect, receive, send, shutdown, vanish
     >>> from tcpsim.app.behaviour import Bytes, client
@@ -15,7 +16,7 @@ A behaviour is a function that returns steps. Its name, its sentence and its par
     >>> program.describe()[1:3]
     ('send 20 bytes', 'receive 1000 bytes')
 
-That is all it takes: scenarios and the command line know it from then on.
+Nothing else is necessary. Scenarios and the command line can now use it.
     >>> behaviour.forget("client", "hangs-up")
 """
 

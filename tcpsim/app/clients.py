@@ -1,9 +1,9 @@
 """The behaviours of clients. They decide how a connection ends on the side that opened it.
 
-Owns: one function per behaviour; each returns the steps. Refuses to know: how they are run.
+Owns: one function for each behaviour, which returns its steps. Refuses to know: how steps are run.
 
-A client sends a request and gets a response. What differs is what it makes of end-of-file, which the
-kernel can only offer to it: "the classic read return of zero" (Rick Jones, openstack list, 2013).
+A client sends a request and gets a response. Behaviours differ in what they do at end-of-file, which the
+kernel can only offer: "the classic read return of zero" (Rick Jones, openstack list, 2013).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Steps that branch, repeat and fork, and steps that end a process or affect the whole host.
 
-Owns: finite choices, loops, children. Refuses to know: who answers a choice, and what a machine loses
+Owns: finite choices, loops and child processes. Refuses to know: who decides a choice, and what a host loses
 when it reboots (pair).
 """
 

@@ -1,7 +1,7 @@
 """Client programs that wait for orders, for the connections of a browser or of a pool.
 
-Owns: the step that waits for an order and carries it out, the orders that a connection takes, and the
-client that takes them. Refuses to know: who gives orders and why (host).
+Owns: the step that waits for an order and executes it, the orders that a connection accepts, and the client
+that accepts them. Refuses to know: who gives orders and why (host).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """When two programs are equal except for the clock, and what they may still do.
 
-Owns: a running program without the clock, whether it will act again, and whether it may yet open a
+Owns: a running program without the clock, whether it will act again, and whether it may still open a
 connection. Refuses to know: what its calls do.
 """
 

@@ -1,7 +1,7 @@
 """The operator of a host, who kills sockets that programs hold.
 
-Owns: the step that kills, and the process of an operator who comes once. Refuses to know: what a kill puts on
-the wire (tcp).
+Owns: the step that kills, and the process of an operator who acts once. Refuses to know: which segments a
+kill sends (tcp).
 """
 
 from __future__ import annotations

@@ -1,17 +1,17 @@
 """A program as a value: its next action, given the result of its last system call. No I/O.
 
-Owns: the compiled form of a list of steps, the registers of a running program, and `run`, which takes
-a running program from one action to the next. Refuses to know: what a call does (sockets), when the
-clock moves and who answers a random question (pair), and which programs exist (clients, servers).
+Owns: the compiled form of a list of steps, the registers of a running program, and `run`, which takes a
+running program from one action to the next. Refuses to know: what a call does (sockets), when the clock moves
+and who decides a random event (pair), and the named programs (clients, servers).
 
-A `Program` is steps laid out flat: every operation has an index, a branch names the index it goes to.
-A `Running` is a program and its registers, immutable and hashable, so that two pairs whose programs stand
-at the same place are equal. `run` never draws a random number: a program that has to choose answers
-with an `Ask` (or a `Draw`), and whoever drives it passes the outcome back as the next reply. So the
-same program can be simulated with a seed, driven by a script, or explored branch by branch.
+A `Program` is a flat list of operations. Every operation has an index, and a branch names the index of its
+target. A `Running` is a program and its registers. It is immutable and hashable, so two pairs whose programs
+are at the same place are equal. `run` never draws a random number. A program that has to choose returns an
+`Ask` (or a `Draw`), and its driver passes the outcome as the next reply. So the same program can be simulated
+with a seed, driven by a script, or explored branch by branch.
 
-The end of the steps is not the end of the process: a worker goes on to other work. A descriptor that
-was not closed by then stays open, which is how most CLOSE-WAIT sockets come about.
+The end of the steps is not the end of the process: a worker continues with other work. A descriptor that was
+not closed stays open. Most sockets in CLOSE-WAIT arise in this way.
 """
 
 from __future__ import annotations

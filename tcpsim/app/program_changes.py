@@ -1,8 +1,8 @@
 """Changes that apply to any program, such as closing on errors, SO_LINGER and a restart.
 
 Owns: three changes that apply to every program: it closes its sockets on an error, its sockets have
-SO_LINGER, it is restarted at some time. Refuses to know: which programs need them (scenario), and how steps
-are run.
+SO_LINGER, and it is restarted at some time. Refuses to know: which programs need them (catalogue), and how
+steps are run.
 """
 
 from __future__ import annotations

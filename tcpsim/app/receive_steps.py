@@ -1,7 +1,7 @@
 """Steps that read: how much, for how long, and what follows if the peer closes or the time is over.
 
-Owns: partial reads, the patience of a reader, and where it goes on. Refuses to know: what the calls
-return and why (sockets).
+Owns: partial reads, the timeouts of a reader, and the next step after each outcome. Refuses to know: what the
+calls return and why (sockets).
 """
 
 from __future__ import annotations

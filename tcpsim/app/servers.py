@@ -1,9 +1,9 @@
 """The behaviours of servers. They decide how a connection ends on the side that accepted it.
 
-Owns: one function per behaviour; each returns the steps. Refuses to know: how they are run.
+Owns: one function for each behaviour, which returns its steps. Refuses to know: how steps are run.
 
 Sources: Apache httpd's KeepAliveTimeout and lingering_close() (2 s between reads, 30 s in all:
-http_main.c of 1.3, MAX_SECS_TO_LINGER), as told in its page on FIN_WAIT_2.
+http_main.c of 1.3, MAX_SECS_TO_LINGER), as described in its page on FIN_WAIT_2.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Programs with several connections, one after the other or at once: browsers, pools and servers.
 
-Owns: one function per behaviour; each returns the steps. Refuses to know: how they are run, and hosts
-with thousands of connections (host). A connection but the first takes a port that its host chooses.
+Owns: one function for each behaviour, which returns its steps. Refuses to know: how steps are run, and hosts
+with thousands of connections (host). The host chooses the client port of every connection except the first.
 """
 
 from __future__ import annotations

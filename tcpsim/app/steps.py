@@ -1,14 +1,14 @@
 """Steps that make system calls.
 
-Owns: which calls a step makes, in which order, what it takes for done and for failed, and what it says
-of itself. Refuses to know: what the calls return and why (sockets), waiting and
-branching (receive_steps, wait_steps, control_flow).
+Owns: the calls of a step and their order, when a step is done or has failed, and the description of a step.
+Refuses to know: what the calls return and why (sockets), waiting and branching (receive_steps, wait_steps,
+control_flow).
 
     client = [connect(), send(100), receive(1000), wait("50ms"), close()]
 
-Every step works on one socket; a program with several names them: ``connect(sock="second")``.
-A call that fails, or a peer that closes before `receive` has all it wanted, leaves the normal course
-for the program's `on_error` steps (see `tcpsim.app.program.Program`).
+Every step works on one socket. A program with several sockets names them: ``connect(sock="second")``. If a
+call fails, or if the peer closes before `receive` is complete, the program continues with its `on_error`
+steps (see `tcpsim.app.program.Program`).
 """
 
 from __future__ import annotations

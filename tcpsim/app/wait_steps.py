@@ -1,7 +1,7 @@
-"""Steps that wait: for a time, for an order, for the peer to close, or for ever.
+"""Steps that wait: for a time, for an order, for the peer to close, between repetitions, or for ever.
 
-Owns: time in a program; a wait begins when the step does. Refuses to know: who moves the clock, and who
-draws a time that is not fixed (pair, chooser).
+Owns: time in a program. A wait starts when its step starts. Refuses to know: who moves the clock, and who
+draws a random time (pair, chooser).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The system calls of the simulator's programs, made on real sockets and recorded as rows of a trace.
 
-Owns: one real call for each call of `tcpsim.sockets`, its reply in the simulator's terms, and the spelling
-of both in `app` rows. Refuses to know: who calls and why (process), and names of sockets (trace).
+Owns: one real call for each call of `tcpsim.sockets`, its reply in the simulator's terms, and the text of
+both in `app` rows. Refuses to know: who makes the call and why (process), and the names of sockets (trace).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """IPv4 packets from a TUN device, converted into the simulator's segments.
 
-Owns: reading headers (RFC 791 section 3.1, RFC 9293 section 3.1) and options. Refuses to know: what becomes
-of a packet; its octets go on unread. Checksums are the kernel's.
+Owns: reading headers (RFC 791 section 3.1, RFC 9293 section 3.1) and options. Refuses to know: what happens
+to a packet. Its payload is forwarded unread. Checksums are the kernel's.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Owns: the numbers of Linux's interface (ioctl, unshare, setns) and their errors. Refuses to know: what is
 recorded. Linux only; needs root.
 
-A namespace has no name here. It lives as long as a process or a descriptor refers to it, and its TUN
-device as long as the descriptor that made it: the kernel itself removes both, however a recording ends.
+A namespace has no name here. It exists as long as a process or a descriptor refers to it, and its TUN device
+exists as long as the descriptor that created it. So the kernel removes both, however a recording ends.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """A program of the simulator as a real process: the same steps on real sockets in real time.
 
-Owns: carrying out a program's actions, waiting, forking, and telling the recording what was called and when.
-Refuses to know: what a call does (the kernel does it) and what becomes of the rows (recording, trace).
+Owns: the execution of a program's actions, waiting, forking, and the report of each call and its time to the
+recording. Refuses to know: what a call does (the kernel does it), and what happens to the rows (recording,
+trace).
 
-A process is its program and nothing else, with one thread: a call that blocks, blocks it.
+A process runs one program with one thread. A call that blocks blocks the process.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Random situations: calls, options and losses drawn from a seed.
 
-Owns: what is drawn, and how often. Refuses to know: what Linux makes of it. `random-17` is a situation like
-any other, and always the same one: `tcpsim lab compare random-17`.
+Owns: what is drawn, and how often. Refuses to know: what Linux does. `random-17` is a situation like any
+other, and always the same one: `tcpsim lab compare random-17`.
 """
 
 from __future__ import annotations

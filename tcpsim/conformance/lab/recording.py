@@ -1,10 +1,10 @@
 """A running recording: two hosts in network namespaces, the relay between them, and the sampler.
 
-Owns: setting the hosts up, starting the programs, the loop that carries packets, looks at states and gathers
-what the programs tell, and when it is over. Refuses to know: what is left if this process dies (supervisor).
+Owns: the set-up of the hosts, the start of the programs, the loop that carries packets and collects states
+and the reports of programs, and the end. Refuses to know: what remains if this process dies (supervisor).
 
-It is over when nothing can happen any more (no timer but TIME-WAIT's, nothing in flight, no program that
-will wake up, and half a second of silence), or at the horizon.
+A recording ends when nothing more can happen (no timer runs except TIME-WAIT, nothing is in flight, no
+program will wake up, and half a second was silent), or at the horizon.
 """
 
 from __future__ import annotations

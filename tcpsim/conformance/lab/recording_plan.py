@@ -1,7 +1,7 @@
 """The plan of a recording: what a real host needs to do the same as a pair of the simulator.
 
-Owns: which pairs can be recorded here at all, sysctls for turned knobs, and how long it takes. Refuses to
-know: how it is recorded. A pair that cannot be recorded is refused in one line before anything is set up.
+Owns: which pairs can be recorded, the sysctls for changed knobs, and the expected time. Refuses to know: how
+a pair is recorded. A pair that cannot be recorded is refused in one line before anything is set up.
 """
 
 from __future__ import annotations

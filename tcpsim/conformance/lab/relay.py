@@ -1,8 +1,8 @@
 """The relay between the two hosts: it forwards, delays and drops packets, and logs them.
 
-Owns: packets in flight, and the rows of `packets`. What becomes of a packet is decided by the simulator's own
-path: the same rules, chances and delays. Refuses to know: when it is called (recording), and how its rules
-are written in a trace (trace).
+Owns: packets in flight, and the rows of `packets`. The simulator's own path decides about each packet, with
+the same rules, random losses and delays. Refuses to know: when the relay is called (recording), and how its
+rules are written in a trace (trace).
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """The sampler: it asks the kernel repeatedly for the states of the sockets of both hosts.
 
-Owns: the rows of `states` and `end_states`, how often one looks, and whether anything could still happen.
+Owns: the rows of `states` and `end_states`, the sampling interval, and whether anything can still happen.
 Refuses to know: how a namespace is asked (sock_diag).
 
-One looks every 4 ms, in a long recording after the first 2.5 s every 50 ms, and less often where a look
-itself takes long. `Sampler` looks, in a process of its own, so that a look keeps no packet waiting; `Watch`
-is what the recording holds of it. Each row says when one looked `since`: the change came after that.
+The interval is 4 ms. In a long recording it is 50 ms after the first 2.5 s, and it is longer if a sample
+takes long. `Sampler` runs in a process of its own, so that a sample delays no packet. `Watch` is the
+recording's side of it. Each row has the time of the sample before (`since`): the change came after that.
 """
 
 from __future__ import annotations

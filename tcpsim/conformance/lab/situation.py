@@ -1,6 +1,7 @@
 """A situation: two programs, and what to look for when real kernels run them.
 
-Owns: what it consists of, and how it becomes a pair. Refuses to know: which there are (situations).
+Owns: the fields of a situation, and how it becomes a pair. Refuses to know: the list of situations
+(situations).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The situations of the lab, which are not in the catalogue: special cases where a simulator may fail.
 
-Owns: finding one by its name. Refuses to know: each of them (situations_opening, situations_closing), and
-what Linux makes of them; that is what recordings are for. Those in tests/data/kernel/lab were made with
-`tcpsim lab record NAME --small`. `random-17` is drawn from that seed (random_situations).
+Owns: how a situation is found by its name. Refuses to know: each of them (situations_opening,
+situations_closing), and what Linux does with them, which the recordings show. Those in tests/data/kernel/lab
+were made with `tcpsim lab record NAME --small`. `random-17` is drawn from this seed (random_situations).
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """The supervisor: it runs a recording in a process of its own, and cleans up however that ends.
 
-Owns: that process, what the lab needs of a machine, and that nothing is left: on return, on an error, on
-Ctrl-C and SIGTERM, and when the recording is killed. Refuses to know: what is recorded.
+Owns: the process of a recording, the requirements of the lab, and the removal of everything: on return, on an
+error, on Ctrl-C and SIGTERM, and when the recording is killed. Refuses to know: what is recorded.
 
-What holds a namespace is a process, a descriptor or a socket in it. Processes end with the first one of
-their pid namespace, descriptors with their processes; sockets that outlive both, orphans with a FIN to send,
-are destroyed by whoever of the two processes is left. If both are killed at once, orphans give up by
+A process, a descriptor or a socket keeps a namespace alive. Processes end with the first process of their pid
+namespace, and descriptors end with their processes. Sockets that outlive both, orphans with a FIN to send,
+are destroyed by the process that is left. If both processes are killed at once, orphans give up by
 themselves.
 """
 

@@ -1,12 +1,14 @@
 """The time at which each packet left its host, from the host's kernel (SO_TIMESTAMPING).
 
-Owns: a packet socket on the line's device, and matching what it tells with what the relay has read. Refuses
-to know: what becomes of a packet (relay). Where the kernel tells nothing, a packet left when it was read.
+Owns: a packet socket on the TUN device, and matching its timestamps with the packets that the relay has read.
+Refuses to know: what happens to a packet (relay). If the kernel gives no timestamp, a packet left when it was
+read.
 
-The socket must not see what comes in: the kernel would keep a copy for it, and does not merge packets in a
-receive queue while somebody else holds them (skb_try_coalesce, skb_cloned).
+The socket must not see incoming packets: the kernel would keep a copy for it, and it does not merge packets
+in a receive queue while somebody else holds them (skb_try_coalesce, skb_cloned).
 
-Source: packet(7); Linux net/core/dev.c dev_queue_xmit_nit (a copy of each packet that is sent, stamped).
+Source: packet(7); Linux net/core/dev.c dev_queue_xmit_nit (a copy of each packet that is sent, with a
+timestamp).
 """
 
 from __future__ import annotations

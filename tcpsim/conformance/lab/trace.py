@@ -1,9 +1,10 @@
 """A recording as a trace, which is the document that `tcpsim conform` reads.
 
-Owns: its fields, the names of sockets, and rules as data. Refuses to know: how any of it was observed.
+Owns: the fields of a trace, the names of sockets, and rules as data. Refuses to know: how anything was
+observed.
 
-A socket is called by what it became: "c" opened a connection, "listener" listens, "s" was accepted, "s'" is
-another descriptor of "s". What chance lost is written down as a rule, so that a replay loses the same.
+The name of a socket says what it became: "c" opened a connection, "listener" listens, "s" was accepted, "s'"
+is another descriptor of "s". A random loss is written as a rule, so that a replay loses the same segment.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The arguments of a system call in a script, and the requests to the endpoint that follow from them.
 
-Owns: reading an argument as a number or a descriptor, the complaint when it is none, and the comparison
-of what comes back through an argument. Refuses to know: any one call (calls, transfers, sockopts).
+Owns: reading an argument as a number or a descriptor, the error if it is none, and the comparison of values
+that are returned through an argument. Refuses to know: any single call (calls, transfers, sockopts).
 """
 
 from __future__ import annotations

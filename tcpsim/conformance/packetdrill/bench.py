@@ -1,9 +1,9 @@
 """The test bench: one endpoint in virtual time, the segments that it has sent, and its blocked call.
 
-Owns: the clock, firing timers in order, and what came out that nobody has looked at yet. Refuses to know:
-the script.
+Owns: the clock, the order of timers, and the output that no event has claimed yet. Refuses to know: the
+script.
 
-This and `Stage` are what changes in time; the endpoint below them stays a value.
+This object and `Stage` change during a run. The endpoint below them is a value.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """A cursor that reads text from left to right and reports the place of an error.
 
-Owns: the position, blanks and comments, and the conditional lines (``#ifdef``), which are blanked out so
-that every line and column stays what it is in the file. Refuses to know: the grammar (parser and the
-modules beside it).
+Owns: the position, blanks and comments, and the conditional lines (``#ifdef``). They are replaced by blanks,
+so that every line and column is that of the file. Refuses to know: the grammar (parser).
 
-There is no list of tokens: what ``-`` or ``...`` or ``F.`` is depends on what is expected there, so each
-rule of the grammar asks for the pattern that it needs.
+There is no tokenizer. The meaning of ``-``, ``...`` or ``F.`` depends on what is expected at this place, so
+each rule of the grammar asks for the pattern that it needs.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Dialects: what a script for one kind of system assumes, and how its sysctls change knobs.
 
-Owns: the tables in ``dialects/``: sysctl keys that are no knob of the profile by the same name, keys and
-commands that change nothing here (each with its reason), constants that differ; and telling from a
-script which system it was written for. Refuses to know: what a knob does (the stack's profile).
+Owns: the tables in ``dialects/``: sysctls that do not have the name of a knob, sysctls and commands that
+change nothing here (each with its reason), and constants that differ; and which system a script is written
+for. Refuses to know: what a knob does (the stack's profile).
 
-A key is looked up in the table, then among the profile's own names of its knobs. There is no third
-place: an unknown key is an error of the script.
+A sysctl is looked up in the table, and then among the profile's names of its knobs. An unknown sysctl is an
+error of the script.
 """
 
 from __future__ import annotations

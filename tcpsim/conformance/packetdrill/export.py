@@ -1,15 +1,14 @@
 """Writes one end of a run as a script that passes when it is replayed.
 
-Owns: which events of a log an end's script consists of, their numbers and times, the set-up that makes the
-stack what it was in the run, and what a script cannot say. Refuses to know: how a call is written
-(export_calls), and how files are written (cli).
+Owns: which events of a run belong to one end's script, their numbers and times, the set-up that describes the
+stack, and what a script cannot express. Refuses to know: how a call is written (export_calls), and how files
+are written (cli).
 
-The end under test keeps its calls and what it sends; the other end and the path are what arrives, and
-when. Numbers are relative to the first SYN of either side. Windows are the raw fields; timestamps are as
-they were sent, a tick a millisecond. An accept(), recv() or poll() that never returned has no line but a
-comment: it left no trace, and a script would wait for it in vain. A process that ends closes what it has
-open. Before a script is handed out it is replayed: should the player not share the order of a run within
-one instant, that is an error here and no surprise later.
+The end under test keeps its calls and what it sends. The other end and the path become arriving segments with
+times. Sequence numbers are relative to the first SYN of either side. Windows are the raw fields. Timestamps
+are as sent, in ticks of a millisecond. An accept(), recv() or poll() that never returned becomes a comment,
+because a script would wait for it. A process that ends closes what it has open. A script is replayed before
+it is returned. If the player does not have the same order within one instant, this is an error here.
 """
 
 from __future__ import annotations

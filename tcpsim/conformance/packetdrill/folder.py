@@ -1,8 +1,8 @@
 """Many scripts: they are found, judged in several processes, and counted by the reason of their verdict.
 
 Owns: which files a path stands for, the order of the verdicts (that of the files, whatever the number of
-processes), and which reasons count as one. Refuses to know: a single script (judge, mutate), and how the
-counts are shown (cli).
+processes), and which reasons count as the same. Refuses to know: a single script (judge, mutate), and how the
+counts are printed (cli).
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Maps the sequence numbers and timestamps of a script to those of the endpoint, and back.
 
-Owns: the mapping and how it is learnt. Refuses to know: whether a packet is what was expected (compare).
+Owns: the mapping, and how it is learnt. Refuses to know: whether a packet is the expected one (compare).
 
-The peer's numbers are the script's own: its ISN is what its SYN says, so what it sends, what the endpoint
-acknowledges and reports as SACK blocks need no mapping. The endpoint's ISN is its own secret; in a
-script its first SYN is 0. A timestamp that the script says the endpoint sent stands for the live one
-that was in that place; only such a value can be echoed.
+The peer's numbers are those of the script, because its SYN sets its ISN. So what it sends, and what the
+endpoint acknowledges or reports as SACK blocks, needs no mapping. The endpoint chooses its own ISN, and in a
+script its first SYN has 0. A timestamp of the endpoint in the script stands for the real one in this place.
+Only such a value can be echoed.
 """
 
 from __future__ import annotations

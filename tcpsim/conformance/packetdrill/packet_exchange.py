@@ -1,7 +1,7 @@
 """Packets in and out: inbound packets are injected, and outbound ones are claimed by the next ``>``.
 
-Owns: which segment is judged, how one packet of the script covers a burst, what cannot be sent or expected
-at all. Refuses to know: single fields (compare), the mapping of numbers (number_mapping).
+Owns: which segment is compared, how one packet of the script covers a burst, and what can be neither sent nor
+expected. Refuses to know: single fields (compare), and the mapping of numbers (number_mapping).
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Plays a script into one endpoint in virtual time, and stops at the first difference.
 
-Owns: the order of events and when each is due; commands and assertions. Refuses to know: the language
-(parser), packets (packet_exchange), system calls (syscalls), what a command says (shell).
+Owns: the order of events and the time of each, commands and assertions. Refuses to know: the language
+(parser), packets (packet_exchange), system calls (syscalls), and the meaning of a command (shell).
 
-As packetdrill has it: inbound packets, calls, commands and assertions happen at their time; an outbound
-packet is the next segment that the endpoint has sent and no event has claimed, whenever that was, and is
-then judged. So a segment that nobody expects is found out at the next ``>``, and behind the last one
-nothing is looked at. A relative time counts from when the event before it was over.
+The rules are packetdrill's. Inbound packets, calls, commands and assertions happen at their time. An outbound
+packet is compared with the next segment that the endpoint has sent and no event has claimed, whenever that
+was. So an unexpected segment is reported at the next ``>``, and segments after the last one are not checked.
+A relative time counts from the end of the previous event.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Shell commands in scripts, as far as they affect the endpoint: sysctl, sockstat and kills.
 
-Owns: taking a command line apart, the pipeline behind ``sockstat``, and which commands are known to change
-nothing (the dialect's table, each with its reason). Refuses to know: what a key does (dialect), how sockets
-are counted and killed (the caller gives the `Host`), and which ones a kill is about (socket_kills).
+Owns: parsing a command line, the pipeline after ``sockstat``, and the commands that change nothing (the
+dialect's table, each with its reason). Refuses to know: what a sysctl does (dialect), how sockets are counted
+and killed (the caller's `Host`), and which sockets a kill selects (socket_kills).
 
-Nothing is executed on this machine. A command that is not known is UNSUPPORTED, never skipped.
+Nothing is executed on this machine. An unknown command is UNSUPPORTED. It is never skipped.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """tcp_info as a script's assertions read it, from the endpoint's TCB.
 
-Owns: which field of the TCB each ``tcpi_*`` is, in the API's unit, and the constants beside them. Refuses
-to know: the language of the assertions (assertions). A field that is not here is not answered with a
-guess: the script is UNSUPPORTED, and the reason names the field.
+Owns: the field of the TCB for each ``tcpi_*``, in the unit of the API, and the constants. Refuses to know:
+the language of the assertions (assertions). A field that is not here is never guessed: the script is
+UNSUPPORTED, and the reason names the field.
 
 Sources: Linux include/uapi/linux/tcp.h, net/ipv4/tcp.c tcp_get_info(); FreeBSD sys/netinet/tcp.h.
 """

@@ -1,6 +1,6 @@
 """Calls that transfer bytes: read, write and their variants with flags, vectors and messages.
 
-Owns: how many bytes each asks for. Refuses to know: what becomes of them.
+Owns: the number of bytes of each call. Refuses to know: what happens to the bytes.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """The expected counts of a run: their distributions, from the histories of one connection.
 
-Owns: the phases of the timer wheel and the drawn times, in strata; arrivals; the expectation and the law of
-every count. Refuses to know: what the kernel counted (verdict).
+Owns: the phases of the timer wheel and the strata of random times, arrivals, and the expectation and the
+distribution of every count. Refuses to know: what the kernel counted (verdict).
 
-How many clients never close is known, and connections share nothing, so a count is the sum of two binomial
-ones, exactly. What is not known is averaged over: when the last connection began (n arrivals at a rate: a
-Gamma time), and where the wheel stood at the beginning of the run. The phase at which a connection begins
-follows from both; eight phases stand for all, one in each eighth of every level of the wheel.
+It is known how many clients never close, and connections are independent. So a count is exactly the sum of
+two binomial variables. Unknown values are averaged: the start of the last connection (n arrivals at a rate
+have a Gamma time), and the phase of the timer wheel at the start of the run. The phase at which a connection
+starts follows from both. Eight phases represent all, one in each eighth of every level of the wheel.
 """
 
 from __future__ import annotations

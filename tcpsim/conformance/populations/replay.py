@@ -1,11 +1,11 @@
 """All histories of one connection of a population, as the observer of the real connections saw them.
 
-Owns: the observer's words for states and ends, what a connection has been through so far as he tells it (the
-response, end-of-file, an error, the last state of the server), and for each of these the exact probability at
-every age. Refuses to know: how many connections there are, and when they begin (expected).
+Owns: the observer's words for states and ends, what a connection has experienced so far as the observer sees
+it (the response, end-of-file, an error, the last state of the server), and for each of these the exact
+probability at every age. Refuses to know: how many connections there are, and when they start (expected).
 
-States of a chain that are equal have the same future; the past of an end is told apart afterwards, by walking
-the chain once more with the story so far as part of the state.
+Equal states of a chain have the same future. The past of an end is recovered afterwards: the chain is walked
+once more with the experience so far as part of the state.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """Simulated populations: each connection is simulated once, beside all the others.
 
-Owns: the draws (arrivals, think times, losses), the clock that all connections share, what one leaves to the
-next (Linux's cached round-trip time), and the law of each count. Refuses to know: what the kernel counted
-(verdict). Where connections depend on each other there is no chain of one connection; and a sample is cheap.
+Owns: the random numbers (arrivals, think times, losses), the clock that all connections share, what one
+connection leaves to the next (Linux's cached round-trip time), and the distribution of each count. Refuses to
+know: what the kernel counted (verdict). If connections depend on each other, there is no chain of one
+connection, but a sample is cheap.
 
-Every replicate is a population like the real one, so the law of a count of it, after `k` of so many
-connections were counted in the replicates, is a beta-binomial one: the unknown probability is averaged over
-(Jeffreys' prior), so that a small sample makes wide intervals and never false ones.
+Every replicate is a population like the real one. So after `k` of the connections in the replicates were
+counted, a count of the real one has a beta-binomial distribution. The unknown probability is averaged
+(Jeffreys' prior), so a small sample gives wide intervals, but no wrong ones.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """The file format of a population, read strictly.
 
-Owns: which fields there are and what they may hold. Refuses to know: what a sysctl means (setup) and what
-the counts ought to be (measure).
+Owns: the fields and their allowed values. Refuses to know: what a sysctl means (setup), and the expected
+counts (expected).
 
-Source: the description that comes with the populations (A = client host, B = server host). The fields that
-tell the set-up are closed: one that is unknown may ask for something that nobody does here.
+Source: the description that comes with the populations (A = client host, B = server host). Unknown fields in
+the set-up are errors, because such a field may need something that is not supported here.
 """
 
 from __future__ import annotations

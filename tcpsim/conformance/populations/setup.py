@@ -1,12 +1,12 @@
 """One connection of a real population: programs, stacks and path, from the settings of the run.
 
-Owns: what closers and never-closers do, and when in the turn of the timer wheel a connection begins. Refuses
-to know: how many there are, and what becomes of them (measure).
+Owns: what the two kinds of clients do, and at which phase of the timer wheel a connection starts. Refuses to
+know: how many there are, and what happens to them (expected).
 
-A kernel's timers fire when its wheel turns, so a connection's life depends on the phase at which it begins.
-Both hosts are one machine, so one wheel serves both. Programs wait until the phase, and the relay's way takes
-a little longer than its delay: what the machine itself needs, as the RTT that real sockets measured tells
-(20.2 ms where twice the delay is 20).
+A kernel's timers fire when its wheel turns, so the history of a connection depends on the phase at which it
+starts. Both hosts are on one machine, so they share one wheel. Programs wait until the phase. The relay takes
+a little longer than its delay, because the machine itself needs time, as the RTT of real sockets shows (20.2
+ms where twice the delay is 20).
 """
 
 from __future__ import annotations

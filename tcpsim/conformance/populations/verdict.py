@@ -1,14 +1,15 @@
 """The verdict on a real population: each count is compared with the distribution of the model.
 
-Owns: which counts are judged, their intervals, the verdict. Refuses to know: how a law is found (expected).
+Owns: which counts are judged, their intervals, and the verdict. Refuses to know: how a distribution is
+computed (expected).
 
-A count that is expected at `LEAST` or more has to lie in its 99.9 % interval; one below is shown, and is not
-held against anybody. The series of a state has to lie in its 99 % band in 95 % of the seconds. Both are wider
-by as many connections as were not followed through every loss: those may be anywhere. Where these are more
-than what is expected, an interval says nothing, and neither does the verdict.
+A count with an expectation of `LEAST` or more must lie in its 99.9 % interval. Smaller counts are shown but
+not judged. The series of a state must lie in its 99 % band in 95 % of the seconds. Both are wider by the
+number of connections that were not followed through every loss. If this number is larger than an expected
+count, an interval says nothing, and the verdict is OPEN.
 
-There are two models. `judge` draws populations (sampled_replay), so that connections may depend on each
-other; `judge_exactly` follows every life of one connection (expected), and then they do not.
+There are two models. `judge` simulates populations (sampled_replay), so that connections may depend on each
+other. `judge_exactly` follows all histories of one connection (expected), and then they do not.
 """
 
 from __future__ import annotations

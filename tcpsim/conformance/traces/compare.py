@@ -1,10 +1,11 @@
 """Compares what the kernel did with what tcpsim did.
 
-Owns: what belongs to what, and when two things are alike. Refuses to know: how timers were late (replay
-has seen to that, so what is left is the time that a host and the lab take) and how it looks (report).
+Owns: which observations belong together, and when two are equal. Refuses to know: how late timers were
+(replay has handled that, so only the time of the host and the lab remains), and how a difference is shown
+(report).
 
-Segments are compared in the order of each direction, sockets in the order of their first states. A state
-may be seen as late as the sampler looked, and one that is shorter than that need not be seen at all.
+Segments are compared in the order of each direction, and sockets in the order of their first states. A state
+may be seen as late as the sampler looked. A shorter state may be missed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Distinguishes files with traces from files with populations.
 
-Owns: walking folders, and telling the two apart. Refuses to know: what is in a trace (schema) or in a
-population.
+Owns: walking folders, and the distinction. Refuses to know: what a trace (schema) or a population contains.
 """
 
 from __future__ import annotations

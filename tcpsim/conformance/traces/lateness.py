@@ -1,12 +1,12 @@
 """How late a kernel's timer may fire, and how late it fired in a trace.
 
-Owns: the bound, and finding in the trace the moment at which a timer that is due now has fired. Refuses
-to know: what a timer does (a look ahead told that), and how it is put off (the pair does it).
+Owns: the bound, and the time in the trace at which a timer that is due now has fired. Refuses to know: what a
+timer does (a look ahead shows that), and how it is delayed (the pair does it).
 
-Linux rounds a deadline up to a tick of its timer wheel, coarser the further away it is: an interval of
-`m`, from the event that started the timer to its effect, takes from m to 1.125 m + 8 ms. A timer that
-fires, changes nothing that can be seen and starts again (keepalive looks whether the peer was heard)
-passes the lateness that it may have had on to the next.
+Linux rounds a deadline up to a tick of its timer wheel, which is coarser for longer timers. An interval of
+`m`, from the event that started the timer to its effect, takes from m to 1.125 m + 8 ms. A timer may fire,
+change nothing visible and start again (keepalive checks whether the peer was heard). Then its possible
+lateness is added to that of the next one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What is not compared, because it differs between runs of the same kernel.
 
-Owns: the form of `exempt.toml` and the questions about it. Refuses to know: how things are compared. A
-trace is exempt only if it fails without that, and only from what the table names for it.
+Owns: the format of `exempt.toml`, and the questions about it. Refuses to know: how things are compared.
+A trace is exempt only if it fails without the exemption, and only in what the table names for it.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """The path of a recording: each segment arrives when it came out of the recorder.
 
-Owns: the element that does so. Refuses to know: what is lost (the trace's rules, as elements before it) and
-how late a recorder may be (compare).
+Owns: the element of the path that does this. Refuses to know: what is lost (the trace's rules, as elements
+before it), and how late a recorder may be (compare).
 
-The recorder's lateness is an input: a segment that it held for 20 ms too long has reached the kernel 20 ms
-later, and what the kernel did then is judged by that. What it never carried takes the line's delay. A burst
-that one call sends arrives as one, when its first segment came out, unless the recorder was late in between.
+The recorder's lateness is an input. If it held a segment for 20 ms too long, the segment reached the kernel
+20 ms later, and the kernel is judged by that. A segment that the recorder never carried takes the delay of
+the path. A burst from one call arrives as one when its first segment came out, unless the recorder was late
+in between.
 """
 
 from __future__ import annotations

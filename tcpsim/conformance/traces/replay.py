@@ -1,11 +1,11 @@
 """Replays the calls and injected segments of a trace at their times, on a pair without programs.
 
 Owns: when each row takes effect, which descriptor a name stands for, and the relay's segments. Refuses to
-know: TCP, system calls and the path (the pair has them), how late timers are (replayed_pair), what differs
-(compare).
+know: TCP, system calls and the path (the pair has them), how late timers are (replayed_pair), and what
+differs (compare).
 
-A row tells when a call began and when it returned. What it does happens in between: where the call makes
-its host send, at the time of that segment, otherwise at the beginning. The rows of a host keep their order.
+A row says when a call began and when it returned. Its effect happens in between: if the call makes its host
+send, at the time of that segment, and otherwise at the beginning. The rows of a host keep their order.
 """
 
 from __future__ import annotations

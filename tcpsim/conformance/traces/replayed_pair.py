@@ -1,10 +1,10 @@
 """A pair in the time of a trace, and the record of what it does.
 
-Owns: when each timer fires, between when the model says and when the kernel may, and the noting of
+Owns: when each timer fires, between the time of the model and the latest time of a kernel, and the record of
 segments, answers and states. Refuses to know: which calls are made (replay), and what differs (compare).
 
-Whether a timer is late is seen by looking ahead: a pair is a value, so it is advanced, looked at, and
-thrown away. If the look shows something that the trace shows later, within the bound, the timer waits.
+A look ahead decides whether a timer is late: a pair is a value, so a copy is advanced, examined and thrown
+away. If the copy shows something that the trace shows later, within the bound, the timer waits.
 """
 
 from __future__ import annotations
