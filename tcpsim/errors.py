@@ -85,7 +85,7 @@ class Mistakes(InputError):
 
 
 def checked(made: T) -> T:
-    """Decorator for a NamedTuple with a method `check`: every new instance is checked, also those of `_replace`.
+    """Decorator for a NamedTuple with a method `check`. Every new instance is checked, also after `_replace`.
 
     >>> from typing import NamedTuple
     >>> @checked
