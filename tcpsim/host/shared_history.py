@@ -22,10 +22,10 @@ connection will follow. Such a history is computed directly and not remembered. 
 tenth of a connection is expected to have the history, and when the tree is full. Times in a history count
 from the start of the connection.
 
-A box on the path forgets flows without an event. A step at such a time moves the clock and nothing else.
+A middlebox forgets flows without an event. A step at such a time moves only the clock.
 
-A life comes to rest when nothing is due any more, and also where only a clock goes on: a program that
-polls a dead connection every few seconds, while TCP has no timer and nothing is in flight, will find the
+A history ends when nothing is due any more. It also ends when only a program's clock continues: a program
+that polls a dead connection every few seconds, while TCP has no timer and nothing is in flight, will see the
 same for ever.
 """
 

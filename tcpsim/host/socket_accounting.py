@@ -1,9 +1,9 @@
 """What a host can see of one connection: its sockets, their cost, and whether a program waits for it.
 
-Owns: the view of a pair (equal views are one and the same to everybody above), with the flows of a box
-between the hosts in it, and what a view uses of each resource that a host or a box may run out of. Refuses to
-know: when a view changes (shared_history) and what happens when a resource is used up (limits). Listening
-sockets are left out: the connections share one.
+Owns: the view of a pair (all equal views are one object), including the flows of a middlebox, and what a view
+uses of each resource that a host or a middlebox may run out of. Refuses to know: when a view changes
+(shared_history), and what happens when a resource is used up (limits). Listening sockets are left out,
+because all connections share one.
 
 A socket costs the kernel memory of its cost class, from the stack's profile, and the bytes queued in it,
 unread or unacknowledged. If the stack counts queues in pages, a FIN is a queued segment too: the peer's FIN

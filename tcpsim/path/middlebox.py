@@ -1,12 +1,12 @@
 """The profile of a NAT or a stateful firewall, as data.
 
-Owns: the fields of a profile, with the domain of each, and where the profiles are (middleboxes.toml).
-Refuses to know: flows (flow_table), the states of one (conntrack), and how a profile is read (profile).
+Owns: the fields of a profile, with the domain of each, and where the profiles are (middleboxes.toml). Refuses
+to know: flows (flow_table), the states of one (conntrack), and how a profile is read (profile).
 
-Three things tell one box from another: how long it remembers a flow in each of its states, how many flows it
-holds, and what it does with a segment of a flow that it does not know. A NAT is no field of its own. What it
-adds, another address, neither end here can see; one that gives a forgotten flow another port is a box that
-answers its client with RST (the server's host does, as it knows no such connection): see docs/middleboxes.md.
+Middleboxes differ in three things: how long they remember a flow in each state, how many flows they hold, and
+what they do with a segment of an unknown flow. Translation of addresses is no field, because neither endpoint
+here can see it. A NAT that gives a forgotten flow another port behaves like a middlebox that answers its
+client with a RST (docs/middleboxes.md).
 """
 
 from __future__ import annotations
