@@ -166,10 +166,10 @@ class Step(Protocol):
 
 
 class Program:
-    """Steps, compiled. Equal steps make equal programs; the hash is computed once.
+    """A program: a list of steps. Equal steps make equal programs.
 
-    `steps` is what a program does; `on_error` is what it does after a call failed or the peer closed
-    before `receive` had all it wanted (default: close the socket, as sound code does).
+    `steps` is what the program does. `on_error` is what it does after a call has failed, or after the peer
+    has closed before `receive` was complete (default: close the socket).
     """
 
     __slots__ = ("_hash", "error_pc", "handlers", "name", "on_error", "ops", "slots", "sockets", "steps")

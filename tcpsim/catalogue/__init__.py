@@ -1,4 +1,4 @@
-"""The catalogue: named, documented set-ups that become pairs; fixes; one run of a pair, with its verdict."""
+"""The catalogue of scenarios, their fixes, and one run of a scenario with its verdict."""
 
 from tcpsim.catalogue.as_toml import as_toml
 from tcpsim.catalogue.fix_list import Fix

@@ -1,4 +1,4 @@
-"""A scenario of the catalogue as a file to start from; `files` reads it back.
+"""A scenario as a TOML file, which `scenario_file` reads back.
 
 Owns: the spelling of values in TOML. Refuses to know: contrasts, which are a matter of the catalogue.
 """
@@ -16,7 +16,7 @@ from tcpsim.pair import SIDES
 
 
 def as_toml(scenario: Scenario) -> str:
-    """A scenario as a file to start from; its contrasts are left out."""
+    """A scenario as a TOML file without its contrasts."""
     top = {key: getattr(scenario, key) for key in ("name", "theme", "title", "story", "watch", "horizon")}
     optional = {
         key: getattr(scenario, key)

@@ -1,4 +1,4 @@
-"""What the two documents claim, and the scenario that shows each: claims.toml, read.
+"""The claims of the two documents, and the scenario that shows each (claims.toml).
 
 Owns: the claims and their numbers ("J6" is Rick Jones's sixth). Refuses to know: the page (tests print
 docs/claims.md from here) and whether a claim is true (the tests that it names).

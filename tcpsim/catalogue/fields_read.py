@@ -1,4 +1,4 @@
-"""Which fields of its profile each side's stack is asked for in some runs.
+"""The fields of its profile that a stack reads in a run.
 
 Owns: a stack that notes what is read of it. Refuses to know: what a field does, and what follows.
 

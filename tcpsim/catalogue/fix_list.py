@@ -1,4 +1,4 @@
-"""The fixes: what an operator or a programmer can change about a scenario.
+"""The list of fixes: changes that an operator, a programmer or a kernel can make.
 
 Owns: for each fix its name, who makes it, on which side and in which states it acts, and what it changes of a
 scenario (fields of `Setting`). Refuses to know: whether a fix helps (a scenario says so, and the tests run

@@ -1,10 +1,10 @@
-"""A fix tried on a scenario: whether it helps, makes things worse, or does not apply, from a run with it.
+"""The trial of a fix: a run shows whether it helps, makes things worse, or does not apply.
 
 Owns: the judgement on a fix, with its reasons, and what a fix takes in words (keepalive: 30 s + 9 x 75 s).
 Refuses to know: which fixes there are (fixes), and how two fixes are shown beside each other (api).
 
-Worse is what a host or a user has of it: more sockets at the end, a descriptor that stays, a request that
-gets no response, or the same end later.
+A fix makes things worse if a host has more sockets at the end, a descriptor stays, a request gets no
+response, or the same end comes later.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def judge(scenario: Scenario, words: str, before: Played, after: Played) -> Trie
     """What a fix made of a run, given the run after it."""
     absent = "" if words == TOGETHER else _never_there(words, before)
     if after.events == before.events:
-        return Tried(words, after, why_not=absent or "the run is the same without it, event for event")
+        return Tried(words, after, why_not=absent or "the run without it has the same events")
     was_us, is_us = cured_us(scenario, before), cured_us(scenario, after)
     return Tried(
         words,
@@ -115,7 +115,7 @@ def _never_there(words: str, before: Played) -> str:
 
 
 def _kept(before: Played, after: Played) -> list[str]:
-    """What hosts hold at the end that they did not hold without the fix."""
+    """The sockets that hosts hold at the end and did not hold without the fix."""
     found = []
     for side in after.ended.sides:
         alive = _counts(after, side)[0] - _counts(before, side)[0]

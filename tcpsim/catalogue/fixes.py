@@ -1,9 +1,9 @@
-"""Reading fixes: "fin-timeout=30s", "server.keepalive=10min", and several of them together.
+"""Parses fixes: "fin-timeout=30s", "server.keepalive=10min", and several of them together.
 
-Owns: the words in which a fix is asked for, and the errors of wrong ones. Refuses to know: what each fix
+Owns: the syntax of fixes, and the errors for wrong ones. Refuses to know: what each fix
 changes (fix_list), and whether it helps (a scenario says so, and the tests run it).
 
-A fix of a stack turns both stacks. With a side in front it turns one.
+A fix of a stack changes both stacks. With a side in front, it changes one.
 """
 
 from __future__ import annotations

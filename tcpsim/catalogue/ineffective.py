@@ -1,4 +1,4 @@
-"""Settings that made no difference to a run, and why: each is taken away in turn, and the run is the same.
+"""Settings without effect: each setting is removed in turn, and the run is compared.
 
 Owns: the comparison, event for event, and the drop rules that matched nothing. Refuses to know: why a setting
 did nothing (ineffective_reasons), and where it is told (api, cli).

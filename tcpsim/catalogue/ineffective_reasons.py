@@ -1,9 +1,9 @@
-"""Why a setting made no difference to some runs, in a sentence: what would have had to happen, and did not.
+"""The reason why a setting had no effect, as a sentence.
 
 Owns: for each family of settings the question to ask of the runs. Refuses to know: how it was found that a
 setting made none (ineffective).
 
-A sentence is only said if the runs bear it out; where none fits, it says what is certain: whether the value
+A reason is given only if the runs confirm it. If none fits, the text says what is certain: whether the value
 was read at all, and that every event is the same without it.
 """
 
@@ -21,7 +21,7 @@ from tcpsim.tcp.event import Timer
 from tcpsim.tcp.stack import knob_names
 from tcpsim.tcp.state import Holder, State
 
-_SAME: Final = "every event is the same without it"
+_SAME: Final = "without it, every event is the same"
 
 
 class Seen(NamedTuple):
@@ -38,7 +38,7 @@ class Seen(NamedTuple):
     @property
     def where(self) -> str:
         """The runs, as a sentence ends."""
-        return "in this run" if len(self.runs) == 1 else f"in the {len(self.runs)} connections looked at"
+        return "in this run" if len(self.runs) == 1 else f"in the {len(self.runs)} connections examined"
 
 
 Reason = Callable[[Seen, Side], str]  # "" if the runs do not bear it out
@@ -77,7 +77,7 @@ def _of_stack(knob: str, seen: Seen, side: Side) -> str:
         ),
         "",
     )
-    begins = f"read, but it decided nothing {seen.where}" if read else f"never read {seen.where}"
+    begins = f"read, but without effect {seen.where}" if read else f"never read {seen.where}"
     return f"{begins}: {reason or _SAME}"
 
 

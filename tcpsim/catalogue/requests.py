@@ -1,4 +1,4 @@
-"""What became of a client's requests: the part of a verdict that its user cares for.
+"""The requests of a client: which were answered, and which were lost or cut short.
 
 Owns: what a request is, seen from the calls of the client's programs, and whether anything came back. Refuses
 to know: what a request means to the server, and sockets that are left.

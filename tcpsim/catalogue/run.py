@@ -1,12 +1,12 @@
-"""One pair, run to its end, and what is left of it: the definition of a leak for a single run.
+"""Runs one pair to its end, and gives the verdict: the definition of a leak for a single run.
 
 Owns: the loop over `advance`, and the verdict. Refuses to know: statistics over runs (measure) and every
 other way a run could have gone (explore).
 
-A pair without a next event stays as it is for ever. If every socket is CLOSED by then, it ended *clean*; if
-one is not, that socket is a *permanent* leak, whatever the loss rate. A pair that still has events at the
-horizon is *running*: its sockets may be on their way out, or held by something that goes on for ever, such
-as keepalive probes which a live peer answers (a metastable leak: all of them would have to be lost).
+A pair without a next event never changes again. If every socket is CLOSED, it ended *clean*. If a socket is
+not, it is a *permanent* leak, whatever the loss rate. A pair that still has events at the horizon is
+*running*: its sockets may end later, or something may continue for ever, such as keepalive probes that a live
+peer answers (a metastable leak: all of them would have to be lost).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A scenario: a documented set-up with a name, and how it becomes a pair.
+"""A scenario: a named set-up with a story, and how it becomes a pair.
 
 Owns: what a scenario consists of, its parameters, which of its settings can be overridden, and the errors
 of a wrong one. Refuses to know: the particular scenarios (catalogue) and how a pair is run (run, host).
@@ -26,7 +26,7 @@ from tcpsim.units import parse_duration, parse_probability
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """How a run without any chance in it must end: each side's sockets in words, and RSTs on the wire.
+    """How a run without random events must end: the sockets of each side as text, and whether a RST was sent.
 
     `settled`: from when to when the last change of a state may be. `reads`: what the client's reads return.
     What is None is not expected to be anything. `relays`: what each machine between holds.
@@ -46,7 +46,7 @@ class Expect:
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """The same story with something changed, and how it must end then."""
+    """The scenario with one change, and how it must end then."""
 
     title: str
     overrides: Mapping[str, Any]
@@ -55,7 +55,7 @@ class Contrast:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Two behaviours, two stacks, a path: one connection, and what to see in it.
+    """One connection: two behaviours, two stacks, a path, and a story.
 
     `arguments` are parameters of the behaviours: a plain name sets it on each side that has it,
     "client.delay" on one side. `knobs` are fields of a stack's profile, or own names; a plain one turns
@@ -103,7 +103,7 @@ class Scenario:
 
     @property
     def horizon_us(self) -> int:
-        """Until when to watch."""
+        """The time until which a run is watched."""
         return parse_duration(self.horizon, f"{self.name}.horizon")
 
     def parameters(self) -> tuple[tuple[str, Parameter], ...]:
@@ -122,7 +122,7 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What may be changed of a scenario; None leaves it as it is. `drops` are added to the scenario's own.
+    """The settings that change a scenario. None changes nothing. `drops` are added to the scenario's own.
 
     `knobs` turns knobs of both stacks, "client.NAME" or "server.NAME" of one, "middlebox.NAME" of the box.
     `loss_from` is when losses begin: after 300 ms a connection of the catalogue is ESTABLISHED. With a
@@ -177,7 +177,7 @@ def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def build(scenario: Scenario, **overrides: Any) -> Pair:
-    """The scenario's pair at time 0, with any field of `Setting` in place of the scenario's own.
+    """The pair of a scenario at time 0. Any field of `Setting` overrides the scenario's own.
 
     Raises:
         InputError: a field, behaviour, parameter, stack or knob that does not exist, or a value out of range.

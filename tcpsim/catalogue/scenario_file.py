@@ -1,4 +1,4 @@
-"""A user's scenario, written in TOML: read strictly, every mistake told with the path of its field.
+"""Reads a user's scenario from TOML. Every mistake is reported with the path of its field.
 
 Owns: the form of the file. Refuses to know: where the text comes from (cli), single values (toml_values), and
 what a behaviour, a knob or a rule means; their own parsers read them.

@@ -1,4 +1,4 @@
-"""A scenario played with one seed: its end, everything that happened, and whether it ended as it says.
+"""Simulates a scenario with one seed: its end, all events, and whether it ended as expected.
 
 Owns: the comparison of a run with an `Expect`, in words. Refuses to know: which scenarios there are.
 """

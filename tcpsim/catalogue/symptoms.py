@@ -1,4 +1,4 @@
-"""From what an operator sees to the scenarios that show it: the states in which sockets stay, on which side.
+"""Symptoms: the states in which sockets of a scenario stay, and the search from a symptom to scenarios.
 
 Owns: what a symptom is, how the symptoms of a scenario are found (its run with seed 1 is watched to its end),
 and the index of the catalogue. Refuses to know: which scenarios there are (themes) and what helps (fixes).

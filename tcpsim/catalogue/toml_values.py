@@ -1,4 +1,4 @@
-"""Reading values that a user wrote: tables whose every key is known, and values with the path of their field.
+"""Reads values from TOML: tables with known keys, and values with the path of their field.
 
 Owns: the errors of a wrong type, of an unknown and of a missing key. Refuses to know: which keys there are
 (scenario_file) and what a rule, a fix or a duration means (their own parsers).

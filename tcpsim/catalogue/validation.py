@@ -1,4 +1,4 @@
-"""Whether a scenario, or what is changed of one, can be at all: asked when the value is made.
+"""Checks the fields of a scenario, a setting or an expectation when it is created.
 
 Owns: what each field may be on its own. Refuses to know: what only shows when a pair is built of both (a
 parameter that neither behaviour has, a knob that a stack does not have).

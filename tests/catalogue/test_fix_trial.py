@@ -36,7 +36,7 @@ def test_the_same_run_is_none_of_its_effect() -> None:
     same = tried("normal-close", "keepalive=30s")
     assert (same.effect, same.in_words()) == (
         "does not apply",
-        "does not apply: the run is the same without it, event for event",
+        "does not apply: the run without it has the same events",
     )
 
 

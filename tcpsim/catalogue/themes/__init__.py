@@ -1,4 +1,4 @@
-"""The catalogue: every scenario that can be asked for by name.
+"""The list of all scenarios by name.
 
 Owns: the order in which they are told, and the errors of a name that does not exist. Refuses to know: the
 stories; each theme is a module beside this one.

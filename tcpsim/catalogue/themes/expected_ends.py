@@ -1,4 +1,4 @@
-"""The words in which the catalogue says how a run must end.
+"""The expected ends of scenarios.
 
 Owns: short names for verdicts and for hosts that hold nothing any more. Refuses to know: any scenario.
 """

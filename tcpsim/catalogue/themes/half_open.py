@@ -1,4 +1,4 @@
-"""One side is gone and the other does not know.
+"""Half-open connections: one side is gone, and the other side does not know.
 
 Owns: the half-open connections. Refuses to know: how a run
 comes to its end (the tests run each and compare).

@@ -1,4 +1,4 @@
-"""A NAT or a firewall between the two forgets the connection before they do.
+"""NATs and firewalls that forget a connection before its hosts do.
 
 Owns: the stories in which a connection tracker decides who is left in what. Refuses to know: how long a box
 remembers (its profile in path/middleboxes.toml), and how a run comes to its end (the tests run each and

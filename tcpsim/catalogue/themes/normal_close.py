@@ -1,4 +1,4 @@
-"""How it should be: connections that end.
+"""Connections that end as they should.
 
 Owns: the stories against which the others stand out. Refuses to know: how a run
 comes to its end (the tests run each and compare).

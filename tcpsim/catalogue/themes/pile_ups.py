@@ -1,4 +1,4 @@
-"""Sockets that end by themselves, but so late that they pile up: rate times stay.
+"""Sockets that end by themselves, but so late that they accumulate (rate x time).
 
 Owns: TIME-WAIT, LAST-ACK, FIN-WAIT-1, CLOSING and the states of the handshake, each with a run that shows how
 long one socket stays. Refuses to know: how many there are at a given rate (host), and how a run comes to its

@@ -1,4 +1,4 @@
-"""What masks a program that never closes: resets, and who asks for them.
+"""Resets that hide a program that never closes.
 
 Owns: the stories of Rick Jones's list. Refuses to know: how a run
 comes to its end (the tests run each and compare).

@@ -1,4 +1,4 @@
-"""Connections for counting: a long response under loss, and the benchmark's.
+"""Connections for populations: a long response under loss, and the benchmark.
 
 Owns: set-ups that are made to be run many times. Refuses to know: how a run comes to its end (the tests
 run each and compare).
