@@ -1,8 +1,8 @@
 """Dumps: the output of commands about the sockets of a host, read into plain values.
 
-Owns: the formats (ss, netstat of four systems, /proc/net/tcp, lsof, conntrack, and counters), which of them
-a line is in, and the count of what could not be read. Refuses to know: what a socket's state means for
-anybody (diagnosis). Standard library only.
+Owns: the formats (ss, netstat of four systems, /proc/net/tcp, lsof, conntrack, and counters), the format of
+a line, and the count of lines that could not be read. Refuses to know: what the state of a socket means
+(diagnosis). Standard library only.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Anonymises a dump: it replaces addresses and program names, and keeps everything else.
 
-Owns: which parts of a text are names of somebody, and their replacements. The same address has the same
-replacement in all texts together, so connections, both ends, services and LISTEN lines still fit.
-Loopback and "any" stay. Refuses to know: what a line means; also lines that no reader understands are
-made anonymous.
+Owns: which parts of a text are names, and their replacements. The same address has the same replacement in
+all texts together, so connections, both ends, services and LISTEN lines still match. Loopback and "any" are
+kept. Refuses to know: what a line means. Lines that no reader understands are anonymised too.
 
 IPv4 addresses become those of 198.18.0.0/15 (RFC 2544, for benchmarks), IPv6 ones of 2001:db8::/32.
 """

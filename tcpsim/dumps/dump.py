@@ -2,8 +2,8 @@
 
 Owns: the values. Refuses to know: any format.
 
-A field that the format does not show is None; a field that it shows as empty is empty. That difference
-matters: `ss -tan` does not say who owns a socket, and `ss -tanp` of root says that nobody does.
+A field that the format does not show is None. A field that it shows as empty is empty. The difference
+matters: `ss -tan` does not show the owner of a socket, and `ss -tanp` as root shows that there is none.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Reads a text line by line into a dump.
 
 Owns: which reader a line belongs to, lines that were wrapped or cut, and the count: every line is of one kind
-(values.KINDS), and what no reader takes is counted as unread with its number. Refuses to know: columns.
+(dump.KINDS), and a line that no reader accepts is counted as unread, with its number. Refuses to know:
+columns.
 
-A reader says None to a line that is not its own; it never raises. So a mixture of commands, a paste that was
-cut, and noise are all read as far as they go.
+A reader returns None for a line that is not in its format, and never raises an error. So a mixture of
+commands, a text that was cut, and noise are all read as far as possible.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Sockets as `ss -tanop` prints them.
 
-Owns: the columns, and the spelling of a timer. The inverse of reading (ss): what is written here is read back
-as the same sockets. Refuses to know: where the sockets come from.
+Owns: the columns, and the spelling of a timer. It is the inverse of reading (ss): the output is read
+back as the same sockets. Refuses to know: where the sockets come from.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """State names in the spelling of any command and in the languages of Windows.
 
-Owns: folding a word, so that a name survives a wrong code page, and the localised names (words.toml).
-Refuses to know: where in a line the word stands.
+Owns: the normal form of a word, so that a name survives a wrong code page, and the localised names
+(words.toml). Refuses to know: where in a line the word stands.
 
 >>> state("CLOSE-WAIT") is state("CLOSE_WAIT") is state("SCHLIESSEN_WARTEN") is State.CLOSE_WAIT
 True

@@ -2,7 +2,7 @@
 
 Owns: the spellings of `ss` and of netstat, and how coarse each is. Refuses to know: what the timer does.
 
-`ss` prints minutes, seconds or milliseconds and leaves off what is small beside them (iproute2 misc/ss.c
+`ss` prints minutes, seconds or milliseconds and leaves out smaller units (iproute2 misc/ss.c
 print_ms_timer): "1.804ms" is 1.804 s, "12min" is anything from 12 to 13 minutes.
 """
 

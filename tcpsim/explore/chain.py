@@ -1,14 +1,15 @@
-"""Every future of a pair, states that are equal but for the clock taken together.
+"""Explores all states of a pair. Pairs that are equal except for the clock are one state.
 
-Owns: the exploration, its limit, and the graph that comes out: states by number, edges that carry how many
-segments of each class were lost and passed, the probability of everything else, and the time they take.
-Refuses to know: which state is the likeliest (frontier), what probabilities come out (solve puts loss rates
-in, as many at once as one likes), when enough is known (tolerance) and what an end is (leaks).
+Owns: the exploration, its limit, and the resulting graph: states by number; edges with the numbers of
+segments of each class that were lost and passed, with the probability of everything else, and with the time
+that they take. Refuses to know: which state is the likeliest (frontier), the probabilities for given loss
+rates (solve), when enough is known (tolerance), and what an end is (leaks).
 
-A state is a pair that rests until its next event. An edge takes the time from that event to the next state's
-event, during which the pair looks like the next state. The likeliest state is explored first, so what is left
-at a limit is the least likely, and how likely it is at each loss rate bounds the error there. A part of a
-step that can go in many ways waits like a state, looks like the one that it begins in, and takes no time.
+A state is a pair at rest until its next event. An edge takes the time from that event to the event of the
+next state. During this time, the pair looks like the next state. The likeliest state is explored first. So at
+a limit, the least likely states are unexplored, and their probability at each loss rate bounds the error. A
+part of a step with many outcomes waits like a state, looks like the state in which it begins, and takes no
+time.
 """
 
 from __future__ import annotations

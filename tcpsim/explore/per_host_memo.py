@@ -1,17 +1,17 @@
-"""A pair whose machines keep their own time, so that what each of them does is worked out once.
+"""A pair in which each host has its own clock, so that each step of a host is computed once.
 
-Owns: such a pair, its steps, and what a machine did when it was in this position before. Refuses to know:
-what a machine does (pair), which segments may be lost (branch), and any path that remembers.
+Owns: such a pair, its steps, and the remembered acts of each host. Refuses to know: what a host does (pair),
+which segments may be lost (branch), and any path with a memory.
 
-Between two machines on a plain line nothing happens within an instant: each hears of the other a delay
-later. So in a step each acts by itself, and what it does depends on itself and on what arrives; not on the
-time, of which a machine reads only differences. Many pairs consist of the same two machines at other
-distances in time. So a machine stays on the clock that it was met with first, and the pair knows when that
-clock began: the same machine at the same moment of its clock is the same object, and what it does when it
-hears the same is looked up.
+On a plain path, a host learns nothing about the other within an instant, because every segment needs a delay.
+So in a step, each host acts by itself. What it does depends on itself and on what arrives, but not on the
+absolute time, because it reads only differences. Many pairs consist of the same two hosts with another offset
+between their clocks. So a host keeps the clock with which it was first met, and the pair knows when that
+clock started. The same host at the same time of its clock is the same object, and what it does with the same
+input is looked up.
 
-Two machines are the same if no pair can tell them apart: their parts of the key are equal, and so is what
-else the other's part is drawn from (`promises.witness`). Then the first of them stands in for the other.
+Two hosts are the same if no pair can distinguish them: their parts of the key are equal, and so are the other
+values on which the other host's part depends (`context.witness`). Then the first of them replaces the other.
 """
 
 from __future__ import annotations

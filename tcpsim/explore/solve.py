@@ -1,12 +1,12 @@
-"""Loss rates put into a chain: where its probability goes, and how long it takes on the way.
+"""Inserts loss rates into a chain: the probability of each state, and the time on the way.
 
-Owns: the forward pass over classes of states in topological order, for any number of loss rates at once
-(floats) or for one in exact fractions, and the elimination of a class that has a way back into itself.
-Refuses to know: what a class means to a host (leaks).
+Owns: the forward pass over classes of states in topological order, for any number of loss rates together
+(floats) or for one in exact fractions, and the elimination of cycles. Refuses to know: what a class means to
+a host (leaks).
 
-A class that goes round (a keepalive probe that is answered, a RST that is lost while a timer goes on) is
-eliminated state by state, without a subtraction anywhere: 1 minus the probability of going on would lose an
-exit that needs nine losses in a row at 0.1 % altogether (Grassmann, Taksar and Heyman 1985).
+A cycle (a keepalive probe that is answered, a RST that is lost while a timer continues) is eliminated state
+by state without subtraction. With 1 minus the probability that the cycle repeats, an exit that needs nine
+losses in a row at 0.1 % would disappear in rounding (Grassmann, Taksar and Heyman 1985).
 """
 
 from __future__ import annotations

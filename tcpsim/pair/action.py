@@ -1,4 +1,4 @@
-"""What the outside may do to a machine of a pair, and what one of its programs may do to all of it.
+"""The acts on a host of a pair, from outside or by one of its programs.
 
 Owns: the names of these acts. Refuses to know: what follows from them (instant).
 """

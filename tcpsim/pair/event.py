@@ -1,7 +1,7 @@
-"""What a run reports: segments, losses, state changes, timers, calls, and what befalls machines.
+"""The events of a run: segments, losses, state changes, timers, calls, and events of a host.
 
-Owns: the events that a pair tells a log, as values. Refuses to know: how they look (draw) and what
-they mean (measure).
+Owns: the events that a pair reports, as values. Refuses to know: how they look (draw), and what they mean
+(measure).
 
 Events of one instant come in the order of cause and effect: Called, StateChanged, Sent, Returned.
 

@@ -1,12 +1,12 @@
-"""One instant of a pair: everything that is due, in the one order that there is.
+"""One instant of a pair: everything that is due, in a fixed order.
 
-Owns: in which order things of one instant happen, who hears what, and what befalls a machine as a whole
-(power, reboot). Refuses to know: TCP (tcp), calls (sockets), programs (app), chance (the chooser's), and
-anything that several pairs share (host). No RFC.
+Owns: the order of events within one instant, who is informed of what, and what happens to a host as a whole
+(power, reboot). Refuses to know: TCP (tcp), calls (sockets), programs (app), random events (the chooser
+decides them), and anything that several pairs share (host). There is no RFC for this.
 
-A pair changes in two ways only. `advance` does everything that is due at `next_time`; `call` lets the
-outside act. So whoever drives a pair needs no clock of its own, and a pair is a function of its first
-value and the chooser's answers.
+A pair changes in two ways only. `advance` does everything that is due at `next_time`, and `call` lets the
+outside act. So the driver of a pair needs no clock of its own, and a pair is a function of its initial value
+and the chooser's answers.
 
 In one instant segments arrive first, then timers fire, then programs run, from the client to the server; and
 so on in rounds until nothing more is due. Hence an ACK that arrives when its timer is due is in time.

@@ -1,17 +1,17 @@
-"""When two pairs are the same but for the clock: the key of a pair.
+"""The key of a pair: when two pairs are equal except for the clock.
 
-Owns: the moment that a pair is seen from, which is its next event (how long it has rested says nothing of
-what comes), what is known of parts that many pairs share, and what of the clocks themselves can be read.
-Refuses to know: what of its own an end, a host, a path or a program needs to say (their own keys), and what
-follows for one end from the other (context).
+Owns: the time to which a key is relative (the next event of the pair, because the past of a pair at rest does
+not matter), the numbers of values that many pairs share, and which part of the clocks can be read. Refuses to
+know: the keys of an endpoint, a host, a path or a program (each has its own), and what follows for one
+endpoint from the other (context).
 
-Pairs that come one from the other share most of their values, and values never change. So what of a part is
-the same at every moment is worked out once for each value ("is it the same object" is the whole test) and
-gets a number; a key is made of these numbers, and of the distances of the instants that count to the moment.
+Successive pairs share most of their values, and values are immutable. So what is the same at every time is
+computed once for each value and gets a number. A comparison of object identities is enough. A key consists of
+these numbers, and of the distances in time to the next event.
 
-Sequence numbers: a connection's two number spaces may be shifted without any rule noticing, so each is
-counted from the ISN of its newest socket. What breaks the shift is a further ISN, taken from the clock;
-wherever one may still be drawn beside numbers that exist, its distance to them is part of the key.
+Sequence numbers: both number spaces of a connection can be shifted without any effect on a rule, so each
+counts from the ISN of its newest socket. Only another ISN, which is taken from the clock, would reveal the
+shift. If one may still be drawn, its distance to the existing numbers is part of the key.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What follows for one end of a connection from the other end, from programs and from what is under way.
+"""The facts about one endpoint that follow from its peer, the programs and the segments on the path.
 
-Owns: where sequence numbers count from (the ISNs of the newest socket on each pair of ports), what is
-promised to a connection's key (`Around`), and what of a host such promises are drawn from besides its key.
-Refuses to know: what of a connection counts then (tcp), and the moment.
+Owns: the origin of sequence numbers (the ISNs of the newest socket on each pair of ports), the facts in
+`Around` that a connection's key may rely on, and the values of a host outside its key from which these facts
+follow. Refuses to know: which values of a connection count then (tcp), and the time.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""What is known of a machine and of its connections at whatever moment they are looked at.
+"""Values of a host and of its connections that are computed once, whatever the time.
 
-Owns: what a machine's key, its census and its next act come from, worked out once for each machine; and for
-each connection what has been promised to it so far, and the part of a key that it had then. Refuses to know:
-the moment, what is promised (context), and how a key is made (key).
+Owns: the values behind a host's key, its census and its next act, computed once for each host; and for each
+connection the facts that were passed to it, and the part of a key that it had with them. Refuses to know: the
+time, how the facts are found (context), and how a key is made.
 
-Times are on the machine's own clock: a machine reads only differences, so where its clock begins is nothing
-that it knows of.
+Times are on the host's own clock. A host reads only differences, so the origin of its clock does not matter.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the programs of a host may yet do to its connections.
+"""What the programs of a host may still do to its connections.
 
-Owns: which sockets a program may still act on at all, send on, close, or set a timeout of, and whether any
-may open a connection. Refuses to know: what follows from that for a connection (context, tcp), and when.
+Owns: on which sockets a program may still act, send, close or set a timeout, and whether any may open a
+connection. Refuses to know: what follows for a connection (context, tcp), and when.
 """
 
 from __future__ import annotations
