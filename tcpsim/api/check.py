@@ -157,7 +157,7 @@ class Check(Noted, Result):
         drawn = way_ladder(way, self.scenario, self.changes)
         return [
             "",
-            "    " + (way_words(way) or "nothing need be lost"),
+            "    " + (way_words(way) or "no loss is necessary"),
             *([] if drawn is None else ["", drawn]),
         ]
 

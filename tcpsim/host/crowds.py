@@ -31,7 +31,7 @@ SYMPTOMS: Mapping[str, str] = {
     "workers": "connections wait in the accept queue",
     "backlog": "SYNs are dropped",
     "orphans": "too many orphaned sockets: RST",
-    "minis": "mini-sockets vanish",
+    "minis": "timewait sockets are dropped",
     "bytes": "no memory for another socket",
     "pages": "TCP: out of memory, consider tuning tcp_mem: RST to orphans with data, send() waits",
     "flows": "nf_conntrack: table full, dropping packet; the host's own sockets show nothing",

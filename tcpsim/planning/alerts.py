@@ -28,7 +28,7 @@ _STATES: Final = (
 
 
 class Alert(NamedTuple):
-    """More than `above` in a state is not chance; `after_us`: so long after the leak begins (None: never)."""
+    """A threshold for a state. `after_us` is when the leak exceeds it (None: never)."""
 
     state: State
     metric: str
@@ -39,7 +39,8 @@ class Alert(NamedTuple):
     def says(self) -> str:
         """The alert as a sentence."""
         return (
-            f"{self.state} above {self.above:,} for 5 min is not chance, at 1 in 10^6 ({self.mean:,.3g}"
+            f"{self.state} above {self.above:,} for 5 min: chance alone reaches this at most once in"
+            f" 10^6 ({self.mean:,.3g}"
             f" expected)"
         )
 

@@ -46,12 +46,13 @@ CLIENTELES = (
     Clientele(
         name="page-over-parallel-connections",
         title="A page with ten images, with and without persistent connections",
-        story="A round trip is 100 ms. Without persistence each image costs two of them and a connection, and"
-        " each connection a TIME-WAIT on the server that closed it; parallel connections hide the time, and"
-        " not the rest. A lost SYN costs a second, and there are eleven that can be lost instead of four."
-        ' "Non-persistent connections increase the total number of connections needed per client and slow'
-        ' retrieval of an image-laden web page" (Apache).',
-        watch="connections and TIME-WAIT against the time to the last image",
+        story="A round trip takes 100 ms. Without persistence, each image needs a connection and two round"
+        " trips, and each connection leaves a TIME-WAIT on the server, which closes first. Parallel"
+        " connections save time, but not connections. A lost SYN costs a second, and without"
+        ' persistence eleven SYNs can be lost instead of four. "Non-persistent connections increase'
+        " the total number of connections needed per client and slow retrieval of an image-laden web"
+        ' page" (Apache).',
+        watch="the numbers of connections and TIME-WAIT, and the time to the last image",
         per_second=1.0,
         lasts="2min",
         settle="10s",
@@ -71,10 +72,11 @@ CLIENTELES = (
     Clientele(
         name="browsers-and-their-fins",
         title="What a buggy browser does last decides what stays on the server",
-        story="Each visitor reads two pages, a minute each, over four connections; the server closes them"
-        " after 15 s and has no FIN-WAIT-2 timer. A sound browser looks every five seconds. Of the others,"
-        " one answers a FIN only when it opens the next connection, one when the user quits it; one loses its"
-        " line before, and one sits idle for days (Apache).",
+        story="Each visitor reads two pages over four connections, a minute for each page. The server"
+        " closes a connection after 15 s, and has no FIN-WAIT-2 timer. A correct browser checks its"
+        " connections every five seconds. The others are buggy: one answers a FIN only when it opens"
+        " the next connection, one when the user quits it, one loses its line before that, and one is"
+        " idle for days (Apache).",
         watch="FIN-WAIT-2 on the server at the end, an hour after the last visitor",
         per_second=0.1,
         lasts="20min",
@@ -92,11 +94,11 @@ CLIENTELES = (
     Clientele(
         name="workers-held-by-keepalive",
         title="An idle persistent connection holds a worker for which others wait",
-        story="A prefork server with 40 workers; each second a visitor fetches one page over four"
-        " connections. A worker is a connection's until KeepAliveTimeout is over, and for up to two seconds"
-        " of lingering_close() after that, though nobody asks for anything. Four connections a second for"
-        " 15 s are more than 40; for 5 s they are fewer.",
-        watch="the time to the last image against the workers; without persistence a handful is enough",
+        story="A prefork server has 40 workers. Each second, a visitor fetches one page over four"
+        " connections. A connection keeps its worker until KeepAliveTimeout is over, and then for up"
+        " to two seconds of lingering_close(), although no request comes. With a timeout of 15 s, four"
+        " connections a second need more than 40 workers. With 5 s, they need fewer.",
+        watch="the time to the last image, and the workers; without persistence, a few workers are enough",
         per_second=1.0,
         lasts="3min",
         settle="1min",

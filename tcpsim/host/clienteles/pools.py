@@ -48,13 +48,16 @@ CLIENTELES = (
     Clientele(
         name="three-idle-timeouts",
         title="Pool, server, firewall: whose idle timeout must be the shortest?",
-        story="A database pool behind a stateful firewall, ten requests a minute. The three give up an idle"
-        " connection after 20, 40 and 80 s, in this order or that. The library takes what is in the pool"
-        " without a look. Server first: the pool fills with CLOSE-WAIT, and a request meets end-of-file."
-        " Firewall first: nobody has closed anything, and a request waits for its answer until the client's"
-        " patience is over; to look before use sees nothing, as no FIN comes through. A firewall that answers"
-        " with RST makes the error quick. Keepalive keeps it awake, if TCP_KEEPINTVL is short too.",
-        watch="errors of requests, and CLOSE-WAIT in the pool; only the pool's own may be the shortest",
+        story="A database pool is behind a stateful firewall and gets ten requests a minute. Pool, server"
+        " and firewall give up an idle connection after 20, 40 and 80 s, in every order. The library"
+        " does not check a connection before it uses it. If the server is first, the pool fills with"
+        " CLOSE-WAIT, and a request meets end-of-file. If the firewall is first, no host has closed"
+        " the connection, and a request waits for its answer until the client gives up. A check before"
+        " use sees nothing then, because no FIN passes the firewall. If the firewall answers with a"
+        " RST, the error comes quickly. Keepalive keeps the connection open, if TCP_KEEPINTVL is short"
+        " too.",
+        watch="errors of requests, and CLOSE-WAIT in the pool; only the pool's own timeout may be the"
+        " shortest",
         per_second=1 / 6,
         lasts="1h",
         settle="10min",
@@ -88,11 +91,11 @@ CLIENTELES = (
     Clientele(
         name="object-per-request",
         title="A client object per request, or one that all share",
-        story="A Horizon worker with 1021 descriptors to spare, a request every five seconds. An object for"
-        " each request is a pool for each, whose one connection nobody uses again and nobody closes: the API"
-        " server closes it after 15 s, CLOSE-WAIT without bound (the OpenStack chain; see also `tcpsim"
-        " exhaust openstack-chain`). In a pool that all share there are never more CLOSE-WAITs"
-        " than it has connections, and each is closed when its turn comes to be used.",
+        story="A Horizon worker has 1021 free descriptors and gets a request every five seconds. If each"
+        " request makes an object, each request has its own pool. Its connection is never used again"
+        " and never closed. The API server closes it after 15 s, so the number of CLOSE-WAIT grows"
+        " without bound (the OpenStack chain; see also `tcpsim exhaust openstack-chain`). A shared"
+        " pool never has more CLOSE-WAIT than connections, and each is closed when it is next used.",
         watch="CLOSE-WAIT at the end, and requests that find no descriptor",
         per_second=0.2,
         lasts="2h",
@@ -111,11 +114,11 @@ CLIENTELES = (
     Clientele(
         name="connections-not-given-back",
         title="One caller in a hundred forgets to give its connection back",
-        story="A response that is never read to its end, an exception on the way: the connection stays with"
-        " its caller. The server closes it: CLOSE-WAIT, bounded by the size of the pool. But when all are"
-        " out, every further request waits for one that never comes: the application hangs, or fails after"
-        " its patience."
-        " A larger pool only delays this. If the pool has no limit, the descriptors run out.",
+        story="A caller does not read a response to its end, or an exception occurs, and the caller keeps"
+        " the connection. The server closes it, and the socket stays in CLOSE-WAIT. Their number is"
+        " bounded by the size of the pool. But when all connections are out, every further request"
+        " waits for one that never comes back. The application hangs, or fails after its timeout. A"
+        " larger pool only delays this. If the pool has no limit, the descriptors run out.",
         watch="requests that wait or fail, and CLOSE-WAIT, which is the size of the pool",
         per_second=1.0,
         lasts="80min",
