@@ -157,7 +157,7 @@ class Explanation(Pictured):
         return [f"  {each.words}", *(line for words in told if words for line in _under(words))]
 
     def _short_ladder(self) -> list[str]:
-        """The ladder without the calls that prepare sockets, and without its middle if it is long."""
+        """The ladder without the calls that prepare sockets. A long one is shown without its middle."""
         events = [event for event in self.played.events if not _prepares(event)]
         running = self.played.ended.verdict is Verdict.RUNNING
         end_us, begun = self.scenario.horizon_us if running else None, self.played.begun

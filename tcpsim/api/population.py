@@ -84,12 +84,13 @@ def population(
         arrivals: the times themselves, or a file with one time a line, instead of a rate.
         method: "simulate" runs each connection, "sample" draws each from its explored chain, "exact" gives
             expected numbers with a 99 % band, "auto" decides between the first two (docs/sweeps.md).
-        seed: decides every arrival, loss and choice.
-        limits: what a host has, such as {"server.descriptors": 1024}; the command line's --limit.
+        seed: the seed of all random events.
+        limits: limits of the hosts, such as {"server.descriptors": 1024}; the option is --limit.
         clients: how many client hosts there are, each with the limit on client.ports (with one: 1; without
             a limit on clients each connection comes from a host of its own).
-        every: the step of the census over time (a 240th of the run).
-        progress: told (simulated time, horizon) in microseconds, about a hundred times.
+        every: the interval between two counts (default: 1/240 of the run).
+        progress: a function that is called about 100 times with the simulated time and the horizon, in
+            microseconds.
         **changes: any setting (`tcpsim.Setting`).
 
     Raises:
@@ -145,7 +146,7 @@ def _word(name: str, value: Any) -> str:
 
 
 def _limits(words: Limited, server: HostLimits, clients: int | None) -> Limits:
-    """`client.ports` and so on, over the server's own; with a client limit all clients share a host."""
+    """The limits that were given, such as `client.ports`. With a client limit, all clients share a host."""
     known = [f"{side}.{resource}" for side in SIDES for resource in RESOURCES[side]]
     known.append("middlebox.flows")
     found: dict[str, dict[str, int]] = {side: {} for side in (*SIDES, "middlebox")}

@@ -156,7 +156,7 @@ class Run(Noted, Pictured):
 
     @cached_property
     def story(self) -> Story:
-        """The events as the ladder tells them."""
+        """The events as the ladder shows them."""
         end_us, begun = self.horizon_us if self.verdict is Verdict.RUNNING else None, self.played.begun
         whole = tell(self.events, titles(begun), end_us, begun.names)
         begin, end = self.between

@@ -28,8 +28,8 @@ from tcpsim.units import parse_duration, parse_probability
 class Expect:
     """How a run without random events must end: the sockets of each side as text, and whether a RST was sent.
 
-    `settled`: from when to when the last change of a state may be. `reads`: what the client's reads return.
-    What is None is not expected to be anything. `relays`: what each machine between holds.
+    `settled` is the range for the time of the last change of a state. `reads` is what the client's reads
+    return. `relays` is what each relay holds. A field that is None is not checked.
     """
 
     client: str | None = None
@@ -57,14 +57,14 @@ class Contrast:
 class Scenario:
     """One connection: two behaviours, two stacks, a path, and a story.
 
-    `arguments` are parameters of the behaviours: a plain name sets it on each side that has it,
-    "client.delay" on one side. `knobs` are fields of a stack's profile, or own names; a plain one turns
-    both stacks, "middlebox.close_wait" the NAT or firewall between. `drops` are rules in words (see
-    `tcpsim.path.rule_syntax`). `cures` are fixes (see `tcpsim.catalogue.fixes`) that free the host which the
-    scenario `concerns` (None: both) of its connections, or let the client read where it failed; `in_vain` are
-    some that do not. `within`: by when it has to be free of them, where they end by themselves too late.
-    `question` is what somebody with such sockets asks, `source` where the story comes from. `relays` are
-    machines between, each with the path behind it.
+    `arguments` are parameters of the behaviours. A plain name sets the parameter on each side that has it,
+    and "client.delay" sets it on one side. `knobs` are fields of a stack's profile, or names of its owner. A
+    plain name changes both stacks, and "middlebox.close_wait" changes the NAT or firewall. `drops` are drop
+    rules (see `tcpsim.path.rule_syntax`). `cures` are fixes (see `tcpsim.catalogue.fixes`) that free the host
+    which the scenario `concerns` (None: both hosts) of its connections, or that let a failed read succeed.
+    `in_vain` are fixes that do not. `within` is the time by which the host has to be free, if its sockets end
+    by themselves but too late. `question` is what somebody with such sockets asks, and `source` says where
+    the story comes from. `relays` are hosts between client and server, each with the path behind it.
     """
 
     name: str
@@ -124,14 +124,15 @@ class Scenario:
 class Setting:
     """The settings that change a scenario. None changes nothing. `drops` are added to the scenario's own.
 
-    `knobs` turns knobs of both stacks, "client.NAME" or "server.NAME" of one, "middlebox.NAME" of the box.
-    `loss_from` is when losses begin: after 300 ms a connection of the catalogue is ESTABLISHED. With a
-    middlebox a segment is lost before the box; `loss_side` puts all losses on one side of it instead.
-    Three settings change whatever program a side has, by its side: `close_on_error` lets it close its sockets
-    when a call fails, `linger` sets SO_LINGER on each of them, `restart` kills its processes at that time. At
-    the time of `kill_sockets` a side's operator kills its sockets in FIN-WAIT-2, CLOSE-WAIT and LAST-ACK.
-    `relay` and `stack_relay` are those of every machine between, "relay.NAME" a parameter or a knob of each
-    of them; what is set of the path holds for every path, but the middlebox, which stands on the client's.
+    `knobs` changes both stacks, "client.NAME" or "server.NAME" changes one, and "middlebox.NAME" changes the
+    middlebox. `loss_from` is the time at which losses begin. After 300 ms, a connection of the catalogue is
+    ESTABLISHED. With a middlebox, a segment is lost before it; `loss_side` puts all losses on one side of it.
+    Three settings change the program that a side already has: `close_on_error` lets it close its sockets when
+    a call fails, `linger` sets SO_LINGER on each socket, and `restart` kills its processes at this time.
+    `kill_sockets` is the time at which the operator of a side kills its sockets in FIN-WAIT-2, CLOSE-WAIT and
+    LAST-ACK. `relay` and `stack_relay` are the program and the stack of every relay, and "relay.NAME" is a
+    parameter or a knob of each relay. Settings of the path apply to every path. Only the middlebox stands on
+    the client's path.
     """
 
     client: str | Program | None = None

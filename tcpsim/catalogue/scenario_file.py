@@ -30,10 +30,11 @@ what a behaviour, a knob or a rule means; their own parsers read them.
     verdict = "permanent"
     rst = false
 
-`[path]` is the client's. In its rules, and in those of a relay's path, "client" is the end that connects.
+`[path]` is the path of the client. In its rules, and in those of a relay's path, "client" is the end that
+connects.
 
-Only `horizon` and a behaviour on each side have to be there; `expect` judges what it names. All mistakes of
-a file are told at once, a line for each.
+Only `horizon` and a behaviour on each side are required. `expect` checks only the fields that it has. All
+mistakes in a file are reported at once, each in one line.
 """
 
 from __future__ import annotations

@@ -218,7 +218,7 @@ def save(figure: Figure, *paths: Path | str, origin: Origin | None = None) -> No
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write a file completely or not at all."""
     with whole_or_nothing(path) as partial:
         partial.write_bytes(content)
 

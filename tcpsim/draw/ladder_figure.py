@@ -56,8 +56,8 @@ def ladder_figure(story: Story, title: str = "") -> Figure:
     top = _TOP + _TITLE_LINE * max(0, len(heads) - 1)
     height = place.bottom + top + _BOTTOM
     if height > _TALLEST:
-        allowed = "about 1,500 in a picture; a .txt file takes them all"
-        raise InputError("ladder", f"{len(story.items):,} happenings", allowed)
+        allowed = "about 1,500 in a picture; a .txt file can hold all of them"
+        raise InputError("ladder", f"{len(story.items):,} events", allowed)
     figure = blank(width, height, " ".join(title.split()), _in_words(story))
     panel = figure.add_axes((0, 0, 1, 1))
     panel.set_axis_off()

@@ -9,8 +9,8 @@ resource     is used by                          when the limit is met
 descriptors  sockets that a program holds        client: socket() fails (EMFILE), the connection fails;
                                                  server: accept() fails (EMFILE), the connection waits in the
                                                  accept queue until a descriptor is free
-ports        client sockets in any state but     connect() fails (EADDRNOTAVAIL), the connection is not born;
-             CLOSED: TIME-WAIT and CLOSE-WAIT    a port that is free again is used again (client_ports)
+ports        client sockets in any state but     connect() fails (EADDRNOTAVAIL), the connection fails;
+             CLOSED: TIME-WAIT and CLOSE-WAIT    a free port is used again (client_ports)
              hold a port too
 workers      server programs between accept()    the connection waits in the accept queue
              and the end of their work

@@ -1,4 +1,4 @@
-"""The closed system: machines in a line, what drives them, and what they report."""
+"""The closed system: hosts in a line, everything that runs them, and their events."""
 
 from tcpsim.app.program import Reboot, Vanish
 from tcpsim.pair.action import Action, Befall, Inject, Make, Oversleep, PutOff, Resume

@@ -8,8 +8,8 @@ A pair changes in two ways only. `advance` does everything that is due at `next_
 outside act. So the driver of a pair needs no clock of its own, and a pair is a function of its initial value
 and the chooser's answers.
 
-In one instant segments arrive first, then timers fire, then programs run, from the client to the server; and
-so on in rounds until nothing more is due. Hence an ACK that arrives when its timer is due is in time.
+In one instant, segments arrive first, then timers fire, then programs run, from the client to the server.
+This repeats until nothing more is due. So an ACK that arrives when its timer is due is in time.
 """
 
 from __future__ import annotations

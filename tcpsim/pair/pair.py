@@ -1,11 +1,10 @@
-"""The closed system, at rest: machines in a line, mostly two, and the paths between neighbours.
+"""A pair at rest: two hosts, or more with relays, and the paths between neighbours.
 
-Owns: what a pair is, when anything happens to it next, and what each machine holds. Refuses to know: what
-happens then (instant), TCP (tcp), calls (sockets), programs (app), and anything that several pairs share
-(host). No RFC.
+Owns: what a pair is, the time of its next event, and what each host holds. Refuses to know: what happens then
+(instant), TCP (tcp), calls (sockets), programs (app), and anything that several pairs share (host). There is
+no RFC for this.
 
-A pair without a next time stays as it is for ever. Most have two machines; with relays between it is a longer
-line: see docs/decisions/15-relays.md.
+A pair without a next event never changes again. docs/decisions/15-relays.md describes relays.
 """
 
 from __future__ import annotations

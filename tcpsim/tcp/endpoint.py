@@ -4,8 +4,8 @@ Owns: sockets by number, listeners with their queues, demultiplexing by port pai
 matches, and several sockets one after the other on one pair of ports (TIME-WAIT, reuse). Refuses to
 know: descriptors, the network, and every rule that concerns a single connection.
 
-An `Endpoint` is immutable from outside: each function returns a new one. The peer's address is implied: a
-port stands for it, so a connection is named by its two ports.
+An `Endpoint` is immutable from outside: each function returns a new one. The peer's address is implicit: a
+port is enough for it, so two ports identify a connection.
 """
 
 from __future__ import annotations

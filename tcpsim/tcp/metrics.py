@@ -1,9 +1,9 @@
 """The metrics cache of a host: round-trip times of a peer for later connections (Linux tcp_metrics).
 
-Owns: when a connection that ends well leaves its round-trip time behind, and the first RTO of the next one.
-Most ends talk to one peer, so there is one number; a relay has several, told apart by the port that accepts.
-Refuses to know: everything else that Linux keeps there (the largest window it uses only if it is told to,
-and reordering, which is not modelled).
+Owns: when a connection stores its round-trip time, and the first RTO of a later connection. Most endpoints
+have one peer, so there is one number. A relay has several, by the port that accepts. Refuses to know:
+everything else in Linux's cache (the largest window, which Linux uses only if it is configured, and
+reordering, which is not modelled).
 
 Source: Linux net/ipv4/tcp_metrics.c tcp_update_metrics, tcp_init_metrics (CONFIG_HZ of `rto_tick_us`).
 """
