@@ -36,7 +36,7 @@ from tcpsim.cli.show import print_json, print_text
     group=OUTPUT,
     default="1",
     show_default=True,
-    help="Number of processes; the pages do not depend on it.",
+    help="The number of processes. The pages do not depend on it.",
 )
 @JSON
 def command(out: Path, losses: int | None, workers: int, as_json: bool) -> None:

@@ -52,21 +52,21 @@ from tcpsim.pair import SIDES, Side
     "--daily",
     metavar="TIME=FACTOR,...",
     group=TIME,
-    help="How many times the rate from a time of the day on: 8h=1.5,20h=0.5.",
+    help="Multiply the rate by FACTOR from this time of the day on: 8h=1.5,20h=0.5.",
 )
 @option(
     "--arrivals",
     type=click.Path(path_type=Path),
     metavar="FILE",
     group=TIME,
-    help="The times of arrivals, one a line, instead of --rate.",
+    help="Read the times of arrivals from this file, one for each line, instead of --rate.",
 )
 @option(
     "--method",
     type=click.Choice(METHODS),
     default="auto",
     show_default=True,
-    help="Run each connection, draw each from its explored futures, or give expected numbers.",
+    help="Simulate each connection, draw each from its explored histories, or compute expected numbers.",
 )
 @setting_options
 @option(
@@ -74,10 +74,12 @@ from tcpsim.pair import SIDES, Side
     "limits",
     multiple=True,
     metavar="SIDE.RESOURCE=N",
-    help="A limit of a host, or of the box between: server.workers=100, client.ports=28232,"
+    help="A limit of a host or of the middlebox: server.workers=100, client.ports=28232,"
     " server.descriptors=1024, middlebox.flows=655360.",
 )
-@option("--clients", type=int, metavar="N", help="So many client hosts, each with the limit on client.ports.")
+@option(
+    "--clients", type=int, metavar="N", help="The number of client hosts. Each has the limit on client.ports."
+)
 @SEED
 @duration("--every", help="The interval between two counts (default: 1/240 of the run).")
 @duration("--ss", help="Print what `ss -tanop` shows on both hosts at this time instead of the census.")
@@ -88,7 +90,7 @@ from tcpsim.pair import SIDES, Side
     "--openmetrics",
     ".prom",
     ".txt",
-    help="Write the census over time for Prometheus, named as node_exporter's.",
+    help="Write the census over time for Prometheus, with the metric names of node_exporter.",
 )
 @option(
     "--begins",
