@@ -229,7 +229,7 @@ class Run(Noted, Pictured):
         """The state diagram with the paths that both ends took."""
         from tcpsim.draw.states_figure import paths_taken, states_figure
 
-        return states_figure(paths_taken(self.story), "\n".join(self.caption().lines(WIDTH)))
+        return states_figure(paths_taken(self.story), str(self.caption()))
 
     def packetdrill(self, side: Side = "server") -> str:
         """One end of the run as a packetdrill script. The script passes when it is replayed.

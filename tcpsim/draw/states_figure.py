@@ -18,7 +18,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 
 from tcpsim.draw.colours import INK, PAPER, QUIET, SERIES, STATE_COLOURS
-from tcpsim.draw.figure_style import blank
+from tcpsim.draw.figure_style import TITLE, blank, wrapped
 from tcpsim.draw.ladder_rows import SIDES, Side, Story
 from tcpsim.draw.states_layout import BOX, HEIGHT, PLACES, WIDTH, Route, arcs, is_ending, route
 from tcpsim.draw.states_text import USUAL, fact_words
@@ -27,6 +27,7 @@ from tcpsim.tcp.state import State, parse_state
 
 Taken = Mapping[str, Iterable[tuple[State, State]]]  # by side: from which state to which
 _SCALE: Final = 0.85  # of the layout, not of words: at 700 pixels the smallest are 9 pixels high
+_TITLE_LINE: Final = 0.27
 _PATHS: Final = {"client": SERIES[0], "server": SERIES[1]}
 _STYLES: Final = {"client": "solid", "server": (0, (4, 1.5))}
 
@@ -36,20 +37,16 @@ def states_figure(taken: Taken | None = None, title: str = "The life of a TCP co
     paths = {side: pairwise(states) for side, states in USUAL.items()} if taken is None else taken
     lit = {side: set(arcs_taken) for side, arcs_taken in paths.items()}
     says = "The eleven states of RFC 9293, and an arrow for every row of the transition table."
-    figure = blank(_SCALE * WIDTH, _SCALE * HEIGHT, title, says)
+    lines = wrapped(title, TITLE, _SCALE * WIDTH - 0.3, bold=True)
+    high = HEIGHT + _TITLE_LINE * (len(lines) - 1)
+    figure = blank(_SCALE * WIDTH, _SCALE * high, " ".join(title.split()), says)
     panel = figure.add_axes((0, 0, 1, 1))
     panel.set_axis_off()
     panel.set_xlim(0, WIDTH)
-    panel.set_ylim(0, HEIGHT)
-    panel.text(
-        0.2,
-        HEIGHT - 0.2,
-        title,
-        fontsize=13,
-        fontweight="bold",
-        color=INK,
-        va="top",
-    )
+    panel.set_ylim(0, high)
+    for row, line in enumerate(lines):
+        y = high - 0.2 - _TITLE_LINE * row
+        panel.text(0.2, y, line, fontsize=TITLE, fontweight="bold", color=INK, va="top")
     _legend(panel, "usual path" if taken is None else "path taken")
     for (state, next_state), labels in arcs().items():
         sides = [side for side in SIDES if (state, next_state) in lit.get(side, ())]
@@ -87,8 +84,8 @@ def _legend(panel: Axes, path: str) -> None:
         panel.text(0.2, HEIGHT - 0.5 - 0.17 * row, line, fontsize=8, color=QUIET, va="top")
     for row, side in enumerate(SIDES):
         y = HEIGHT - 1.32 - 0.24 * row
-        panel.plot((0.22, 0.82), (y, y), color=_PATHS[side], linewidth=3, linestyle=_STYLES[side], zorder=2)
-        panel.text(0.92, y, f"{side}: {path}", fontsize=8.5, color=INK, va="center")
+        panel.plot((0.22, 0.66), (y, y), color=_PATHS[side], linewidth=3, linestyle=_STYLES[side], zorder=2)
+        panel.text(0.76, y, f"{side}: {path}", fontsize=8.5, color=INK, va="center")
 
 
 def _state(panel: Axes, state: State, middle: tuple[float, float], *, ends: bool) -> None:

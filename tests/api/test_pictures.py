@@ -6,7 +6,7 @@ import pytest
 
 import tcpsim
 from tcpsim.draw.figure_faults import faults
-from tcpsim.draw.states_figure import paths_taken, states_figure
+from tcpsim.draw.states_figure import states_figure
 from tests.api.picture import drawn
 
 LADDERS = (
@@ -60,5 +60,6 @@ def test_a_population() -> None:
 
 def test_the_state_diagram() -> None:
     assert faults(states_figure()) == []
-    taken = paths_taken(tcpsim.run("simultaneous-close").story)
-    assert faults(states_figure(taken, "simultaneous-close: the states that it goes through")) == []
+    assert faults(tcpsim.run("simultaneous-close").states()) == []
+    changed = tcpsim.run("normal-close", client="never-closes", drops=["server FIN 1,2,3,4", "client ACK 2"])
+    assert faults(changed.states()) == []  # a title of two lines
