@@ -62,7 +62,7 @@ def _even(name: str, method: Any, **more: Any) -> Record:
 def test_without_chance_a_draw_is_a_run(name: str) -> None:
     client = {"client": "never-closes"} if name == "w1" else {}  # its own one forgets at random
     ran = _even(name, "simulate", **client)
-    if ran.first_met_us:  # only what may meet a limit may be refused
+    if ran.first_met_us:  # its own accept queue is full
         with pytest.raises(tcpsim.InputError, match="may be met"):
             _even(name, "sample", **client)
         return
