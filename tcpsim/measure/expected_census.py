@@ -13,7 +13,8 @@ import numpy as np
 
 from tcpsim.errors import InputError
 from tcpsim.explore import growth as coming
-from tcpsim.explore.chain import Chain
+from tcpsim.explore.branch import View as Pairview
+from tcpsim.explore.chain import Chain, Edge
 from tcpsim.explore.curves import Look, occupancy
 from tcpsim.explore.outlook import NEVER, outlook
 from tcpsim.explore.transient import Ints, graph
@@ -73,14 +74,8 @@ def expected(
             "every", f"{horizon_us // every_us:,} times", f"at most {_MOST_TIMES:,} for the exact method"
         )
     at_us = np.arange(0, horizon_us + 1, every_us, dtype=np.int64)
+    chain, ends = _in_time(chain, max(horizon_us, _PATIENCE_US))
     net = graph(chain)
-    ahead = outlook(net)
-    patience_us = max(horizon_us, _PATIENCE_US)
-    cut = set(chain.cut)
-    ends = [
-        None if end == NEVER or after_us > patience_us else ((), ()) if end in cut else chain.view[end]
-        for end, after_us in zip(ahead.end.tolist(), ahead.after_us.tolist(), strict=True)
-    ]
     seen = occupancy(chain, losses, horizon_us, net=net, ends=ends)
     # whether a look is for ever plays no part here: looks that count alike are one value
     stacks = stacks_of(chain)
@@ -115,6 +110,40 @@ def expected(
     return ExpectedCensus(
         at_us, mean, size, low, high, now, leaks(standing), leaked_connections(standing), may_meet
     )
+
+
+def _in_time(chain: Chain, patience_us: int) -> tuple[Chain, list[Pairview | None]]:
+    """The chain, and what each state holds in the end; None: it goes on, or for longer than `patience_us`.
+
+    A state that is waited in for long is two: before its outlook comes within patience, and from then on.
+    """
+    ahead = outlook(graph(chain))
+    end, after_us = ahead.end.tolist(), ahead.after_us.tolist()
+    cut = set(chain.cut)
+    nothing: Pairview = ((), ())
+    ends = [
+        None if each == NEVER or after > patience_us else nothing if each in cut else chain.view[each]
+        for each, after in zip(end, after_us, strict=True)
+    ]
+    long: dict[int, int] = {}
+    edges = []
+    for edge in chain.edges:
+        spare_us = patience_us - after_us[edge.target]
+        if ends[edge.target] is None or edge.elapsed_us <= spare_us:
+            edges.append(edge)
+            continue
+        before = long.setdefault(edge.target, chain.states + len(long))
+        edges.append(edge._replace(target=before, elapsed_us=edge.elapsed_us - spare_us))
+    none = (0,) * len(chain.classes)
+    edges += [
+        Edge(before, state, patience_us - after_us[state], none, none, 1.0) for state, before in long.items()
+    ]
+    longer = chain._replace(
+        view=chain.view + tuple([chain.view[state] for state in long]),
+        rests=chain.rests + (False,) * len(long),
+        edges=tuple(edges),
+    )
+    return longer, ends + [None] * len(long)
 
 
 class _Standing(NamedTuple):
