@@ -10,7 +10,7 @@ A program is a list of steps. Its system calls block, as in a real program:
 
 A client starts with `connect`, and a server starts with `listen` and `accept`. `close`, `shutdown` and
 `abort` end a connection. `ignore` leaves the socket open for ever. A time is a text with a unit or an integer
-of microseconds. `parse_steps(["connect", "send 100", "close"])` reads steps that are written in words.
+of microseconds. `parse_steps(["connect", "send 100", "close"])` reads steps from texts.
 
 Owns: nothing. The steps are in `tcpsim.app`, and this module is where a user finds them.
 """
