@@ -20,12 +20,14 @@ from tcpsim.errors import InputError, unknown
 from tcpsim.explore.chain import LIMIT, Progress
 from tcpsim.explore.properties import Checked, Finding, Kind, Property
 from tcpsim.explore.properties import check as ask
-from tcpsim.explore.standard_properties import PROPERTIES
+from tcpsim.explore.standard_properties import LEGS, PROPERTIES, legs_end_together
 from tcpsim.explore.untimed import ROOM
+from tcpsim.units import parse_duration
 
 if TYPE_CHECKING:
     from tcpsim.measure.results import Table
 
+_TOGETHER = "60s"  # the time of legs-end-together, if none is given
 ANY_ORDER_LIMIT = 20_000  # its states are as many as one likes, and take some 0.5 ms each
 _OPEN = 0.5  # any loss inside (0, 1): the answer does not depend on it
 
@@ -51,6 +53,7 @@ def check(
     Args:
         scenario: a scenario's name, the path of a TOML file, or a `Scenario`.
         property: names (`tcpsim check --list`) or properties of your own; by default all of the project's.
+            "legs-end-together=30s" is a property of relays; it is checked only if it is named.
         setting: changes of the scenario as one value; keywords override it.
         any_order: ignore the clock: segments and timers may come in any order; without probabilities.
         in_flight: with `any_order`, the largest number of segments on the path (2).
@@ -67,6 +70,8 @@ def check(
     if in_flight is not None and not any_order:
         raise InputError("in_flight", in_flight, "only together with any_order")
     asked = settings(changes, setting)
+    if any_order and story.relays:
+        raise InputError("any_order", f"{story.name}, with machines between", "two machines")
     if any_order and asked.get("loss_from"):
         raise InputError("loss_from", asked["loss_from"], "no setting about time together with any_order")
     asked.pop("loss", None)
@@ -83,10 +88,13 @@ def _properties(wanted: Sequence[str | Property]) -> tuple[Property, ...]:
     """The properties with these names and those that were passed; all of the project's if there are none."""
     known = {each.name: each for each in PROPERTIES}
     names = [each for each in wanted if isinstance(each, str)]
-    for name in names:
-        if name not in known:
-            raise unknown("property", name, list(known))
     own = tuple(each for each in wanted if isinstance(each, Property))
+    for name in names:
+        word, equals, time = name.partition("=")
+        if word == LEGS:
+            own += (legs_end_together(parse_duration(time if equals else _TOGETHER, LEGS)),)
+        elif name not in known:
+            raise unknown("property", name, [*known, LEGS])
     return tuple(each for each in PROPERTIES if not wanted or each.name in names) + own
 
 
@@ -197,4 +205,5 @@ def _verdict(each: Finding, whole: bool) -> str:
 
 def properties_text() -> str:
     """The list of properties with their sources."""
-    return "".join(f"{each.name}: {each.kind}, {each.says}\n    {each.source}\n" for each in PROPERTIES)
+    listed = (*PROPERTIES, legs_end_together(parse_duration(_TOGETHER)))
+    return "".join(f"{each.name}: {each.kind}, {each.says}\n    {each.source}\n" for each in listed)

@@ -22,6 +22,7 @@ import networkx as nx  # type: ignore[import-untyped]
 from tcpsim.errors import InputError
 from tcpsim.explore.branch import Steps, View
 from tcpsim.explore.chain import LIMIT, Chain, Edge, Progress, explore
+from tcpsim.explore.lasting import longer_than
 from tcpsim.explore.shortest_paths import Way, Ways, first_found
 from tcpsim.explore.solve import classes
 from tcpsim.explore.tolerance import explore_for, unexplored
@@ -38,6 +39,7 @@ class Kind(Enum):
     STEP = "at every step"
     END = "in the end"
     POSSIBLE = "possible"
+    WITHIN = "within a time"
 
     def __str__(self) -> str:
         return self.value
@@ -66,6 +68,7 @@ class Property(NamedTuple):
     says: str
     holds: Callable[..., bool]
     source: str
+    within_us: int = 0  # of kind WITHIN: for how long `holds` may be false of what is held, in a row
 
 
 class Finding(NamedTuple):
@@ -134,6 +137,9 @@ def check(
         if each.kind in (Kind.ALWAYS, Kind.STEP):
             where: Sequence[int | Edge] = watch.broken[each.name]
             holds = not where
+        elif each.kind is Kind.WITHIN:
+            where = longer_than(chain, _denied(each), each.within_us)
+            holds = not where
         elif each.kind is Kind.END:
             where = [state for stay in stays if not each.holds(stay) for state in stay.states]
             holds = not where
@@ -145,6 +151,10 @@ def check(
             way = ways.fewest_losses(where) if in_flight is None else first_found(chain, where)
         found.append(Finding(each, holds, way))
     return Checked(chain, tuple(found), error)
+
+
+def _denied(each: Property) -> Callable[[View], bool]:
+    return lambda view: not each.holds(view)
 
 
 class _Asking:

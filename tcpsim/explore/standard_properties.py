@@ -7,13 +7,12 @@ property holds (properties). Some do not hold on some stacks, and this is their 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
-from typing import NamedTuple
+from itertools import pairwise, product, takewhile
+from typing import Final, NamedTuple
 
 from tcpsim.explore.branch import View
 from tcpsim.explore.properties import Kind, Property, Stay, Step
 from tcpsim.pair import (
-    SIDES,
     Answered,
     Arrived,
     Duplicated,
@@ -32,12 +31,14 @@ from tcpsim.tcp.segment import ACK, Segment
 from tcpsim.tcp.seqnum import MASK, le
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import Tcb
+from tcpsim.units import format_duration
 
+LEGS: Final = "legs-end-together"  # of relays alone, and with a time: not among those that are always asked
 _CONSEQUENCES = (Sent, Lost, Duplicated, Answered, StateChanged, Noted, Returned)
 
 
 def _end(pair: Pair, side: Side) -> Endpoint:
-    return (pair.client if side == "client" else pair.server).system.end
+    return pair.machine(side).system.end
 
 
 # Of a pair at rest
@@ -45,7 +46,7 @@ def _end(pair: Pair, side: Side) -> Endpoint:
 
 def orphan_has_timer(pair: Pair) -> bool:
     """Something will end every connection that no program holds."""
-    for side in SIDES:
+    for side in pair.names:
         for tcb in _end(pair, side).sockets.values():
             if tcb.orphaned and tcb.state != State.CLOSED and timers.next_time(tcb) is None:
                 return False
@@ -54,7 +55,7 @@ def orphan_has_timer(pair: Pair) -> bool:
 
 def one_socket_per_ports(pair: Pair) -> bool:
     """No host has two live connections on one pair of ports."""
-    for side in SIDES:
+    for side in pair.names:
         live = [
             (tcb.local_port, tcb.remote_port)
             for tcb in _end(pair, side).sockets.values()
@@ -66,9 +67,10 @@ def one_socket_per_ports(pair: Pair) -> bool:
 
 
 def _opposite(pair: Pair) -> Iterator[tuple[Tcb, Tcb]]:
-    """Live sockets of the two hosts on the same pair of ports, each pair of them in both orders."""
-    for ours in _end(pair, "client").sockets.values():
-        for theirs in _end(pair, "server").sockets.values():
+    """Live sockets of two neighbours on the same pair of ports, each pair of them in both orders."""
+    ends = [machine.system.end for machine in pair.machines]
+    for left, right in pairwise(ends):
+        for ours, theirs in product(left.sockets.values(), right.sockets.values()):
             same = (ours.local_port, ours.remote_port) == (theirs.remote_port, theirs.local_port)
             if same and State.CLOSED not in (ours.state, theirs.state):
                 yield ours, theirs
@@ -179,6 +181,21 @@ def one_side_at_most(stay: Stay) -> bool:
 def can_end_clean(stay: Stay) -> bool:
     """Both sides are done."""
     return not stay.way_out and not any(map(_sides_alive, stay.views))
+
+
+def legs_end_together(within_us: int) -> Property:
+    """Once a leg of a relay begins to end, its program lets go of both legs within that time."""
+
+    def holds(view: View) -> bool:
+        for held in view[2:]:
+            by_program = [each for each in held if each.fd]
+            ending = [each for each in held if each.state > State.ESTABLISHED or each.state is State.CLOSED]
+            if by_program and ending:
+                return False
+        return True
+
+    words = f"a relay holds neither leg {format_duration(within_us)} after one has begun to end"
+    return Property(LEGS, Kind.WITHIN, words, holds, "none", within_us)
 
 
 PROPERTIES: tuple[Property, ...] = (

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import tcpsim
-from tcpsim.app import behaviours, make
+from tcpsim.app import behaviours, find, make
 from tcpsim.app.relay_loop import Loop
 from tcpsim.catalogue import (
     Played,
@@ -19,6 +21,7 @@ from tcpsim.catalogue import (
     play,
     scenario,
     scenarios,
+    surprises,
 )
 from tcpsim.errors import InputError
 from tcpsim.host.population import Arrivals, Plan, simulate
@@ -233,3 +236,20 @@ def test_a_relay_for_a_scenario_without_one_is_refused() -> None:
     with pytest.raises(InputError, match="has no machine between"):
         build(scenario("normal-close"), relay="copies")
     assert make("relay", "copies").describe()[0] == "listen"
+
+
+def test_the_file_that_the_page_shows_ends_as_it_says() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "relays.md").read_text(encoding="utf-8")
+    shown = page.split("```toml\n")[1].split("```")[0]
+    story = parse_scenario(shown, "relay.toml", "relay")
+    assert story.expect is not None
+    assert surprises(story.expect, play(story)) == ()
+    without = story.relays[0].arguments | {"idle": "none"}
+    assert surprises(
+        story.expect, play(replace(story, relays=(replace(story.relays[0], arguments=without),)))
+    )
+
+
+def test_the_page_has_every_parameter() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "relays.md").read_text(encoding="utf-8")
+    assert all(f"`{each.name}`" in page for each in find("relay", "copies").parameters)

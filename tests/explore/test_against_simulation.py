@@ -17,6 +17,7 @@ import pytest
 
 from tcpsim.catalogue import Verdict, build, run, scenario, scenarios
 from tcpsim.explore import branch
+from tcpsim.explore.branch import sides_of
 from tcpsim.explore.explorable import obstacle
 from tcpsim.explore.leaks import Answer, Kind, answer
 from tcpsim.host.population import Arrivals
@@ -34,7 +35,7 @@ VERDICTS = {Kind.CLEAN: Verdict.CLEAN, Kind.PERMANENT: Verdict.PERMANENT, Kind.M
 MOST_SLACK = 0.01
 LIMIT = 40_000
 
-End = tuple[Verdict, tuple[str, ...], tuple[str, ...]]  # and the states that each side holds
+End = tuple[Verdict, *tuple[tuple[str, ...], ...]]  # and the states that each machine holds
 Comparison = tuple[End, float, float, int, int]  # (end, least and largest probability, hits, trials)
 
 CASES: dict[str, dict[str, Any]] = {
@@ -51,8 +52,8 @@ def _expected(found: Answer, at: int) -> dict[End, float]:
     for end in found.ends:
         if end.kind is not Kind.CUT:
             view = found.chain.view[end.states[0]]
-            client, server = (_names(held.state for held in side) for side in view)
-            shares[VERDICTS[end.kind], client, server] += float(end.probability[at])
+            sides = [_names(held.state for held in side) for side in view]
+            shares[VERDICTS[end.kind], *sides] += float(end.probability[at])
     return shares
 
 
@@ -75,10 +76,10 @@ def _population(pair: Pair, trials: int) -> Counter[End]:
     counts: Counter[End] = Counter()
     for left, count in census.left.items():
         view = census.views[left.now if left.finally_ is None else left.finally_]
-        held = _names(one.state for one in view.client), _names(one.state for one in view.server)
-        verdict = Verdict.PERMANENT if held[0] or held[1] else Verdict.CLEAN
+        held = [_names(one.state for one in view.of(side)) for side in sides_of(len(pair.names))]
+        verdict = Verdict.PERMANENT if any(held) else Verdict.CLEAN
         counts[Verdict.RUNNING if left.finally_ is None else verdict, *held] += count
-    counts[Verdict.CLEAN, (), ()] += trials - counts.total()
+    counts[Verdict.CLEAN, *[()] * len(pair.names)] += trials - counts.total()
     return counts
 
 
@@ -87,8 +88,8 @@ def _single(pair: Pair, trials: int) -> Counter[End]:
     counts: Counter[End] = Counter()
     for index in range(trials):
         ended = run(pair, Seeded(3, index), WEEK_US)
-        client, server = (_names(held.state for held in side) for side in (ended.client, ended.server))
-        counts[ended.verdict, client, server] += 1
+        sides = [_names(held.state for held in ended.of(side)) for side in sides_of(len(pair.names))]
+        counts[ended.verdict, *sides] += 1
     return counts
 
 
@@ -125,12 +126,12 @@ def test_simulated_connections_end_as_often_as_computed(p: float) -> None:
     assert not _rejected(list(_compared(found, 0, _single(pair, 600))), LEVEL / 3)
 
 
-@pytest.mark.parametrize("name", ["one-rst-stack", "closewait-ignored-eof"])
+@pytest.mark.parametrize("name", ["one-rst-stack", "closewait-ignored-eof", "relay-drops-the-half-close"])
 def test_a_scenario_as_a_user_has_it(name: str) -> None:
     pairs = {p: build(scenario(name), loss=p) for p in (0.01, 0.05)}
     comparisons = _against_itself(pairs, 1_500, 3_000)
     assert comparisons
-    assert not _rejected(comparisons, LEVEL / 2)
+    assert not _rejected(comparisons, LEVEL / 3)
 
 
 @pytest.mark.verify

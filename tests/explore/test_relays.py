@@ -11,7 +11,9 @@ import pytest
 from tcpsim.app import Program, accept, close, connect, listen, make, receive_to_eof, wait
 from tcpsim.explore.chain import explore
 from tcpsim.explore.leaks import in_words
+from tcpsim.explore.properties import check
 from tcpsim.explore.solve import classes, solve_exactly
+from tcpsim.explore.standard_properties import legs_end_together
 from tcpsim.pair import Between, Pair, census, new_pair
 from tcpsim.path import Loss, make_path
 from tcpsim.tcp.stack import Stack, stack
@@ -122,3 +124,25 @@ def test_two_relays_are_a_longer_line() -> None:
     found = bisimulation.check(pair, 200)
     assert found.merges > 5
     assert found.difference is None
+
+
+def _checked(relay: Program, within_us: int, p: float = 0.25) -> bool:
+    found = check(_leaver(relay, (p, p), (p, p)), [legs_end_together(within_us)])
+    assert found.whole
+    return found.findings[0].holds
+
+
+@pytest.mark.parametrize(
+    ("arguments", "within_us", "holds"),
+    [
+        ({}, 86_400_000_000, False),  # it waits for ever
+        ({"drain": "2s"}, 2_000_000, True),
+        ({"drain": "2s"}, 1_900_000, False),
+        ({"idle": "3s"}, 3_000_000, True),
+        ({"ends": "first"}, 0, True),
+    ],
+)
+def test_legs_end_together_within_the_time_that_the_relay_gives_them(
+    arguments: dict[str, Any], within_us: int, holds: bool
+) -> None:
+    assert _checked(make("relay", "copies", **arguments), within_us) is holds
