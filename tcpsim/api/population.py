@@ -204,12 +204,12 @@ class Population(Noted, Pictured):
 
     @property
     def connections(self) -> int:
-        """How many there were; expected ones to a whole number, if the method is exact."""
+        """The number of connections. If the method is exact, the expected number is rounded."""
         return round(self.record.connections)
 
     @property
     def leaked(self) -> int:
-        """Connections that hold a socket which will not go away by itself, likewise."""
+        """The number of connections with a socket that does not end by itself, rounded in the same way."""
         return round(self.record.leaked)
 
     @property

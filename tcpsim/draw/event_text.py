@@ -1,10 +1,10 @@
-"""The events of a pair, told as a story: every segment, state, timer and call in the words of the field.
+"""The events of a pair as the text of a ladder: every segment, state, timer and call.
 
-Owns: which arrival belongs to which departure, which return to which call, and what is worth a line.
-Refuses to know: the form (ladder, ladder_figure), and what a run means (measure).
+Owns: which arrival belongs to which departure, which return belongs to which call, and which events get a
+line. Refuses to know: the form (ladder, ladder_figure), and what a run means (measure).
 
-A call that returns in the instant in which it was made is one line, ``recv(3, 4096) = 100``; one that blocks
-is two.
+A call that returns in the instant in which it was made is one line, ``recv(3, 4096) = 100``. A call that
+blocks is two lines.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a ladder tells, before it has a form: the happenings of one run, in words, in the order they came.
+"""The rows of a ladder: the events of one run as text, in their order, before they have a form.
 
 Owns: the vocabulary that the text ladder and the drawn ladder share. Refuses to know: columns, colours,
 and how a run reports itself (`event_text` turns the events of a pair into a story).

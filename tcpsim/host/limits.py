@@ -90,7 +90,7 @@ class HostLimits(NamedTuple):
 
 
 def own_limits(stack: Stack) -> HostLimits:
-    """What a kernel limits by itself: the orphans, mini-sockets and pages of its profile."""
+    """What a kernel limits by itself: the orphans, timewait sockets and pages of its profile."""
     return HostLimits(orphans=stack.max_orphans, minis=stack.max_mini, pages=stack.memory_pages)
 
 

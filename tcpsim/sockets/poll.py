@@ -25,7 +25,7 @@ from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import Tcb
 
-# A socket in TIME-WAIT has no connection left that a program could use: Linux hands it to a mini-socket
+# A socket in TIME-WAIT has no connection left that a program could use: Linux hands it to a timewait socket
 # and leaves the program's own in CLOSE; BSD calls soisdisconnected().
 OVER = (State.CLOSED, State.TIME_WAIT)
 OPENING = (State.SYN_SENT, State.SYN_RECEIVED)

@@ -268,7 +268,7 @@ def _settled(end: Endpoint, number: int, before: Tcb, done: Step, value: int = 0
     t = done.t
     if t.mini and not before.mini and _minis_full(end):
         over = Fact.TWO_MSL_OVER if t.state is TIME_WAIT else Fact.FIN_WAIT_2_OVER
-        done.end(over, "no room for another mini-socket", None)  # Linux tcp_time_wait: closed in silence
+        done.end(over, "no room for another timewait socket", None)  # Linux tcp_time_wait: closed in silence
         timers.stop_all(t)
     metrics.begin(end.cached_rtt8, before, t, end.stack)
     sockets = dict(end.sockets)
@@ -286,7 +286,7 @@ def _settled(end: Endpoint, number: int, before: Tcb, done: Step, value: int = 0
 
 
 def _minis_full(end: Endpoint) -> bool:
-    """Whether there are as many mini-sockets as the stack allows."""
+    """Whether there are as many timewait sockets as the stack allows."""
     most = end.stack.max_mini
     return most is not None and sum([t.mini for t in end.sockets.values()]) >= most
 

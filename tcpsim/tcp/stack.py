@@ -185,7 +185,7 @@ class Stack:
     time_wait_us: Time
     rfc1337: bool  # a RST does not kill TIME-WAIT
     # "full": as in every state (RFC); "short": BSD's; "resets-syn": a SYN in the window draws a RST, and
-    # nothing ends the wait (lwIP); a mini-socket has Linux's
+    # nothing ends the wait (lwIP); a timewait socket has Linux's
     time_wait_checks: Literal["full", "short", "resets-syn"]
     time_wait_reuse: bool  # a new SYN beyond RCV.NXT, or with a newer timestamp, reopens
     # to such a SYN: where somebody "listens", or "always" (FreeBSD)

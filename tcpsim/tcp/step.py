@@ -65,7 +65,7 @@ class Step:
         t.ack_pending = 0
 
     def reheld(self) -> None:
-        """Settling has made a mini-socket of it: the log says so where it tells of the state."""
+        """Settling has made a timewait socket of it: the log says so where it tells of the state."""
         holder = str(self.t.holder(self.s))
         self.notes = [n._replace(holder=holder) if n.new is self.t.state else n for n in self.notes]
 

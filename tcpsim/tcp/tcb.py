@@ -97,7 +97,7 @@ _INITIAL: dict[str, Any] = {
     "deferred": False,  # its handshake is complete but for data (Linux TCP_DEFER_ACCEPT)
     "accepted": True,  # False while it waits in the accept queue
     "orphaned": False,  # no application holds it any more
-    "mini": False,  # reduced to a mini-socket
+    "mini": False,  # reduced to a timewait socket
     "options": SocketOptions(),
     # send sequence space
     "iss": 0,

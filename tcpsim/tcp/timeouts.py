@@ -214,7 +214,8 @@ def _wait_over(step: Step) -> None:
         return
     limit = timers.fin_wait_2_us(t, s)
     if s.fin_wait_2_two_stages and not t.mini and limit > s.time_wait_us:
-        # Linux tcp_keepalive_timer: the full socket has waited for the excess, a mini-socket does it again
+        # Linux tcp_keepalive_timer: the full socket has waited for the excess, a timewait socket does it
+        # again
         t.mini = s.mini_sockets
         t.wait_at_us = now + max(limit - s.time_wait_us, 4 * t.rto_us - t.rto_us // 2)
         return

@@ -269,7 +269,7 @@ def silent_since_us(t: Tcb) -> int:
 
 
 def _shrink(t: Tcb, s: Stack) -> None:
-    """Become a mini-socket, which counts its rate-limited answers anew."""
+    """Become a timewait socket, which counts its rate-limited answers anew."""
     if s.mini_sockets and not t.mini:
         t.mini = True
         t.last_oow_ack_us = None

@@ -258,7 +258,7 @@ def _look(view: View, story: Story) -> Look:
 
 
 def _word(sockets: tuple[Held, ...]) -> str:
-    """What a side holds: a state, `/o` without a process, `/q` not accepted yet, `/ms` a mini-socket."""
+    """What a side holds: a state, `/o` without a process, `/q` not accepted yet, `/ms` a timewait socket."""
     if not sockets:
         return _GONE
     held = sockets[-1]
