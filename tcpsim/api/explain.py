@@ -172,7 +172,7 @@ class Explanation(Pictured):
     def _invitation(self) -> str:
         if self.scenario.cures or self.scenario.in_vain:
             return f"Try: tcpsim compare {self.called}"
-        return f"Try: tcpsim compare {self.called} --fix FIX (tcpsim compare --help lists them)"
+        return f"Try: tcpsim compare {self.called} --fix FIX (tcpsim compare --help)"
 
 
 def _story(story: Scenario) -> list[str]:

@@ -39,13 +39,13 @@ def explore_for(
     limit: int = LIMIT,
     watch: Watch[Pair] | None = None,
     progress: Progress | None = None,
-    at_least: int = SMALL,
+    at_least: int | None = None,
 ) -> Chain:
     """The futures of `pair` until what is not explored is no likelier than `tolerance` at any of the losses.
 
     `losses`: for every class of loss on its path, or for each by name. With a tolerance of 0 everything is
     explored. `limit` states are a ceiling: `unexplored` says what was left. `at_least`: so many states are
-    explored whatever the tolerance.
+    explored whatever the tolerance (`SMALL`).
 
     Raises:
         InputError: see `explore` and `rates`; a tolerance outside 0 to 1.
@@ -57,9 +57,9 @@ def explore_for(
     spread = np.argsort(points.sum(axis=1), kind="stable")
     some = spread[np.linspace(0, len(spread) - 1, min(_POINTS, len(spread))).round().astype(int)]
     work = Exploration(pair, ByMass(points[some].tolist()), watch)
-    target = tolerance
+    target, least = tolerance, SMALL if at_least is None else at_least
     while True:
-        work.run(limit, _enough(target, at_least) if tolerance else None, progress)
+        work.run(limit, _enough(target, least) if tolerance else None, progress)
         chain = work.chain()
         if not chain.cut or chain.states >= limit:
             return chain

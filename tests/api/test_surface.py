@@ -65,7 +65,7 @@ def test_every_command_is_a_function_of_the_same_name() -> None:
 
 def test_help_reads_as_a_page() -> None:
     page = pydoc.render_doc(tcpsim, renderer=pydoc.plaintext)
-    assert "Ask about one connection, or about many:" in page
+    assert "Functions that answer a question:" in page
     assert "compare(scenario" in page
 
 

@@ -116,8 +116,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "knob middlebox.close_wiat: found 'close_wiat' (did",
     ),
     (
-        {"middlebox": "junos", "knobs": {"middlebox.close_wait": "0s"}},
-        "knob middlebox.close_wait: found '0s'",
+        {"middlebox": "junos", "knobs": {"middlebox.close_wait": "none"}},
+        "knob middlebox.close_wait: found 'none'",
     ),
     ({"middlebox": "junos", "knobs": {"middlebox.answers": "all"}}, "knob middlebox.answers: found 'all'"),
     ({"loss_side": "client"}, "loss_side: found client, allowed: a side of a middlebox"),

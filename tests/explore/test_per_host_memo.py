@@ -105,8 +105,9 @@ def test_a_path_that_remembers_or_answers_at_once_keeps_machines_together(path: 
 
 
 def test_most_scenarios_go_apart() -> None:
-    alone = [name for name in EXPLORABLE if apart(Steps(build(scenario(name), loss=0.3))) is not None]
-    assert len(alone) > 0.7 * len(EXPLORABLE)
+    two = [name for name in EXPLORABLE if not scenario(name).relays]
+    alone = [name for name in two if apart(Steps(build(scenario(name), loss=0.3))) is not None]
+    assert len(alone) > 0.7 * len(two)
     assert "firewall-forgets-half-closed" not in alone
 
 
@@ -115,6 +116,7 @@ IN_PARTS = {
     "closing-behind-a-closed-window",
     "fin-wait-1-behind-a-closed-window",
     "fin-wait-1-towards-a-full-accept-queue",
+    "relay-with-a-slow-reader",
 }
 
 

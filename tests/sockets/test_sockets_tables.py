@@ -37,6 +37,7 @@ from tcpsim.tcp.segment import ACK, Segment
 from tcpsim.tcp.state import State
 from tests.sockets.two_hosts import CLIENT, CLIENT_PORT, MS, SERVER, SERVER_PORT, Hosts, S, connected
 
+EVENTS = st.integers(0, 0x3FFF)
 FDS = st.integers(3, 7)
 PORTS = st.sampled_from([CLIENT_PORT, SERVER_PORT])
 CALLS: st.SearchStrategy[Call] = st.one_of(
@@ -54,7 +55,12 @@ CALLS: st.SearchStrategy[Call] = st.one_of(
     st.builds(SetNonblocking, FDS, st.booleans()),
     st.builds(SetSockOpt, FDS, st.just("SO_LINGER"), st.sampled_from([(1, 0), (1, 1), (0, 0)])),
     st.builds(GetSockOpt, FDS, st.just("SO_ERROR")),
-    st.builds(Poll, st.tuples(FDS, FDS), st.sampled_from([0, 1 * S, None])),
+    st.builds(
+        Poll,
+        st.tuples(FDS, FDS),
+        st.sampled_from([0, 1 * S, None]),
+        st.one_of(EVENTS, st.tuples(EVENTS, EVENTS)),
+    ),
     st.builds(Dup, FDS),
     st.builds(Fork, st.integers(2, 3)),
     st.just(Exit()),
