@@ -160,7 +160,7 @@ def _finding(table: pl.DataFrame) -> str:
             near = rows.sort((pl.col("loss") - LOSS).abs())["median_s"]
             if len(near) and near[0] is not None:
                 after = length(round(near[0] * 1e6))
-                return f"A program that forgets {share} uses up {limit:,} descriptors in {after}"
+                return f"Forgetting {share} uses up {limit:,} descriptors in {after}"
     return "No fault uses up a host within thirty days"
 
 

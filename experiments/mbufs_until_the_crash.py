@@ -115,7 +115,7 @@ def _finding(table: pl.DataFrame) -> str:
         return f"No pool of mbufs is used up within {length(SPAN_US)}"
     enough = next((pool for pool, us in zip(POOLS, met["a timer"], strict=True) if us <= 0), None)
     timed = f"with one, {enough:,} are enough" if enough else "with one, too"
-    most = f"{POOLS[len(used_up) - 1]:,} clusters are used up in {length(max(used_up))}"
+    most = f"{POOLS[len(used_up) - 1]:,} clusters last {length(max(used_up))}"
     return f"Without a timer {most}; {timed}"
 
 
