@@ -72,9 +72,9 @@ def fork_family() -> int:
     return pid
 
 
-def open_tun(address: str, mtu: int) -> int:
+def open_tun(address: str, mtu: int, device: str = DEVICE) -> int:
     """A TUN device with an address and a /24 route, up, in the present namespace; its descriptor."""
-    name = DEVICE.encode()
+    name = device.encode()
     tun = os.open(TUN, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     fcntl.ioctl(tun, _TUNSETIFF, struct.pack("16sH22x", name, _IFF_TUN | _IFF_NO_PI))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:

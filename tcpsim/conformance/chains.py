@@ -1,0 +1,128 @@
+"""A line of three real hosts against the same line in the simulator: calls, segments and states.
+
+Owns: what is compared, and every difference in words. Refuses to know: how a line is recorded (lab.chain).
+
+Of calls it is what was asked, what came back, and when, within `slack_us`: a real machine is late. Of
+segments it is all that carry something, by path and sender; a pure ACK may be delayed or not. The states of
+a real socket are looked at every few milliseconds, so a short one is missed: those seen have to come in the
+simulator's order, and the last one has to be the simulator's last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
+from typing import Any, Final
+
+from tcpsim.catalogue import Scenario, build, run
+from tcpsim.conformance.lab.calls import answered, told
+from tcpsim.pair import Event, Pair, Returned, Sent, StateChanged, names
+from tcpsim.path import Seeded
+from tcpsim.tcp.segment import ACK, flag_letters
+from tcpsim.tcp.state import State
+
+SLACK_US: Final = 60_000
+_LINUX: Final = {State.SYN_RECEIVED: "SYN_RECV"}
+_Row = Mapping[str, Any]
+
+
+def differences(
+    recorded: Mapping[str, Sequence[_Row]],
+    story: Scenario,
+    until_us: int,
+    slack_us: int = SLACK_US,
+    seed: int = 1,
+) -> list[str]:
+    """In what a recording until then is not what the simulator does; nothing: it is the same."""
+    events: list[Event] = []
+    pair = build(story)
+    ended = run(pair, Seeded(seed), until_us, events.append).pair
+    found = [*_of_segments(recorded["segments"], events), *_of_states(recorded["states"], events, ended)]
+    for side in names(len(pair.relays)):
+        mine = list(_calls(events, side))
+        theirs = [row for row in recorded["calls"] if row["who"] == side]
+        found += _of_calls(side, theirs, mine, slack_us)
+    return found
+
+
+def _calls(events: Sequence[Event], side: str) -> Iterator[dict[str, Any]]:
+    """The calls of a machine that returned, in the words of a recording."""
+    for event in events:
+        if isinstance(event, Returned) and event.side == side:
+            name, argument = told(event.call, "")
+            yield {"call": name, "arg": argument, "end_us": event.t_us, **answered(event.call, event.reply)}
+
+
+def _of_calls(side: str, theirs: Sequence[_Row], mine: Sequence[_Row], slack_us: int) -> Iterator[str]:
+    for number, (real, ours) in enumerate(zip_longest(theirs, mine), 1):
+        if real is None or ours is None or _asked(real) != _asked(ours) or _got(real) != _got(ours):
+            yield f"{side}, call {number}: the kernel {_said(real)}, the simulator {_said(ours)}"
+            return  # what follows is another story
+        if abs(real["end_us"] - ours["end_us"]) > slack_us:
+            times = f"{real['end_us'] / 1_000:.1f} ms, not {ours['end_us'] / 1_000:.1f} ms"
+            yield f"{side}, call {number}, {_said(real)}: after {times}"
+
+
+def _asked(row: _Row) -> tuple[str, str]:
+    """A call without addresses and without what is left of a time."""
+    argument = str(row["arg"])
+    if row["call"] == "connect":
+        argument = argument.rpartition(":")[2]
+    elif row["call"] == "poll":
+        patience, *events = argument.split()
+        argument = " ".join(["for ever" if float(patience) < 0 else "with a limit", *events])
+    return row["call"], argument
+
+
+def _got(row: _Row) -> object:
+    return row.get("err", row.get("ret"))
+
+
+def _said(row: _Row | None) -> str:
+    return "makes none" if row is None else f"{' '.join(_asked(row))} = {_got(row)}"
+
+
+def _of_segments(theirs: Sequence[_Row], events: Sequence[Event]) -> Iterator[str]:
+    ours: dict[tuple[int, str], list[tuple[str, int, bool]]] = {}
+    for event in events:
+        if isinstance(event, Sent) and (event.segment.flags != ACK or event.segment.len):
+            end = "client" if event.side == names(1)[event.leg] else "server"
+            flags = flag_letters(event.segment.flags)
+            ours.setdefault((event.leg, end), []).append((flags, event.segment.len, not event.arrives_us))
+    real: dict[tuple[int, str], list[tuple[str, int, bool]]] = {}
+    for row in theirs:
+        if row["flags"] != "A" or row["len"]:
+            real.setdefault((row["leg"], row["end"]), []).append(
+                (row["flags"], row["len"], row.get("lost", "vanished") != "vanished")
+            )
+    for leg, end in sorted(ours.keys() | real.keys()):
+        mine, its = ours.get((leg, end), []), real.get((leg, end), [])
+        if mine != its:
+            yield f"leg {leg + 1}, {end}: the kernel sends {its}, the simulator {mine}"
+
+
+def _of_states(theirs: Sequence[_Row], events: Sequence[Event], ended: Pair) -> Iterator[str]:
+    ours: dict[tuple[str, bool], list[str]] = {}
+    for event in events:
+        if isinstance(event, StateChanged) and event.new not in (None, State.LISTEN):
+            left = _accepted(events, event)
+            words = _LINUX.get(event.new) or event.new.name
+            told_of = ours.setdefault((event.side, left), [])
+            told_of += [] if told_of[-1:] == [words] else [words]
+    real: dict[tuple[str, bool], list[str]] = {}
+    for row in theirs:
+        states = real.setdefault((row["who"], row["ports"][0] in (5_000, 5_001)), [])
+        states += [] if states[-1:] == [row["state"]] else [row["state"]]
+    for who, accepted in sorted(ours.keys() | real.keys()):
+        mine, its = ours.get((who, accepted), []), real.get((who, accepted), [])
+        rest = iter(mine)
+        if not all(state in rest for state in its) or mine[-1:] != its[-1:]:
+            leg = "accepted" if accepted else "opened"
+            yield f"{who}, the connection that it {leg}: the kernel {its}, the simulator {mine}"
+
+
+def _accepted(events: Sequence[Event], change: StateChanged) -> bool:
+    """Whether a socket was made by a listener."""
+    changes = [each for each in events if isinstance(each, StateChanged) and each.side == change.side]
+    first = next(each for each in changes if each.socket == change.socket)
+    return first.old is State.LISTEN or first.new is State.SYN_RECEIVED
