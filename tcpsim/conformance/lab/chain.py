@@ -36,6 +36,7 @@ _PEERS: Final = ("10.9.0.2", "10.10.0.2", "10.9.0.2")
 _READY_S: Final = 0.1
 _Look = tuple[tuple[int, int], str, str]  # ports, state, kind
 _LOOK_MS: Final = 4
+_CLOCK: Final = 8  # octets of a time
 _FORWARDER, _PROGRAM = 20, 10  # real-time priorities
 
 
@@ -102,14 +103,18 @@ class _Chain:
     def _run(self, spaces: list[int], diags: list[Diag]) -> list[int]:
         """Start the programs, the server's first, and watch until the end."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.start_ns = time.monotonic_ns() + int(_READY_S * 1e9)
+        begin, gate = os.pipe()  # all programs have been started before the first one takes a step
         pids = []
         for number in reversed(range(len(spaces))):
             pid = os.fork()
             if not pid:
-                self._live(number, spaces[number], theirs)
+                self._live(number, spaces[number], theirs, begin)
             pids.append(pid)
         theirs.close()
+        self.start_ns = time.monotonic_ns() + int(_READY_S * 1e9)
+        os.write(gate, self.start_ns.to_bytes(_CLOCK) * len(pids))
+        for each in (begin, gate):
+            os.close(each)
         linux.hurry(_FORWARDER)
         known: list[dict[int, _Look]] = [{} for _ in diags]
         look_us = 0
@@ -181,13 +186,14 @@ class _Chain:
         row = {"t_us": self.clock_us(), "who": self.pair.names[number], "ports": list(ports)}
         self.states.append(row | {"state": state, "kind": kind})
 
-    def _live(self, number: int, space: int, post: socket.socket) -> NoReturn:
+    def _live(self, number: int, space: int, post: socket.socket, begin: int) -> NoReturn:
         """A program, in its host, until somebody kills it."""
         try:
             linux.enter_network(space)
             linux.hurry(_PROGRAM)
             here = Sockets(_LISTENS[number], _PEERS[number])
             running = dict(self.pair.machines[number].programs)[FIRST_PID]
+            self.start_ns = int.from_bytes(os.read(begin, _CLOCK))
             time.sleep(max(0, -self.clock_us()) / 1e6 + 0.01 * (number == 0))
             self._carry_out(self.pair.names[number], running, here, post)
         finally:
