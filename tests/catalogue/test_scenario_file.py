@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tcpsim.catalogue import as_toml, build, changes, cured, parse_scenario, play, scenarios, surprises
 from tcpsim.errors import InputError
+from tcpsim.pair import Arrived
 from tcpsim.path import Tracker
 
 SMALL = """\
@@ -315,3 +316,14 @@ def test_mistakes_survive_a_worker_process() -> None:
     again = pickle.loads(pickle.dumps(caught.value))
     assert (type(again), str(again)) == (type(caught.value), str(caught.value))
     assert len(str(again).split("\n")) == 3
+
+
+def test_a_file_may_delay_a_segment() -> None:
+    late = SMALL + '[path]\ndrops = ["server FIN 1"]\ndelays = ["client SYN 1 by 500ms"]\n'
+    found = read(late)
+    assert found.drops == ("server FIN 1", "delay client SYN 1 by 500ms")
+    syns = [e.t_us for e in play(found).events if isinstance(e, Arrived) and e.segment.syn]
+    assert syns[0] == 510_000
+    assert read(as_toml(found)).drops == found.drops
+    with pytest.raises(InputError, match=r"^my.toml: path.delays\[0\]: found 'delay client SYN 1'"):
+        read(late.replace(" by 500ms", ""))

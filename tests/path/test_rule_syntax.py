@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tcpsim.errors import InputError
+from tcpsim.path import Quiet, make_path, send
 from tcpsim.path.element import Element, Side
 from tcpsim.path.rule import Rule, Script, rule_from_trace
 from tcpsim.path.rule_syntax import parse_rule, script
@@ -318,3 +319,27 @@ def test_where_nothing_near_is_a_rule_the_grammar_is_told(text: str) -> None:
         parse_rule(text)
     assert "did you mean" not in str(caught.value)
     assert "[every] WHO WHAT" in str(caught.value)
+
+
+def test_a_rule_may_delay_what_it_picks() -> None:
+    rule = parse_rule("delay server DATA 2-3 after 1s by 300ms")
+    plain = parse_rule("server DATA 2-3 after 1s")
+    assert rule == plain._replace(name=rule.name, action="delay", delay_us=300_000)
+    assert rule.name == "delay server DATA 2-3 after 1s by 300ms"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["delay", "delay client DATA 2", "delay client DATA 2 by", "delay by 3s", "delay client DATA 2 by 0s"],
+)
+def test_a_delay_needs_a_rule_and_a_time(text: str) -> None:
+    with pytest.raises(InputError):
+        parse_rule(text)
+
+
+def test_a_late_segment_is_overtaken() -> None:
+    """Two segments of data: the first is late, the second arrives before it."""
+    path = make_path(10_000, drops=["delay client DATA 1 by 5ms"])
+    path, _ = send(path, *c("A", 100, 2), 0, Quiet())
+    path, _ = send(path, *c("A", 100, 102), 1_000, Quiet())
+    assert [(each.due_us, each.segment.seq) for each in path.flights] == [(11_000, 102), (15_000, 2)]
