@@ -333,7 +333,8 @@ def _path(scenario: Scenario, setting: Setting, leg: int) -> Path:
     of: Scenario | Relay = scenario.relays[leg - 1] if leg else scenario
     both = of.loss if setting.loss is None else setting.loss
     box = _box(scenario, setting) if not leg else None if of.middlebox == "none" else middlebox(of.middlebox)
-    placed = [*[(leg, drop) for drop in of.drops], *map(leg_of, setting.drops)]
+    # what was asked for comes first: of several rules for a segment the first one decides
+    placed = [*map(leg_of, setting.drops), *[(leg, drop) for drop in of.drops]]
     from_us = parse_duration(setting.loss_from, "loss_from")
     losses = []
     for where, own in (
