@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from tcpsim.catalogue.workload import CLUSTER_BYTES
+from tcpsim.catalogue.workload_file import workload
 from tcpsim.draw.colours import FAINT, series_colour
 from tcpsim.draw.curves import bytes_axis, footnote, label_ends, sheet, time_axis
 from tcpsim.draw.figure_style import Figure
 from tcpsim.draw.time_format import length
-from tcpsim.host.crowds import CLUSTER_BYTES, crowd
 from tcpsim.host.population import simulate
 from tcpsim.measure.census_table import at_times, first_met, used
 
@@ -26,7 +27,7 @@ SEED = 1
 SPAN_US = 5 * 3_600_000_000
 POOLS = (256, 512, 1024, 4096)
 
-# what a line is called, the population behind it, and connections a second
+# what a line is called, the workload behind it, and connections a second
 SERVERS: dict[str, tuple[str, float]] = {
     "no timer": ("mbufs-without-a-timer", 1.0),
     "a timer, and lingering_close()": ("mbufs-and-lingering-close", 1.0),
@@ -52,7 +53,7 @@ def points(full: bool) -> list[Point]:
 def answer(point: Point) -> list[dict[str, Any]]:
     """The bytes that the server's sockets hold over time, and when each pool was used up."""
     name, per_second = SERVERS[point.server]
-    census = simulate(crowd(name).plan(None, point.rate * per_second, SPAN_US, point.seed, plenty=True))
+    census = simulate(workload(name).plan(None, point.rate * per_second, SPAN_US, point.seed, plenty=True))
     t_us, held = used(census, "server", "bytes")
     at_us = np.arange(0, SPAN_US + 1, point.every_us)
     met = {

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from tcpsim.catalogue import build, scenario
+from tcpsim.catalogue.workload import CLUSTER_BYTES
 from tcpsim.draw.colours import ALARM, INK, QUIET, RULE
 from tcpsim.draw.curves import Axes, Figure, footnote, sheet, state_colour
 from tcpsim.draw.time_format import length
-from tcpsim.host.crowds import CLUSTER_BYTES
 from tcpsim.host.limits import HostLimits, Limits, usual_limits
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.host.socket_accounting import usage

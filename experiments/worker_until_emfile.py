@@ -12,17 +12,17 @@ import numpy as np
 import polars as pl
 
 from tcpsim.catalogue import changes
+from tcpsim.catalogue.workload_file import workload
 from tcpsim.draw.colours import QUIET, series_colour
 from tcpsim.draw.curves import count_axis, footnote, label_ends, sheet, time_axis
 from tcpsim.draw.figure_style import Figure
 from tcpsim.draw.time_format import length
-from tcpsim.host.crowds import crowd
 from tcpsim.host.population import simulate
 from tcpsim.measure.census_table import at_times, first_met, used
 
 STEM = "worker_until_emfile"
 SEED = 1
-CROWD = crowd("openstack-chain")
+WORKLOAD = workload("openstack-chain")
 SPAN_US = 3 * 3_600_000_000
 AS_IT_IS = "no fix"
 FIXES = (
@@ -46,14 +46,14 @@ class Point(NamedTuple):
 
 def points(full: bool) -> list[Point]:
     """Every fix; in full, at twice the rate."""
-    return [Point(fix, CROWD.per_second * (2 if full else 1)) for fix in FIXES]
+    return [Point(fix, WORKLOAD.per_second * (2 if full else 1)) for fix in FIXES]
 
 
 def answer(point: Point) -> list[dict[str, Any]]:
     """Descriptors in use every minute, when they were used up, and how many requests failed."""
     fixed = {} if point.fix == AS_IT_IS else changes([point.fix])
-    census = simulate(CROWD.plan(fixed, point.per_second, SPAN_US, point.seed))
-    limit = CROWD.limit
+    census = simulate(WORKLOAD.plan(fixed, point.per_second, SPAN_US, point.seed))
+    limit = WORKLOAD.limit
     t_us, held = used(census, limit.side, limit.resource)
     met_us = first_met(census, limit.side, limit.resource, limit.amount)
     told = {"met_us": -1 if met_us is None else met_us, "failed": sum(census.refused.values())}
@@ -66,7 +66,7 @@ def answer(point: Point) -> list[dict[str, Any]]:
 
 def figure(table: pl.DataFrame) -> Figure:
     """Descriptors over time; fixes that come to the same share a line."""
-    limit = CROWD.limit.amount
+    limit = WORKLOAD.limit.amount
     drawn, (panel,) = sheet(
         _finding(table, limit),
         "A shorter FIN-WAIT-2 timeout is the other side's. Keepalive ends the state CLOSE-WAIT, but the"

@@ -35,9 +35,11 @@ Functions that compare the simulator with others:
 Functions and classes for the input:
 
     scenarios, scenario, Scenario    the catalogue, one scenario or a TOML file, and a scenario of your own
+    workloads, Workload              many connections, and the limits of their hosts
+    user_groups, UserGroup           browsers and pools (Variant, Browsers, Habit, Requests, PoolConfig)
     behaviours, Program, steps       named programs, and programs of your own
     stacks, stack                    TCP implementations, as data with sources
-    middleboxes                      NATs and firewalls
+    middleboxes, middlebox           NATs and firewalls
     Setting                          the settings that change a scenario
     states                           the state diagram of TCP
 
@@ -65,7 +67,10 @@ if TYPE_CHECKING:
     from tcpsim.api.exact import exact as exact
     from tcpsim.api.exhaust import exhaust as exhaust
     from tcpsim.api.explain import explain as explain
+    from tcpsim.api.index import user_groups as user_groups
+    from tcpsim.api.index import workloads as workloads
     from tcpsim.api.lists import behaviours as behaviours
+    from tcpsim.api.lists import middlebox as middlebox
     from tcpsim.api.lists import middleboxes as middleboxes
     from tcpsim.api.lists import scenario as scenario
     from tcpsim.api.lists import scenarios as scenarios
@@ -85,7 +90,14 @@ if TYPE_CHECKING:
     from tcpsim.app.program import Program as Program
     from tcpsim.catalogue.scenario import Scenario as Scenario
     from tcpsim.catalogue.scenario import Setting as Setting
+    from tcpsim.catalogue.user_group import UserGroup as UserGroup
+    from tcpsim.catalogue.user_group import Variant as Variant
+    from tcpsim.catalogue.workload import Workload as Workload
     from tcpsim.errors import InputError as InputError
+    from tcpsim.host.browser import Browsers as Browsers
+    from tcpsim.host.browser import Habit as Habit
+    from tcpsim.host.pool import PoolConfig as PoolConfig
+    from tcpsim.host.pool import Requests as Requests
 
 # The module of each name. It is loaded when the name is first used (PEP 562).
 _HOME = {
@@ -107,14 +119,24 @@ _HOME = {
     "page": "tcpsim.api.page",
     "pages": "tcpsim.api.pages",
     "scenario": "tcpsim.api.lists",
+    "workloads": "tcpsim.api.index",
+    "user_groups": "tcpsim.api.index",
     "scenarios": "tcpsim.api.lists",
     "behaviours": "tcpsim.api.lists",
     "stack": "tcpsim.api.lists",
     "stacks": "tcpsim.api.lists",
+    "middlebox": "tcpsim.api.lists",
     "middleboxes": "tcpsim.api.lists",
     "states": "tcpsim.api.lists",
     "Scenario": "tcpsim.catalogue.scenario",
     "Setting": "tcpsim.catalogue.scenario",
+    "Workload": "tcpsim.catalogue.workload",
+    "UserGroup": "tcpsim.catalogue.user_group",
+    "Variant": "tcpsim.catalogue.user_group",
+    "Browsers": "tcpsim.host.browser",
+    "Habit": "tcpsim.host.browser",
+    "Requests": "tcpsim.host.pool",
+    "PoolConfig": "tcpsim.host.pool",
     "Program": "tcpsim.app.program",
     "InputError": "tcpsim.errors",
 }

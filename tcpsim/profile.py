@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from tcpsim.domain import Domain, Duration, Flag, OrNone, domains
-from tcpsim.errors import InputError, unknown
+from tcpsim.errors import InputError, Mistakes, unknown
 
 _UNIT = "_us"
 _BEARABLE = 12  # digits of a sysctl
@@ -112,7 +112,7 @@ class Profiles(Generic[Profile]):
         Raises:
             InputError: an unknown knob, or a value outside its field's domain; `where` begins its place.
         """
-        own = self.knob_names(profile.name)
+        own = self.knob_names(profile.name) if profile.name in self.names() else {}
         changes: dict[str, Any] = {}
         for key, value in knobs.items():
             field = key if key in self.domains else self._short.get(key)
@@ -124,6 +124,58 @@ class Profiles(Generic[Profile]):
             else:
                 raise unknown(f"{where}{key}", key, [*own, *self._short, *self.domains])
         return replace(profile, **changes)
+
+    def own(self, table: Mapping[str, Any], where: str) -> tuple[Profile, tuple[Knob, ...]]:
+        """A profile of a user's own, and its sources: `name`, perhaps `base`, and the values that differ.
+
+        An entry is a value, or a table with `value`, `source`, `knob`, `unit` and `verified` as in the files
+        of the project. It has the name of a field, or any name that the base's owner has for it.
+
+        Raises:
+            InputError: a field that does not exist, is missing, or has a value outside its domain.
+        """
+        given = dict(table)
+        name, base = given.pop("name", None), given.pop("base", None)
+        mistakes: list[InputError] = []
+        if not isinstance(name, str) or name in (*self.names(), "none"):
+            allowed = f"a name that no {self._what} has"
+            mistakes.append(InputError(f"{where}.name", repr(name), allowed))
+        if base is not None and base not in self.names():
+            raise Mistakes([*mistakes, unknown(f"{where}.base", str(base), self.names())])
+        owners = {} if base is None else self.knob_names(base)
+        knobs = {} if base is None else {knob.field: knob for knob in self.knobs(base)}
+        values = {} if base is None else {each: getattr(self.profile(base), each) for each in self.domains}
+        for key, said in given.items():
+            try:
+                for knob, value in self._said(key, said, owners, f"{where}.{key}"):
+                    knobs[knob.field], values[knob.field] = knob, value
+            except InputError as error:
+                knobs[self._short.get(key, key)] = Knob(key, "", "", "", False)  # a mistake, and not missing
+                mistakes.append(error)
+        missing = [field for field in self.domains if field not in knobs]
+        if missing:
+            mistakes.append(InputError(where, f"no value for {', '.join(missing)}", "a base, or all of them"))
+        if mistakes:
+            raise Mistakes(mistakes)
+        return self._kind(name=name, **values), tuple(knobs[field] for field in self.domains)
+
+    def _said(
+        self, key: str, said: Any, owners: Mapping[str, tuple[Knob, ...]], at: str
+    ) -> list[tuple[Knob, Any]]:
+        """What one entry of a user's own profile says, of one field or of several that one knob turns."""
+        entry = {"source": f"{at.partition(':')[0]}", **(said if isinstance(said, dict) else {"value": said})}
+        for word in entry:
+            if word not in ("value", "source", "knob", "unit", "verified"):
+                raise unknown(f"{at}.{word}", word, ("value", "source", "knob", "unit", "verified"))
+        if "value" not in entry:
+            raise InputError(at, "no value", "a value")
+        if key in owners:
+            own = [Knob.of(each.field, {"knob": key, "unit": each.unit, **entry}) for each in owners[key]]
+            return [(knob, self._own(knob, entry["value"], at)) for knob in own]
+        field = key if key in self.domains else self._short.get(key)
+        if field is None:
+            raise unknown(at, key, [*owners, *self._short, *self.domains])
+        return [(Knob.of(field, entry), self.value(field, entry["value"], at, written=True))]
 
     def value(self, field: str, value: Any, where: str, written: bool = False) -> Any:
         """A value as the type of its field; `written`: see `turned`."""

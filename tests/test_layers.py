@@ -50,8 +50,9 @@ def test_nothing_below_host_has_a_clock_or_a_generator() -> None:
 
 def test_the_table_has_no_cycle_and_tcp_stands_on_nothing_but_common_ground() -> None:
     assert layers.below("tcp") == {"tcp", *layers.COMMON}
-    assert not {"host", "explore", "conformance"} & (layers.below("catalogue"))
-    assert "explore" not in layers.below("host")
+    assert not {"explore", "conformance"} & layers.below("catalogue")
+    assert not {"catalogue", "explore"} & layers.below("host")
+    assert not {"catalogue", "host"} & layers.below("explore")
 
 
 def test_the_page_shows_the_table() -> None:

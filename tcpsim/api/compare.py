@@ -33,7 +33,6 @@ from tcpsim.catalogue import (
     judge,
     merged,
     play,
-    sockets_in_words,
     takes,
 )
 from tcpsim.catalogue.fix_trial import TOGETHER
@@ -42,6 +41,7 @@ from tcpsim.draw.ladder import WIDTH
 from tcpsim.draw.segment_text import reads_in_words
 from tcpsim.draw.time_format import clock, length
 from tcpsim.errors import InputError
+from tcpsim.pair import sockets_in_words
 from tcpsim.tcp.state import State
 from tcpsim.units import format_duration, parse_duration
 

@@ -1,7 +1,7 @@
 """The function `exhaust`: it simulates a host until a limit is met, and says what would help.
 
-Owns: the function, and its result as text, rows and JSON. Refuses to know: which populations there are
-(host.crowds), and how a run is judged (measure.exhaustion).
+Owns: the function, and its result as text, rows and JSON. Refuses to know: which workloads there are
+(catalogue), and how a run is judged (measure.exhaustion).
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from tcpsim.api.compare import with_fix
 from tcpsim.api.result import Result
-from tcpsim.api.settings import find
+from tcpsim.api.setups import NamedWorkload, chosen_workload
 from tcpsim.catalogue import changes
 from tcpsim.catalogue.claims import claims_of
+from tcpsim.catalogue.workload import CLUSTER_BYTES, KNOBS, SYMPTOMS, Limit, Workload
 from tcpsim.draw.caption import Caption
 from tcpsim.draw.ladder import WIDTH
 from tcpsim.draw.time_format import length
 from tcpsim.errors import InputError
 from tcpsim.host.census import Census
-from tcpsim.host.crowds import CLUSTER_BYTES, KNOBS, SYMPTOMS, Crowd, Limit, crowd
 from tcpsim.host.limits import Restart
 from tcpsim.measure.census_table import first_met
 from tcpsim.measure.exhaustion import Ran, run_out
@@ -44,7 +44,7 @@ _POOLS = (256, 512, 1024, 4096)  # NMBCLUSTERS that are told beside the one that
 
 
 def exhaust(
-    name: str,
+    workload: NamedWorkload,
     *,
     rate: str | float | None = None,
     for_: str | int | None = None,
@@ -54,7 +54,7 @@ def exhaust(
     fix: str | Sequence[str] = (),
     seed: int = 1,
 ) -> Exhausted:
-    """Simulate a population until a limit of its host is met, and say whether a larger limit would help.
+    """Simulate a workload until a limit of its host is met, and say whether a larger limit would help.
 
     >>> import tcpsim
     >>> found = tcpsim.exhaust("mbufs-without-a-timer", for_="20min")
@@ -62,10 +62,10 @@ def exhaust(
     947
 
     Args:
-        name: a population (`tcpsim exhaust` lists them).
+        workload: its name (`tcpsim exhaust` lists them), the path of a TOML file, or a `Workload`.
         rate: the rate at which connections arrive, such as "50/s".
         for_: how long connections arrive; the option is --for.
-        limit: the limit that the population is about; for mbufs, NMBCLUSTERS.
+        limit: the limit that the workload is about; for mbufs, NMBCLUSTERS.
         restart_at: the time at which the program that holds the sockets is killed and started again.
         restart_every: the interval at which this program is killed and started again.
         fix: fixes (see `tcpsim compare --help`).
@@ -74,7 +74,8 @@ def exhaust(
     Raises:
         InputError: a name that does not exist, or a value out of range.
     """
-    story = find(name, "population", crowd)
+    story = chosen_workload(workload)
+    limited = story.limit
     lasts_us = None if for_ is None else parse_duration(for_, "for")
     if lasts_us == 0:
         raise InputError("for", "0s", "a time above zero")
@@ -82,10 +83,10 @@ def exhaust(
     wanted = (fix,) if isinstance(fix, str) else tuple(fix)
     fixed = changes(wanted, "fix")
     if limit is not None:
-        story = story.with_limit(limit * (CLUSTER_BYTES if story.limit.resource == "bytes" else 1))
+        story = story.with_limit(limit * (CLUSTER_BYTES if limited.resource == "bytes" else 1))
     at_us = None if restart_at is None else parse_duration(restart_at, "restart_at")
     every_us = None if restart_every is None else parse_duration(restart_every, "restart_every")
-    restarts = _restarts(story, at_us, every_us, lasts_us or parse_duration(story.lasts))
+    restarts = _restarts(story, at_us, every_us, lasts_us or story.for_us)
     for words in wanted:
         with_fix(words, partial(story.plan, changes([words], "fix")))
     ran = run_out(story, fixed, per_second, lasts_us, seed, restarts)
@@ -100,7 +101,7 @@ def _asked(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
 
-def _restarts(story: Crowd, at_us: int | None, every_us: int | None, lasts_us: int) -> tuple[Restart, ...]:
+def _restarts(story: Workload, at_us: int | None, every_us: int | None, lasts_us: int) -> tuple[Restart, ...]:
     least_us = -(-lasts_us // _MOST_RESTARTS)
     for option, t_us, from_us in (("restart_at", at_us, 1), ("restart_every", every_us, least_us)):
         if t_us is not None and not from_us <= t_us <= lasts_us:
@@ -119,16 +120,16 @@ class Exhausted(Result):
     """The limit that was met, and when. `print()` shows the text."""
 
     def __init__(
-        self, population: Crowd, ran: Ran, fixes: tuple[str, ...], changed: tuple[str, ...] = ()
+        self, workload: Workload, ran: Ran, fixes: tuple[str, ...], changed: tuple[str, ...] = ()
     ) -> None:
-        self.population = population
+        self.workload = workload
         self.ran = ran
         self.fixes = fixes
         self.changed = changed  # in words
         self.seed = ran.plan.seed
 
     def caption(self) -> Caption:
-        return Caption(self.population.name, self.population.title, self.changed)
+        return Caption(self.workload.name, self.workload.title, self.changed)
 
     @property
     def met_us(self) -> int | None:
@@ -140,13 +141,27 @@ class Exhausted(Result):
         """True if no connection keeps the resource for ever and the second half of the run needed no more."""
         return not (self.ran.found.leaking or self.ran.found.growing)
 
+    @property
+    def surprises(self) -> tuple[str, ...] | None:
+        """In what the host did not run out as the workload says; None if it says nothing, or was changed."""
+        after, met_us = self.workload.after, self.met_us
+        if after is None or self.changed:
+            return None
+        found = "never" if met_us is None else f"after {length(met_us)}"
+        if isinstance(after, str):
+            return () if met_us is None else (f"runs out {found}, not never",)
+        earliest_us, latest_us = map(parse_duration, after)
+        if met_us is not None and earliest_us <= met_us <= latest_us:
+            return ()
+        return (f"runs out {found}, not after {length(earliest_us)} to {length(latest_us)}",)
+
     def headline(self) -> str:
-        what = _NAMES.get(self.population.limit.resource, self.population.limit.resource)
+        what = _NAMES.get(self.workload.limit.resource, self.workload.limit.resource)
         when = "never runs out" if self.met_us is None else f"runs out after {length(self.met_us)}"
-        return f"{self.population.name}: of {what} the {self.population.limit.side} {when}"
+        return f"{self.workload.name}: of {what} the {self.workload.limit.side} {when}"
 
     def text(self) -> str:
-        return _page(self.population, self.ran, self.fixes, self.caption())
+        return _page(self.workload, self.ran, self.fixes, self.caption())
 
     def _table(self) -> Table:
         from tcpsim.measure.results import Table
@@ -154,15 +169,15 @@ class Exhausted(Result):
         return Table.of_rows([each._asdict() for each in self.ran.found.limits])
 
     def to_dict(self) -> dict[str, Any]:
-        return self.document() | _record(self.population, self.ran)
+        return self.document() | _record(self.workload, self.ran)
 
 
-def _page(chosen: Crowd, ran: Ran, wanted: tuple[str, ...], caption: Caption) -> str:
+def _page(chosen: Workload, ran: Ran, wanted: tuple[str, ...], caption: Caption) -> str:
     claims = [f'{claim.number} "{claim.quote}": {claim.judgement()}' for claim in claims_of(chosen.name)]
     blocks = [
         caption.lines(WIDTH),
         wrap(chosen.story, WIDTH),
-        wrap(f"Look for: {chosen.watch}.", WIDTH),
+        wrap(f"Look for: {chosen.watch}.", WIDTH) if chosen.watch else [],
         [_run_words(chosen, ran), *(f"  {line}" for line in _judgement(chosen.limit, ran))],
         _restart_words(ran.census),
         _limits(chosen.limit.side, ran),
@@ -173,7 +188,7 @@ def _page(chosen: Crowd, ran: Ran, wanted: tuple[str, ...], caption: Caption) ->
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def _run_words(chosen: Crowd, ran: Ran) -> str:
+def _run_words(chosen: Workload, ran: Ran) -> str:
     arrivals = ran.plan.arrivals
     rate = f"{arrivals.per_second:g} per second for {length(arrivals.for_us or 0)}"
     return f"{rate}, {ran.census.connections:,} connections; the {chosen.limit.side} has {_has(chosen.limit)}"
@@ -264,7 +279,7 @@ def _limits(side: str, ran: Ran) -> list[str]:
     ]
 
 
-def _advice(chosen: Crowd) -> list[str]:
+def _advice(chosen: Workload) -> list[str]:
     """The setting behind the limit, and which fixes help."""
     told = [f"The setting is {KNOBS[chosen.limit.resource]}."]
     if chosen.cures:
@@ -274,7 +289,7 @@ def _advice(chosen: Crowd) -> list[str]:
     return wrap(" ".join(told), WIDTH, break_on_hyphens=False)
 
 
-def _pools(chosen: Crowd, census: Census) -> list[str]:
+def _pools(chosen: Workload, census: Census) -> list[str]:
     """When pools of other sizes would have been used up. `census` is from a host without the limit."""
     limit = chosen.limit
     if limit.resource != "bytes" or census.crashed is not None:
@@ -288,12 +303,12 @@ def _pools(chosen: Crowd, census: Census) -> list[str]:
     return lines
 
 
-def _record(chosen: Crowd, ran: Ran) -> dict[str, Any]:
+def _record(chosen: Workload, ran: Ran) -> dict[str, Any]:
     """The document that docs/json.md describes."""
     limit, plan, census, found = chosen.limit, ran.plan, ran.census, ran.found
     return {
         "name": chosen.name,
-        "scenario": chosen.scenario,
+        "scenario": chosen.base.name,
         "seed": plan.seed,
         "rate_per_s": plan.arrivals.per_second,
         "for_us": plan.arrivals.for_us,

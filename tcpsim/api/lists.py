@@ -6,21 +6,27 @@ lists (catalogue, tcp, app, path).
 
 from __future__ import annotations
 
+from os import PathLike
+from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from tcpsim import catalogue
 from tcpsim.api.event_json import parameter_record
 from tcpsim.api.result import Pictured
-from tcpsim.api.settings import Named, chosen, find
+from tcpsim.api.settings import Named, chosen, text_of
 from tcpsim.app import Program
 from tcpsim.app import behaviour as registry
 from tcpsim.app.behaviour import ROLES, Behaviour, Side
 from tcpsim.catalogue import Scenario, build
+from tcpsim.catalogue.middlebox_file import parse_middlebox
 from tcpsim.draw.caption import Caption
+from tcpsim.errors import unknown
 from tcpsim.path import Middlebox
 from tcpsim.path import middlebox as one_middlebox
 from tcpsim.path import middleboxes as names_of_middleboxes
+from tcpsim.path.middlebox import sources
+from tcpsim.profile import Knob
 from tcpsim.tcp import stack as profiles
 from tcpsim.tcp.stack import Stack
 from tcpsim.units import parse_duration
@@ -30,7 +36,6 @@ if TYPE_CHECKING:
 
     from tcpsim.measure.results import Table
 
-_LEGEND = "= tcpsim exact and tcpsim check can list all states (not with shared resources)."
 _ROOM = 72
 
 
@@ -110,6 +115,29 @@ def middleboxes() -> tuple[Middlebox, ...]:
     return tuple(one_middlebox(name) for name in names_of_middleboxes())
 
 
+def middlebox(named: str | PathLike[str]) -> Middlebox:
+    """The NAT or firewall of that name, or the one of a TOML file; `with_knobs` turns its knobs.
+
+    >>> import tcpsim
+    >>> tcpsim.middlebox("junos").with_knobs({"established": "1h"}).established_us
+    3600000000
+
+    Raises:
+        InputError: there is none, or the file is not what it should be.
+    """
+    return sourced(named)[0]
+
+
+def sourced(named: str | PathLike[str]) -> tuple[Middlebox, tuple[Knob, ...]]:
+    """A box, and where each of its values comes from."""
+    if Path(named).suffix == ".toml":
+        return parse_middlebox(text_of(named), Path(named).name)
+    name = str(named)
+    if name not in names_of_middleboxes():
+        raise unknown("middlebox", name, names_of_middleboxes())
+    return one_middlebox(name), sources(name)
+
+
 def states() -> States:
     """The eleven states of a connection and the transitions between them.
 
@@ -180,28 +208,6 @@ def explorable(each: Scenario) -> bool:
     return obstacle(build(each)) is None
 
 
-def scenarios_text() -> str:
-    """All scenarios, stories and populations by theme, in the order of the first scenario of each theme."""
-    from tcpsim.host.clienteles import clienteles
-    from tcpsim.host.crowds import crowds
-
-    themes: dict[str, list[str]] = {}
-    stories = [(each.name, each.title) for each in clienteles()]
-    populations = [(each.name, each.title) for each in crowds()]
-    width = max(len(name) for name, _ in [*((each.name, "") for each in scenarios()), *stories, *populations])
-    for each in scenarios():
-        mark = "=" if explorable(each) else " "
-        themes.setdefault(each.theme, []).append(f"  {each.name:<{width}} {mark} {each.title}")
-    for theme, told in (
-        ("browsers and pools (tcpsim users NAME)", stories),
-        ("hosts that run out (tcpsim exhaust NAME)", populations),
-    ):
-        themes[theme] = [f"  {name:<{width}}   {title}" for name, title in told]
-    blocks = ["\n".join([theme, *lines]) for theme, lines in themes.items()]
-    blocks.insert(-2, _LEGEND)
-    return "\n\n".join(blocks) + "\n"
-
-
 def symptoms_text(state: str | None, side: str | None, owner: str | None) -> str:
     """The scenarios that have a symptom. Each has what you see there."""
     asked = ", ".join(each for each in (state, side, owner) if each)
@@ -215,11 +221,6 @@ def symptoms_text(state: str | None, side: str | None, owner: str | None) -> str
     first = found[0].name
     blocks.append(f"To read one: tcpsim explain {first}\nWhat helps:  tcpsim compare {first}")
     return "\n\n".join(blocks) + "\n"
-
-
-def scenario_toml(name: str) -> str:
-    """A scenario as a TOML file."""
-    return catalogue.as_toml(find(name, "scenario", catalogue.scenario))
 
 
 def _program(program: str | Program) -> str | list[str]:
@@ -242,7 +243,7 @@ def scenario_record(each: Scenario) -> dict[str, Any]:
         "knobs": dict(each.knobs),
         "loss": each.loss,
         "delay_us": parse_duration(each.delay),
-        "middlebox": each.middlebox,
+        "middlebox": getattr(each.middlebox, "name", each.middlebox),
         "drops": list(each.drops),
         "horizon_us": each.horizon_us,
         "explorable": explorable(each),

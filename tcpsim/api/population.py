@@ -15,17 +15,18 @@ from tcpsim.api.arrivals import Day, Times, parse_arrivals, words
 from tcpsim.api.open_loss import opened
 from tcpsim.api.result import Pictured
 from tcpsim.api.setting_notes import Noted, sample_of
-from tcpsim.api.settings import Named, Settings, chosen, one_of_them, settings
+from tcpsim.api.settings import Named, Settings, one_of_them, settings
+from tcpsim.api.setups import NamedUsers, NamedWorkload, load_of
 from tcpsim.app import Program
-from tcpsim.catalogue import Sample, Scenario, Setting, build
+from tcpsim.catalogue import Sample, Scenario, Setting
 from tcpsim.draw.caption import Caption, caption_of
 from tcpsim.draw.ladder import WIDTH
 from tcpsim.draw.text_columns import columns
 from tcpsim.draw.time_format import length
-from tcpsim.errors import InputError, unknown
+from tcpsim.errors import InputError
 from tcpsim.host.census import Census
 from tcpsim.host.full_box import PLACE
-from tcpsim.host.limits import RESOURCES, HostLimits, Limits, own_limits, usual_limits
+from tcpsim.host.limits import Limited, Limits, named_limits, own_limits, usual_limits
 from tcpsim.host.population import Plan
 from tcpsim.measure.census_table import first_met, used
 from tcpsim.measure.population_record import ASKED, FEW, METHODS, Method, Record, Setup, found, kind_of
@@ -46,17 +47,16 @@ _PROBABILITIES = ("loss", "loss_to_client", "loss_to_server", "duplicate", "reor
 _TIMES = ("delay", "loss_from", "reorder_extra")
 
 Progress = Callable[[int, int], None]
-Limited = Mapping[str, int]  # "server.descriptors": how many
 
 
 def population(
-    scenario: Named,
+    scenario: Named | NamedWorkload | NamedUsers,
     setting: Setting | None = None,
     *,
     rate: str | float | None = None,
     for_: str | int | None = None,
-    settle: str | int = 0,
-    fixed: bool = False,
+    settle: str | int | None = None,
+    fixed: bool | None = None,
     daily: Day | None = None,
     arrivals: Times | None = None,
     method: Method = "auto",
@@ -74,7 +74,8 @@ def population(
     <Population normal-close: 111 of 111 connections hold a socket that does not end by itself>
 
     Args:
-        scenario: a scenario's name, the path of a TOML file, or a `Scenario`.
+        scenario: a name of the catalogue, the path of a TOML file, or a `Scenario`, `Workload` or
+            `UserGroup`. The last two have a rate, a duration and limits, which the arguments override.
         setting: changes of the scenario as one value; keywords override it.
         rate: connections per second: 50, "50/s", "30/min".
         for_: how long connections arrive; the option is --for.
@@ -97,30 +98,38 @@ def population(
         InputError: a name that does not exist, a value out of range, or a method that cannot be used here.
     """
     one_of_them("method", method, METHODS)
-    story = chosen(scenario)
-    coming = parse_arrivals(rate, for_, fixed, daily, arrivals)
-    settle_us = parse_duration(settle, "settle")
+    load = load_of(scenario)
+    if arrivals is None:
+        rate, for_ = load.rate if rate is None else rate, load.for_ if for_ is None else for_
+        fixed = load.fixed if fixed is None else fixed
+    coming = parse_arrivals(rate, for_, bool(fixed), daily, arrivals)
+    settle_us = parse_duration(load.settle if settle is None else settle, "settle")
     horizon_us = (coming.for_us or 0) + settle_us
     every_us = max(1, horizon_us // _SAMPLES) if every is None else parse_duration(every, "every")
     if every_us == 0 or horizon_us // every_us > _MOST_SAMPLES:
         raise InputError("every", format_duration(every_us), f"at least a {_MOST_SAMPLES:,}th of the run")
     changed = settings(changes, setting)
-    pair = build(story, **changed)
+    kinds = load.kinds(changed)
     plan = Plan(
-        kinds=((1.0, pair),),
+        kinds=kinds,
         arrivals=coming,
         settle_us=settle_us,
         seed=seed,
-        limits=_limits(limits or {}, own_limits(pair.server.system.end.stack), clients),
+        limits=named_limits(
+            {**load.limits, **(limits or {})},
+            own_limits(kinds[0][1].server.system.end.stack),
+            clients=load.clients if clients is None else clients,
+        ),
+        users=load.users,
     )
     told = _told(changed) | (
         {"limit": [f"{name}={number}" for name, number in limits.items()]} if limits else {}
     )
     if clients is not None:
         told["clients"] = str(clients)
-    setup = Setup(plan, *opened(story, changed), every_us)
+    setup = Setup(plan, *opened(load.connection, changed), every_us)
     record, census = found(setup, method, progress)
-    return Population(story, told, changed, plan, record, census, every_us)
+    return Population(load.connection, told, changed, plan, record, census, every_us)
 
 
 def _told(changed: Mapping[str, Any]) -> dict[str, str | list[str]]:
@@ -143,24 +152,6 @@ def _word(name: str, value: Any) -> str:
     if name in _PROBABILITIES and not isinstance(value, str):
         return f"{100 * value:.12g}%"
     return format_duration(value) if name in _TIMES and isinstance(value, int) else str(value)
-
-
-def _limits(words: Limited, server: HostLimits, clients: int | None) -> Limits:
-    """The limits that were given, such as `client.ports`. With a client limit, all clients share a host."""
-    known = [f"{side}.{resource}" for side in SIDES for resource in RESOURCES[side]]
-    known.append("middlebox.flows")
-    found: dict[str, dict[str, int]] = {side: {} for side in (*SIDES, "middlebox")}
-    for place, number in words.items():
-        side, _, resource = place.partition(".")
-        if place not in known:
-            raise unknown("limit", place, known)
-        if not isinstance(number, int) or isinstance(number, bool) or number < 0:
-            raise InputError("limit", repr(f"{place}={number}"), "an integer >= 0")
-        found[side][resource] = number
-    client = HostLimits(**found["client"]) if found["client"] else None
-    server = server._replace(**found["server"])
-    flows = found["middlebox"].get("flows")
-    return Limits(server=server, client=client, flows=flows, clients=1 if clients is None else clients)
 
 
 class Population(Noted, Pictured):

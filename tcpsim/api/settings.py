@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
 from tcpsim.app import Program
-from tcpsim.catalogue import Scenario, Setting, parse_scenario, scenario
+from tcpsim.catalogue import Scenario, Setting, scenario
+from tcpsim.catalogue.index import kind_of
+from tcpsim.catalogue.setup_file import parse_setup
 from tcpsim.errors import InputError, unknown
 from tcpsim.pair import Side
 from tcpsim.path import Distribution, Middlebox
@@ -111,6 +113,8 @@ def settings(given: Mapping[str, Any], base: Setting | None = None) -> dict[str,
 def chosen(named: Named) -> Scenario:
     """The scenario with this name, the scenario in a TOML file, or the scenario that was passed.
 
+    Of a file with a workload it is the connection that the file describes.
+
     >>> chosen("normal-close").name
     'normal-close'
 
@@ -122,14 +126,38 @@ def chosen(named: Named) -> Scenario:
         return named
     if not isinstance(named, str | PathLike):
         raise InputError("scenario", repr(named), "a name, the path of a .toml file, or a Scenario")
-    path = Path(named)
-    if path.suffix != ".toml":
+    if Path(named).suffix != ".toml":
         return find(str(named), "scenario", scenario)
+    found = from_file(named)
+    if isinstance(found, Scenario):
+        return found
+    if hasattr(found, "variants"):
+        raise InputError(Path(named).name, "a user group", f"tcpsim users {named}")
+    connection: Scenario = found.connection
+    return connection
+
+
+def from_file(named: str | PathLike[str]) -> Any:
+    """What a file describes: a Scenario, a Workload or a UserGroup.
+
+    Raises:
+        InputError: the file is not what it should be.
+        OSError: it cannot be read.
+    """
+    return parse_setup(text_of(named), Path(named).name, Path(named).stem)
+
+
+def text_of(named: str | PathLike[str]) -> str:
+    """The text of a file.
+
+    Raises:
+        InputError: it is no text.
+        OSError: it cannot be read.
+    """
     try:
-        content = path.read_text(encoding="utf-8")
+        return Path(named).read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise InputError(str(path), "bytes that are no UTF-8", "TOML, which is UTF-8") from None
-    return parse_scenario(content, path.name, path.stem)
+        raise InputError(str(named), "bytes that are no UTF-8", "TOML, which is UTF-8") from None
 
 
 def spelled(named: Named) -> str:
@@ -146,23 +174,10 @@ def find(name: str, where: str, look_up: Callable[[str], Story]) -> Story:
     try:
         return look_up(name)
     except InputError:
-        for kind, names, command in _elsewhere():
-            if name in names:
-                raise InputError(where, f"{name!r}, {kind}", f"tcpsim {command} {name}") from None
+        kind = kind_of(name)
+        if kind is not None:
+            raise InputError(where, f"{name!r}, {kind.phrase}", f"tcpsim {kind.command} {name}") from None
         raise
-
-
-def _elsewhere() -> list[tuple[str, set[str], str]]:
-    """The names that other commands know. They are loaded only if a name was not found."""
-    from tcpsim.catalogue import scenarios
-    from tcpsim.host.clienteles import clienteles
-    from tcpsim.host.crowds import crowds
-
-    return [
-        ("a scenario", {each.name for each in scenarios()}, "explain"),
-        ("a population", {each.name for each in crowds()}, "exhaust"),
-        ("a story of users", {each.name for each in clienteles()}, "users"),
-    ]
 
 
 def horizon_us(scenario: Scenario, horizon: str | int | None) -> int:

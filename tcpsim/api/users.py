@@ -1,6 +1,6 @@
 """The function `users`: it simulates browsers and pools, with the variants of a story side by side.
 
-Owns: the function, and its result as text, rows and JSON. Refuses to know: the stories (host.clienteles).
+Owns: the function, and its result as text, rows and JSON. Refuses to know: the user groups (catalogue).
 """
 
 from __future__ import annotations
@@ -11,23 +11,24 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from tcpsim.api.result import Result
-from tcpsim.api.settings import find
+from tcpsim.api.setups import NamedUsers, chosen_users
 from tcpsim.catalogue.claims import claims_of
+from tcpsim.catalogue.user_group import UserGroup, Variant
 from tcpsim.draw.caption import Caption
 from tcpsim.draw.ladder import WIDTH
 from tcpsim.draw.time_format import length
 from tcpsim.errors import InputError
 from tcpsim.host.census import Census
-from tcpsim.host.clienteles import Clientele, Variant, clientele
+from tcpsim.host.measures import TIMES
 from tcpsim.host.population import simulate
-from tcpsim.measure.experience import NEVER_US, TIMES, measure
+from tcpsim.measure.experience import NEVER_US, measure
 
 if TYPE_CHECKING:
     from tcpsim.measure.results import Table
 
 
 def users(
-    name: str,
+    group: NamedUsers,
     *,
     variant: str | None = None,
     seed: int = 1,
@@ -41,15 +42,15 @@ def users(
     'pool, server, firewall'
 
     Args:
-        name: a story (`tcpsim users` lists them).
+        group: its name (`tcpsim users` lists them), the path of a TOML file, or a `UserGroup`.
         variant: run only the variants whose name contains this text.
         seed: the seed of all random events.
         progress: a function that is called with the numbers of finished and of all variants.
 
     Raises:
-        InputError: there is no such story or variant.
+        InputError: there is no such user group or variant.
     """
-    story = find(name, "users", clientele)
+    story = chosen_users(group)
     variants = [each for each in story.variants if variant is None or variant in each.name]
     if not variants:
         raise InputError("variant", repr(variant), "; ".join(each.name for each in story.variants))
@@ -64,19 +65,33 @@ def users(
 class Users(Result):
     """The result of each variant. `print()` shows them."""
 
-    def __init__(self, story: Clientele, runs: list[tuple[Variant, Census]], seed: int) -> None:
-        self.story = story
+    def __init__(self, group: UserGroup, runs: list[tuple[Variant, Census]], seed: int) -> None:
+        self.group = group
         self.runs = runs
         self.seed = seed
 
     def caption(self) -> Caption:
-        return Caption(self.story.name, self.story.title)
+        return Caption(self.group.name, self.group.title)
+
+    @property
+    def surprises(self) -> tuple[str, ...] | None:
+        """In what the variants did not come out as they say; None if none of them says anything."""
+        expected = [(one, census) for one, census in self.runs if one.expect]
+        if not expected:
+            return None
+        return tuple(
+            f"{one.name}: {name} {_words(name, found)}, not {_words(name, least)} to {_words(name, most)}"
+            for one, census in expected
+            for name, (least, most) in one.expect.items()
+            for found in [measure(census, name)]
+            if not least <= found <= most
+        )
 
     def headline(self) -> str:
-        return f"{self.story.name}: {self.story.title}, {len(self.runs)} variants"
+        return f"{self.group.name}: {self.group.title}, {len(self.runs)} variants"
 
     def text(self) -> str:
-        return _page(self.story, self.runs)
+        return _page(self.group, self.runs)
 
     def _table(self) -> Table:
         from tcpsim.measure.results import Table
@@ -85,22 +100,22 @@ class Users(Result):
         return Table.of_rows(rows)
 
     def to_dict(self) -> dict[str, Any]:
-        return self.document() | _record(self.story, self.runs, self.seed)
+        return self.document() | _record(self.group, self.runs, self.seed)
 
 
-def _page(chosen: Clientele, runs: list[tuple[Variant, Census]]) -> str:
+def _page(chosen: UserGroup, runs: list[tuple[Variant, Census]]) -> str:
     claims = [f'{claim.number} "{claim.quote}": {claim.judgement()}' for claim in claims_of(chosen.name)]
     blocks = [
         Caption(chosen.name, chosen.title).lines(WIDTH),
         wrap(chosen.story, WIDTH),
-        wrap(f"Look for: {chosen.watch}.", WIDTH),
+        wrap(f"Look for: {chosen.watch}.", WIDTH) if chosen.watch else [],
         _table(chosen, runs),
         [line for claim in claims for line in wrap(claim, WIDTH, subsequent_indent="    ")],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def _table(chosen: Clientele, runs: list[tuple[Variant, Census]]) -> list[str]:
+def _table(chosen: UserGroup, runs: list[tuple[Variant, Census]]) -> list[str]:
     """One line for each variant. The failures follow below it."""
     heads = [wrap(column, 12, break_on_hyphens=False) for column in chosen.columns]
     height = max(map(len, heads))
@@ -147,7 +162,7 @@ def _trouble(census: Census) -> str:
     return f"failed: {', '.join(told)}" if told else ""
 
 
-def _record(chosen: Clientele, runs: list[tuple[Variant, Census]], seed: int) -> dict[str, Any]:
+def _record(chosen: UserGroup, runs: list[tuple[Variant, Census]], seed: int) -> dict[str, Any]:
     """The document that docs/json.md describes."""
     return {
         "name": chosen.name,

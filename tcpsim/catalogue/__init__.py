@@ -7,7 +7,7 @@ from tcpsim.catalogue.fixes import changes, fix, fixes
 from tcpsim.catalogue.ineffective import Idle, Sample, idle, unmatched
 from tcpsim.catalogue.relay import Relay
 from tcpsim.catalogue.requests import Request, requests
-from tcpsim.catalogue.run import Ended, Verdict, ended, run, sockets_in_words
+from tcpsim.catalogue.run import Ended, Verdict, ended, run
 from tcpsim.catalogue.scenario import Contrast, Expect, Scenario, Setting, build, merged
 from tcpsim.catalogue.scenario_file import parse_scenario
 from tcpsim.catalogue.simulate import (
@@ -60,7 +60,6 @@ __all__ = [
     "run",
     "scenario",
     "scenarios",
-    "sockets_in_words",
     "surprises",
     "symptoms",
     "takes",

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from textwrap import wrap
+from typing import Any, Final
 
 from tcpsim.app import Program, find
 from tcpsim.app.behaviour import Side
 from tcpsim.catalogue.scenario import Expect, Scenario
 from tcpsim.pair import SIDES
+from tcpsim.path import Middlebox
+from tcpsim.path.middlebox import MIDDLEBOXES
+
+_PROSE: Final = ("title", "story", "watch", "question", "source")
+_WIDTH: Final = 100
 
 
 def as_toml(scenario: Scenario) -> str:
@@ -43,9 +49,7 @@ def as_toml(scenario: Scenario) -> str:
     lines += ["", "[path]", f"loss = {scenario.loss}", *_lines({"delay": scenario.delay})]
     lines += _lines({"drops": scenario.drops} if scenario.drops else {})
     if scenario.middlebox != "none":
-        lines += ["", "[middlebox]", *_lines({"kind": scenario.middlebox})]
-        turned = _named(scenario.knobs, "middlebox")
-        lines += ["", "[middlebox.knobs]", *_lines(turned)] if turned else []
+        lines += _box(scenario.middlebox, _named(scenario.knobs, "middlebox"))
     if scenario.expect is not None:
         expect = {field.name: getattr(scenario.expect, field.name) for field in fields(Expect)}
         if expect["verdict"] is not None:
@@ -64,6 +68,16 @@ def _told(program: str | Program) -> dict[str, Any]:
     return steps
 
 
+def _box(box: str | Middlebox, turned: dict[str, Any]) -> list[str]:
+    """A box of the catalogue by its name, any other with all that it has."""
+    if isinstance(box, str):
+        knobs = ["", "[middlebox.knobs]", *_lines(turned)] if turned else []
+        return ["", "[middlebox]", *_lines({"kind": box}), *knobs]
+    box = box.with_knobs(turned)
+    values = {field: MIDDLEBOXES.spelled(box, field) for field in MIDDLEBOXES.domains}
+    return ["", "[middlebox]", *_lines({"name": box.name, **values})]
+
+
 def _of_side(given: Mapping[str, Any], side: Side) -> dict[str, Any]:
     """The values that hold on one side; a qualified name wins."""
     plain = {key: value for key, value in given.items() if "." not in key}
@@ -76,7 +90,16 @@ def _named(given: Mapping[str, Any], party: str) -> dict[str, Any]:
 
 
 def _lines(table: Mapping[str, Any]) -> list[str]:
-    return [f"{key} = {_spelled(value)}" for key, value in table.items()]
+    return [f"{key} = {_prose(value) if key in _PROSE else _spelled(value)}" for key, value in table.items()]
+
+
+def _prose(value: str) -> str:
+    """Text in lines of a bearable width; the reader puts them together again."""
+    one_line = _spelled(value)
+    if len(one_line) <= _WIDTH:
+        return one_line
+    lines = wrap(one_line[1:-1], _WIDTH, break_on_hyphens=False, break_long_words=False)
+    return "\n".join(['"""', *lines, '"""'])
 
 
 def _spelled(value: Any) -> str:

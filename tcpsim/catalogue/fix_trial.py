@@ -14,11 +14,11 @@ from typing import Any, Final, NamedTuple
 
 from tcpsim.catalogue.fixes import changes, fix
 from tcpsim.catalogue.relay import means
-from tcpsim.catalogue.run import Verdict, sockets_in_words
+from tcpsim.catalogue.run import Verdict
 from tcpsim.catalogue.scenario import Scenario, merged
 from tcpsim.catalogue.simulate import Played, concerned, cured, cured_us, play
 from tcpsim.errors import InputError
-from tcpsim.pair import Side, StateChanged
+from tcpsim.pair import Side, StateChanged, sockets_in_words
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
 from tcpsim.units import format_duration

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from tcpsim.catalogue.simulate import Played
 from tcpsim.pair import SIDES, Answered, Called, Sent, Side, StateChanged, TimerFired
 from tcpsim.path.flow_table import Tracker
-from tcpsim.path.middlebox import sources
+from tcpsim.path.middlebox import middleboxes, sources
 from tcpsim.sockets import SetSockOpt
 from tcpsim.tcp.event import Timer
 from tcpsim.tcp.stack import knob_names
@@ -84,7 +84,11 @@ def _of_stack(knob: str, seen: Seen, side: Side) -> str:
 def _of_box(knob: str, seen: Seen) -> str:
     """Why a knob of the middlebox made no difference."""
     box = next(each.box for each in seen.runs[0].begun.path.shared if isinstance(each, Tracker))
-    own = {each.own_name: each.field for each in sources(box.name) if each.own_name}
+    own = (
+        {each.own_name: each.field for each in sources(box.name) if each.own_name}
+        if box.name in middleboxes()
+        else {}
+    )
     field = own.get(knob, knob).removesuffix("_us")
     flows = [
         flow

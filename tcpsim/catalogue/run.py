@@ -11,11 +11,11 @@ peer answers (a metastable leak: all of them would have to be lost).
 
 from __future__ import annotations
 
-from collections import Counter
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from tcpsim.pair import Held, Log, Pair, Side, advance, census, names, next_time
+from tcpsim.pair import Held, Log, Pair, Side, advance, census, names, next_time, sockets_in_words
+from tcpsim.pair.held_in_words import alive
 from tcpsim.path import Chooser
 from tcpsim.tcp.state import State
 
@@ -53,7 +53,7 @@ class Ended(NamedTuple):
     @property
     def half_open(self) -> bool:
         """One side has a connection and the other has none at all."""
-        ours, theirs = _alive(self.client), _alive(self.server)
+        ours, theirs = alive(self.client), alive(self.server)
         lonely = ours or theirs if not (ours and theirs) else ()
         return self.verdict is Verdict.PERMANENT and any(held.state is State.ESTABLISHED for held in lonely)
 
@@ -80,20 +80,5 @@ def ended(pair: Pair, horizon_us: int) -> Ended:
     held = client, server, tuple(relays)
     if next_time(pair) is not None:
         return Ended(pair, horizon_us, Verdict.RUNNING, *held)
-    stays = any(map(_alive, (client, server, *relays)))
+    stays = any(map(alive, (client, server, *relays)))
     return Ended(pair, pair.now_us, Verdict.PERMANENT if stays else Verdict.CLEAN, *held)
-
-
-ONLY_FD: Final = "gone but for its descriptor"
-
-
-def sockets_in_words(held: tuple[Held, ...]) -> str:
-    """What a host holds of one connection: "gone", "CLOSE-WAIT", "2 ESTABLISHED + TIME-WAIT"."""
-    counts = Counter(str(each.state) for each in _alive(held))
-    if not counts:
-        return "gone" if not held else ONLY_FD
-    return " + ".join(name if count == 1 else f"{count} {name}" for name, count in counts.items())
-
-
-def _alive(held: tuple[Held, ...]) -> tuple[Held, ...]:
-    return tuple(each for each in held if each.state is not State.CLOSED)

@@ -7,7 +7,7 @@ of a wrong one. Refuses to know: the particular scenarios (catalogue) and how a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tcpsim.app import Program, comes_once, find
@@ -80,7 +80,7 @@ class Scenario:
     drops: tuple[str, ...] = ()
     loss: float = 0.0
     delay: str = "10ms"
-    middlebox: str = "none"
+    middlebox: str | Middlebox = "none"
     stack_client: str = "linux"
     stack_server: str = "linux"
     knobs: Mapping[str, Any] = field(default_factory=dict)
@@ -175,6 +175,37 @@ def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in layer.items():
             together[key] = {**together.get(key, {}), **value} if isinstance(value, Mapping) else value
     return together
+
+
+def with_arguments(scenario: Scenario, overrides: Mapping[str, Any]) -> tuple[Scenario, dict[str, Any]]:
+    """The scenario with the parameters among some overrides, and the other overrides.
+
+    A parameter of a scenario says nothing to a behaviour that does not have it; one of an override is a
+    mistake there. So whoever puts another behaviour in its place need not take the parameters back.
+    """
+    others = {name: value for name, value in overrides.items() if name != "parameters"}
+    arguments = {**scenario.arguments, **overrides.get("parameters", {})}
+    return replace(scenario, arguments=arguments), others
+
+
+def changed(scenario: Scenario, overrides: Mapping[str, Any]) -> Scenario:
+    """The scenario with some of what `build` takes as overrides; what it expected no longer holds.
+
+    Raises:
+        InputError: a setting for which a scenario has no field.
+    """
+    fields: dict[str, Any] = {}
+    for name, value in overrides.items():
+        key = "arguments" if name == "parameters" else name
+        if key not in Scenario.__dataclass_fields__:
+            raise unknown(scenario.name, name, ["parameters", *Scenario.__dataclass_fields__])
+        if isinstance(value, Mapping):
+            value = {**getattr(scenario, key), **value}
+        fields[key] = (*scenario.drops, *value) if key == "drops" else value
+    if "middlebox" in fields:  # the scenario's own knobs were those of its own box
+        kept = {name: each for name, each in scenario.knobs.items() if not name.startswith("middlebox.")}
+        fields["knobs"] = {**kept, **overrides.get("knobs", {})}
+    return replace(scenario, **fields, expect=None, contrasts=()) if fields else scenario
 
 
 def build(scenario: Scenario, **overrides: Any) -> Pair:
@@ -328,11 +359,15 @@ def _box(scenario: Scenario, setting: Setting) -> Middlebox | None:
     return box.with_knobs(turned) if turned else box
 
 
+def _named_box(name: str) -> Middlebox | None:
+    return None if name == "none" else middlebox(name)
+
+
 def _path(scenario: Scenario, setting: Setting, leg: int) -> Path:
     """The client's path, or the one behind a relay."""
     of: Scenario | Relay = scenario.relays[leg - 1] if leg else scenario
     both = of.loss if setting.loss is None else setting.loss
-    box = _box(scenario, setting) if not leg else None if of.middlebox == "none" else middlebox(of.middlebox)
+    box = _box(scenario, setting) if isinstance(of, Scenario) else _named_box(of.middlebox)
     # what was asked for comes first: of several rules for a segment the first one decides
     placed = [*map(leg_of, setting.drops), *[(leg, drop) for drop in of.drops]]
     from_us = parse_duration(setting.loss_from, "loss_from")

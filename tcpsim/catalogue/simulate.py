@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from tcpsim.catalogue.requests import Request, requests
-from tcpsim.catalogue.run import ONLY_FD, Ended, run, sockets_in_words
+from tcpsim.catalogue.run import Ended, run
 from tcpsim.catalogue.scenario import Expect, Scenario, build
 from tcpsim.pair import (
+    ONLY_FD,
     Answered,
     Event,
     Happened,
@@ -20,6 +21,7 @@ from tcpsim.pair import (
     Side,
     StateChanged,
     numbered,
+    sockets_in_words,
 )
 from tcpsim.path import Seeded
 from tcpsim.sockets import Recv

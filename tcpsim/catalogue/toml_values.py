@@ -13,7 +13,7 @@ from tcpsim.catalogue.fixes import changes
 from tcpsim.errors import InputError, Mistakes, unknown
 from tcpsim.path import parse_rule
 from tcpsim.path.rule_syntax import leg_of
-from tcpsim.units import parse_duration, parse_probability
+from tcpsim.units import parse_duration, parse_probability, parse_rate
 
 T = TypeVar("T")
 Reader = Callable[[Any, str], T]
@@ -83,6 +83,11 @@ def text(value: Any, where: str) -> str:
     return value
 
 
+def prose(value: Any, where: str) -> str:
+    """Text that may have been written in several lines."""
+    return " ".join(text(value, where).split())
+
+
 def boolean(value: Any, where: str) -> bool:
     if not isinstance(value, bool):
         raise InputError(where, repr(value), "true or false")
@@ -101,6 +106,14 @@ def probability(value: Any, where: str) -> float:
     return parse_probability(value, where)
 
 
+def rate(value: Any, where: str) -> str | float:
+    """A number per second, or in words."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise InputError(where, repr(value), 'a number per second, or text such as "30/min"')
+    parse_rate(value, where)
+    return value
+
+
 def rule(value: Any, where: str) -> str:
     _, words = leg_of(text(value, where))
     parse_rule(str(words), where)
@@ -110,6 +123,29 @@ def rule(value: Any, where: str) -> str:
 def a_fix(value: Any, where: str) -> str:
     changes([text(value, where)], where)
     return str(value)
+
+
+def whole(least: int) -> Reader[int]:
+    """A number that is no less than that."""
+
+    def read(value: Any, where: str) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise InputError(where, repr(value), f"an integer >= {least}")
+        return value
+
+    return read
+
+
+def or_none(read: Reader[T]) -> Reader[T | None]:
+    """What `read` reads, or "none"."""
+
+    def read_it(value: Any, where: str) -> T | None:
+        try:
+            return None if value == "none" else read(value, where)
+        except InputError as error:
+            raise InputError(where, error.found, f'{error.allowed}, or "none"') from None
+
+    return read_it
 
 
 def count_or_errno(value: Any, where: str) -> int | str:

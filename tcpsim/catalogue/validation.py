@@ -19,7 +19,7 @@ from tcpsim.path.rule import Rule
 from tcpsim.path.rule_syntax import leg_of
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.stack import names as stacks
-from tcpsim.units import parse_duration, parse_probability
+from tcpsim.units import parse_duration, parse_probability, parse_rate
 
 _TEXTS = ("name", "theme", "title", "story", "watch", "question", "source")
 _SHARES = ("loss", "loss_to_client", "loss_to_server", "duplicate", "reorder")
@@ -74,6 +74,18 @@ def check_setting(it: Any) -> None:
         parse_distribution(it.jitter, "jitter")
     elif not isinstance(it.jitter, Distribution | None):
         raise InputError("jitter", repr(it.jitter), "a distribution, or its text")
+
+
+def check_load(it: Any) -> None:
+    """Raises InputError for the texts or the arrivals of a `Workload` or a `UserGroup` that cannot be so."""
+    for name in ("name", "title", "story", "watch"):
+        if not isinstance(getattr(it, name), str):
+            raise InputError(name, repr(getattr(it, name)), "text")
+    parse_rate(it.rate, f"{it.name}.rate")
+    if not parse_duration(it.for_, f"{it.name}.for"):
+        raise InputError(f"{it.name}.for", "0s", "a time above zero")
+    parse_duration(it.settle, f"{it.name}.settle")
+    _check_mapping(f"{it.name}.overrides", it.overrides)
 
 
 def check_expect(it: Any) -> None:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from tcpsim.errors import InputError
+from tcpsim.errors import InputError, Mistakes
 from tcpsim.units import parse_duration, parse_probability, parse_rate
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -65,6 +65,8 @@ class Command(click.Command):
         """Run the command. An error names the option in which the mistake is."""
         try:
             return super().invoke(ctx)
+        except Mistakes:  # of a file: each names its field
+            raise
         except InputError as error:
             options = [
                 (each, max(each.opts, key=len)) for each in self.params if isinstance(each, click.Option)

@@ -39,9 +39,9 @@ from tcpsim.pair import SIDES, Side
     ),
 )
 @scenario_argument
-@rate("--rate", help="Connections per second: 50, 50/s, 30/min.")
+@rate("--rate", help="Connections per second: 50, 50/s, 30/min. A workload has its own.")
 @duration("--for", names=("for_",), help="How long connections arrive: 10min, 24h.")
-@duration("--settle", default="0s", show_default=True, help="How long to watch after the last arrival.")
+@duration("--settle", help="How long to watch after the last arrival (0s).")
 @option(
     "--fixed",
     is_flag=True,
@@ -104,7 +104,7 @@ def command(
     scenario: str,
     rate: float | None,
     for_: int | None,
-    settle: int,
+    settle: int | None,
     fixed: bool,
     daily: str | None,
     arrivals: Path | None,
@@ -131,7 +131,7 @@ def command(
             rate=rate,
             for_=for_,
             settle=settle,
-            fixed=fixed,
+            fixed=fixed or None,
             daily=daily,
             arrivals=arrivals,
             method="simulate" if ss is not None and method == "auto" else method,

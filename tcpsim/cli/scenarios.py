@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from tcpsim.api.lists import scenario_record, scenario_toml, scenarios, scenarios_text, symptoms_text
+import click
+
+from tcpsim.api.index import example_tomls, index_records, index_text, kind_named, setup_toml
+from tcpsim.api.lists import scenario_record, scenarios, symptoms_text
+from tcpsim.catalogue.index import KINDS
 from tcpsim.cli.options import JSON, option, subcommand
 from tcpsim.cli.show import print_json, print_text
+from tcpsim.errors import InputError
 
 
 @subcommand(
-    "List the scenarios by theme. With --state, --side or --owner, list those that leave such sockets.",
+    "List the catalogue: scenarios by theme, user groups and workloads. With --state, --side or --owner, list"
+    " the scenarios that leave such sockets.",
     (
         "tcpsim scenarios --state CLOSE-WAIT --side server --owner none",
         "tcpsim scenarios --toml normal-close > my.toml",
     ),
 )
-@option("--toml", "name", metavar="SCENARIO", help="Print this scenario as a TOML file instead of the list.")
+@option(
+    "--toml",
+    "name",
+    metavar="[NAME]",
+    is_flag=False,
+    flag_value="",
+    help="Print NAME as a TOML file instead of the list. Without NAME, print one file of each kind.",
+)
+@option("--kind", type=click.Choice([each.name for each in KINDS]), help="List only this kind.")
 @option(
     "--state",
     metavar="STATE",
@@ -28,13 +42,20 @@ from tcpsim.cli.show import print_json, print_text
     " socket), or none (no program).",
 )
 @JSON
-def command(name: str | None, state: str | None, side: str | None, owner: str | None, as_json: bool) -> None:
-    """Print the list, one scenario as a file, or JSON."""
+def command(
+    name: str | None, kind: str | None, state: str | None, side: str | None, owner: str | None, as_json: bool
+) -> None:
+    """Print the list, one set-up as a file, or JSON."""
+    symptom = state or side or owner
+    if symptom and kind not in (None, "scenario"):
+        raise InputError("--kind", kind, "scenario: --state, --side and --owner find scenarios")
     if name is not None:
-        print_text(scenario_toml(name))
+        print_text(setup_toml(name) if name else example_tomls())
+    elif as_json and not symptom and kind is not None:
+        print_json(index_records(kind_named(kind)))
     elif as_json:
         print_json([scenario_record(each) for each in scenarios(state, side, owner)])
-    elif state or side or owner:
+    elif symptom:
         print_text(symptoms_text(state, side, owner))
     else:
-        print_text(scenarios_text())
+        print_text(index_text(kind_named(kind) if kind else None))

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from tcpsim.catalogue import Ended, Played, Request, Verdict, sockets_in_words
+from tcpsim.catalogue import Ended, Played, Request, Verdict
 from tcpsim.draw.time_format import clock
-from tcpsim.pair import SIDES, Answered, Held, Lost, Sent, Side, numbered
+from tcpsim.pair import SIDES, Answered, Held, Lost, Sent, Side, numbered, sockets_in_words
 from tcpsim.tcp.state import Holder, State
 
 HOLDERS: Final = {

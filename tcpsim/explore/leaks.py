@@ -15,13 +15,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tcpsim.catalogue import sockets_in_words
 from tcpsim.explore.branch import View, sides_of
 from tcpsim.explore.chain import LIMIT, Chain, Progress, no_collection
 from tcpsim.explore.loss_rates import rates
 from tcpsim.explore.solve import Class, Solution, classes, solve
 from tcpsim.explore.tolerance import TOLERANCE, explore_for
-from tcpsim.pair import Pair, Side, names
+from tcpsim.pair import Pair, Side, names, sockets_in_words
 from tcpsim.tcp.state import State
 
 Array = NDArray[np.float64]

@@ -18,7 +18,7 @@ import simpy
 from tcpsim.errors import InputError, checked
 from tcpsim.host.admission import Governor
 from tcpsim.host.connection_owner import HangUp, Lines, Quit
-from tcpsim.host.pool import Keeping, Pool, Request
+from tcpsim.host.pool import Pool, PoolConfig, Request
 from tcpsim.path import Choice, Distribution, Fixed, Seeded
 
 Answers = Literal["when it looks", "with the next connection", "never"]
@@ -42,6 +42,7 @@ WITH_NEXT = Habit("closes when it opens another", "with the next connection")
 QUITS = Habit("closes when it quits", "never", "quits")
 HANGS_UP = Habit("hangs up", "never", "hangs up")
 NEVER = Habit("idle for days", "never")
+HABITS = (SOUND, WITH_NEXT, QUITS, HANGS_UP, NEVER)
 
 
 @checked
@@ -63,16 +64,16 @@ class Browsers(NamedTuple):
 
     def check(self) -> None:
         """Raises InputError for a browser that cannot work, or habits that do not add up."""
-        self.keeping(SOUND).check()
+        self.config(SOUND).check()
         if self.images < 0 or self.pages < 1:
             raise InputError("browsers", (self.images, self.pages), "images >= 0 and pages >= 1")
         weights = [weight for weight, _ in self.habits]
         if not weights or min(weights) < 0 or abs(sum(weights) - 1) > 1e-9:
             raise InputError("habits", weights, "weights from 0 to 1 that add up to 1")
 
-    def keeping(self, habit: Habit) -> Keeping:
+    def config(self, habit: Habit) -> PoolConfig:
         """A browser of this habit as a pool."""
-        return Keeping(
+        return PoolConfig(
             size=self.parallel,
             requests=self.requests,
             looks_us=self.looks_us if habit.answers == "when it looks" else None,
@@ -101,7 +102,7 @@ class _Browser:
         self.users = users
         self.habit = habit
         self.luck = luck
-        self.pool = Pool(users.keeping(habit), lines)
+        self.pool = Pool(users.config(habit), lines)
         self.env = lines.governor.env
         self.experience = lines.governor.census.experience
 

@@ -40,12 +40,13 @@ listen(2), net/ipv4/tcp.c (tcp_check_oom: "too many orphaned sockets", "out of m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from tcpsim.app import Program, accept, listen
 from tcpsim.app.program import start
-from tcpsim.errors import InputError, checked
+from tcpsim.errors import InputError, checked, unknown
 from tcpsim.host.socket_accounting import GATE, at_gate
 from tcpsim.pair import FIRST_PID, SIDES, Befall, Kill, Pair, Resume, Side, Vanish, call
 from tcpsim.path import Chooser
@@ -61,6 +62,7 @@ RESOURCES: Final[dict[Side, tuple[str, ...]]] = {
 }
 
 
+Limited = Mapping[str, int | None]  # "server.descriptors": how many; None: as many as are asked for
 _LISTEN: Any = type(listen())
 _ACCEPT = type(accept())
 SEND_FLOOR: Final = 4_096  # Linux tcp_wmem[0]: a socket may queue so much whatever the others do
@@ -140,6 +142,34 @@ class Limits(NamedTuple):
                 if limit is not None and resource not in RESOURCES[side]:
                     allowed = f"one of {', '.join(RESOURCES[side])}"
                     raise InputError(f"limits.{side}.{resource}", limit, allowed)
+
+
+def named_limits(
+    given: Limited, own: HostLimits | None = None, where: str = "limit", clients: int = 1
+) -> Limits:
+    """Limits by name ("server.descriptors", "middlebox.flows"), over what the server has by itself.
+
+    If any limit of the client is named, even as None, all clients share one host, or so many.
+
+    >>> named_limits({"client.ports": 1_000}).client.ports
+    1000
+
+    Raises:
+        InputError: a name that is no resource of a host or a box, or what is no number of anything.
+    """
+    known = [f"{side}.{resource}" for side in SIDES for resource in RESOURCES[side]]
+    known.append("middlebox.flows")
+    found: dict[str, dict[str, int | None]] = {side: {} for side in (*SIDES, "middlebox")}
+    for place, number in given.items():
+        side, _, resource = place.partition(".")
+        if place not in known:
+            raise unknown(where, place, known)
+        if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 0):
+            raise InputError(where, repr(f"{place}={number}"), "an integer >= 0")
+        found[side][resource] = number
+    client = HostLimits(**found["client"]) if found["client"] else None
+    server = (own or HostLimits())._replace(**found["server"])
+    return Limits(server=server, client=client, flows=found["middlebox"].get("flows"), clients=clients)
 
 
 class Room(NamedTuple):

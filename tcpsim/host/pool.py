@@ -28,7 +28,7 @@ _CLOSE = Tell(Order.CLOSE)
 
 
 @checked
-class Keeping(NamedTuple):
+class PoolConfig(NamedTuple):
     """How a pool keeps its connections.
 
     `size`: how many there may be; further requests wait for one, for `patience_us` (None: for ever).
@@ -52,9 +52,9 @@ class Keeping(NamedTuple):
         """Raises InputError for a pool that cannot work."""
         for name, value in (("size", self.size), ("requests", self.requests), ("tries", self.tries)):
             if value is not None and value < 1:
-                raise InputError(f"keeping.{name}", value, "an integer >= 1")
+                raise InputError(f"pool.{name}", value, "an integer >= 1")
         if self.looks_us is not None and self.looks_us < 1:
-            raise InputError("keeping.looks_us", self.looks_us, "a time above zero")
+            raise InputError("pool.looks_us", self.looks_us, "a time above zero")
 
 
 class Request:
@@ -71,8 +71,8 @@ class Request:
 class Pool:
     """The connections of one client to one server."""
 
-    def __init__(self, keeping: Keeping, lines: Lines) -> None:
-        self.keeping = keeping
+    def __init__(self, config: PoolConfig, lines: Lines) -> None:
+        self.config = config
         self.lines = lines
         self.env = lines.governor.env
         self.stumbles = lines.governor.census.experience.stumbles
@@ -85,8 +85,8 @@ class Pool:
     def ask(self, request: Request) -> None:
         """A request wants a connection."""
         self.waiting.append(request)
-        if self.keeping.patience_us is not None:
-            self._later(self.keeping.patience_us, lambda: self._impatient(request))
+        if self.config.patience_us is not None:
+            self._later(self.config.patience_us, lambda: self._impatient(request))
         self._serve()
 
     def _serve(self) -> None:
@@ -97,7 +97,7 @@ class Pool:
                 request = self.waiting.popleft()
                 request.tried += 1
                 self.members[line] = request
-                line.ask(last=line.asked + 1 == self.keeping.requests)
+                line.ask(last=line.asked + 1 == self.config.requests)
             elif not self._open():
                 return
 
@@ -105,7 +105,7 @@ class Pool:
         """An idle connection, to the best of the pool's knowledge."""
         while self.idle:
             line = self.idle.pop()
-            if not (line.dead and self.keeping.checks):
+            if not (line.dead and self.config.checks):
                 return line
             self._drop(line)
         return None
@@ -113,7 +113,7 @@ class Pool:
     def _open(self) -> bool:
         """One more connection, if somebody waits for it; or, if the host refuses, one request less."""
         opening = sum(not line.up for line in self.members)
-        if opening >= len(self.waiting) or len(self.members) >= self.keeping.size:
+        if opening >= len(self.waiting) or len(self.members) >= self.config.size:
             return False
         line = self.lines.open(self)
         if line is None:
@@ -125,7 +125,7 @@ class Pool:
     def _drop(self, line: Line) -> None:
         """A connection is no longer the pool's: closed, or left as it is."""
         del self.members[line]
-        if line.dead and self.keeping.abandons:
+        if line.dead and self.config.abandons:
             self.abandoned.append(line)
         else:
             line.act(_CLOSE)
@@ -142,9 +142,9 @@ class Pool:
             return
         self.idle.append(line)
         self._serve()
-        if self.keeping.idle_us is not None and not line.asking:
+        if self.config.idle_us is not None and not line.asking:
             asked = line.asked
-            self._later(self.keeping.idle_us, lambda: self._retire(line, asked))
+            self._later(self.config.idle_us, lambda: self._retire(line, asked))
 
     def answered(self, line: Line) -> None:
         """A request has its response."""
@@ -157,7 +157,7 @@ class Pool:
 
     def closed(self, line: Line) -> None:
         """The server has closed an idle connection; the pool learns of it when it looks."""
-        every_us = self.keeping.looks_us
+        every_us = self.config.looks_us
         if every_us is not None:
             age_us = int(self.env.now) - line.opened_us
             self._later(every_us - age_us % every_us, lambda: self._retire(line, line.asked))
@@ -172,7 +172,7 @@ class Pool:
             self.idle.remove(line)
         if error is not None:
             self.stumbles[error, line.asked > 1] += 1
-            if request is not None and request.tried < self.keeping.tries:
+            if request is not None and request.tried < self.config.tries:
                 self.waiting.appendleft(request)
             elif request is not None:
                 request.tell(error)
@@ -202,19 +202,19 @@ class Requests(NamedTuple):
     `forgets`: the probability that a caller never gives its connection back.
     """
 
-    keeping: Keeping = Keeping()
+    config: PoolConfig = PoolConfig()
     shared: bool = True
     forgets: float = 0.0
 
     def check(self) -> None:
         """Raises InputError for a pool that cannot work, or no probability."""
-        self.keeping.check()
+        self.config.check()
         parse_probability(self.forgets, "forgets")
 
     def start(self, governor: Governor, seed: int) -> Callable[[int], None]:
         """What to do at each arrival."""
         lines, luck = Lines(governor, seed), Seeded(seed, purpose=b"callers")
-        common = Pool(self.keeping, lines)
+        common = Pool(self.config, lines)
         experience, env = governor.census.experience, governor.env
         forgetting = chance("caller", "forgets", self.forgets)
 
@@ -225,6 +225,6 @@ class Requests(NamedTuple):
                 lambda outcome: experience.ended(began_us, int(env.now), outcome),
                 bool(luck.choose(forgetting)),
             )
-            (common if self.shared else Pool(self.keeping, lines)).ask(request)
+            (common if self.shared else Pool(self.config, lines)).ask(request)
 
         return come

@@ -2,7 +2,7 @@
 
 Owns: the judgement: the time at which a limit was met, which connections failed, whether the need grows
 without bound (from a second run on a host without this limit), and which limit would be met first. Refuses to
-know: the list of populations (host.crowds).
+know: the list of workloads (catalogue).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from tcpsim.catalogue.workload import Limit, Workload
 from tcpsim.host.census import Census, Left
-from tcpsim.host.crowds import Crowd, Limit
 from tcpsim.host.limits import Restart, usual_limits
 from tcpsim.host.population import Plan, simulate
 from tcpsim.host.socket_accounting import usage
@@ -59,14 +59,14 @@ class Ran(NamedTuple):
 
 
 def run_out(
-    chosen: Crowd,
+    chosen: Workload,
     fixed: Mapping[str, Any] | None = None,
     per_second: float | None = None,
     lasts_us: int | None = None,
     seed: int = 1,
     restarts: Sequence[Restart] = (),
 ) -> Ran:
-    """Run a population, see what its host runs out of, and ask what a larger one would have needed."""
+    """Run a workload, see what its host runs out of, and ask what a larger one would have needed."""
     asked = fixed, per_second, lasts_us, seed, restarts
     plan = chosen.plan(*asked)
     census = simulate(plan)
@@ -80,7 +80,7 @@ def _when(census: Census, limit: Limit) -> int | None:
     return first_met(census, limit.side, limit.resource, limit.amount) if crash is None else crash.t_us
 
 
-def _judge(chosen: Crowd, plan: Plan, census: Census, plenty: Census) -> Exhaustion:
+def _judge(chosen: Workload, plan: Plan, census: Census, plenty: Census) -> Exhaustion:
     limit = chosen.limit
     t_us, value = used(plenty, limit.side, limit.resource)
     early = value[t_us <= plenty.horizon_us // 2]
@@ -97,16 +97,19 @@ def _judge(chosen: Crowd, plan: Plan, census: Census, plenty: Census) -> Exhaust
     )
 
 
-def _all_limits(chosen: Crowd, plan: Plan, plenty: Census) -> tuple[Met, ...]:
+def _all_limits(chosen: Workload, plan: Plan, plenty: Census) -> tuple[Met, ...]:
     """Everything that the host of the story has, as if it could not run out, in the order of being met."""
     side = chosen.limit.side
     if side == "middlebox":
         wanted, met_us = int(used(plenty, side, "flows")[1].max()), _when(plenty, chosen.limit)
         return (Met("flows", chosen.limit.amount, wanted, met_us),)
     machine = plan.kinds[0][1].client if side == "client" else plan.kinds[0][1].server
-    has = usual_limits(machine.system.end.stack, side)._replace(
-        **{chosen.limit.resource: chosen.limit.amount}
-    )
+    given = {
+        name.partition(".")[2]: amount
+        for name, amount in chosen.limits.items()
+        if name.startswith(f"{side}.")
+    }
+    has = usual_limits(machine.system.end.stack, side)._replace(**given)
     found = [
         Met(name, amount, int(used(plenty, side, name)[1].max()), first_met(plenty, side, name, amount))
         for name, amount in has._asdict().items()

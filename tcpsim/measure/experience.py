@@ -1,11 +1,7 @@
 """The results of a population of users: pages and requests, errors, connections, and peaks of sockets.
 
-Owns: the measures by name, and how each is computed from a census. Refuses to know: who the users are (host),
-and how a number is printed (cli, draw).
-
-A measure is a name in `MEASURES`, or one of these texts: "server TIME-WAIT" (the maximum), "client CLOSE-WAIT
-left" (at the horizon), "server workers" (the maximum of a resource, see `Usage`), "mean server descriptors"
-(the mean over the run).
+Owns: how each measure is computed from a census. Refuses to know: their names (host.measures), who the users
+are (host), and how a number is printed (cli, draw).
 """
 
 from __future__ import annotations
@@ -17,10 +13,8 @@ from typing import Final
 import numpy as np
 
 from tcpsim.host.census import Census
-from tcpsim.host.socket_accounting import Usage
+from tcpsim.host.measures import measured
 from tcpsim.measure.census_table import held, used
-from tcpsim.pair import SIDES, Side
-from tcpsim.tcp.state import parse_state
 
 _GOOD: Final = ("complete", "answered")
 NEVER_US: Final = -1
@@ -40,7 +34,7 @@ def _good(census: Census) -> int:
     return sum(outcome in _GOOD for outcome in census.experience.outcomes)
 
 
-MEASURES: Final[Mapping[str, Callable[[Census], float]]] = {
+_OF_USERS: Final[Mapping[str, Callable[[Census], float]]] = {
     "asked": lambda census: census.experience.asked,
     "done": _good,
     "failed": lambda census: len(census.experience.outcomes) - _good(census),
@@ -50,19 +44,15 @@ MEASURES: Final[Mapping[str, Callable[[Census], float]]] = {
     "median": lambda census: quantile_us(census, 0.5),
     "95 % within": lambda census: quantile_us(census, 0.95),
 }
-TIMES: Final = ("median", "95 % within")  # in microseconds; all other measures are counts
 
 
 def measure(census: Census, name: str) -> float:
-    """One number about a run; the name is one of `MEASURES`, or in the words above."""
-    if name in MEASURES:
-        return MEASURES[name](census)
-    mean = name.startswith("mean ")
-    side_name, _, what = name.removeprefix("mean ").partition(" ")
-    side: Side = SIDES[SIDES.index(side_name)]
-    left = what.endswith(" left")
-    what = what.removesuffix(" left")
-    t_us, value = used(census, side, what) if what in Usage._fields else held(census, side, parse_state(what))
-    if mean:
+    """One number about a run; for the name see `tcpsim.host.measures`."""
+    asked = measured(name)
+    if isinstance(asked, str):
+        return _OF_USERS[asked](census)
+    what = asked.what
+    t_us, value = used(census, asked.side, what) if isinstance(what, str) else held(census, asked.side, what)
+    if asked.mean:
         return float(np.sum(value * np.diff(t_us, append=census.horizon_us)) / max(census.horizon_us, 1))
-    return int(value[-1] if left else value.max())
+    return int(value[-1] if asked.left else value.max())

@@ -105,6 +105,8 @@ def found(setup: Setup, method: Method, progress: Progress | None = None) -> tup
 
 def _obstacle(setup: Setup) -> str | None:
     """What connections share, or draw from a continuum, so that they have to be run; None: nothing."""
+    if len(setup.plan.kinds) > 1 or setup.plan.users is not None:
+        return "several kinds of connections, or users who open them"
     drawn = obstacle(setup.open_pair)
     if drawn is not None:
         return drawn

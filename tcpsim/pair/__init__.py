@@ -17,6 +17,7 @@ from tcpsim.pair.event import (
     StateChanged,
     TimerFired,
 )
+from tcpsim.pair.held_in_words import ONLY_FD, sockets_in_words
 from tcpsim.pair.instant import advance, call
 from tcpsim.pair.pair import (
     FIRST_PID,
@@ -38,6 +39,7 @@ from tcpsim.sockets import Kill
 
 __all__ = [
     "FIRST_PID",
+    "ONLY_FD",
     "SIDES",
     "Action",
     "Answered",
@@ -76,4 +78,5 @@ __all__ = [
     "new_pair",
     "next_time",
     "numbered",
+    "sockets_in_words",
 ]

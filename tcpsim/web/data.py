@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, Final
 
-from tcpsim.catalogue import sockets_in_words
 from tcpsim.draw.ladder_rows import SIDES, Flight
 from tcpsim.explore.branch import View
+from tcpsim.pair import sockets_in_words
 from tcpsim.web.graph import Edge, Graph, Running
 from tcpsim.web.shown import Arriving, LostLate, Said, Sending, Shown, Step
 

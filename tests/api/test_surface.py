@@ -127,5 +127,5 @@ def test_a_scenario_is_a_name_a_file_or_itself(tmp_path: Path) -> None:
     assert tcpsim.run(tmp_path / "mine.toml").events == again.events
     with pytest.raises(tcpsim.InputError, match=r"scenario: found 7, allowed: a name, the path of a"):
         tcpsim.run(7)  # type: ignore[arg-type]
-    with pytest.raises(tcpsim.InputError, match="a population, allowed: tcpsim exhaust mbufs-without"):
+    with pytest.raises(tcpsim.InputError, match="a workload, allowed: tcpsim exhaust mbufs-without"):
         tcpsim.run("mbufs-without-a-timer")

@@ -10,8 +10,11 @@ from pathlib import Path
 
 from tcpsim.catalogue import Scenario, scenario
 from tcpsim.catalogue.claims import VERDICTS, Claim, claims
-from tcpsim.host.clienteles import Clientele, clientele, clienteles
-from tcpsim.host.crowds import Crowd, crowd, crowds
+from tcpsim.catalogue.index import USERS, WORKLOAD, kind_of
+from tcpsim.catalogue.user_group import UserGroup
+from tcpsim.catalogue.user_group_file import user_group
+from tcpsim.catalogue.workload import Workload
+from tcpsim.catalogue.workload_file import workload
 from tests.catalogue.stories import link
 
 ROOT = Path(__file__).parent.parent.parent
@@ -50,20 +53,20 @@ def node_id(claim: Claim, words: str) -> str:
     if words.startswith("in vain "):
         return f"{HERE}/test_fixes.py::test_what_is_in_vain[{claim.scenario}-{rest.partition(' ')[2]}]"
     if words == "runs out":
-        return f"tests/host/test_crowds.py::test_it_runs_out_as_it_says[{claim.scenario}]"
+        return f"{HERE}/test_workloads.py::test_it_runs_out_as_it_says[{claim.scenario}]"
     if kind == "variant":
-        return f"tests/host/test_clienteles.py::test_it_comes_out_as_it_says[{claim.scenario}-{rest}]"
+        return f"{HERE}/test_user_groups.py::test_it_comes_out_as_it_says[{claim.scenario}-{rest}]"
     module, _, function = words.partition("::")
     if module.startswith("../"):
         return f"tests/{module.removeprefix('../')}.py::{function}"
     return f"{HERE}/{module}.py::{function}"
 
 
-def subject(name: str) -> Scenario | Crowd | Clientele:
-    """What a claim's scenario is: one of the catalogue, a population, or a story of users."""
-    if name in {each.name for each in clienteles()}:
-        return clientele(name)
-    return crowd(name) if name in {each.name for each in crowds()} else scenario(name)
+def subject(name: str) -> Scenario | Workload | UserGroup:
+    """What a claim's scenario is: a scenario, a workload, or a user group."""
+    if kind_of(name) is USERS:
+        return user_group(name)
+    return workload(name) if kind_of(name) is WORKLOAD else scenario(name)
 
 
 def page() -> str:

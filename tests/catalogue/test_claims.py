@@ -10,8 +10,10 @@ import pytest
 
 from tcpsim.catalogue import Scenario, Verdict, play, scenario, scenarios
 from tcpsim.catalogue.claims import VERDICTS, Claim, claims
-from tcpsim.host.clienteles import Clientele, clienteles
-from tcpsim.host.crowds import CLUSTER_BYTES, crowd, crowds
+from tcpsim.catalogue.index import USER_GROUPS, WORKLOADS
+from tcpsim.catalogue.user_group import UserGroup
+from tcpsim.catalogue.workload import CLUSTER_BYTES
+from tcpsim.catalogue.workload_file import workload
 from tcpsim.host.population import simulate
 from tcpsim.tcp.stack import names, stack
 from tcpsim.tcp.state import State
@@ -54,7 +56,7 @@ def test_a_claim_has_all_it_needs(each: Claim) -> None:
         if isinstance(chosen, Scenario):
             known |= {f"{chosen.name}-{fix}" for fix in (*chosen.cures, *chosen.in_vain)}
             known |= {f"{chosen.name}-{contrast.title}" for contrast in chosen.contrasts}
-        if isinstance(chosen, Clientele):
+        if isinstance(chosen, UserGroup):
             known |= {f"{chosen.name}-{variant.name}" for variant in chosen.variants}
         assert not parameter or parameter.removesuffix("]") in known, function
 
@@ -67,7 +69,7 @@ def test_all_of_the_two_documents_is_there() -> None:
 
 def test_every_scenario_shows_a_claim_or_has_a_source_but_for_those_that_only_teach_or_count() -> None:
     shown = {each.scenario for each in EVERY}
-    assert {each.name for each in (*crowds(), *clienteles())} - shown == {"conntrack-full-of-close-wait"}
+    assert {*WORKLOADS, *USER_GROUPS} - shown == {"conntrack-full-of-close-wait"}
     sourced = {each.name for each in scenarios() if each.source}
     assert {each.name for each in scenarios()} - shown - sourced == {
         "many-segments-lossy",
@@ -122,7 +124,7 @@ def test_behind_so_linger_only_linux_has_a_limit() -> None:
 
 def crashes(stack: str) -> bool:
     """In a minute, with a pool for a few sockets that FIN-WAIT-2 fills, on a stack of whatever kind."""
-    few = crowd("mbufs-without-a-timer").with_limit(4 * CLUSTER_BYTES)
+    few = workload("mbufs-without-a-timer").with_limit(4 * CLUSTER_BYTES)
     kernel = {"stack_server": stack, "knobs": {"server.fin_wait_2_us": "none", **ROOM}}
     return simulate(few.plan(kernel, lasts_us=60_000_000)).crashed is not None
 

@@ -7,20 +7,20 @@ from collections.abc import Callable
 
 import pytest
 
+from tcpsim.catalogue.index import WORKLOADS
 from tcpsim.draw.ladder import WIDTH
-from tcpsim.host.crowds import crowds
 
 Tcpsim = Callable[..., tuple[int, str, str]]
 
 
 def test_without_a_name_it_lists_them_and_so_does_scenarios(tcpsim: Tcpsim) -> None:
-    names = [each.name for each in crowds()]
+    names = [*WORKLOADS]
     assert [line.split()[0] for line in tcpsim("exhaust")[1].splitlines()] == names
     assert [line.split()[0] for line in tcpsim("scenarios")[1].splitlines()[-len(names) :]] == names
 
 
 def test_a_population_is_no_scenario(tcpsim: Tcpsim) -> None:
-    complaint = "tcpsim: scenario: found 'orphan-storm', a population, allowed: tcpsim exhaust orphan-storm\n"
+    complaint = "tcpsim: scenario: found 'orphan-storm', a workload, allowed: tcpsim exhaust orphan-storm\n"
     assert tcpsim("explain", "orphan-storm")[2] == complaint
 
 
@@ -102,14 +102,14 @@ def test_a_restart_says_what_became_of_the_sockets(tcpsim: Tcpsim) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--limit", "5"], "NAME: found none, allowed: mbufs-without-a-timer"),
-        (["--json"], "NAME: found none"),
-        (["openstack"], "population: found 'openstack' (did you mean openstack-chain"),
+        (["--limit", "5"], "WORKLOAD: found none, allowed: mbufs-without-a-timer"),
+        (["--json"], "WORKLOAD: found none"),
+        (["openstack"], "workload: found 'openstack' (did you mean openstack-chain"),
         (
             ["three-idle-timeouts"],
-            "population: found 'three-idle-timeouts', a story of users, allowed: tcpsim u",
+            "workload: found 'three-idle-timeouts', a user group, allowed: tcpsim u",
         ),
-        (["w1"], "population: found 'w1', a scenario, allowed: tcpsim explain w1"),
+        (["w1"], "workload: found 'w1', a scenario, allowed: tcpsim explain w1"),
         (["orphan-storm", "--rate", "0"], "--rate: found '0'"),
         (["orphan-storm", "--for", "0s"], "--for: found 0s"),
         (["orphan-storm", "--for", "5"], "--for: found '5'"),

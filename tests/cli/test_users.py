@@ -7,24 +7,24 @@ from collections.abc import Callable
 
 import pytest
 
+from tcpsim.catalogue.index import USER_GROUPS
 from tcpsim.draw.ladder import WIDTH
-from tcpsim.host.clienteles import clienteles
 
 Tcpsim = Callable[..., tuple[int, str, str]]
 
 
 def test_without_a_name_it_lists_them(tcpsim: Tcpsim) -> None:
     lines = tcpsim("users")[1].splitlines()
-    assert [line.split()[0] for line in lines] == [each.name for each in clienteles()]
+    assert [line.split()[0] for line in lines] == [*USER_GROUPS]
     assert max(map(len, lines)) <= WIDTH
 
 
 def test_scenarios_lists_them_too_and_says_how_to_run_one(tcpsim: Tcpsim) -> None:
     lines = tcpsim("scenarios")[1].splitlines()
     begins = lines.index("browsers and pools (tcpsim users NAME)") + 1
-    names = [each.name for each in clienteles()]
+    names = [*USER_GROUPS]
     assert [line.split()[0] for line in lines[begins : begins + len(names)]] == names
-    complaint = "found 'three-idle-timeouts', a story of users, allowed: tcpsim users three-idle-timeouts\n"
+    complaint = "found 'three-idle-timeouts', a user group, allowed: tcpsim users three-idle-timeouts\n"
     assert tcpsim("run", "three-idle-timeouts")[2] == f"tcpsim: scenario: {complaint}"
 
 
@@ -59,9 +59,9 @@ def test_json(tcpsim: Tcpsim) -> None:
         (["browsers"], "users: found 'browsers' (did you mean browsers-and-their-fins"),
         (
             ["openstack-chain"],
-            "users: found 'openstack-chain', a population, allowed: tcpsim exhaust openstack-chain",
+            "users: found 'openstack-chain', a workload, allowed: tcpsim exhaust openstack-chain",
         ),
-        (["--variant", "four"], "NAME: found none, allowed: page-over-parallel-connections"),
+        (["--variant", "four"], "USERS: found none, allowed: page-over-parallel-connections"),
         (["object-per-request", "--variant", "xyz"], "--variant: found 'xyz', allowed: an object for each"),
     ],
 )

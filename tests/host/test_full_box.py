@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tcpsim.catalogue.workload_file import workload
 from tcpsim.errors import InputError
 from tcpsim.host.census import Census
-from tcpsim.host.crowds import crowd
 from tcpsim.host.limits import Limits
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.census_table import first_met, flow_peaks, flows_over_time, over_time, used
@@ -111,7 +111,7 @@ def test_a_limit_on_flows_needs_a_box() -> None:
 
 
 def test_exhaust_tells_when_and_what_would_be_enough() -> None:
-    found = run_out(crowd("conntrack-full-of-close-wait"), {}, 50.0, 3 * MINUTE).found
+    found = run_out(workload("conntrack-full-of-close-wait"), {}, 50.0, 3 * MINUTE).found
     assert found.met_us == pytest.approx(6_554 / 50 * 1e6, rel=0.01)
     assert found.needs == pytest.approx(50 * 180, rel=0.01)
     assert found.refused == pytest.approx(50 * 180 - 6_554, rel=0.01)

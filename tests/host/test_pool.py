@@ -16,7 +16,7 @@ from tcpsim.host.browser import SOUND, Browsers
 from tcpsim.host.census import Census
 from tcpsim.host.connection_owner import Quit, Tell, Users
 from tcpsim.host.limits import HostLimits, Limits, Restart
-from tcpsim.host.pool import Keeping, Requests
+from tcpsim.host.pool import PoolConfig, Requests
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.host.shared_history import Act
 from tcpsim.measure.census_table import used
@@ -55,7 +55,7 @@ def test_one_connection_is_enough_for_requests_in_turn() -> None:
 
 def test_as_several_connections_as_requests_at_once_up_to_its_size() -> None:
     """A hundred a second, a tenth of a second each: ten at once, and more while the first come up."""
-    wide, tight = ask(Requests(Keeping(size=50)), 100, 300), ask(Requests(Keeping(size=4)), 100, 300)
+    wide, tight = ask(Requests(PoolConfig(size=50)), 100, 300), ask(Requests(PoolConfig(size=4)), 100, 300)
     assert 10 <= wide.connections <= 21
     assert max(wide.experience.took_us) == 200 * MS
     assert tight.connections == 4
@@ -64,7 +64,7 @@ def test_as_several_connections_as_requests_at_once_up_to_its_size() -> None:
 
 
 def test_who_waits_too_long_for_a_connection_is_told_so() -> None:
-    census = ask(Requests(Keeping(size=1, patience_us=S)), 20, 60)
+    census = ask(Requests(PoolConfig(size=1, patience_us=S)), 20, 60)
     told = [took for took, what in zip(census.experience.took_us, census.experience.outcomes, strict=True)
             if what == "no connection"]  # fmt: skip
     assert told
@@ -83,10 +83,10 @@ def test_the_last_one_given_back_is_the_first_to_be_taken() -> None:
 
 def test_a_stale_connection_that_nobody_looked_at_is_an_error() -> None:
     """Every 20 s, KeepAliveTimeout 15 s: each request finds the connection closed."""
-    blind = ask(Requests(Keeping(checks=False)), 1 / 20, 10)
+    blind = ask(Requests(PoolConfig(checks=False)), 1 / 20, 10)
     assert outcomes(blind) == {"answered": 5, "EOF": 5}  # an error, and the next one opens anew
     assert blind.experience.stumbles == {("EOF", True): 5}
-    again = ask(Requests(Keeping(checks=False, tries=2)), 1 / 20, 10)
+    again = ask(Requests(PoolConfig(checks=False, tries=2)), 1 / 20, 10)
     assert outcomes(again) == {"answered": 10}
     assert again.experience.stumbles == {("EOF", True): 9}
 
@@ -100,7 +100,7 @@ def test_a_look_before_use_saves_all_but_what_is_on_its_way() -> None:
 
 
 def test_a_pool_that_closes_sooner_than_the_server_has_no_trouble() -> None:
-    census = ask(Requests(Keeping(checks=False, idle_us=10 * S)), 1 / 20, 10)
+    census = ask(Requests(PoolConfig(checks=False, idle_us=10 * S)), 1 / 20, 10)
     assert outcomes(census) == {"answered": 10}
     assert not census.experience.stumbles
     assert held(census, "client", 12 * S) == {"TIME-WAIT": 1}
@@ -108,12 +108,12 @@ def test_a_pool_that_closes_sooner_than_the_server_has_no_trouble() -> None:
 
 
 def test_the_idle_time_begins_anew_with_each_use() -> None:
-    census = ask(Requests(Keeping(idle_us=10 * S)), 1 / 9, 10)
+    census = ask(Requests(PoolConfig(idle_us=10 * S)), 1 / 9, 10)
     assert census.connections == 1
 
 
 def test_a_pool_that_looks_now_and_then_holds_no_close_wait_for_long() -> None:
-    census = ask(Requests(Keeping(looks_us=5 * S)), 1, 1)
+    census = ask(Requests(PoolConfig(looks_us=5 * S)), 1, 1)
     assert held(census, "client", 16 * S) == {"CLOSE-WAIT": 1}
     assert held(census, "client", 21 * S) == {}
 
@@ -137,13 +137,13 @@ def test_connections_that_are_not_given_back_hang_the_application() -> None:
     assert outcomes(census) == {"answered": 10}
     assert census.experience.waiting == 40
     assert held(census, "client", census.horizon_us) == {"CLOSE-WAIT": 10}
-    impatient = ask(Requests(Keeping(patience_us=30 * S), forgets=1.0), 1, 50)
+    impatient = ask(Requests(PoolConfig(patience_us=30 * S), forgets=1.0), 1, 50)
     assert outcomes(impatient) == {"answered": 10, "no connection": 40}
 
 
 def test_a_server_that_is_not_there_is_an_error_for_each() -> None:
     deaf = ordered(loss_to_client=1.0)
-    census = ask(Requests(Keeping(size=2)), 1, 4, settle_us=30 * MINUTE, pair=deaf)
+    census = ask(Requests(PoolConfig(size=2)), 1, 4, settle_us=30 * MINUTE, pair=deaf)
     assert outcomes(census) == {"ETIMEDOUT": 4}
 
 
@@ -161,7 +161,7 @@ def test_a_restarted_worker_loses_its_pool_and_builds_another() -> None:
     census = simulate(plan)
     assert outcomes(census) == {"answered": 19, "killed": 1}
     assert census.connections == 2
-    again = simulate(plan._replace(users=Requests(Keeping(tries=2))))
+    again = simulate(plan._replace(users=Requests(PoolConfig(tries=2))))
     assert outcomes(again) == {"answered": 20}
 
 
@@ -189,8 +189,8 @@ def test_the_dead_take_no_orders(act: Act) -> None:
 def test_a_response_that_says_it_is_the_last_is_believed_before_the_fin_comes() -> None:
     """The FIN is lost and comes again; until then the connection looks alive, and is not used."""
     pair = ordered(parameters={"server.requests": 1}, drops=("server FIN 1",))
-    told = ask(Requests(Keeping(size=1, requests=1)), 5, 20, pair=pair)
-    untold = ask(Requests(Keeping(size=1, requests=None)), 5, 20, pair=pair)
+    told = ask(Requests(PoolConfig(size=1, requests=1)), 5, 20, pair=pair)
+    untold = ask(Requests(PoolConfig(size=1, requests=None)), 5, 20, pair=pair)
     assert outcomes(told) == {"answered": 20}
     assert not told.experience.stumbles
     assert untold.experience.stumbles
@@ -199,13 +199,13 @@ def test_a_response_that_says_it_is_the_last_is_believed_before_the_fin_comes() 
 @pytest.mark.parametrize(
     ("make", "client", "complaint"),
     [
-        (lambda: Requests(Keeping(size=0)), "obeys", "keeping.size: found 0, allowed: an integer"),
+        (lambda: Requests(PoolConfig(size=0)), "obeys", "pool.size: found 0, allowed: an integer"),
         (
-            lambda: Requests(Keeping(looks_us=0)),
+            lambda: Requests(PoolConfig(looks_us=0)),
             "obeys",
-            "keeping.looks_us: found 0, allowed: a time",
+            "pool.looks_us: found 0, allowed: a time",
         ),
-        (lambda: Browsers(parallel=0), "obeys", "keeping.size: found 0, allowed: an integer"),
+        (lambda: Browsers(parallel=0), "obeys", "pool.size: found 0, allowed: an integer"),
         (
             lambda: Browsers(images=-1),
             "obeys",

@@ -5,7 +5,8 @@ Owns: short names for verdicts and for hosts that hold nothing any more. Refuses
 
 from __future__ import annotations
 
-from tcpsim.catalogue.run import ONLY_FD, Verdict
+from tcpsim.catalogue.run import Verdict
+from tcpsim.pair import ONLY_FD
 
 __all__ = ["CLEAN", "GONE", "ONLY_FD", "PERMANENT", "RUNNING"]
 

@@ -1,4 +1,4 @@
-"""Hosts that run out: each population meets its limit when it says, or never; and what changes that."""
+"""Hosts that run out: each workload meets its limit when it says, or never; and what changes that."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from itertools import pairwise
 import pytest
 
 from tcpsim.catalogue import changes
+from tcpsim.catalogue.workload import CLUSTER_BYTES, NEVER, Workload
+from tcpsim.catalogue.workload_file import workload, workloads
 from tcpsim.errors import InputError
 from tcpsim.host.census import Census
-from tcpsim.host.crowds import CLUSTER_BYTES, Crowd, crowd, crowds
 from tcpsim.host.limits import Restart
 from tcpsim.host.population import simulate
 from tcpsim.measure.census_table import first_met, peaks, used
@@ -23,21 +24,26 @@ KEPT = "persistent-connections"
 @cache
 def ran(name: str, *fixes: str, per_second: float | None = None, lasts: str | None = None) -> Ran:
     lasts_us = None if lasts is None else parse_duration(lasts)
-    return run_out(crowd(name), changes(fixes), per_second, lasts_us)
+    return run_out(workload(name), changes(fixes), per_second, lasts_us)
 
 
 def judged(name: str, *fixes: str, per_second: float | None = None, lasts: str | None = None) -> Exhaustion:
     return ran(name, *fixes, per_second=per_second, lasts=lasts).found
 
 
-@pytest.mark.parametrize("chosen", crowds(), ids=lambda chosen: chosen.name)
-def test_it_runs_out_as_it_says(chosen: Crowd) -> None:
-    if chosen.limit.met is None:
+def times(chosen: Workload) -> tuple[str, str]:
+    assert isinstance(chosen.after, tuple)
+    return chosen.after
+
+
+@pytest.mark.parametrize("chosen", workloads(), ids=lambda chosen: chosen.name)
+def test_it_runs_out_as_it_says(chosen: Workload) -> None:
+    if chosen.after == NEVER:
         found = judged(chosen.name)
         assert found.met_us is None
         assert found.peak < chosen.limit.amount
     else:
-        earliest, latest = map(parse_duration, chosen.limit.met)
+        earliest, latest = map(parse_duration, times(chosen))
         met_us = first_or_crash(simulate(chosen.plan(lasts_us=latest)), chosen)
         assert met_us is not None
         assert earliest <= met_us <= latest
@@ -45,25 +51,24 @@ def test_it_runs_out_as_it_says(chosen: Crowd) -> None:
 
 @pytest.mark.parametrize(
     ("chosen", "fix"),
-    [(each, fix) for each in crowds() for fix in (*each.cures, *each.in_vain)],
+    [(each, fix) for each in workloads() for fix in (*each.cures, *each.in_vain)],
     ids=lambda each: each if isinstance(each, str) else each.name,
 )
-def test_what_averts_it_and_what_does_not(chosen: Crowd, fix: str) -> None:
-    assert chosen.limit.met is not None
-    lasts_us = parse_duration(chosen.limit.met[1]) * 5 // 4
+def test_what_averts_it_and_what_does_not(chosen: Workload, fix: str) -> None:
+    lasts_us = parse_duration(times(chosen)[1]) * 5 // 4
     met_us = first_or_crash(simulate(chosen.plan(changes([fix]), lasts_us=lasts_us)), chosen)
     assert (met_us is None) == (fix in chosen.cures)
 
 
-def first_or_crash(census: Census, chosen: Crowd) -> int | None:
+def first_or_crash(census: Census, chosen: Workload) -> int | None:
     limit = chosen.limit
     if census.crashed is not None:
         return census.crashed.t_us
     return first_met(census, limit.side, limit.resource, limit.amount)
 
 
-@pytest.mark.parametrize("chosen", crowds(), ids=lambda chosen: chosen.name)
-def test_it_is_documented(chosen: Crowd) -> None:
+@pytest.mark.parametrize("chosen", workloads(), ids=lambda chosen: chosen.name)
+def test_it_is_documented(chosen: Workload) -> None:
     assert len(chosen.story) > 80
     assert chosen.title
     assert chosen.watch
@@ -86,7 +91,7 @@ def test_with_a_timer_it_is_rate_times_timeout_against_the_pool() -> None:
     assert above.met_us is not None
     assert not above.leaking
     assert above.needs == pytest.approx(2 * below.peak, rel=0.1)
-    larger = crowd("mbufs-with-a-timer").with_limit(above.needs + 1)
+    larger = workload("mbufs-with-a-timer").with_limit(above.needs + 1)
     enough = run_out(larger, per_second=2.0, lasts_us=parse_duration("40min"))
     assert (enough.found.met_us, enough.census.crashed) == (None, None)
 
@@ -96,7 +101,9 @@ def test_a_crash_is_when_the_pool_is_used_up() -> None:
     one = ran("mbufs-without-a-timer")
     crash = one.census.crashed
     assert crash is not None
-    assert crash.t_us == first_met(one.plenty, "server", "bytes", crowd("mbufs-without-a-timer").limit.amount)
+    assert crash.t_us == first_met(
+        one.plenty, "server", "bytes", workload("mbufs-without-a-timer").limit.amount
+    )
     assert crash.connections == pytest.approx(512, abs=2)
     assert one.census.refused["server bytes"] == one.census.connections - 948, "all that come later"
     assert used(one.census, "server", "bytes")[1][-1] == 0
@@ -125,10 +132,10 @@ def test_fin_wait_2_ties_up_no_worker_and_lingering_close_does() -> None:
 def test_a_restart_every_hour_keeps_the_worker_alive() -> None:
     """The usual cure: 720 requests an hour, 1021 descriptors."""
     hour = 3_600_000_000
-    found = run_out(crowd("openstack-chain"), restarts=[Restart("client", hour, hour)])
+    found = run_out(workload("openstack-chain"), restarts=[Restart("client", hour, hour)])
     assert (found.found.met_us, found.found.refused, found.found.peak) == (None, 0, 720)
     assert [each.fates["FIN"] for each in found.census.restarts] == [720] * 3
-    late = run_out(crowd("openstack-chain"), restarts=[Restart("client", 2 * hour)])
+    late = run_out(workload("openstack-chain"), restarts=[Restart("client", 2 * hour)])
     assert late.found.met_us == 5_100_000_000
     assert [count for count in late.census.restarts[0].fates.values() if count] == [1_021]
 
@@ -173,7 +180,7 @@ def test_a_run_that_is_too_short_says_so() -> None:
     assert (short.met_us, short.growing) == (None, True)
 
 
-def test_an_unknown_crowd_names_its_neighbours() -> None:
-    expected = r"^population: found 'openstack' \(did you mean openstack-chain\?\), allowed: abandoned"
+def test_an_unknown_workload_names_its_neighbours() -> None:
+    expected = r"^workload: found 'openstack' \(did you mean openstack-chain\?\), allowed: abandoned"
     with pytest.raises(InputError, match=expected):
-        crowd("openstack")
+        workload("openstack")

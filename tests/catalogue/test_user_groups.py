@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tcpsim.catalogue.user_group import UserGroup, Variant
+from tcpsim.catalogue.user_group_file import user_group, user_groups
 from tcpsim.errors import InputError
 from tcpsim.host.census import Census
-from tcpsim.host.clienteles import Clientele, Variant, clientele, clienteles
 from tcpsim.host.population import simulate
 from tcpsim.measure.experience import measure
 
@@ -39,19 +40,19 @@ EVERY = [
         id=f"{story.name}-{variant.name}",
         marks=[pytest.mark.verify] if variant.name in LONG else [],
     )
-    for story in clienteles()
+    for story in user_groups()
     for variant in story.variants
 ]
 
 
 def told(story: str, variant: str, seed: int = 1) -> Census:
-    chosen = clientele(story)
+    chosen = user_group(story)
     (found,) = [each for each in chosen.variants if each.name == variant]
     return simulate(chosen.plan(found, seed))
 
 
 @pytest.mark.parametrize(("story", "variant"), EVERY)
-def test_it_comes_out_as_it_says(story: Clientele, variant: Variant) -> None:
+def test_it_comes_out_as_it_says(story: UserGroup, variant: Variant) -> None:
     census = simulate(story.plan(variant))
     found = {name: measure(census, name) for name in variant.expect}
     assert variant.expect
@@ -60,15 +61,15 @@ def test_it_comes_out_as_it_says(story: Clientele, variant: Variant) -> None:
     ), found
 
 
-@pytest.mark.parametrize("story", clienteles(), ids=lambda story: story.name)
-def test_it_is_documented(story: Clientele) -> None:
+@pytest.mark.parametrize("story", user_groups(), ids=lambda story: story.name)
+def test_it_is_documented(story: UserGroup) -> None:
     assert len(story.story) > 80
     assert story.watch
     assert len({variant.name for variant in story.variants}) == len(story.variants) > 1
 
 
 def test_long_variants_exist() -> None:
-    assert set(LONG) <= {variant.name for story in clienteles() for variant in story.variants}
+    assert set(LONG) <= {variant.name for story in user_groups() for variant in story.variants}
 
 
 @pytest.mark.verify
@@ -78,7 +79,7 @@ def test_only_the_pools_own_timeout_may_be_the_shortest(seed: int) -> None:
     story = "three-idle-timeouts"
     kinds = {
         variant.name: {error for error, _ in told(story, variant.name, seed).experience.stumbles}
-        for variant in clientele(story).variants
+        for variant in user_group(story).variants
         if ":" not in variant.name
     }
     for order, errors in kinds.items():
@@ -90,4 +91,4 @@ def test_an_unknown_one_names_its_neighbours() -> None:
     with pytest.raises(
         InputError, match=r"^users: found 'three-timeouts' \(did you mean three-idle-timeouts"
     ):
-        clientele("three-timeouts")
+        user_group("three-timeouts")
