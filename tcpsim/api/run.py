@@ -313,7 +313,9 @@ class Run(Noted, Pictured):
             "resets": self.played.resets,
             "requests": {
                 "sent": len(self.played.requests),
+                "answered": sum(each.answered for each in self.played.requests),
                 "lost": sum(each.lost for each in self.played.requests),
+                "reset": sum(each.reset for each in self.played.requests),
                 "cut_short": sum(each.cut_short for each in self.played.requests),
             },
             **self._notes_record(),

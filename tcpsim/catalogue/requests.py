@@ -30,6 +30,16 @@ class Request(NamedTuple):
         return not self.got
 
     @property
+    def reset(self) -> bool:
+        """The connection was reset before the answer was whole, or before there was any."""
+        return self.error in ("ECONNRESET", "EPIPE")
+
+    @property
+    def answered(self) -> bool:
+        """Something came back, and no error behind it."""
+        return not (self.lost or self.cut_short)
+
+    @property
     def cut_short(self) -> bool:
         """Something came back, and then an error."""
         return self.got > 0 and self.error not in (None, "EOF")

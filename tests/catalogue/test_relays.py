@@ -253,3 +253,12 @@ def test_the_file_that_the_page_shows_ends_as_it_says() -> None:
 def test_the_page_has_every_parameter() -> None:
     page = (Path(__file__).parents[2] / "docs" / "relays.md").read_text(encoding="utf-8")
     assert all(f"`{each.name}`" in page for each in find("relay", "copies").parameters)
+
+
+def test_a_request_on_a_connection_that_the_server_has_just_closed_is_reset() -> None:
+    story = "relay-pool-and-idle-timeouts"
+    assert tcpsim.run(story).to_dict()["requests"] == {
+        "sent": 2, "answered": 1, "lost": 1, "reset": 1, "cut_short": 0,
+    }  # fmt: skip
+    again = tcpsim.run(story, relay="nginx-http").to_dict()["requests"]
+    assert (again["answered"], again["lost"], again["reset"]) == (2, 0, 0)
