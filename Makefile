@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv figures figures-full test verify lint format bench docs pictures clean
+.PHONY: help venv figures figures-full test verify lint format bench performance docs pictures clean
 
 help:
 	@echo "make figures       run the experiments: CSV and pictures in figures/ (minutes)"
@@ -41,6 +41,10 @@ format: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(PY) -m benchmarks
+
+# docs/performance.md: minutes; with libns3-dev beside ns-3
+performance: $(VENV)/dev.stamp
+	$(PY) -m benchmarks.performance
 
 # pages that are printed from data
 docs: $(VENV)/run.stamp

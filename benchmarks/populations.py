@@ -132,7 +132,9 @@ def fresh(function: Callable[[int, float], list[Row]], connections: int, loss: f
 METHODS = (("simulate", simulated), ("sample", drawn), ("exact", expected))
 
 
-def rows(numbers: Sequence[int], losses: Sequence[float], most_s: float) -> Iterator[Row]:
+def rows(
+    numbers: Sequence[int], losses: Sequence[float], most_s: float, one_server: bool = False
+) -> Iterator[Row]:
     """Every measurement, ns-3 first."""
     with TemporaryDirectory() as folder:
         ns3 = Ns3(Path(folder))
@@ -141,7 +143,7 @@ def rows(numbers: Sequence[int], losses: Sequence[float], most_s: float) -> Iter
             for connections in numbers:
                 ways: list[tuple[str, Callable[[], list[Row]]]] = [
                     (name, partial(ns3.rows, name, words, connections, loss))
-                    for name, words in NS3
+                    for name, words in (NS3 if one_server else NS3[:1])
                     if ns3.there
                 ]
                 ways += [(name, partial(fresh, function, connections, loss)) for name, function in METHODS]
@@ -189,9 +191,10 @@ def main() -> None:
     parser.add_argument("--n", type=int, nargs="+", default=[10_000, 1_000_000, 10_000_000], metavar="N")
     parser.add_argument("--loss", type=float, nargs="+", default=[0.0, 0.01, 0.1], metavar="P")
     parser.add_argument("--most", type=float, default=60.0, help="seconds that a row may take")
+    parser.add_argument("--one-server", action="store_true", help="ns-3 as a user would write it, too")
     chosen = parser.parse_args()
     found = []
-    for row in rows(chosen.n, chosen.loss, chosen.most):
+    for row in rows(chosen.n, chosen.loss, chosen.most, chosen.one_server):
         found.append(row)
         print(
             f"{row.method:24}{row.loss:>5.0%}{row.connections:>12,}{row.us:>12.3g} us/connection", flush=True

@@ -107,6 +107,23 @@ WORLDS: dict[str, Callable[[], Pair]] = {
         loss=0.3,
         initial_window=2,
     ),
+    # a window that nobody opens: probes without end (rfc9293), up to an orphan's limit, by a table
+    "probed": _made(
+        [connect(), ignore()], [accept(), send(8_000), close()], _RFC, persist_max_us="8s", **_SMALL_WINDOW
+    ),
+    "probed-limit": _made(
+        [connect(), ignore()], [accept(), send(8_000), close()], _RFC, persist_limit=3, **_SMALL_WINDOW
+    ),
+    "probed-orphan": _made(
+        [connect(), ignore()],
+        [accept(), send(8_000), close()],
+        rto_max_us="8s",
+        orphan_retries=4,
+        **_SMALL_WINDOW,
+    ),
+    "probed-bsd": _made(
+        [connect(), ignore()], [accept(), send(8_000), close()], _BSD, persist_max_us="8s", **_SMALL_WINDOW
+    ),
     "two-segments-rfc": _made(
         [connect(), send(2_500), receive_to_eof(), close()],
         [accept(), receive(2_500), send(4_000), close()],

@@ -44,7 +44,8 @@ CASES: dict[str, dict[str, Any]] = {
 # of so many segments that they can be compared only where losses are rare
 MANY_SEGMENTS = {"page-with-images", "many-segments-lossy", "so-linger-broken"}
 RARE = (0.0002, 0.001)
-ENDLESS = {"so-linger-broken"}  # it counts its probes for ever, so no state ever comes again
+# each history of its hundred thousand octets is probed for ever: whatever is cut off is come to in the end
+ENDLESS = {"so-linger-broken"}
 
 
 def _expected(found: Answer, at: int) -> dict[End, float]:

@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 
 from tcpsim.catalogue import build, scenario
+from tcpsim.explore.branch import Steps, in_full
+from tcpsim.explore.chain import explore
 from tests.explore.bisimulation import Listing, check
 from tests.explore.key_mutants import Mutant, applied, terms
 from tests.explore.key_worlds import WORLDS
@@ -98,3 +100,19 @@ def _said(mutant: Mutant) -> str:
 if __name__ == "__main__":
     for each in terms():
         print(f"{each} | {_said(each)}", flush=True)
+
+
+@pytest.mark.parametrize("name", ["probed", "probed-limit", "probed-orphan"])
+def test_probes_without_end_come_to_a_known_state(name: str) -> None:
+    """What counts probes and doubles their distance counts no further than a rule can read."""
+    steps = Steps(WORLDS[name]())
+    known, state = set(), steps.start
+    while state.next_us is not None and steps.key(state) not in known:
+        known.add(steps.key(state))
+        state = next(in_full(steps.branches(state))).pair
+        assert len(known) < 1_000
+
+
+def test_a_window_that_stays_shut_has_an_end_with_losses_too() -> None:
+    chain = explore(build(scenario("so-linger-broken"), loss=0.5, loss_from="10min"), limit=1_000)
+    assert (chain.cut, chain.states < 200) == ((), True)

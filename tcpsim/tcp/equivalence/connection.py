@@ -76,8 +76,9 @@ def connection_key(t: Tcb, s: Stack, around: Around, measured: bool) -> Connecti
     at_once = prompt(t, s, complete)
     answered_us = t.last_oow_ack_us
     instants: list[Instant | None] = [
-        None if at_us is None else (at_us, EVER) for at_us in (*timers.deadlines(t), t.probes_since_us)
+        None if at_us is None else (at_us, EVER) for at_us in timers.deadlines(t)
     ]
+    instants.append(_probing(t, s, tunes))
     instants.append((_BEGINNING if answered_us is None else answered_us, -s.ack_rate_limit_us))
     instants.append(_silence(t, s, tunes and not idle))
     # the time since data came is read where data comes or goes (`acks.data_arrived`, `acks.data_sent`)
@@ -96,7 +97,7 @@ def connection_key(t: Tcb, s: Stack, around: Around, measured: bool) -> Connecti
     fixed = (
         head,
         (
-            t.mini, t.deferred, t.fw2_armed, t.sack_on, t.ts_on, t.slot, t.wait, t.probes_out, t.ack_pending,
+            t.mini, t.deferred, t.fw2_armed, t.sack_on, t.ts_on, t.slot, t.wait, _probes(t, s), t.ack_pending,
             (t.iss - ours) & MASK, (t.snd_una - ours) & MASK, (t.snd_nxt - ours) & MASK,
             (t.write_seq - ours) & MASK, *_window(t, s, around, at_rest, finished),
             t.max_window, t.snd_mss, t.mss_clamp, t.snd_wscale, t.unsent,
@@ -152,6 +153,44 @@ def _out_of_order(t: Tcb, theirs: int) -> Key:
             ]
         ),
     )
+
+
+def _probing(t: Tcb, s: Stack, tunes: bool) -> Instant | None:
+    """Since when a window is probed, as far as a user timeout asks (`timeouts._persist`)."""
+    if t.probes_since_us is None:
+        return None
+    limited = s.user_timeout_rule == "checked" and (tunes or timers.user_timeout_us(t, s) is not None)
+    return (t.probes_since_us, EVER) if limited else (_BEGINNING, 0)
+
+
+def _probes(t: Tcb, s: Stack) -> int:
+    """How many probes nobody has answered, up to the largest number that a rule compares them with.
+
+    While data is outstanding or unsent, keepalive counts none, and the ACK that ends this counts anew. So
+    only the limits of persist read it, and whether there was any (`timers.persist_us`).
+    """
+    if t.write_seq == t.snd_una:
+        return t.probes_out
+    return min(t.probes_out, max(1, s.persist_limit or 0, _orphans_limit(s)))
+
+
+def _backoff(t: Tcb, s: Stack) -> int:
+    """The back-off, up to where no rule tells it from a larger one.
+
+    These read it: the table of a stack (`rto.backed_off`), the shift of persist, which is bounded or makes
+    any wait longer than the largest, the test whether an orphan's back-off has come to its end, and whether
+    there was any (`metrics.after`).
+    """
+    shift = s.persist_max_us if s.persist_weights else s.persist_max_us // s.persist_min_us
+    most = max(1, len(s.backoff) - 1, shift.bit_length())
+    if s.orphan_persist_retries:
+        most = max(most, s.rto_max_us.bit_length(), _orphans_limit(s))
+    return min(t.backoff, most)
+
+
+def _orphans_limit(s: Stack) -> int:
+    """What probes and back-off of an orphan are compared with (`timeouts._persist_over`)."""
+    return max(s.orphan_retries or 0, s.orphan_retries_safe) if s.orphan_persist_retries else 0
 
 
 def _since_data(t: Tcb, s: Stack) -> Instant | None:
@@ -226,7 +265,7 @@ def _resending(
             t.prr_delivered, t.prr_out, t.undo_retrans, t.frto,
         ),
         _estimator(t, ours) if measured else None,
-        None if settled else t.backoff, counted,
+        None if settled else _backoff(t, s), counted,
         t.ca_state, (t.high_seq - ours) & MASK if t.ca_state >= RECOVERY else None, t.dupacks,
         (t.snd_sml - ours) & MASK if lt(t.snd_una, t.snd_sml) else None,
         None if newer else (tuple(rack), (t.rack_end - ours) & MASK),
