@@ -201,7 +201,7 @@ def changed(scenario: Scenario, overrides: Mapping[str, Any]) -> Scenario:
             raise unknown(scenario.name, name, ["parameters", *Scenario.__dataclass_fields__])
         if isinstance(value, Mapping):
             value = {**getattr(scenario, key), **value}
-        fields[key] = (*scenario.drops, *value) if key == "drops" else value
+        fields[key] = (*value, *scenario.drops) if key == "drops" else value
     if "middlebox" in fields:  # the scenario's own knobs were those of its own box
         kept = {name: each for name, each in scenario.knobs.items() if not name.startswith("middlebox.")}
         fields["knobs"] = {**kept, **overrides.get("knobs", {})}
