@@ -70,7 +70,7 @@ def test_the_path_is_as_asked() -> None:
     assert pair.path.to_server == (Loss(0.5, 300_000), Link(25_000, jitter))
     (script,) = pair.path.shared
     assert isinstance(script, Script)
-    assert script.rules == (parse_rule("every server FIN"), parse_rule("client RST 1"))
+    assert script.rules == (parse_rule("client RST 1"), parse_rule("every server FIN"))
 
 
 def test_another_behaviour_by_name_or_as_steps() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -32,14 +32,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tcpsim.page("one-rst-stack", losses=4).save(where / "rst.html")
     tcpsim.page("closewait-ignored-eof", losses=2, beside="fix=keepalive=10min").save(where / "both.html")
     tcpsim.page("many-segments-lossy", losses=1).save(where / "burst.html")
-    toml = as_toml(scenario("normal-close"))
-    lines = [
-        f"title = {json.dumps(HOSTILE)}" if line.startswith("title =") else
-        f"story = {json.dumps('Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen' * 3 + HOSTILE)}"
-        if line.startswith("story =") else line
-        for line in toml.splitlines()
-    ]  # fmt: skip
-    (where / "hostile.toml").write_text("\n".join(lines), encoding="utf-8")
+    long = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen" * 3
+    hostile = replace(scenario("normal-close"), title=HOSTILE, story=long + HOSTILE)
+    toml = as_toml(hostile)
+    (where / "hostile.toml").write_text(toml, encoding="utf-8")
     tcpsim.page(where / "hostile.toml", losses=1).save(where / "hostile.html")
     entries = [
         Entry(each.name, HOSTILE + each.title, each.theme, (("client", "CLOSE-WAIT"),), 1, "rst.html")
