@@ -38,8 +38,12 @@ LIMIT = 40_000
 End = tuple[Verdict, *tuple[tuple[str, ...], ...]]  # and the states that each machine holds
 Comparison = tuple[End, float, float, int, int]  # (end, least and largest probability, hits, trials)
 
+# its megabyte through two legs: 40,000 states are not 99 % of its futures, however rare losses are
+TOO_MANY_SEGMENTS = {"relay-with-a-slow-reader"}
 CASES: dict[str, dict[str, Any]] = {
-    each.name: {} for each in scenarios() if obstacle(build(each)) is None
+    each.name: {}
+    for each in scenarios()
+    if each.name not in TOO_MANY_SEGMENTS and obstacle(build(each)) is None
 } | {"w1 on other stacks": {"stack_client": "rfc9293", "stack_server": "freebsd"}}
 # of so many segments that they can be compared only where losses are rare
 MANY_SEGMENTS = {"page-with-images", "many-segments-lossy", "so-linger-broken"}
