@@ -16,8 +16,8 @@ from tcpsim.app import Program, accept, listen
 from tcpsim.app.program import NO_FD, Running, start
 from tcpsim.pair import FIRST_PID, Machine, Pair, advance
 from tcpsim.path import Chooser
-from tcpsim.sockets import Accept, Close, Fork, kernel
-from tcpsim.sockets.processes import Phase, System
+from tcpsim.sockets import Accept, Close, Fork, kernel, lifetime
+from tcpsim.sockets.processes import FIRST_PORT, Phase, System
 from tcpsim.tcp.state import State
 
 _LISTEN, _ACCEPT = type(listen()), type(accept())
@@ -57,20 +57,25 @@ def _begun(machine: Machine, program: Program, now_us: int) -> Running:
 
 
 def _unbound(system: System) -> System:
-    """Dead sockets that a program still holds have no port any more (inet_put_port in tcp_set_state)."""
+    """Dead sockets that a program still holds have no port any more (inet_put_port in tcp_set_state).
+
+    Ports that the host chooses begin anew, so that a program of several connections has the same ones again.
+    """
     files = dict(system.files)
     for file_id, file in files.items():
         tcb = None if file.sid is None else system.end.sockets.get(file.sid)
         dead = tcb is None or tcb.state is State.CLOSED
         if file.phase is not Phase.LISTENING and file.port is not None and dead:
             files[file_id] = file._replace(port=None)
-    return system._replace(files=files)
+    return system._replace(files=files, next_port=FIRST_PORT)
 
 
 def _accepting(machine: Machine, program: Program, now_us: int) -> Machine:
     """A server's machine with a process that will accept."""
     programs = dict(machine.programs)
-    if not machine.up or any(isinstance(each.call, Accept) for each in machine.system.blocked):
+    accepts = any(isinstance(op, _ACCEPT) for op in program.ops)
+    waits = any(isinstance(each.call, Accept) for each in machine.system.blocked)
+    if not machine.up or waits or not accepts:
         return machine
     old = programs.get(FIRST_PID)
     if old is None:
@@ -80,7 +85,8 @@ def _accepting(machine: Machine, program: Program, now_us: int) -> Machine:
     pid = FIRST_PID
     if not old.finished:
         pid = 1 + max(programs)
-        system = _only_listening(kernel.syscall(system, FIRST_PID, Fork(pid), now_us).system, pid, now_us)
+        forked = lifetime.fork(system, FIRST_PID, Fork(pid), now_us)  # whatever call its parent waits in
+        system = _only_listening(forked.system, pid, now_us)
     programs[pid] = _back_to_accept(old, program, now_us)
     return machine._replace(system=system, programs=tuple(sorted(programs.items())))
 

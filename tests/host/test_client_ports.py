@@ -21,6 +21,7 @@ from tcpsim.tcp.state import State
 from tests.host.worlds import LINUX, MINUTE, record, web
 
 SECOND = 1_000_000
+SERVES = "serves-one-by-one"
 
 
 def crowded(
@@ -77,6 +78,32 @@ def test_a_port_whose_connection_the_client_still_has_is_not_free() -> None:
     census = left_at_the_server("never-closes", "never-closes", 3 * MINUTE)
     assert census.refused == {"client ports": 1}
     assert at_end(census, "server") == {"ESTABLISHED": 1}
+
+
+def test_a_dead_socket_has_no_port_although_a_program_holds_it() -> None:
+    """The server resets because of unread data. The client's program keeps the dead socket."""
+    census = left_at_the_server("never-closes", "leaves-unread", 3 * MINUTE)
+    assert not census.refused
+    assert at_end(census, "client") == {"CLOSED": 2}
+    assert used(census, "client", "ports")[1].max() == 1
+
+
+def test_a_program_of_several_connections_has_the_same_ports_again() -> None:
+    """Three connections each, on six ports; the server closes first and has no more TIME-WAIT than that."""
+    pair = build(
+        scenario("normal-close"), client="fetches-page-afresh", parameters={"images": 2}, server=SERVES
+    )
+    census = crowded(pair, 0.5, 30 * SECOND, ports=6)
+    assert held(census, "server", State.TIME_WAIT)[1].max() == 6
+
+
+def test_a_server_that_waits_in_a_call_has_a_child_for_the_next_connection() -> None:
+    """The server waits for a client that is gone, without an end; the next client is served all the same."""
+    census = left_at_the_server("vanishes", "answers-until-eof", 3 * MINUTE)
+    assert at_end(census, "server") == {"ESTABLISHED": 1}
+    nobody = left_at_the_server("gives-up", "does-not-accept", 3 * MINUTE)
+    assert not nobody.refused
+    assert at_end(nobody, "server"), "what nobody accepts stays in the queue"
 
 
 def test_a_vanished_client_comes_back_on_the_port_of_an_established_connection() -> None:
