@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tcpsim.app import Program, close, connect
 from tcpsim.catalogue import Setting, build, run, scenario, scenarios
 from tcpsim.errors import InputError
+from tcpsim.pair import Event, Lost
 from tcpsim.path import Link, Loss, Quiet, Uniform, parse_rule
 from tcpsim.path.rule import Script
 from tcpsim.tcp.stack import stack
@@ -71,6 +72,17 @@ def test_the_path_is_as_asked() -> None:
     (script,) = pair.path.shared
     assert isinstance(script, Script)
     assert script.rules == (parse_rule("client RST 1"), parse_rule("every server FIN"))
+
+
+def test_a_rule_that_was_asked_for_is_not_hidden_by_the_scenarios_own() -> None:
+    """The scenario delays the client's first SYN; whoever drops it wants it dropped."""
+    lost: list[Event] = []
+    late: list[Event] = []
+    chosen = scenario("old-duplicate-syn")
+    for found, drops in ((lost, ("client #1",)), (late, ())):
+        run(build(chosen, drops=drops), Quiet(), chosen.horizon_us, found.append)
+    assert any(isinstance(event, Lost) for event in lost)
+    assert not any(isinstance(event, Lost) for event in late)
 
 
 def test_another_behaviour_by_name_or_as_steps() -> None:
