@@ -21,7 +21,7 @@ from typing import Any, Literal, NamedTuple
 from tcpsim.app import Program, close, fork, pause, receive_to_eof
 from tcpsim.app.driven import awaits_order
 from tcpsim.app.program import END
-from tcpsim.pair import FIRST_PID, SIDES, Held, Machine, Pair, Side, names, numbered
+from tcpsim.pair import FIRST_PID, SIDES, Held, Machine, Pair, Side, holding, names, numbered
 from tcpsim.path.conntrack import Tracked
 from tcpsim.path.path import tracker
 from tcpsim.tcp.stack import Stack
@@ -81,15 +81,11 @@ def view(pair: Pair) -> View:
     """The view of a pair as it is now."""
     client = dict(pair.client.programs).get(FIRST_PID)
     ready = client is not None and awaits_order(client)
-    relays = tuple(
-        [_seen(pair, side, hop.port) for side, hop in zip(pair.names[1:], pair.relays, strict=False)]
-    )
-    between = relays if any(relays) else ()
     box = tracker(pair.path) if pair.path.shared else None
     flows = () if box is None else box.remembered(pair.now_us)
     work, busy = _work(pair.server)
-    held = _seen(pair, "client"), _seen(pair, "server")
-    return View(*held, work, ready, flows, busy, between)
+    held = _seen(pair.client), _seen(pair.server)
+    return View(*held, work, ready, flows, busy, _all_between(pair) if pair.relays else ())
 
 
 def forgets_us(pair: Pair) -> int | None:
@@ -103,21 +99,30 @@ def sides(views: Sequence[View]) -> tuple[Side, ...]:
     return (*SIDES, *names(max([len(view.relays) for view in views], default=0))[1:-1])
 
 
-def _seen(pair: Pair, side: Side, accepts_at: int | None = None) -> tuple[Seen, ...]:
+def _seen(machine: Machine) -> tuple[Seen, ...]:
+    return tuple(sorted([_socket(machine, held) for held in holding(machine)]))
+
+
+def _all_between(pair: Pair) -> tuple[tuple[Seen, ...], ...]:
+    found = [_between(pair, side, hop.port) for side, hop in zip(pair.names[1:], pair.relays, strict=False)]
+    return tuple(found) if any(found) else ()
+
+
+def _between(pair: Pair, side: Side, accepts_at: int) -> tuple[Seen, ...]:
+    """The sockets of a machine between, which accepts at that port."""
     machine = pair.machine(side)
-    stack = machine.system.end.stack
+    sockets = machine.system.end.sockets
     found = [
-        Seen(
-            held.state,
-            held.holder,
-            held.fd,
-            held.bytes(stack.memory),
-            pages(held, stack, not has_read_zero(machine)) if stack.memory.page else 0,
-            accepts_at is not None and machine.system.end.sockets[number].local_port == accepts_at,
-        )
+        _socket(machine, held)._replace(accepted=sockets[number].local_port == accepts_at)
         for number, held in numbered(pair, side).items()
     ]
     return tuple(sorted(found))
+
+
+def _socket(machine: Machine, held: Held) -> Seen:
+    stack = machine.system.end.stack
+    queued = pages(held, stack, not has_read_zero(machine)) if stack.memory.page else 0
+    return Seen(held.state, held.holder, held.fd, held.bytes(stack.memory), queued)
 
 
 def pages(held: Held, stack: Stack, unread_fin: bool) -> int:
