@@ -177,11 +177,22 @@ def read_table(path: Path) -> Table:
     if path.suffix == ".csv":
         return read_csv(path)
     if path.suffix == ".json":
-        return Table.of_rows(json.loads(path.read_text(encoding="utf-8")))
+        return _read_rows(path)
     if path.suffix != ".parquet":
         raise InputError(str(path), repr(path.suffix), f"a name that ends in {' or '.join(TABLES)}")
     frame = needed("polars", str(path)).read_parquet(path)
     return Table({name: frame[name].to_list() for name in frame.columns})
+
+
+def _read_rows(path: Path) -> Table:
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(str(path), str(error), "JSON") from None
+    rows = rows.get("rows", rows) if isinstance(rows, dict) else rows
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InputError(str(path), "no list of rows", "the rows of a table, an object each")
+    return Table.of_rows(rows)
 
 
 def _columns(header: list[str], lines: list[list[str]]) -> Iterator[tuple[str, list[str]]]:

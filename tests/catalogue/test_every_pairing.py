@@ -36,7 +36,8 @@ def table() -> str:
 
 
 def test_every_client_ends_with_every_server_as_it_did() -> None:
-    assert table().splitlines() == TABLE.read_text(encoding="utf-8").splitlines()
+    written = TABLE.read_text(encoding="utf-8").splitlines()
+    assert table().splitlines() == written, "run: python -m tests.catalogue.test_every_pairing --write"
 
 
 if __name__ == "__main__" and "--write" in sys.argv:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import tcpsim
 from tcpsim.errors import InputError
 from tcpsim.measure.results import Table, read_csv, whole_or_nothing, write_table
 
@@ -97,3 +98,13 @@ def test_a_directory_in_the_way_is_refused_and_left_alone(tmp_path: Path) -> Non
     with pytest.raises(InputError, match="output"):
         write_table(TABLE, tmp_path / "table.csv")
     assert [entry.name for entry in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_a_saved_sweep_can_be_read_again_and_other_json_is_refused(tmp_path: Path) -> None:
+    path = tcpsim.sweep("one-rst-stack", {"loss": [0.0, 0.1]}).save(tmp_path / "sweep.json")
+    assert {row["loss"] for row in read_table(path).rows()} == {0.0, 0.1}
+    for content in ('{"a": 1}', "[1]", "{"):
+        path.write_text(content)
+        with pytest.raises(InputError) as raised:
+            read_table(path)
+        assert "\n" not in str(raised.value)
