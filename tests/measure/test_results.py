@@ -8,7 +8,7 @@ import pytest
 
 import tcpsim
 from tcpsim.errors import InputError
-from tcpsim.measure.results import Table, read_csv, whole_or_nothing, write_table
+from tcpsim.measure.results import Table, read_csv, read_table, whole_or_nothing, write_table
 
 TABLE = Table({"loss": [0.0, 0.3], "leaked": [0, 17], "who": ["poller", "sleeper"]})
 
