@@ -445,7 +445,8 @@ def _used(side: str, resource: str, row: Mapping[str, Any]) -> str:
     if row["first_met_us"] is None:
         return words if row["limit"] is None else f"{words}, of {row['limit']:,}"
     met = length(row["first_met_us"])
-    return f"{words}; there are {row['limit']:,}, all in use after {met}; what would be refused then is not"
+    used_up = f"the host has {row['limit']:,}, and used them up after {met}"
+    return f"{words};\n  {used_up} (the simulation refuses none)"
 
 
 def _summary(document: Mapping[str, Any]) -> str:
