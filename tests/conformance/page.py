@@ -78,8 +78,10 @@ def section(judged: dict[str, Verdict]) -> str:
     lines += [f"| {g} | {what} | {share('traces', g)} | {share('plain', g)} |" for g, what in GROUPS.items()]
     total = sum(passed.values())
     head = "One trace does not pass:" if len(failed) == 1 else "These traces do not pass:"
-    lines += ["", f"{total - len(failed)} of {total} pass.", "", head, ""]
-    lines += [f"- `{name}` ({judged[name].title}): {told[name]}" for name in failed]
+    lines += ["", f"{total - len(failed)} of {total} pass."]
+    if failed:
+        lines += ["", head, ""]
+        lines += [f"- `{name}` ({judged[name].title}): {told[name]}" for name in failed]
     lines += [
         "",
         "These traces are not compared in full, because the same kernel differs from run to run:",
@@ -90,8 +92,11 @@ def section(judged: dict[str, Verdict]) -> str:
     ):
         names = ", ".join(name for name, _ in entries)
         lines.append(f"- {names}: {reason}.")
-    needed = [name for name, verdict in judged.items() if verdict.verdict == "PASS" and verdict.reason]
+    passing = {name: v.reason for name, v in judged.items() if v.verdict == "PASS" and v.reason}
+    needed = [name for name, why in passing.items() if not why.startswith("with ")]
     lines += ["", f"Without this exemption, {', '.join(needed)} would not pass."] if needed else []
+    chosen = {name: why for name, why in passing.items() if why.startswith("with ")}
+    lines += ["", *[f"`{name}` passes {why}." for name, why in chosen.items()]] if chosen else []
     return "\n".join(lines)
 
 
