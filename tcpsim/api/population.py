@@ -323,17 +323,16 @@ class Population(Noted, Pictured):
         pair = self.plan.kinds[0][1]
         found = {}
         for side in pair.names[1:-1]:
-            census = self.census
             profile = usual_limits(pair.machine(side).system.end.stack, "client")
             rows = {}
             for resource in ("descriptors", "ports"):
                 limit: int | None = getattr(profile, resource)
-                _, values = used(census, side, resource)
+                _, values = used(self.census, side, resource)
                 rows[resource] = {
                     "used": int(values[-1]),
                     "peak": int(values.max()),
                     "limit": limit,
-                    "first_met_us": None if limit is None else first_met(census, side, resource, limit),
+                    "first_met_us": None if limit is None else first_met(self.census, side, resource, limit),
                 }
             found[side] = rows
         return {"relays": found} if found else {}

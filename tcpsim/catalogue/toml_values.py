@@ -183,3 +183,16 @@ def list_of(read: Reader[T]) -> Reader[tuple[T, ...]]:
         return tuple(found)  # type: ignore[arg-type]
 
     return read_all
+
+
+def shares_of(read: Reader[tuple[float, T]]) -> Reader[tuple[tuple[float, T], ...]]:
+    """A list of values, each with its share of the whole."""
+
+    def read_all(value: Any, where: str) -> tuple[tuple[float, T], ...]:
+        found = list_of(read)(value, where)
+        shares = [share for share, _ in found]
+        if abs(sum(shares) - 1) > 1e-9:
+            raise InputError(where, f"shares {', '.join(map(str, shares))}", "shares that add up to 1")
+        return found
+
+    return read_all

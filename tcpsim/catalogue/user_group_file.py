@@ -51,6 +51,7 @@ from tcpsim.catalogue.toml_values import (
     or_none,
     probability,
     prose,
+    shares_of,
     text,
     time,
     whole,
@@ -177,7 +178,7 @@ def _browsers(value: Any, where: str) -> Given:
             "pages": ("pages", whole(1)),
             "reads": ("reads", lambda one, at: parse_distribution(text(one, at), at)),
             "looks": ("looks_us", _time_us),
-            "habits": ("habits", _habits),
+            "habits": ("habits", shares_of(_habit)),
         },
     )
 
@@ -199,14 +200,6 @@ def _fields(value: Any, where: str, readers: Mapping[str, tuple[str, Reader[Any]
 
 def _boxed(read: Reader[Any], value: Any, where: str) -> tuple[Any]:
     return (read(value, where),)
-
-
-def _habits(value: Any, where: str) -> tuple[tuple[float, Habit], ...]:
-    habits = list_of(_habit)(value, where)
-    if abs(sum(share for share, _ in habits) - 1) > 1e-9:
-        shares = ", ".join(str(share) for share, _ in habits)
-        raise InputError(where, f"shares {shares}", "shares that add up to 1")
-    return habits
 
 
 def _habit(value: Any, where: str) -> tuple[float, Habit]:

@@ -43,9 +43,9 @@ from tcpsim.catalogue.toml_values import (
     Reader,
     Table,
     boolean,
-    list_of,
     probability,
     rate,
+    shares_of,
     span,
     text,
     time,
@@ -68,7 +68,7 @@ def read_workload(top: Table, name: str) -> Callable[[], Workload]:
     """What the outermost table says of a workload; to be called when it has told no mistake."""
     arrivals = top.take("arrivals", read_arrivals)
     connection = read_connection(top, horizon=_HORIZON)
-    mix = top.take("mix", partial(_mix, connection.place), ((1.0, {}),))
+    mix = top.take("mix", shares_of(_kind(connection.place)), ((1.0, {}),))
     limits = top.take("limits", read_limits, {})
     host = top.take("host", partial(_host, limits), {})
     about = told(connection, "cures", "in_vain")
@@ -163,14 +163,6 @@ def _after(value: Any, where: str) -> Any:
     if not isinstance(value, list):
         raise InputError(where, repr(value), f'two times, the earliest and the latest, or "{NEVER}"')
     return span(value, where)
-
-
-def _mix(place: Place | None, value: Any, where: str) -> tuple[tuple[float, Mapping[str, Any]], ...]:
-    mix = list_of(_kind(place))(value, where)
-    shares = [share for share, _ in mix]
-    if abs(sum(shares) - 1) > 1e-9:
-        raise InputError(where, f"shares {', '.join(map(str, shares))}", "shares that add up to 1")
-    return mix
 
 
 def _kind(place: Place | None) -> Reader[tuple[float, Mapping[str, Any]]]:
