@@ -52,7 +52,7 @@ from tcpsim.pair import FIRST_PID, SIDES, Befall, Kill, Pair, Resume, Side, Vani
 from tcpsim.path import Chooser
 from tcpsim.path.path import with_room
 from tcpsim.sockets.processes import FIRST_FD, Returned, System, after, with_end
-from tcpsim.tcp.endpoint import Endpoint, abort, granted, set_options
+from tcpsim.tcp.endpoint import abort, granted, set_options
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import Holder, State
 
@@ -237,9 +237,7 @@ class Door(NamedTuple):
             number: each._replace(backlog=~each.backlog) if self.shut is (each.backlog >= 0) else each
             for number, each in end.listeners.items()
         }
-        end = Endpoint(
-            end.stack, end.iss, end.ts_offset, end.sockets, listeners, end.next_id, end.cached_rtt8
-        )
+        end = end.replaced(listeners=listeners)
         return call(pair, "server", Befall(Returned(with_end(system, end), None)), now_us, chooser)
 
 
@@ -255,10 +253,7 @@ class Moderate(NamedTuple):
         for number, tcb in end.sockets.items():
             if tcb.holder(end.stack) in (Holder.OWNED, Holder.QUEUE) and tcb.state is not State.CLOSED:
                 end = set_options(end, number, now_us, sndbuf=sndbuf).end
-        stack = replace(end.stack, snd_space=self.octets)
-        end = Endpoint(
-            stack, end.iss, end.ts_offset, end.sockets, end.listeners, end.next_id, end.cached_rtt8
-        )
+        end = end.replaced(stack=replace(end.stack, snd_space=self.octets))
         return call(pair, self.side, Befall(Returned(with_end(system, end), None)), now_us, chooser)
 
 

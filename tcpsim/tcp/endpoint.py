@@ -99,9 +99,25 @@ class Endpoint:
         tables = [*self.sockets.items()], [*self.listeners.items()]
         return self.iss, self.ts_offset, self.next_id, self.cached_rtt8, *tables, self.stack
 
-    def _with(self, sockets: Mapping[int, Tcb], listeners: Mapping[int, Listener] | None = None) -> Endpoint:
-        keep = self.listeners if listeners is None else listeners
-        return Endpoint(self.stack, self.iss, self.ts_offset, sockets, keep, self.next_id, self.cached_rtt8)
+    def replaced(
+        self,
+        *,
+        stack: Stack | None = None,
+        sockets: Mapping[int, Tcb] | None = None,
+        listeners: Mapping[int, Listener] | None = None,
+        next_id: int | None = None,
+        cached_rtt8: metrics.Cache | None = None,
+    ) -> Endpoint:
+        """The same with some of its parts changed; None keeps a part."""
+        return Endpoint(
+            self.stack if stack is None else stack,
+            self.iss,
+            self.ts_offset,
+            self.sockets if sockets is None else sockets,
+            self.listeners if listeners is None else listeners,
+            self.next_id if next_id is None else next_id,
+            self.cached_rtt8 if cached_rtt8 is None else cached_rtt8,
+        )
 
     def find(self, local_port: int, remote_port: int) -> int | None:
         """The socket on a pair of ports that is not CLOSED."""
@@ -200,7 +216,7 @@ def _listen_arrives(end: Endpoint, number: int, seg: Segment, now: int, iss: int
     done = run(child, now, end.stack, end.next_id, opening.passive_open, seg)
     sockets = {**end.sockets, end.next_id: done.t}
     listeners = {**end.listeners, number: listener._replace(embryonic=listener.embryonic + 1)}
-    grown = Endpoint(end.stack, end.iss, end.ts_offset, sockets, listeners, end.next_id + 1, end.cached_rtt8)
+    grown = end.replaced(sockets=sockets, listeners=listeners, next_id=end.next_id + 1)
     return Result(grown, tuple(done.out), tuple(done.notes))
 
 
@@ -320,7 +336,7 @@ def listen(
     number = end.next_id
     backlog = granted(end.stack, backlog)
     listeners = {**end.listeners, number: Listener(port, backlog, options)}
-    grown = Endpoint(end.stack, end.iss, end.ts_offset, end.sockets, listeners, number + 1, end.cached_rtt8)
+    grown = end.replaced(listeners=listeners, next_id=number + 1)
     return grown, number
 
 
@@ -345,7 +361,7 @@ def connect(
     number = end.next_id
     done = run(fresh, now, end.stack, number, opening.active_open)
     sockets = {**end.sockets, number: done.t}
-    grown = Endpoint(end.stack, end.iss, end.ts_offset, sockets, end.listeners, number + 1, end.cached_rtt8)
+    grown = end.replaced(sockets=sockets, next_id=number + 1)
     return Result(grown, tuple(done.out), notes + tuple(done.notes)), number
 
 
@@ -358,7 +374,7 @@ def accept(end: Endpoint, listener: int) -> tuple[Endpoint, int | None]:
     t = end.sockets[number].copy()
     t.accepted = True
     listeners = {**end.listeners, listener: end.listeners[listener]._replace(accept_queue=waiting[1:])}
-    return end._with({**end.sockets, number: t}, listeners), number
+    return end.replaced(sockets={**end.sockets, number: t}, listeners=listeners), number
 
 
 def send(end: Endpoint, socket: int, octets: int, now: int) -> Result:
@@ -429,7 +445,7 @@ def _stop_listening(end: Endpoint, number: int, now: int, fact: Fact) -> Result:
         if n not in gone and (t.parent != number or t.accepted or end.stack.requests)
     }
     listeners = {n: kept for n, kept in result.end.listeners.items() if n != number}
-    return result._replace(end=result.end._with(sockets, listeners))
+    return result._replace(end=result.end.replaced(sockets=sockets, listeners=listeners))
 
 
 def set_options(end: Endpoint, socket: int, now: int, **changes: Any) -> Result:
@@ -437,7 +453,7 @@ def set_options(end: Endpoint, socket: int, now: int, **changes: Any) -> Result:
     if socket in end.listeners:
         listener = end.listeners[socket]
         changed = listener._replace(options=listener.options._replace(**changes))
-        return Result(end._with(end.sockets, {**end.listeners, socket: changed}))
+        return Result(end.replaced(listeners={**end.listeners, socket: changed}))
     return _acted(end, socket, now, calls.set_options, changes)
 
 
@@ -449,4 +465,4 @@ def take_error(end: Endpoint, socket: int) -> tuple[Endpoint, str | None]:
         return end, None
     t = before.copy()
     t.so_error = t.soft_error = None
-    return end._with({**end.sockets, socket: t}), error
+    return end.replaced(sockets={**end.sockets, socket: t}), error

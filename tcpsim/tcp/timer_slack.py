@@ -25,12 +25,4 @@ def put_off(end: Endpoint, socket: int, until_us: int) -> Endpoint:
     for name in timers.DEADLINES:
         if getattr(t, name) == due_us:
             setattr(t, name, until_us)
-    return Endpoint(
-        end.stack,
-        end.iss,
-        end.ts_offset,
-        {**end.sockets, socket: t},
-        end.listeners,
-        end.next_id,
-        end.cached_rtt8,
-    )
+    return end.replaced(sockets={**end.sockets, socket: t})

@@ -12,7 +12,6 @@ from collections import deque
 
 from tcpsim import sockets
 from tcpsim.sockets import Reply, Returned, System
-from tcpsim.tcp.endpoint import Endpoint
 from tcpsim.tcp.segment import Segment
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.tcb import Tcb
@@ -52,11 +51,7 @@ class Bench:
 
     def turn(self, stack: Stack) -> None:
         """From now on the host follows another profile: somebody turned a knob."""
-        end = self.system.end
-        new = Endpoint(
-            stack, end.iss, end.ts_offset, end.sockets, end.listeners, end.next_id, end.cached_rtt8
-        )
-        self.system = self.system._replace(end=new)
+        self.system = self.system._replace(end=self.system.end.replaced(stack=stack))
 
     def call(self, call: sockets.Call) -> Reply | None:
         """A system call; None if it blocks."""

@@ -285,5 +285,4 @@ def _machine_knowing(machine: Machine, cached_rtt8: int) -> Machine:
     end = machine.system.end
     if end.cached_rtt8 == cached_rtt8:
         return machine
-    known = Endpoint(end.stack, end.iss, end.ts_offset, end.sockets, end.listeners, end.next_id, cached_rtt8)
-    return machine._replace(system=with_end(machine.system, known))
+    return machine._replace(system=with_end(machine.system, end.replaced(cached_rtt8=cached_rtt8)))
