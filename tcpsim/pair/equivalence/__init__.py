@@ -108,8 +108,9 @@ class Keys:
         for at, host in enumerate(hosts):
             if view.opens or view.asked[at]:
                 clocks.append(_isns(view, at, local_us[at]))
-            if host.stack.timer_hz:
-                clocks.append(_phase(host, local_us[at], stamped))
+            turn_us = host.wheel_turn_us(stamped)
+            if turn_us is not None:
+                clocks.append(local_us[at] % turn_us)
         found += clocks
         return Known(tuple(found), parts, tuple(segments), tuple(clocks))
 
@@ -206,9 +207,3 @@ def _isns(view: View, at: int, now_us: int) -> Key:
     """How far an ISN that this host may yet draw is from numbers of its own that exist."""
     end = view.hosts[at].machine.system.end
     return tuple([tcp.isn_clock(end, now_us, both[at]) for both in view.origins.values() if both[at]])
-
-
-def _phase(host: Host, now_us: int, stamped: bool) -> int | None:
-    """Where a host's clock stands in its timer wheel."""
-    ahead = host.ahead
-    return tcp.phase(host.machine.system.end, now_us, ahead.tunes, ahead.later_us, stamped)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from tcpsim.pair.equivalence.programs import Ahead
 from tcpsim.pair.pair import Held, Machine, holding, machine_wakes_us
 from tcpsim.path import Side as End
+from tcpsim.tcp import equivalence as tcp
 from tcpsim.tcp.equivalence import future
 from tcpsim.tcp.equivalence.connection import EVER, Instant
 from tcpsim.tcp.seqnum import MASK
@@ -102,7 +103,8 @@ class Host:
     """A machine seen by its connections on one leg."""
 
     __slots__ = (
-        "ahead", "asking", "connections", "held", "machine", "newest", "opening", "rest", "stack", "wakes_us",
+        "_wheel", "ahead", "asking", "connections", "held", "machine", "newest", "opening", "rest", "stack",
+        "wakes_us",
     )  # fmt: skip
 
     def __init__(self, leg: Leg, machine: Machine, ahead: Ahead, rest: Rest) -> None:
@@ -125,3 +127,11 @@ class Host:
                 self.opening = True
                 if each.t.state == State.SYN_SENT and self.newest[each.ports] is each:
                     self.asking = True  # by a SYN, again
+        self._wheel: dict[bool, int | None] = {}
+
+    def wheel_turn_us(self, stamped: bool) -> int | None:
+        """`tcp.wheel_turn_us` of its endpoint."""
+        if stamped not in self._wheel:
+            end, ahead = self.machine.system.end, self.ahead
+            self._wheel[stamped] = tcp.wheel_turn_us(end, ahead.tunes, ahead.later_us, stamped)
+        return self._wheel[stamped]

@@ -13,11 +13,13 @@ Socket numbers are renumbered, because rules read only their order. All sockets 
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from functools import lru_cache
 
 from tcpsim.tcp import timers
 from tcpsim.tcp.endpoint import Endpoint
 from tcpsim.tcp.segment import ACK, NO_OPTIONS, Segment
 from tcpsim.tcp.seqnum import MASK, le
+from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import SocketOptions, Tcb
 
@@ -45,23 +47,30 @@ def names(end: Endpoint) -> dict[int, int]:
     return {number: place for place, number in enumerate(sorted([*end.sockets, *end.listeners]), 1)}
 
 
-def phase(end: Endpoint, now: int, tuned: Set[int], later_us: int | None, stamped: bool) -> int | None:
-    """Where the clock stands in the buckets of the longest timers there may be, for a stack with a wheel.
+def wheel_turn_us(end: Endpoint, tuned: Set[int], later_us: int | None, stamped: bool) -> int | None:
+    """How long the buckets of the longest timers are that there may be; None: a stack without a timer wheel.
 
-    A program may yet set options of the sockets `tuned`, the longest time being `later_us`; so it may for a
-    connection that is still to come, which uses timestamps if both stacks do (`stamped`).
+    Where a clock stands in them is part of a key. A program may yet set options of the sockets `tuned`, the
+    longest time being `later_us`; so it may for a connection that is still to come, which uses timestamps if
+    both stacks do (`stamped`).
     """
     s = end.stack
     if not s.timer_hz:
         return None
     to_come = [SocketOptions(), *[each.options for each in end.listeners.values()]]
-    longest = [timers.longest_us(Tcb(options=each, ts_on=stamped), s, later_us) for each in to_come]
+    longest = [_longest_to_come_us(each, s, later_us, stamped) for each in to_come]
     longest += [
         timers.longest_us(t, s, later_us if number in tuned else None)
         for number, t in end.sockets.items()
         if t.state != State.CLOSED
     ]
-    return now % timers.bucket_width_us(max(longest), s.timer_hz)
+    return timers.bucket_width_us(max(longest), s.timer_hz)
+
+
+@lru_cache(maxsize=256)
+def _longest_to_come_us(options: SocketOptions, s: Stack, later_us: int | None, stamped: bool) -> int:
+    """The longest timer that a connection with these options may have."""
+    return timers.longest_us(Tcb(options=options, ts_on=stamped), s, later_us)
 
 
 def isn_clock(end: Endpoint, now: int, origin: int) -> int:
