@@ -21,7 +21,7 @@ from functools import partial
 from typing import NamedTuple
 
 from tcpsim.explore.branch import MANY, Branch, Fate, Part, Steps, View, every_answer
-from tcpsim.pair import SIDES, Log, Machine, Pair, Side, advance
+from tcpsim.pair import SIDES, Event, Log, Machine, Pair, Side, advance
 from tcpsim.pair.equivalence import CLIENT, SERVER, Known
 from tcpsim.pair.equivalence.context import witness
 from tcpsim.pair.equivalence.host import Host
@@ -56,12 +56,13 @@ class Apart:
 
 
 class Turn(NamedTuple):
-    """One way that a host's instant may go: itself afterwards, and what it sent, on its own clock."""
+    """One way that a host's instant may go: itself afterwards, what it sent, on its own clock, and events."""
 
     host: Host
     sent: tuple[Flight, ...] = ()
     weight: float = 1.0
     chosen: tuple[str, ...] = ()
+    events: tuple[Event, ...] = ()
 
 
 class _Acts(NamedTuple):
@@ -74,10 +75,15 @@ class _Acts(NamedTuple):
 
 
 class Turns:
-    """The steps of a pair on a plain line and of its descendants; a `chain.Stepper` that tells no events."""
+    """The steps of a pair on a plain line and of its descendants; a `chain.Stepper`.
 
-    def __init__(self, steps: Steps) -> None:
+    It tells events only if that was asked for from the beginning (`tells`). The events are those of the host
+    that stands in: what happens is the same, but times and sequence numbers are its own.
+    """
+
+    def __init__(self, steps: Steps, tells: bool = False) -> None:
         pair = steps.start
+        self._tells = tells
         self.classes = steps.classes
         self._steps = steps
         self._path = pair.path
@@ -100,8 +106,8 @@ class Turns:
         return client.held, server.held
 
     def branches(self, state: Apart, log: Log | None = None) -> Iterator[Branch[Apart] | Part[Apart]]:
-        """Every way that the next step can go; nobody may listen. The key was asked for before."""
-        assert log is None
+        """Every way that the next step can go. The key was asked for before."""
+        assert log is None or self._tells
         now_us, flights = state.next_us, state.flights
         assert now_us is not None
         due = 0
@@ -109,13 +115,15 @@ class Turns:
             due += 1
         to = [flight.receiver for flight in flights[:due]]
         acts = _Acts(now_us, due, self.stand_in(state, 0, now_us, to), self.stand_in(state, 1, now_us, to))
-        if due >= MANY and (parts := self._steps.parts(flights, now_us, partial(self._fated, state, acts))):
+        if due >= MANY and (
+            parts := self._steps.parts(flights, now_us, partial(self._fated, state, acts, log))
+        ):
             yield from parts
             return
         for fate in self._steps.fates(flights, now_us):
-            yield from self._fated(state, acts, fate)
+            yield from self._fated(state, acts, log, fate)
 
-    def _fated(self, state: Apart, acts: _Acts, fate: Fate) -> Iterator[Branch[Apart]]:
+    def _fated(self, state: Apart, acts: _Acts, log: Log | None, fate: Fate) -> Iterator[Branch[Apart]]:
         """What the hosts do when some of what arrives is lost."""
         gone, lost, passed = fate
         now_us, due, (client, client_us), (server, server_us) = acts
@@ -135,6 +143,9 @@ class Turns:
                     ahead = tuple(sorted([*ahead, *sent[0], *sent[1]], key=_due))
                 after = Apart((first.host, second.host), (client_us, server_us), ahead)
                 weight = first.weight * second.weight
+                if log is not None:
+                    for event in first.events + second.events:
+                        log(event)
                 yield Branch(after, weight, lost, passed, dropped, first.chosen + second.chosen)
 
     def stand_in(self, state: Apart, at: int, now_us: int, to: Sequence[Side]) -> tuple[Host, int]:
@@ -176,18 +187,21 @@ class Turns:
         client, server = (host.machine, self._nobody) if at == 0 else (self._nobody, host.machine)
         pair = Pair(now_us, client, server, path, now_us)
         turns = []
-        for after, chooser in every_answer(lambda chooser: advance(pair, chooser)):
+        events: list[Event] = []
+        log = events.append if self._tells else None
+        for after, chooser in every_answer(lambda chooser: advance(pair, chooser, log)):
             machine = after.client if at == 0 else after.server
             then = self._steps.keys.host((CLIENT, SERVER)[at], machine)
-            turns.append(Turn(then, after.path.flights, chooser.weight(), chooser.words()))
+            turns.append(Turn(then, after.path.flights, chooser.weight(), chooser.words(), tuple(events)))
+            events.clear()
         return turns
 
 
-def apart(steps: object) -> Turns | None:
+def apart(steps: object, tells: bool = False) -> Turns | None:
     """The steps of a pair taken apart; None where the machines may disturb each other within an instant."""
     # whoever inherits from Steps has an idea of its own of what a step is
     two = type(steps) is Steps and not steps.start.relays
-    return Turns(steps) if two and isinstance(steps, Steps) and _plain(steps.start.path) else None
+    return Turns(steps, tells) if two and isinstance(steps, Steps) and _plain(steps.start.path) else None
 
 
 def _plain(path: Path) -> bool:

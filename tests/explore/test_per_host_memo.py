@@ -7,7 +7,7 @@ out when every step is made by the pair itself, and who stands in for a host mus
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import pytest
@@ -16,10 +16,10 @@ from tcpsim.app import accept, choose, close, connect, ignore, listen, wait
 from tcpsim.app.program import Program
 from tcpsim.catalogue import build, scenario, scenarios
 from tcpsim.explore.branch import Steps, in_full
-from tcpsim.explore.chain import Chain, explore
+from tcpsim.explore.chain import Chain, Edge, explore
 from tcpsim.explore.explorable import obstacle
 from tcpsim.explore.per_host_memo import Apart, Turns, apart
-from tcpsim.pair import Pair, new_pair
+from tcpsim.pair import Arrived, Event, Pair, Returned, Sent, StateChanged, new_pair
 from tcpsim.path import SIDES, Fixed, GilbertElliott, Path, make_path
 from tcpsim.tcp.stack import stack
 
@@ -68,6 +68,42 @@ def test_the_graph_is_the_one_of_the_pairs(name: str) -> None:
 @pytest.mark.parametrize(("name", "changes"), CASES, ids=lambda value: str(value))
 def test_the_graph_is_the_one_of_the_pairs_far_in(name: str, changes: dict[str, Any]) -> None:
     assert _same(name, changes, FURTHER)
+
+
+class Heard:
+    """What a watch is told at each step, but for times and numbers."""
+
+    def __init__(self) -> None:
+        self.told: Counter[Hashable] = Counter()
+
+    def state(self, number: int, pair: Any) -> None:
+        """The states are compared elsewhere."""
+
+    def step(self, edge: Edge, before: Any, events: Sequence[Event]) -> None:
+        by_side = {side: tuple(_timeless(each) for each in events if each.side == side) for side in SIDES}
+        self.told[edge[2:], tuple(by_side.items())] += 1
+
+
+def _timeless(event: Event) -> Hashable:
+    if isinstance(event, Returned):
+        return "returned", event.call, event.reply.errno, event.reply.value
+    if isinstance(event, StateChanged):
+        return "state", event.old, event.new, event.holder
+    if isinstance(event, Arrived | Sent):
+        return type(event).__name__, event.segment.flags, event.segment.len
+    return type(event).__name__
+
+
+@pytest.mark.parametrize(("name", "changes"), CASES, ids=lambda value: str(value))
+def test_what_happens_is_told_as_pairs_tell_it(name: str, changes: dict[str, Any]) -> None:
+    pair = build(scenario(name), **{"loss": 0.3, **changes})
+    alone, together = Heard(), Heard()
+    turns: Any = apart(Steps(pair), tells=True)
+    explore(pair, STATES, watch=alone, steps=lambda _: turns)
+    explore(pair, STATES, watch=together, steps=Together)
+    assert alone.told == together.told
+    kinds = {event[0] for _, sides in together.told for _, told in sides for event in told}  # type: ignore[misc,attr-defined]
+    assert {"returned", "state", "Arrived", "Sent"} <= kinds
 
 
 def _both_choose(at_ms: tuple[int, int], path: Path) -> Pair:

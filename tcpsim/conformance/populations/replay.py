@@ -11,7 +11,7 @@ once more with the experience so far as part of the state.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from tcpsim.conformance.populations import Kind
 from tcpsim.explore.branch import Branch, Part, Steps, View, in_full
 from tcpsim.explore.chain import Chain, Edge, explore
 from tcpsim.explore.loss_rates import rates
+from tcpsim.explore.per_host_memo import apart
 from tcpsim.explore.step_functions import Steps as Curve
 from tcpsim.explore.step_functions import from_changes
 from tcpsim.explore.transient import Passages, graph, passages
@@ -132,21 +133,27 @@ def lives_at(pair: Pair, losses: Sequence[float], until_us: int, limit: int) -> 
     ]
 
 
-class _Luckily(Steps):
+class _Luckily:
     """Every branch of so many states; of those asked for later, the one on which nothing is lost."""
 
     def __init__(self, pair: Pair, limit: int) -> None:
-        super().__init__(pair)
+        pairs = Steps(pair)
+        steps: Any = apart(pairs, tells=True) or pairs
+        self._steps = steps
+        self.start = steps.start
+        self.classes = pairs.classes
+        self.key = steps.key
+        self.view = steps.view
         self.left = limit
 
-    def branches(self, pair: Pair, log: Log | None = None) -> Iterator[Branch[Pair] | Part[Pair]]:
+    def branches(self, state: Any, log: Log | None = None) -> Iterator[Branch[Any] | Part[Any]]:
         """Nothing is lost on the first branch: every choice begins with it."""
         self.left -= 1
         if self.left >= 0:
-            yield from super().branches(pair, log)
+            yield from self._steps.branches(state, log)
         else:
             nothing = (0,) * len(self.classes)
-            yield next(in_full(super().branches(pair, log)))._replace(
+            yield next(in_full(self._steps.branches(state, log)))._replace(
                 lost=nothing, passed=nothing, weight=1.0
             )
 
@@ -162,10 +169,10 @@ class _Notes:
         self.steps = steps
         self.seen: dict[_Step, list[_News]] = {}
 
-    def state(self, number: int, pair: Pair) -> None:
+    def state(self, number: int, pair: object) -> None:
         """What is held is in the chain's views."""
 
-    def step(self, edge: Edge, before: Pair, events: Sequence[Event]) -> None:
+    def step(self, edge: Edge, before: object, events: Sequence[Event]) -> None:
         """Note what the programs learned in this step."""
         news = _news(events)
         if self.steps.left < 0:
