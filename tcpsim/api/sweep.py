@@ -20,6 +20,7 @@ from tcpsim.api.sweep_points import Axes, Progress, study
 from tcpsim.catalogue import Setting
 from tcpsim.draw.caption import Caption
 from tcpsim.errors import InputError
+from tcpsim.explore.tolerance import TOLERANCE
 from tcpsim.measure.outcomes import Method
 from tcpsim.measure.results import Table, check_output, needed, read_table, write_table
 
@@ -35,6 +36,7 @@ def sweep(
     zip: Axes | None = None,
     points: Sequence[Mapping[str, Any]] = (),
     method: Method = "auto",
+    tolerance: str | float = TOLERANCE,
     horizon: str | int | None = None,
     at: str | int | Sequence[str | int] | None = None,
     rate: str | float | None = None,
@@ -70,6 +72,8 @@ def sweep(
         points: a list of points instead of axes.
         method: "exact" follows every loss, "simulate" counts among simulated connections, and "auto" is exact
             if that is possible.
+        tolerance: an exact answer explores until the unexplored probability is at most this at every loss
+            rate of a set-up. Where it needs too many states, 1e-6 takes a half of them.
         horizon: simulated connections are watched until this time; a socket that is expected to stay longer
             is metastable.
         at: report the sockets held at these times, such as "0s:1h:61"; without it, report how connections
@@ -91,8 +95,8 @@ def sweep(
             value that fails only at some points becomes a row with its error.
     """
     asked = study(
-        scenario, grid, setting, zip=zip, points=points, method=method, horizon=horizon, at=at, rate=rate,
-        for_=for_, connections=connections, replications=replications, seed=seed, **changes,
+        scenario, grid, setting, zip=zip, points=points, method=method, tolerance=tolerance, horizon=horizon,
+        at=at, rate=rate, for_=for_, connections=connections, replications=replications, seed=seed, **changes,
     )  # fmt: skip
     name = asked.scenario.name
     if out is None:

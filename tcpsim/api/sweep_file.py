@@ -1,7 +1,8 @@
 """A sweep as a TOML file: the question, its axes, and its picture.
 
     scenario = "normal-close"        # a name, or the path of a scenario's file beside this one
-    out = "leaks.csv"                # also: method, horizon, at, rate, for, connections, replications, seed
+    out = "leaks.csv"                # also: method, tolerance, horizon, at, rate, for, connections,
+                                     # replications, seed
     [settings]                       # for every point; the names are those of tcpsim.Setting
     delay = "25ms"
     [grid]                           # every combination is a point; also [zip], or [[points]]
@@ -26,7 +27,19 @@ from typing import Any
 from tcpsim.errors import InputError, unknown
 
 _TABLES = {"settings": dict, "grid": dict, "zip": dict, "points": list, "plot": dict}
-_WORDS = ("scenario", "out", "method", "horizon", "at", "rate", "for", "connections", "replications", "seed")
+_WORDS = (
+    "scenario",
+    "out",
+    "method",
+    "tolerance",
+    "horizon",
+    "at",
+    "rate",
+    "for",
+    "connections",
+    "replications",
+    "seed",
+)
 _PLOT = ("x", "y", "by", "panels", "log", "title", "out")
 
 

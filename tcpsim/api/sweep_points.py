@@ -26,6 +26,7 @@ from tcpsim.catalogue import Scenario, Setting, build, changes, merged
 from tcpsim.draw.time_format import length
 from tcpsim.errors import InputError, unknown
 from tcpsim.explore.explorable import obstacle
+from tcpsim.explore.tolerance import TOLERANCE
 from tcpsim.measure.grid import Point
 from tcpsim.measure.grid import points as points_of
 from tcpsim.measure.outcomes import METHODS, Asked, Method, Rows, SetUp, outcomes
@@ -33,7 +34,7 @@ from tcpsim.measure.results import Table
 from tcpsim.measure.sweep import sweep as over
 from tcpsim.pair import SIDES
 from tcpsim.tcp.stack import knob_names, knobs, names
-from tcpsim.units import parse_duration, parse_rate
+from tcpsim.units import parse_duration, parse_probability, parse_rate
 
 _OWN = ("scenario", "fix")  # axes that are no setting
 _KNOBS = {name for each in knobs("linux") for name in (each.field, each.field.removesuffix("_us"))}
@@ -68,6 +69,7 @@ def study(
     zip: Axes | None = None,
     points: Sequence[Mapping[str, Any]] = (),
     method: Method = "auto",
+    tolerance: str | float = TOLERANCE,
     horizon: str | int | None = None,
     at: str | int | Sequence[str | int] | None = None,
     rate: str | float | None = None,
@@ -97,6 +99,7 @@ def study(
     base = settings(changes, setting)
     asked = Asked(
         method=method,
+        tolerance=parse_probability(tolerance, "tolerance"),
         horizon_us=parse_duration("7d" if horizon is None else horizon, "horizon"),
         at_us=() if at is None else tuple(parse_times(at)),
         rate=None if rate is None else parse_rate(rate, "rate"),

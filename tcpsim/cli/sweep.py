@@ -19,6 +19,7 @@ from tcpsim.cli.options import (
     duration,
     option,
     output,
+    probability,
     rate,
     setting,
     setting_options,
@@ -28,6 +29,7 @@ from tcpsim.cli.options import (
 from tcpsim.cli.progress import progress
 from tcpsim.cli.show import print_json, print_text
 from tcpsim.errors import InputError
+from tcpsim.explore.tolerance import TOLERANCE
 from tcpsim.measure.outcomes import METHODS
 
 
@@ -60,6 +62,12 @@ from tcpsim.measure.outcomes import METHODS
     default="auto",
     show_default=True,
     help="How each point is computed.",
+)
+@probability(
+    "--tolerance",
+    default=f"{TOLERANCE:g}",
+    show_default=True,
+    help="An exact answer explores until the unexplored probability is at most this.",
 )
 @setting_options
 @duration(
@@ -126,7 +134,7 @@ def command(
     **options: Any,
 ) -> None:
     """Check all points before anything runs."""
-    own = ("method", "at", "rate", "connections", "replications", "seed")
+    own = ("method", "tolerance", "at", "rate", "connections", "replications", "seed")
     given = {name: options.pop(name) for name in own}
     asked: dict[str, Any] = {"scenario": scenario}
     drawing: dict[str, Any] = {}

@@ -26,6 +26,7 @@ from tcpsim.explore.growth import Arrivals as Coming
 from tcpsim.explore.growth import Stream
 from tcpsim.explore.leaks import Answer, Kind, answer
 from tcpsim.explore.over_time import over_time as held_over_time
+from tcpsim.explore.tolerance import TOLERANCE
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.census_table import at_times, held
 from tcpsim.measure.interval import wilson
@@ -46,6 +47,7 @@ class Asked(NamedTuple):
     method: Method
     horizon_us: int
     limit: int = LIMIT
+    tolerance: float = TOLERANCE  # of probability that an exact answer may leave unexplored
     at_us: tuple[int, ...] = ()
     rate: float | None = None
     for_us: int | None = None
@@ -74,7 +76,7 @@ def outcomes(setup: SetUp, asked: Asked) -> list[Rows]:
                 "to client": [client for client, _ in setup.losses],
                 "to server": [server for _, server in setup.losses],
             }
-            found = answer(setup.pair, losses, asked.horizon_us, asked.limit)
+            found = answer(setup.pair, losses, asked.horizon_us, asked.limit, asked.tolerance)
             if asked.method == "exact" or float(found.error.max()) <= WIDEST:
                 return _exact(found, losses, asked)
         elif asked.method == "exact":

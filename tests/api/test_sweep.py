@@ -57,6 +57,22 @@ def test_points_are_combined_zipped_or_listed() -> None:
             points(**wrong)  # type: ignore[arg-type]
 
 
+def test_a_larger_tolerance_explores_less_and_says_so() -> None:
+    fine, coarse = (
+        tcpsim.sweep("normal-close", {"loss": [0.02, 0.2]}, tolerance=each, method="exact", horizon="1h")
+        for each in (1e-6, "1%")
+    )
+    for loss in (0.02, 0.2):
+        rows = [[row for row in each.table() if row["loss"] == loss] for each in (fine, coarse)]
+        assert rows[0][0]["states"] > rows[1][0]["states"]
+        for exact, rough in zip(*rows, strict=False):
+            assert rough["low"] <= exact["high"] + 1e-12
+            assert rough["high"] >= exact["low"] - 1e-12
+            assert rough["high"] - rough["low"] <= 0.01
+    with pytest.raises(tcpsim.InputError, match="tolerance: found '2'"):
+        tcpsim.sweep("normal-close", {"loss": [0.1]}, tolerance="2")
+
+
 def test_rows_are_tidy_and_those_of_exact() -> None:
     found = tcpsim.sweep("one-rst-stack", {"loss": [0.1, 0.3]}, loss_from="300ms")
     exact = tcpsim.exact("one-rst-stack", loss=[0.1, 0.3], loss_from="300ms")
