@@ -5,6 +5,7 @@ Owns: the comparison of a run with an `Expect`, in words. Refuses to know: which
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from tcpsim.catalogue.requests import Request, requests
@@ -13,6 +14,7 @@ from tcpsim.catalogue.scenario import Expect, Scenario, build
 from tcpsim.pair import (
     ONLY_FD,
     Answered,
+    Called,
     Event,
     Happened,
     Pair,
@@ -24,7 +26,7 @@ from tcpsim.pair import (
     sockets_in_words,
 )
 from tcpsim.path import Seeded
-from tcpsim.sockets import Recv
+from tcpsim.sockets import Accept, Close, Connect, Exit, Recv
 from tcpsim.tcp.state import State
 from tcpsim.units import format_duration, parse_duration
 
@@ -72,8 +74,11 @@ class Played(NamedTuple):
         None: it never had a socket.
         """
         held = self.since_us(side)
-        changes = [event.t_us for event in self.events if event.side == side and _changes(event)]
-        return max(held) if held else max(changes, default=None)
+        if held:
+            return max(held)
+        mine = [event for event in self.events if event.side == side]
+        changes = [event.t_us for event in mine if _changes(event)]
+        return max([*changes, *_closings_us(mine)], default=None) if changes else None
 
     @property
     def requests(self) -> tuple[Request, ...]:
@@ -93,6 +98,24 @@ class Played(NamedTuple):
 def _changes(event: Event) -> bool:
     """A socket changes its state, or loses the machine under it."""
     return isinstance(event, StateChanged) or (isinstance(event, Happened) and event.what in ENDS_OF_MACHINES)
+
+
+def _closings_us(events: Sequence[Event]) -> list[int]:
+    """When a host's programs closed descriptors of connections: a dead socket is held until then."""
+    open_: set[tuple[int, int]] = set()  # by process
+    found = []
+    for event in events:
+        if isinstance(event, Returned) and isinstance(event.call, Accept):
+            if isinstance(event.reply.value, int):
+                open_.add((event.pid, event.reply.value))
+        elif isinstance(event, Called) and isinstance(event.call, Connect):
+            open_.add((event.pid, event.call.fd))
+        elif isinstance(event, Called) and isinstance(event.call, Close | Exit):
+            fd = event.call.fd if isinstance(event.call, Close) else None
+            closed = {each for each in open_ if each[0] == event.pid and fd in (None, each[1])}
+            found += [event.t_us] if closed else []
+            open_ -= closed
+    return found
 
 
 def play(scenario: Scenario, seed: int = 1, **overrides: Any) -> Played:
@@ -119,7 +142,13 @@ def cured(scenario: Scenario, played: Played) -> bool:
 
 def cured_us(scenario: Scenario, played: Played) -> int | None:
     """Since when the host concerned holds no connection; None if it does."""
-    return played.settled_on_us(*concerned(scenario)) if _free(scenario, played) else None
+    if not _free(scenario, played):
+        return None
+    sides = concerned(scenario)
+    settled_us = played.settled_on_us(*sides)
+    if not _about_descriptors(scenario):
+        return settled_us
+    return max([settled_us, *[played.last_change_us(side) or 0 for side in sides]])
 
 
 def _free(scenario: Scenario, played: Played) -> bool:

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tcpsim.app import Program, accept, close, connect, ignore, listen, receive, send, shutdown, wait
+from tcpsim.app import (
+    Program,
+    abort,
+    accept,
+    close,
+    connect,
+    crash,
+    ignore,
+    listen,
+    receive,
+    send,
+    shutdown,
+    wait,
+)
 from tcpsim.catalogue import Played, play, scenario
 from tcpsim.draw.event_text import tell
 from tcpsim.draw.verdict import verdict_text
@@ -45,6 +58,19 @@ def test_a_socket_without_any_change_of_its_own_counts_from_its_birth_and_none_f
     gone = play(scenario("normal-close"))
     assert gone.since_us("server") == ()
     assert gone.last_change_us("server") == gone.settled_on_us("server")
+
+
+def test_a_dead_socket_is_gone_when_its_descriptor_is_closed() -> None:
+    late = Program([listen(), accept(), receive(100), wait("1min"), close(), ignore()])
+    resets = Program([connect(), send(100), abort()])
+    played = play(scenario("normal-close"), client=resets, server=late)
+    assert played.settled_on_us("server") < SECOND
+    assert played.since_us("server") == ()
+    assert MINUTE < (played.last_change_us("server") or 0) < MINUTE + SECOND
+    left = Program([listen(), accept(), receive(100), wait("2min"), crash()])  # the kernel closes it
+    assert (
+        play(scenario("normal-close"), client=resets, server=left).last_change_us("server") or 0
+    ) > 2 * MINUTE
 
 
 def test_a_change_of_the_holder_is_none_of_the_state() -> None:
