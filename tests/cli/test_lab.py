@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tcpsim.conformance.lab import missing, supervisor
+from tests.patience import PATIENCE_S
 
 KERNEL = Path(__file__).parents[1] / "data" / "kernel"
 TCPSIM = Path(sysconfig.get_path("scripts")) / "tcpsim"
@@ -27,7 +28,7 @@ needs_a_lab = pytest.mark.usefixtures("machine_with_a_lab")
 def lab(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The installed program, as a user starts it."""
     command = [str(TCPSIM), "lab", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
 
 def recorded(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -229,10 +230,12 @@ class Interrupted:
         self.process = subprocess.Popen(
             [str(TCPSIM), *arguments], stderr=subprocess.PIPE, text=True, start_new_session=True
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while not (self.is_recording() or self.process.poll() is not None or time.monotonic() > deadline):
             time.sleep(0.02)
-        assert self.is_recording(), "the recording did not begin"
+        if not self.is_recording():
+            self.process.kill()
+            raise AssertionError(f"the recording did not begin: {self.process.communicate()[1]}")
         self.namespaces = self.strange_namespaces()
 
     def pids(self) -> list[int]:
@@ -264,8 +267,8 @@ class Interrupted:
 
     def assert_nothing_left(self) -> str:
         """No process, hence no TUN device; no namespace. What it said on stderr."""
-        _, said = self.process.communicate(timeout=20)
-        deadline = time.monotonic() + 10
+        _, said = self.process.communicate(timeout=PATIENCE_S)
+        deadline = time.monotonic() + PATIENCE_S
         while (self.pids() or self.namespaces & _all_namespaces()) and time.monotonic() < deadline:
             time.sleep(0.02)
         assert self.pids() == []

@@ -15,6 +15,7 @@ import pytest
 from tcpsim.app.behaviour import behaviours
 from tcpsim.cli import COMMANDS
 from tcpsim.tcp.lifecycle import TABLE
+from tests.patience import PATIENCE_S
 
 TCPSIM = Path(sysconfig.get_path("scripts")) / "tcpsim"
 
@@ -22,7 +23,7 @@ TCPSIM = Path(sysconfig.get_path("scripts")) / "tcpsim"
 def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
     """The installed program, as a user starts it."""
     command = [str(TCPSIM), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)  # type: ignore[call-overload, no-any-return]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False, **options)  # type: ignore[call-overload, no-any-return]
 
 
 Tcpsim = Callable[..., tuple[int, str, str]]

@@ -16,6 +16,7 @@ import pytest
 import tcpsim
 from tcpsim.cli import step
 from tcpsim.errors import InputError
+from tests.patience import PATIENCE_S
 
 Tcpsim = Callable[..., tuple[int, str, str]]
 
@@ -83,7 +84,7 @@ def test_on_a_real_terminal() -> None:
     )
     os.close(its)
     seen, begun = "", time.monotonic()
-    while process.poll() is None and time.monotonic() < begun + 60:
+    while process.poll() is None and time.monotonic() < begun + PATIENCE_S:
         if select.select([mine], [], [], 0.2)[0]:
             try:
                 seen += os.read(mine, 65536).decode()
@@ -91,7 +92,7 @@ def test_on_a_real_terminal() -> None:
                 break
         elif "q: quit" in seen:
             os.write(mine, b"q")  # again until it is heard: what comes before it listens is thrown away
-    assert process.wait(10) == 0
+    assert process.wait(PATIENCE_S) == 0
     os.close(mine)
     assert re.search(r"1 of \d+ +space: next", seen)
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 ROOT = Path(__file__).parent.parent.parent
 LESSONS = sorted((ROOT / "docs" / "lessons").glob("*.ipynb"))
 
@@ -44,7 +46,7 @@ def test_a_lesson_runs(path: Path, tmp_path: Path) -> None:
     for which in ("right", "wrong"):
         again = nbformat.v4.new_code_cell(re.sub(r"\bNone\b", last.metadata[which], last.source, count=1))
         book.cells.append(again)
-    nbclient.NotebookClient(book, timeout=300, kernel_name="python3").execute(cwd=str(tmp_path))
+    nbclient.NotebookClient(book, timeout=PATIENCE_S, kernel_name="python3").execute(cwd=str(tmp_path))
     told = ["".join(output.get("text", "") for output in cell.outputs) for cell in book.cells[-3:]]
     assert told[0].startswith("Not yet"), "before there is an answer"
     assert told[1].startswith("Right"), "the right answer"
@@ -59,10 +61,10 @@ def test_lessons_run_in_a_fresh_environment(tmp_path: Path) -> None:
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / "bin" / "python"
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{ROOT}[lessons]"]
-    subprocess.run(install, check=True, timeout=1200)
+    subprocess.run(install, check=True, timeout=PATIENCE_S)
     program = (
         "import sys, nbformat, nbclient\n"
         "for path in sys.argv[1:]:\n"
-        "    nbclient.NotebookClient(nbformat.read(path, as_version=4), timeout=300).execute()\n"
+        f"    nbclient.NotebookClient(nbformat.read(path, as_version=4), timeout={PATIENCE_S}).execute()\n"
     )
-    subprocess.run([python, "-c", program, *map(str, LESSONS)], check=True, cwd=tmp_path, timeout=1200)
+    subprocess.run([python, "-c", program, *map(str, LESSONS)], check=True, cwd=tmp_path, timeout=PATIENCE_S)
