@@ -19,6 +19,7 @@ from tcpsim.conformance.traces.not_compared import Exempt
 from tcpsim.conformance.traces.observation import Answer, Life, Packet, Record, Stay
 from tcpsim.conformance.traces.schema import Row, Trace
 from tcpsim.path import SIDES, Side
+from tcpsim.tcp.state import Holder, State
 
 _EARLY_US = 1_000  # a call begins a little after the time that is written beside it
 _ANOTHER_ISN = -(1 << 16)
@@ -135,16 +136,25 @@ def _lives(trace: Trace, simulated: Record) -> Iterator[Match]:
     for side in SIDES:
         did = [life for life in simulated.lives if life.side == side]
         for life in (life for life in trace.seen.lives if life.side == side):
-            while did and not _is_begun_like(trace, life, did[0]) and _was_short(trace, did[0]):
-                yield from _life(trace, side, (), did.pop(0).steps())
+            while did and not _is_like(trace, life, did[0]) and _was_short(trace, did[0]):
+                yield from _missed(side, did.pop(0))
             yield from _life(trace, side, life.steps(), did.pop(0).steps() if did else ())
         for rest in did:
-            yield from _life(trace, side, (), rest.steps())
+            if _was_short(trace, rest):
+                yield from _missed(side, rest)
+            else:
+                yield from _life(trace, side, (), rest.steps())
 
 
-def _is_begun_like(trace: Trace, seen: Life, did: Life) -> bool:
-    first = did.stays[0]
-    return first[1:] == seen.stays[0][1:] and not _sampled_wrong(trace, seen.stays[0], first)
+def _is_like(trace: Trace, seen: Life, did: Life) -> bool:
+    """Whether the sampler came upon this life; it may have missed how it began."""
+    first = seen.stays[0]
+    return any(stay[1:] == first[1:] and not _sampled_wrong(trace, first, stay) for stay in did.stays)
+
+
+def _missed(side: Side, life: Life) -> Iterator[Match]:
+    """A life between two looks of the sampler."""
+    return (Match(side, "state", None, stay) for stay in life.steps())
 
 
 def _was_short(trace: Trace, life: Life) -> bool:
@@ -175,10 +185,16 @@ def _life(trace: Trace, side: Side, seen: tuple[Stay, ...], did: tuple[Stay, ...
 
 
 def _is_between(trace: Trace, seen: tuple[Stay, ...], index: int) -> bool:
-    """A glimpse of a socket that is about to change hands in the same state: accepted, or made smaller."""
+    """A glimpse of a socket that is about to change hands: made smaller in the same state, or accepted.
+
+    A simulated process accepts at once; what comes next may be on its way when a real one does.
+    """
     here, following = seen[index], seen[index + 1 : index + 2]
     soon_us = here.t_us + trace.sampled_within_us(here.t_us)
-    return bool(following) and following[0].state is here.state and following[0].t_us <= soon_us
+    if not following or following[0].t_us > soon_us:
+        return False
+    waits = here.state is State.ESTABLISHED and here.holder is Holder.ORPHAN
+    return waits or following[0].state is here.state
 
 
 def _sampled_wrong(trace: Trace, seen: Stay, did: Stay) -> str:
