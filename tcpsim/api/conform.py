@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tcpsim.api.result import Result
 from tcpsim.conformance.populations import read, stack_of
 from tcpsim.conformance.populations.sampled_replay import REPLICATES
+from tcpsim.conformance.populations.transitions import pooled
 from tcpsim.conformance.populations.verdict import Judgement, Row, judge, judge_exactly
 from tcpsim.conformance.traces import Found, Verdict, find, judge_file
 from tcpsim.draw.caption import Caption
@@ -116,7 +117,19 @@ class Conform(Result):
     def text(self) -> str:
         traces = "".join(map(_trace_text, self.traces))
         populations = "".join(_population_text(*each) for each in self.populations)
-        return traces + populations + self.totals()
+        return traces + populations + self._transitions() + self.totals()
+
+    def _transitions(self) -> str:
+        """The transitions of all populations together."""
+        rows = pooled(judged.transitions for _, judged in self.populations)
+        if not rows:
+            return ""
+        head = "transitions, all populations together"
+        lines = [f"  {'kernel':>8}{'expected':>10}{'z':>7}{'p (Holm)':>10}  {head}"]
+        lines += [
+            f"  {row.counted:>8}{row.expected:>10.1f}{row.z:>+7.2f}{row.p:>10.2f}  {row.name}" for row in rows
+        ]
+        return "\n".join([*lines, "", ""])
 
     def totals(self) -> str:
         """The number of each verdict: a line for traces and a line for populations."""
@@ -203,5 +216,6 @@ def _record(path: Path, found: Judgement) -> dict[str, Any]:
             {"host": each.host, "state": each.state, "inside": each.inside, "verdict": each.verdict}
             for each in found.series
         ],
+        "transitions": [each._asdict() for each in found.transitions],
         "cut_short": found.cut_short,
     }

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import struct
 from typing import Any
 
+import msgspec
 import pytest
 
 from tcpsim.app import Program, close, connect, listen, reboot
 from tcpsim.catalogue import build, scenario
-from tcpsim.conformance.lab import job, small
+from tcpsim.conformance.lab import job, missing, small
 from tcpsim.conformance.lab.calls import answered, told
 from tcpsim.conformance.lab.ipv4 import segment_of
+from tcpsim.conformance.lab.population import plans, record_population
 from tcpsim.conformance.lab.recording_plan import sysctls_of
 from tcpsim.conformance.lab.situations import find, names
 from tcpsim.conformance.lab.trace import Told, rows_of, rule_as_data
+from tcpsim.conformance.populations import read
+from tcpsim.conformance.populations.transitions import ending
 from tcpsim.conformance.traces import calls as replayed
 from tcpsim.conformance.traces.schema import Row
 from tcpsim.errors import InputError
@@ -41,6 +46,7 @@ from tcpsim.sockets import (
 )
 from tcpsim.tcp.segment import ACK, FIN, PSH, SYN, Options
 from tcpsim.tcp.stack import stack
+from tests.conformance.kernel import POPULATIONS
 
 SECOND = 1_000_000
 
@@ -210,3 +216,28 @@ def test_every_situation_can_be_recorded_within_seconds(name: str) -> None:
     situation = find(name)
     made = job(name, situation.title, situation.pair({}), seed=1, horizon_us=situation.horizon_us)
     assert made.horizon_us <= 6 * SECOND
+
+
+def test_a_population_is_planned_by_its_seed() -> None:
+    config = read((POPULATIONS / "vanish60_think.json").read_bytes(), "v").config
+    drawn = plans(config)
+    assert drawn == plans(config)
+    assert drawn != plans(msgspec.structs.replace(config, seed=config.seed + 1))
+    assert max(each.at_s for each in drawn) < 60
+    assert max(max(each.client_s, each.server_s) for each in drawn) < 2
+    assert 0.85 < sum(each.closes for each in drawn) / len(drawn) < 0.95
+
+
+@pytest.mark.skipif(missing() is not None, reason=f"the lab needs Linux, root and TUN: {missing()}")
+def test_a_population_of_a_real_kernel_is_counted() -> None:
+    """Forty connections without loss: each ends as one does, and the file is read as any other."""
+    config = read((POPULATIONS / "p00.json").read_bytes(), "p00").config
+    told = record_population(msgspec.structs.replace(config, n=40, t_end=3.0, seed=3))
+    run = read(json.dumps(told).encode(), "recorded")
+    never = run.config.n_never_closers
+    assert run.arrivals_ms is not None
+    assert len(run.arrivals_ms) == 40
+    assert run.end["A"] == {"CW": never}
+    assert run.end["B"] == {"TW/ms": 40 - never, "FW2/ms": never}
+    assert {ending(name).server_last for name, _ in run.outcomes} == {"TW/ms", "FW2/ms"}
+    assert len(run.times_us) == 4

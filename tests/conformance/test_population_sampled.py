@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tcpsim.conformance.populations import KINDS, Run, read
-from tcpsim.conformance.populations.sampled_replay import Sampled, beta_binomial, sampled
+from tcpsim.conformance.populations.beta_binomial import beta_binomial
+from tcpsim.conformance.populations.sampled_replay import Sampled, sampled
 from tcpsim.conformance.populations.verdict import judge
 from tests.conformance.kernel import POPULATIONS
 
@@ -41,10 +42,11 @@ def test_a_seed_fixes_a_population_and_every_connection_is_in_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "a", "b"), [(10, 1.0, 1.0), (50, 3.5, 97.5), (50, 0.5, 100.5), (40, 80.5, 0.5)]
+    ("n", "hits", "misses"), [(10, 0, 0), (50, 3, 97), (50, 0, 100), (40, 80, 0), (4_023, 2_500, 5_546)]
 )
-def test_a_law_has_the_mean_and_the_spread_of_a_beta_binomial(n: int, a: float, b: float) -> None:
-    law = beta_binomial(n, a, b)
+def test_a_law_has_the_mean_and_the_spread_of_a_beta_binomial(n: int, hits: int, misses: int) -> None:
+    a, b = hits + 0.5, misses + 0.5
+    law = beta_binomial(n, hits, misses)
     values = law.low + np.arange(len(law.probability))
     mean = float(law.probability @ values)
     spread = float(law.probability @ (values - mean) ** 2)

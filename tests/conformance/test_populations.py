@@ -18,8 +18,6 @@ from tcpsim.conformance.populations.verdict import Judgement, judge, judge_exact
 from tcpsim.errors import InputError
 from tests.conformance.kernel import POPULATIONS
 
-# docs/conformance.md tells why these do not fit
-NAMED = {"ka_p00": {"A CW", "B FW2/ms"}, "vanish60_think": {"B FW1/o", "B TW/ms"}}
 RUNS = sorted(path.stem for path in POPULATIONS.glob("*.json"))
 
 
@@ -134,7 +132,7 @@ def test_another_number_of_orphan_retries_is_rejected() -> None:
 @pytest.mark.parametrize("name", RUNS)
 def test_the_kernel_does_what_is_expected(name: str) -> None:
     with ProcessPoolExecutor(2) as executor:
-        assert outside(judge(run_of(name), executor=executor)) == NAMED.get(name, set())
+        assert outside(judge(run_of(name), executor=executor)) == set()
 
 
 @pytest.mark.verify

@@ -16,7 +16,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -51,11 +51,11 @@ class Host(NamedTuple):
     counters: tuple[int, ...]
 
 
-def set_up(job: Job, side: Side) -> Host:
+def set_up(side: Side, sysctls: Mapping[str, int | str]) -> Host:
     """A namespace with a device, an address and sysctls; this process is in it afterwards."""
     namespace = linux.new_network()
     linux.without_ipv6()
-    linux.set_sysctls({**BASE_SYSCTLS, **job.sysctls[side]})
+    linux.set_sysctls({**BASE_SYSCTLS, **sysctls})
     tun = linux.open_tun(ADDRESS[side], MTU)
     return Host(namespace, tun, Stamps(linux.DEVICE), Diag(), linux.open_counters())
 
@@ -63,7 +63,9 @@ def set_up(job: Job, side: Side) -> Host:
 class Recording:
     """A recording; `progress` is told the time and the states about once a second."""
 
-    def __init__(self, job: Job, hosts: dict[Side, Host], progress: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self, job: Job, hosts: Mapping[Side, Host], progress: Callable[[dict[str, Any]], None]
+    ) -> None:
         self.job = job
         self.hosts = hosts
         self.progress = progress

@@ -17,18 +17,20 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 from tcpsim.conformance.lab import linux
-from tcpsim.conformance.lab.recording import Recording, set_up
+from tcpsim.conformance.lab.recording import Host, Recording, set_up
 from tcpsim.conformance.lab.recording_plan import Job
 from tcpsim.conformance.lab.sock_diag import Diag
 from tcpsim.errors import InputError
-from tcpsim.path import SIDES
+from tcpsim.path import SIDES, Side
 
 Progress = Callable[[dict[str, Any]], None]
+Sysctls = Mapping[Side, Mapping[str, int | str]]
+Play = Callable[[Mapping[Side, Host], Progress, int], dict[str, Any]]  # hosts, whom to tell, the supervisor
 _HELLO = b"ready\n"
 
 
@@ -50,6 +52,15 @@ def record(job: Job, progress: Progress = lambda _: None) -> dict[str, Any]:
         InputError: this machine has no lab.
         ChildProcessError: the recording died; the message says how.
     """
+
+    def play(hosts: Mapping[Side, Host], say: Progress, control: int) -> dict[str, Any]:
+        return Recording(job, hosts, say).play(control)
+
+    return supervised({side: {**job.sysctls[side]} for side in SIDES}, play, progress)
+
+
+def supervised(sysctls: Sysctls, play: Play, progress: Progress) -> dict[str, Any]:
+    """What `play` makes of two hosts with these sysctls, in a process of its own; see `record` for errors."""
     lack = missing()
     if lack is not None:
         raise _refusal(lack)
@@ -61,7 +72,7 @@ def record(job: Job, progress: Progress = lambda _: None) -> dict[str, Any]:
             raise _refusal(f"no pid namespace ({error.strerror})") from None
         if pid == 0:
             ours.close()
-            _record_and_exit(job, theirs)
+            _record_and_exit(sysctls, play, theirs)
         theirs.close()
         diags: list[Diag] = []
         try:
@@ -98,7 +109,7 @@ def _refusal(lack: str) -> InputError:
     return InputError("lab", lack, f"Linux, root, {linux.TUN} and namespaces")
 
 
-def _record_and_exit(job: Job, control: socket.socket) -> NoReturn:
+def _record_and_exit(sysctls: Sysctls, play: Play, control: socket.socket) -> NoReturn:
     """In the child: record, say so, and go."""
     diags: list[Diag] = []
 
@@ -107,7 +118,11 @@ def _record_and_exit(job: Job, control: socket.socket) -> NoReturn:
 
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's business
-        say(_recorded(job, control, say, diags))
+        hosts, lack = _hosts(sysctls)
+        diags.extend(host.diag for host in hosts.values())
+        if not lack:
+            socket.send_fds(control, [_HELLO], [diag.socket.fileno() for diag in diags])
+        say({"lack": lack} if lack else {"trace": play(hosts, say, control.fileno())})
     except ConnectionError:
         _destroy(diags)  # nobody is left to say it to, nor to clean up
     except BaseException as error:  # whatever it is, the supervisor has to hear of it
@@ -116,15 +131,12 @@ def _record_and_exit(job: Job, control: socket.socket) -> NoReturn:
         os._exit(0)
 
 
-def _recorded(job: Job, control: socket.socket, say: Progress, diags: list[Diag]) -> dict[str, Any]:
-    """The last message to the supervisor; `diags` takes what cleans the namespaces up."""
+def _hosts(sysctls: Sysctls) -> tuple[dict[Side, Host], str]:
+    """The two hosts, or why there are none."""
     try:
-        hosts = {side: set_up(job, side) for side in SIDES}
+        return {side: set_up(side, sysctls[side]) for side in SIDES}, ""
     except OSError as error:
-        return {"lack": f"no namespace or device to be had ({error.filename or ''} {error.strerror})"}
-    diags.extend(host.diag for host in hosts.values())
-    socket.send_fds(control, [_HELLO], [diag.socket.fileno() for diag in diags])
-    return {"trace": Recording(job, hosts, say).play(control.fileno())}
+        return {}, f"no namespace or device to be had ({error.filename or ''} {error.strerror})"
 
 
 def _kill(pid: int) -> None:

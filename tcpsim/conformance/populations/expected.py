@@ -135,7 +135,7 @@ class Expected(NamedTuple):
         """Every look that a connection may have, by kind."""
         return {(kind, look) for kind in KINDS for each in self.lives[kind] for look in each.looks}
 
-    def laws(self, chosen: dict[Kind, Chosen], times_us: Sequence[int]) -> list[Law]:
+    def laws(self, chosen: Mapping[Kind, Chosen], times_us: Sequence[int]) -> list[Law]:
         """For each time the law of the count of connections that look as chosen.
 
         A mixture over what nobody knows: where the wheel stood, and when the last connection began.

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from tcpsim.conformance.populations import Kind
+from tcpsim.conformance.populations.words import GONE, NOT_SERVED, word_of
 from tcpsim.explore.branch import Branch, Part, Steps, View, in_full
 from tcpsim.explore.chain import Chain, Edge, explore
 from tcpsim.explore.loss_rates import rates
@@ -26,22 +27,8 @@ from tcpsim.explore.transient import Passages, graph, passages
 from tcpsim.pair import Arrived, Event, Held, Log, Pair, Returned, StateChanged
 from tcpsim.sockets import Connect, Recv
 from tcpsim.tcp.segment import RST
-from tcpsim.tcp.state import Holder, State
+from tcpsim.tcp.state import State
 
-_SHORT: Final = {
-    State.SYN_SENT: "SS",
-    State.SYN_RECEIVED: "SR",
-    State.ESTABLISHED: "EST",
-    State.FIN_WAIT_1: "FW1",
-    State.FIN_WAIT_2: "FW2",
-    State.CLOSE_WAIT: "CW",
-    State.CLOSING: "CL",
-    State.LAST_ACK: "LA",
-    State.TIME_WAIT: "TW",
-    State.CLOSED: "CLOSE(fd kept)",
-}
-_GONE: Final = "GONE"
-_NOT_SERVED: Final = {"EST": "no request"} | dict.fromkeys(("SR", "EST/q", "never seen"), "not accepted")
 _AT_MOST: Final = 4  # times the limit of states: what is left loses nothing and soon meets what is known
 
 
@@ -72,7 +59,7 @@ class Look(NamedTuple):
         client = [self.client, kind, "open" if self.is_open else "closed"]
         client += [f"resp={'full' if story.response else 'none'}", read, f"err={story.error}"]
         last = story.server_last
-        server = [self.server, f"last={last}", _NOT_SERVED.get(last, "responded+closed")]
+        server = [self.server, f"last={last}", NOT_SERVED.get(last, "responded+closed")]
         return f"{','.join(client)} | {','.join(server)},err={story.server_error}"
 
 
@@ -265,13 +252,5 @@ def _look(view: View, story: Story) -> Look:
 
 
 def _word(sockets: tuple[Held, ...]) -> str:
-    """What a side holds: a state, `/o` without a process, `/q` not accepted yet, `/ms` a timewait socket."""
-    if not sockets:
-        return _GONE
-    held = sockets[-1]
-    word = _SHORT[held.state]
-    if held.holder is Holder.MINI:
-        return f"{word}/ms"
-    if held.holder is Holder.ORPHAN:
-        return f"{word}/o"
-    return f"{word}/q" if held.state is State.ESTABLISHED and held.holder is Holder.QUEUE else word
+    """What a side holds."""
+    return word_of(sockets[-1].state, sockets[-1].holder) if sockets else GONE

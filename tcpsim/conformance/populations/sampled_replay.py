@@ -5,9 +5,9 @@ connection leaves to the next (Linux's cached round-trip time), and the distribu
 know: what the kernel counted (verdict). If connections depend on each other, there is no chain of one
 connection, but a sample is cheap.
 
-Every replicate is a population like the real one. So after `k` of the connections in the replicates were
-counted, a count of the real one has a beta-binomial distribution. The unknown probability is averaged
-(Jeffreys' prior), so a small sample gives wide intervals, but no wrong ones.
+Every replicate is a population like the real one, and begins as it did (arrivals). So after `k` of the
+connections in the replicates were counted, a count of the real one has a beta-binomial distribution. The
+unknown probability is averaged (Jeffreys' prior), so a small sample gives wide intervals, but no wrong ones.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from math import exp, lgamma
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tcpsim.conformance.populations import KINDS, Kind, Run, connection
+from tcpsim.conformance.populations.arrivals import Array, arrivals, begins_s
+from tcpsim.conformance.populations.beta_binomial import beta_binomial, mixed, total
 from tcpsim.conformance.populations.replay import Look, Story, follow, look_of
 from tcpsim.conformance.populations.setup import WHEEL_US
 from tcpsim.explore.count_distribution import Law
@@ -35,7 +36,6 @@ _SECOND_US: Final = 1_000_000
 _PHASES: Final = 8
 _PHASE_US: Final = WHEEL_US // _PHASES
 _SALT: Final = b"population"
-_AS_GOOD_AS_NONE: Final = 1e-12
 Chosen = Callable[[Look], bool]
 Counts = NDArray[np.int64]
 Change = tuple[int, Look | None, Look]  # when, from what, to what
@@ -79,14 +79,14 @@ class Sampled(NamedTuple):
         each = np.array(hits).transpose(1, 2, 0).tolist()  # by time, phase and kind
         known: dict[tuple[int, ...], Law] = {}
         sizes = [self.numbers[kind] for kind in chosen]
-        return [_mixed([self._law(sizes, tuple(phase), known) for phase in phases]) for phases in each]
+        return [mixed([self._law(sizes, tuple(phase), known) for phase in phases]) for phases in each]
 
     def _law(self, sizes: Sequence[int], hits: tuple[int, ...], known: dict[tuple[int, ...], Law]) -> Law:
         """Of so many of each kind, after so many were counted in the replicates."""
         if hits not in known:
-            known[hits] = _sum(
+            known[hits] = total(
                 [
-                    beta_binomial(size, own + 0.5, self.replicates * size - own + 0.5)
+                    beta_binomial(size, own, self.replicates * size - own)
                     for size, own in zip(sizes, hits, strict=True)
                 ]
             )
@@ -102,55 +102,6 @@ def _by_phase(counts: Counts) -> Counts:
     return found
 
 
-def _mixed(laws: Sequence[Law]) -> Law:
-    """One of these, nobody knows which."""
-    low = min(law.low for law in laws)
-    total = np.zeros(max(law.low + len(law.probability) for law in laws) - low)
-    for law in laws:
-        total[law.low - low : law.low - low + len(law.probability)] += law.probability / len(laws)
-    return Law(low, 1, total)
-
-
-def beta_binomial(n: int, a: float, b: float) -> Law:
-    """The number of successes in `n` trials whose probability has the law Beta(a, b).
-
-    >>> law = beta_binomial(10, 1.0, 1.0)
-    >>> law.low, [round(each, 4) for each in law.probability[:2].tolist()]
-    (0, [0.0909, 0.0909])
-    """
-    if n == 0:
-        return Law(0, 1, np.ones(1))
-    constant = lgamma(n + 1) + lgamma(a + b) - lgamma(a) - lgamma(b) - lgamma(n + a + b)
-
-    def probability(k: int) -> float:
-        return exp(constant + lgamma(k + a) + lgamma(n - k + b) - lgamma(k + 1) - lgamma(n - k + 1))
-
-    middle = min(n, max(0, round(n * (a - 0.5) / (a + b - 1))))
-    below = _tail(probability, range(middle - 1, -1, -1))
-    above = _tail(probability, range(middle + 1, n + 1))
-    values = [*reversed(below), probability(middle), *above]
-    array = np.array(values)
-    return Law(middle - len(below), 1, array / array.sum())
-
-
-def _sum(laws: Sequence[Law]) -> Law:
-    """Of independent counts."""
-    total = laws[0]
-    for law in laws[1:]:
-        total = Law(total.low + law.low, 1, np.convolve(total.probability, law.probability))
-    return total
-
-
-def _tail(probability: Callable[[int], float], ks: range) -> list[float]:
-    """Values on one side of the top, until they are as good as none."""
-    found = []
-    for k in ks:
-        found.append(probability(k))
-        if found[-1] < _AS_GOOD_AS_NONE:
-            break
-    return found
-
-
 def sampled(
     run: Run, replicates: int = REPLICATES, seed: int = 1, executor: Executor | None = None
 ) -> Sampled:
@@ -159,7 +110,8 @@ def sampled(
     Raises:
         InputError: what was set is not modelled.
     """
-    work = [(run, seed, number) for number in range(replicates)]
+    windows = arrivals(run, seed)
+    work = [(run, seed, number, windows) for number in range(replicates)]
     found = list(map(replicate, work) if executor is None else executor.map(replicate, work))
     counted: dict[Kind, dict[Look, Counts]] = {kind: {} for kind in KINDS}
     for one in found:
@@ -169,11 +121,11 @@ def sampled(
     return Sampled(run, counted, replicates)
 
 
-def replicate(work: tuple[Run, int, int]) -> dict[tuple[Kind, Look], Counts]:
+def replicate(work: tuple[Run, int, int, Array]) -> dict[tuple[Kind, Look], Counts]:
     """One population, connection by connection: how many look how at each time."""
-    run, seed, number = work
+    run, seed, number, windows = work
     changes: dict[tuple[Kind, Look], list[tuple[int, int]]] = {}
-    for kind, lived in _lived(run, seed, number):
+    for kind, lived in _lived(run, seed, number, windows):
         for at_us, old, new in lived:
             for look, by in ((old, -1), (new, 1)):
                 if look is not None:
@@ -215,12 +167,12 @@ class _Alive:
             self.look = look
 
 
-def _lived(run: Run, seed: int, number: int) -> Iterator[tuple[Kind, list[Change]]]:
+def _lived(run: Run, seed: int, number: int, windows: Array) -> Iterator[tuple[Kind, list[Change]]]:
     """Every connection with its changes, once it has ended or the run has."""
     luck = Seeded(seed, number, _SALT)
     config = run.config
     end_us = run.times_us[-1] + _PHASES * _PHASE_US
-    waiting = _arrivals(run, luck)
+    waiting = _arrivals(run, windows, luck)
     remembered = [0, 0]  # the round-trip time that each host has of the other
     alive: list[tuple[int, int, _Alive]] = []
     base = number * config.n
@@ -249,22 +201,14 @@ def _lived(run: Run, seed: int, number: int) -> Iterator[tuple[Kind, list[Change
             heapq.heappush(alive, (next_us, order, one))
 
 
-def _arrivals(run: Run, luck: Seeded) -> list[tuple[int, Kind]]:
-    """When each connection begins, and which of them never close: one in each of equal strata.
-
-    The real ones came as they came; the law of a count averages over that, and a replicate that has its own
-    luck in it would only make the average worse.
-    """
+def _arrivals(run: Run, windows: Array, luck: Seeded) -> list[tuple[int, Kind]]:
+    """When each connection begins, and which of them never close: one in each of equal strata."""
     config = run.config
-    each_s = 1 / config.rate if config.arr_end is None else config.arr_end / config.n
     share = config.n / max(config.n_never_closers, 1)
     never = {int((number + luck.uniform()) * share) for number in range(config.n_never_closers)}
     return [
-        (
-            round((place + luck.uniform()) * each_s * _SECOND_US),
-            "never-closer" if place in never else "closer",
-        )
-        for place in range(config.n)
+        (round(begin_s * _SECOND_US), "never-closer" if place in never else "closer")
+        for place, begin_s in enumerate(begins_s(run, windows, luck))
     ]
 
 

@@ -50,7 +50,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Run(msgspec.Struct, frozen=True):
     """One population: what was set, what was left at the end, how connections ended, counts by second.
 
-    `series[host]["t_ms"]` are the times; every other list has a count for each of them.
+    `series[host]["t_ms"]` are the times; every other list has a count for each of them. `arrivals_ms`: when
+    each connection began, where the recorder tells.
     """
 
     run: str
@@ -58,6 +59,7 @@ class Run(msgspec.Struct, frozen=True):
     end: dict[str, dict[str, int]]
     outcomes: list[tuple[str, int]]
     series: dict[str, dict[str, list[int] | None]]
+    arrivals_ms: list[float] | None = None
 
     @property
     def times_us(self) -> list[int]:

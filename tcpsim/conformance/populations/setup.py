@@ -24,7 +24,7 @@ from tcpsim.conformance.traces.schema import Unsupported
 from tcpsim.conformance.traces.setup import PROFILE, knob, route_knobs
 from tcpsim.errors import InputError
 from tcpsim.pair import Pair, new_pair
-from tcpsim.path import Loss, make_path
+from tcpsim.path import Loss, Path, make_path
 from tcpsim.tcp.stack import Stack, stack
 
 Kind = Literal["closer", "never-closer"]
@@ -76,15 +76,20 @@ def connection(
     profile = stack_of(run)
     if alone:
         profile = profile.with_knobs({"caches_metrics": False})
-    delay_us = round(config.delay_ms * 1_000) + _MACHINE_US
-    path = make_path(delay_us, config.p, config.p)
-    if vanish_us is not None:
-        lossy = Loss(config.p, 0, vanish_us), Loss(1.0, vanish_us)
-        path = path._replace(to_client=(*lossy, path.to_client[-1]), to_server=(*lossy, path.to_server[-1]))
+    path = lossy_path(config, round(config.delay_ms * 1_000) + _MACHINE_US, vanish_us)
     answers = find("server", "responds-then-closes").program(
         request=config.req, response=config.resp, think=server_us
     )
     return new_pair(_client(config, kind, phase_us, client_us), answers, profile, profile, path)
+
+
+def lossy_path(config: Config, delay_us: int, vanish_us: int | None) -> Path:
+    """The line of a run; from `vanish_us` on nothing arrives any more."""
+    path = make_path(delay_us, config.p, config.p)
+    if vanish_us is None:
+        return path
+    lossy = Loss(config.p, 0, vanish_us), Loss(1.0, vanish_us)
+    return path._replace(to_client=(*lossy, path.to_client[-1]), to_server=(*lossy, path.to_server[-1]))
 
 
 def _client(config: Config, kind: Kind, phase_us: int, think_us: int) -> Program:

@@ -15,7 +15,9 @@ other. `judge_exactly` follows all histories of one connection (expected), and t
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import Executor
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -24,6 +26,7 @@ from tcpsim.conformance.populations import KINDS, Kind, Run, stack_of
 from tcpsim.conformance.populations.expected import LIMIT, Expected, expected
 from tcpsim.conformance.populations.replay import Look
 from tcpsim.conformance.populations.sampled_replay import REPLICATES, Sampled, sampled
+from tcpsim.conformance.populations.transitions import TRANSITIONS, Counted, Ending, ending
 from tcpsim.explore.count_distribution import Law
 
 LEAST: Final = 5.0
@@ -98,6 +101,7 @@ class Judgement(NamedTuple):
     cut_short: float
     caches_metrics: bool = False
     knows: bool = False
+    transitions: tuple[Counted, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -156,9 +160,13 @@ def _judged(run: Run, model: Model, knows: bool) -> Judgement:
     ]
     caches = stack_of(run).caches_metrics
     outcomes = _outcomes(model, end_us)
-    return Judgement(run, tuple(end), outcomes, tuple(found), model.cut_short, caches, knows and caches)
+    counted = _transitions(model, end_us)
+    return Judgement(
+        run, tuple(end), outcomes, tuple(found), model.cut_short, caches, knows and caches, counted
+    )
 
 
+_RARE: Final = 0.6  # a law of two kinds that never occurred has a mean of about half
 _NEVER: Final = 0.05  # what is expected less often, and was not seen, is left out
 
 
@@ -195,6 +203,24 @@ def _outcomes(model: Model, end_us: int) -> tuple[Row, ...]:
             rows.append(_row(name, counted.pop(name, 0), law, _slack(model)))
     rows += [Row(name, count, 0.0, 0, 0) for name, count in counted.items()]
     return tuple(sorted(rows, key=lambda row: -row.expected))
+
+
+def _transitions(model: Model, end_us: int) -> tuple[Counted, ...]:
+    """How often each transition happened, those left out that cannot in this run."""
+    rows = []
+    for name, happened in TRANSITIONS.items():
+        chosen = {kind: partial(_happened, happened, kind) for kind in KINDS}
+        (law,) = model.laws(chosen, [end_us])
+        mean = _mean(law)
+        spread = float(law.probability @ (law.low + np.arange(len(law.probability)) - mean) ** 2)
+        seen = sum(count for outcome, count in model.run.outcomes if happened(ending(outcome)))
+        if seen or mean > _RARE:
+            rows.append(Counted(name, seen, mean, spread))
+    return tuple(rows)
+
+
+def _happened(wanted: Callable[[Ending], bool], kind: Kind, look: Look) -> bool:
+    return wanted(ending(look.outcome(kind)))
 
 
 def _slack(model: Model) -> int:
