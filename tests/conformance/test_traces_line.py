@@ -16,10 +16,10 @@ KERNEL = Path(__file__).parents[1] / "data" / "kernel" / "traces"
 DELAY = 10_000
 
 
-def arrivals(*carried: tuple[int, int], sent: tuple[int, ...]) -> list[int]:
+def arrivals(*carried: tuple[int, int], sent: tuple[int, ...], calls_us: tuple[int, ...] = ()) -> list[int]:
     """When segments arrive that were sent then, on a line that has carried (entered, came out)."""
     told = [Carried("client", "A", 0, entered, out) for entered, out in carried]
-    path = Line(to_server=(as_recorded("client", DELAY, told),))
+    path = Line(to_server=(as_recorded("client", DELAY, told, calls_us),))
     found = []
     for at_us in sent:
         path, (fate,) = send(path, "client", Segment(1, 2, ACK, 0, 0, 0, 0), at_us, Quiet())
@@ -39,6 +39,12 @@ def test_a_burst_arrives_as_one_when_its_first_segment_did() -> None:
 
 def test_a_burst_is_none_where_the_recorder_was_late_in_between() -> None:
     assert arrivals((100, 10_150), (200, 12_000), sent=(90, 90)) == [10_150, 12_000]
+
+
+def test_a_burst_is_parted_where_the_receiver_sends() -> None:
+    """What came out after the call had begun is not acknowledged by what it sends."""
+    assert arrivals((100, 10_150), (200, 10_390), sent=(90, 90), calls_us=(10_300,)) == [10_150, 10_390]
+    assert arrivals((100, 10_150), (200, 10_390), sent=(90, 90), calls_us=(10_400,)) == [10_150, 10_150]
 
 
 def test_nothing_arrives_sooner_than_the_line_lets_it() -> None:

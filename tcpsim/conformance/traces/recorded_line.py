@@ -6,12 +6,13 @@ before it), and how late a recorder may be (compare).
 The recorder's lateness is an input. If it held a segment for 20 ms too long, the segment reached the kernel
 20 ms later, and the kernel is judged by that. A segment that the recorder never carried takes the delay of
 the path. A burst from one call arrives as one when its first segment came out, unless the recorder was late
-in between.
+in between, or a program of the receiver sent something.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -53,8 +54,10 @@ class AsRecorded:
         return after, ((at_us + self.delay_us, segment),), ""
 
 
-def as_recorded(sender: Side, delay_us: int, carried: Iterable[Carried]) -> AsRecorded:
-    """The direction of `sender`."""
+def as_recorded(
+    sender: Side, delay_us: int, carried: Iterable[Carried], calls_us: Sequence[int] = ()
+) -> AsRecorded:
+    """The direction of `sender`; `calls_us`: when the receiver's programs began calls that send, in order."""
     told: list[Carried] = []
     entered_us = out_us = 0
     for each in carried:
@@ -62,7 +65,8 @@ def as_recorded(sender: Side, delay_us: int, carried: Iterable[Carried]) -> AsRe
             continue
         in_burst = bool(told) and abs(each.entered_us - entered_us) <= _BURST_US
         late_us = each.out_us - each.entered_us - delay_us
-        out_us = out_us if in_burst and late_us <= _LATE_US else each.out_us
+        called = bisect(calls_us, out_us) != bisect(calls_us, each.out_us)
+        out_us = out_us if in_burst and late_us <= _LATE_US and not called else each.out_us
         entered_us = each.entered_us
         told.append(each._replace(out_us=out_us))
     return AsRecorded(delay_us, tuple(told))

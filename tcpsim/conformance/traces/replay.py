@@ -134,6 +134,7 @@ class _Play:
         """`now_us`, or when the segment was seen that the call makes its host send."""
         if row.who == "relay" or row.end_us is None:
             return now_us
+        self.name_accepted()
         fd = self.fds.get((row.who, row.sock))
         expected = self.stage.expected(row.who, now_us)
         if row.call in _SENDS:

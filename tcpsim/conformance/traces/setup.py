@@ -19,6 +19,7 @@ from tcpsim.tcp.stack import Stack, knob_names, stack
 
 PROFILE = "linux"
 _IPV4_AND_TCP_HEADERS = 40
+_SENDING = ("send", "sendall", "shutdown", "close")  # what these send acknowledges what came before them
 
 
 class _Switch(NamedTuple):
@@ -131,7 +132,13 @@ def path_of(trace: Trace) -> Path:
         Unsupported: a rule that does not say what a rule may say.
     """
     delay_us = us(trace.meta.delay_ms)
-    to_server, to_client = (as_recorded(side, delay_us, trace.carried) for side in SIDES.values())
+    calls_us = {
+        side: sorted(row.t_us for row in trace.rows if row.who == side and row.call in _SENDING)
+        for side in SIDES.values()
+    }
+    to_server, to_client = (
+        as_recorded(side, delay_us, trace.carried, calls_us[other(side)]) for side in SIDES.values()
+    )
     try:
         path = make_path(delay_us, drops=[rule_from_trace(rule) for rule in trace.meta.rules])
         return path._replace(to_server=(to_server,), to_client=(to_client,))
