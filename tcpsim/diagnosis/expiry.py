@@ -18,7 +18,7 @@ from tcpsim.dumps import Socket, Timer
 from tcpsim.tcp import rto
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
-from tcpsim.tcp.timers import bucket_width_us
+from tcpsim.tcp.timer_wheel import bucket_width_us
 
 _HZ = 250  # the ticks of most Linux kernels; with more of them timers are less late
 _LATE = 8  # one part in so many of a timer's length

@@ -18,6 +18,7 @@ from tcpsim.host.shared_history import Lives, Luck
 from tcpsim.host.socket_accounting import has_read_zero
 from tcpsim.pair import Machine, Pair, Side
 from tcpsim.sockets.processes import FIRST_PORT, System
+from tcpsim.tcp import deadlines
 from tcpsim.tcp.event import PERSIST
 from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.state import Holder, State
@@ -94,19 +95,20 @@ def _send_q(tcb: Tcb) -> int:
 
 
 def _timer(tcb: Tcb, machine: Machine, now_us: int) -> Timer | None:
-    stack = machine.system.end.stack
-    if tcb.mini and tcb.wait_at_us is not None:
-        return _left("timewait", tcb.wait_at_us, now_us, 0)
-    if tcb.holder(stack) is Holder.REQUEST:
-        return None if tcb.slot_at_us is None else _left("on", tcb.slot_at_us, now_us, tcb.handshake_resent)
-    if tcb.slot is PERSIST and tcb.slot_at_us is not None:
-        return _left("persist", tcb.slot_at_us, now_us, tcb.probes_out)
-    if tcb.slot_at_us is not None:
-        return _left("on", tcb.slot_at_us, now_us, tcb.retransmits)
-    if tcb.wait_at_us is not None:  # a full socket waits by the timer that keepalive has, too
-        return _left("keepalive", tcb.wait_at_us, now_us, 0)
-    if tcb.keep_at_us is not None:
-        return _left("keepalive", tcb.keep_at_us, now_us, tcb.probes_out)
+    """What the kernel shows: the retransmission timer, or else what is due first of its sk_timer."""
+    running = sorted(deadlines.running(tcb), key=lambda each: each.at_us)
+    kernel = {each.declared.kernel: each for each in reversed(running)}
+    if tcb.mini:
+        return _left("timewait", kernel["sk_timer"].at_us, now_us, 0) if "sk_timer" in kernel else None
+    if "icsk_retransmit_timer" in kernel:
+        timer, at_us, _ = kernel["icsk_retransmit_timer"]
+        if tcb.holder(machine.system.end.stack) is Holder.REQUEST:
+            return _left("on", at_us, now_us, tcb.handshake_resent)
+        if timer is PERSIST:
+            return _left("persist", at_us, now_us, tcb.probes_out)
+        return _left("on", at_us, now_us, tcb.retransmits)
+    if "sk_timer" in kernel:
+        return _left("keepalive", kernel["sk_timer"].at_us, now_us, tcb.probes_out)
     return None
 
 

@@ -4,11 +4,11 @@ Owns: the key of a pair and of a segment on the path, for `untimed`. Refuses to 
 next.
 
 The key contains which timers run, but not until when. It contains how often a segment was retransmitted,
-because stacks count it, but not how long that took. It contains whether keepalive and FIN-WAIT-2 will find
-the silence that they wait for. Other rules read a duration: a limit on retries that stands for a time, PAWS
-after 24 days, the pace of delayed ACKs, the next ISN. They see only the history by which a state was first
-reached. So a counterexample is a run that can happen, and "holds" means that the property holds in every
-state that was explored.
+because stacks count it, but not how long that took. It contains whether a timer that asks how long the peer
+was silent will find the silence that it waits for. Other rules read a duration: a limit on retries that
+stands for a time, PAWS after 24 days, the pace of delayed ACKs, the next ISN. They see only the history by
+which a state was first reached. So a counterexample is a run that can happen, and "holds" means that the
+property holds in every state that was explored.
 """
 
 from __future__ import annotations
@@ -17,11 +17,9 @@ from collections.abc import Hashable
 
 from tcpsim.pair import SIDES, Machine, Pair, Side
 from tcpsim.path.path import Flight
-from tcpsim.tcp import timers
-from tcpsim.tcp.event import Timer
+from tcpsim.tcp import deadlines
 from tcpsim.tcp.segment import ACK
 from tcpsim.tcp.seqnum import diff, le
-from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import RECOVERY, Tcb
 
@@ -40,7 +38,7 @@ _NUMBERS = {
     "rcv_nxt", "rcv_wup", "sent", "ooo", "sack_order", "dsack", "held_ahead", "handshake_resent",
 }  # fmt: skip
 # of these it counts whether they run, not until or since when
-_CLOCKS = (*timers.DEADLINES, "retrans_since_us", "probes_since_us")
+_CLOCKS = (*deadlines.DEADLINES, "retrans_since_us", "probes_since_us")
 _EXACT = tuple(name for name in Tcb.__slots__ if name not in {*_BLANK, *_NUMBERS, *_CLOCKS})
 
 
@@ -75,7 +73,10 @@ class Timeless:
         system, programs, up, back_us = machine
         end = system.end
         sockets = tuple(
-            [(n, self.socket(side, tcb), _in_earnest(tcb, end.stack)) for n, tcb in end.sockets.items()]
+            [
+                (n, self.socket(side, tcb), deadlines.silences_met(tcb, end.stack))
+                for n, tcb in end.sockets.items()
+            ]
         )
         blocked = tuple(
             [(each.caller, each.call, each.files, each.deadline_us is None) for each in system.blocked]
@@ -129,17 +130,6 @@ class Timeless:
             _place(seg.seq, source, target),
             _place(seg.ack, target, source) if seg.flags & ACK else None,
         )  # fmt: skip
-
-
-def _in_earnest(tcb: Tcb, stack: Stack) -> Hashable:
-    """Whether silence will have been long enough when a timer that asks for it fires, or it starts again."""
-    heard_us = max(tcb.last_ack_us, tcb.last_data_us or 0)
-    keeps = tcb.keep_at_us is not None and tcb.keep_at_us - heard_us >= timers.keep_idle_us(tcb, stack)
-    waits = tcb.wait is Timer.FIN_WAIT_2 and (tcb.wait_at_us or 0) - heard_us > timers.fin_wait_2_us(
-        tcb, stack
-    )
-    last = tcb.wait is Timer.LAST_ACK and (tcb.wait_at_us or 0) - heard_us >= (stack.last_ack_us or 0)
-    return keeps, waits or last
 
 
 def _place(number: int, sender: Tcb | None, receiver: Tcb | None) -> Hashable:

@@ -25,7 +25,7 @@ from tcpsim.pair import (
     Side,
     StateChanged,
 )
-from tcpsim.tcp import timers
+from tcpsim.tcp import deadlines
 from tcpsim.tcp.endpoint import Endpoint
 from tcpsim.tcp.segment import ACK, Segment
 from tcpsim.tcp.seqnum import MASK, le
@@ -48,7 +48,7 @@ def orphan_has_timer(pair: Pair) -> bool:
     """Something will end every connection that no program holds."""
     for side in pair.names:
         for tcb in _end(pair, side).sockets.values():
-            if tcb.orphaned and tcb.state != State.CLOSED and timers.next_time(tcb) is None:
+            if tcb.orphaned and tcb.state != State.CLOSED and deadlines.next_time(tcb) is None:
                 return False
     return True
 

@@ -22,9 +22,8 @@ from tcpsim.path import Duplicate, GilbertElliott, Link, Loss, Reorder
 from tcpsim.path.element import Chain
 from tcpsim.path.path import Flight
 from tcpsim.sockets.processes import System, oversleep, with_end
-from tcpsim.tcp import timers
+from tcpsim.tcp import deadlines
 from tcpsim.tcp.segment import flag_letters
-from tcpsim.tcp.tcb import Tcb
 from tcpsim.tcp.timer_slack import put_off
 
 ROOM: Final = 2
@@ -130,10 +129,8 @@ def _due(pair: Pair) -> Iterator[_Due]:
                 yield _Due(machine.back_us, side, ("power", None), f"{side}: power is back")
             continue
         for number, tcb in machine.system.end.sockets.items():
-            for name in timers.DEADLINES:
-                at_us = getattr(tcb, name)
-                if at_us is not None:
-                    yield _Due(at_us, side, (name, number), f"{side}: {_timer_words(tcb, name)}")
+            for timer, at_us, declared in deadlines.running(tcb):
+                yield _Due(at_us, side, (declared.deadline, number), f"{side}: {timer} timer")
         for blocked in machine.system.blocked:
             if blocked.deadline_us is not None:
                 call = blocked.call.__class__.__name__.lower()
@@ -142,13 +139,6 @@ def _due(pair: Pair) -> Iterator[_Due]:
         for pid, running in machine.programs:
             if running.wake_us is not None:
                 yield _Due(running.wake_us, side, ("program", pid), f"{side}: process {pid} goes on")
-
-
-def _timer_words(tcb: Tcb, name: str) -> str:
-    """The timer, by its name."""
-    if name in ("slot_at_us", "wait_at_us"):
-        return f"{tcb.slot if name == 'slot_at_us' else tcb.wait} timer"
-    return {"delack_at_us": "delayed ACK", "keep_at_us": "keepalive", "user_at_us": "user timeout"}[name]
 
 
 def _late(pair: Pair, at_us: int, due: _Due | None) -> Pair:
@@ -167,7 +157,7 @@ def _late_machine(machine: Machine, at_us: int, due: _Due | None) -> Machine:
         back_us = later_us
     system = machine.system
     for number in system.end.sockets:
-        spared = kind in timers.DEADLINES and what == number
+        spared = kind in deadlines.DEADLINES and what == number
         system = _late_socket(system, number, at_us, due.at_us if due and spared else None)
     for blocked in system.blocked:
         until_us = blocked.deadline_us
@@ -185,7 +175,7 @@ def _late_machine(machine: Machine, at_us: int, due: _Due | None) -> Machine:
 def _late_socket(system: System, number: int, at_us: int, spared_us: int | None) -> System:
     """Timers of one socket that are due before `spared_us`, or by `at_us`, are late."""
     while True:
-        first_us = timers.next_time(system.end.sockets[number])
+        first_us = deadlines.next_time(system.end.sockets[number])
         if first_us is None or first_us > at_us or first_us == spared_us:
             return system
         system = with_end(system, put_off(system.end, number, at_us + 1))

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 from tcpsim.tcp import (
     acceptability,
     calls,
+    deadlines,
     metrics,
     opening,
     output,
     segment_arrives,
     syn_received,
     timeouts,
-    timers,
     timewait,
 )
 from tcpsim.tcp import icmp as icmp_error
@@ -79,7 +79,7 @@ class Endpoint:
         self.next_id = next_id
         first: int | None = None
         for t in sockets.values():
-            at = timers.next_time(t)
+            at = deadlines.next_time(t)
             if at is not None and (first is None or at < first):
                 first = at
         self._at = first
@@ -254,7 +254,7 @@ def expire(end: Endpoint, now: int) -> Result:
     segments: tuple[Segment, ...] = ()
     notes: tuple[Note, ...] = ()
     for number, t in end.sockets.items():
-        at = timers.next_time(t)
+        at = deadlines.next_time(t)
         if at is not None and at <= now:
             if _forsaken(end, t):
                 after, sent, told, _ = _acted(after, number, now, _forget, "the listener is gone")
@@ -285,7 +285,7 @@ def _settled(end: Endpoint, number: int, before: Tcb, done: Step, value: int = 0
     if t.mini and not before.mini and _minis_full(end):
         over = Fact.TWO_MSL_OVER if t.state is TIME_WAIT else Fact.FIN_WAIT_2_OVER
         done.end(over, "no room for another timewait socket", None)  # Linux tcp_time_wait: closed in silence
-        timers.stop_all(t)
+        deadlines.stop_all(t)
     metrics.begin(end.cached_rtt8, before, t, end.stack)
     sockets = dict(end.sockets)
     listeners, left = end.listeners, False

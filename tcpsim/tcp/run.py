@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tcpsim.tcp import timers
+from tcpsim.tcp import deadlines, timer_wheel, timers
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import CLOSED
 from tcpsim.tcp.step import Step
@@ -24,11 +24,11 @@ def run(tcb: Tcb, now: int, stack: Stack, socket: int, act: Callable[..., Any], 
     if stack.device_refuses:
         step.out.clear()
     if t.state is CLOSED:
-        timers.stop_all(t)
+        deadlines.stop_all(t)
         return step
     timers.settle(step)
     if stack.timer_hz:
-        timers.turn_wheel(tcb, t, now, stack.timer_hz)
+        timer_wheel.turn(tcb, t, now, stack.timer_hz)
     if t.mini and not tcb.mini:
         step.reheld()
     return step

@@ -15,23 +15,12 @@ _HANDSHAKE = frozenset({SYN_SENT, SYN_RECEIVED})
 
 
 def fire(step: Step) -> None:
-    """Every timer that is due, in the order slot, delayed ACK, keepalive, user timeout, wait."""
+    """Every timer that is due, in the order in which they are declared."""
     t, now = step.t, step.now
-    if t.slot_at_us is not None and t.slot_at_us <= now and t.slot is not None:
-        step.fired(str(t.slot))
-        _SLOT[t.slot](step)
-    if t.delack_at_us is not None and t.delack_at_us <= now and t.state is not CLOSED:
-        t.delack_at_us = None
-        step.fired(str(Timer.DELAYED_ACK))
-        if acks.timer_fired(step):
-            output.send_ack(step)
-    if t.keep_at_us is not None and t.keep_at_us <= now and t.state is not CLOSED:
-        _keepalive(step)
-    if t.user_at_us is not None and t.user_at_us <= now and t.state is not CLOSED:
-        step.fired(str(Timer.USER_TIMEOUT))
-        give_up(step, "user timeout", step.s.rst_on_user_timeout)
-    if t.wait_at_us is not None and t.wait_at_us <= now and t.state is not CLOSED:
-        _wait_over(step)
+    for name, act in _ACTS.items():
+        at_us = getattr(t, name)
+        if at_us is not None and at_us <= now and t.state is not CLOSED:
+            act(step)
 
 
 def give_up(step: Step, why: str, rst: bool) -> None:
@@ -43,6 +32,13 @@ def give_up(step: Step, why: str, rst: bool) -> None:
 
 
 # The retransmission slot
+
+
+def _slot(step: Step) -> None:
+    slot = step.t.slot
+    if slot is not None:
+        step.fired(str(slot))
+        _SLOT[slot](step)
 
 
 def _retransmission(step: Step) -> None:
@@ -170,6 +166,21 @@ _SLOT = {
 }
 
 
+# Delayed ACK, user timeout
+
+
+def _delayed_ack(step: Step) -> None:
+    step.t.delack_at_us = None
+    step.fired(str(Timer.DELAYED_ACK))
+    if acks.timer_fired(step):
+        output.send_ack(step)
+
+
+def _user_timeout(step: Step) -> None:
+    step.fired(str(Timer.USER_TIMEOUT))
+    give_up(step, "user timeout", step.s.rst_on_user_timeout)
+
+
 # Keepalive
 
 
@@ -226,3 +237,12 @@ def _wait_over(step: Step) -> None:
     if s.fin_wait_2_rst:
         output.send_rst(step)
     step.end(Fact.FIN_WAIT_2_OVER, "FIN-WAIT-2 limit", s.fin_wait_2_error)
+
+
+_ACTS = {
+    "slot_at_us": _slot,
+    "delack_at_us": _delayed_ack,
+    "keep_at_us": _keepalive,
+    "user_at_us": _user_timeout,
+    "wait_at_us": _wait_over,
+}

@@ -8,7 +8,7 @@ much a timer may be late, and what the timer does then (timeouts).
 
 from __future__ import annotations
 
-from tcpsim.tcp import timers
+from tcpsim.tcp import deadlines
 from tcpsim.tcp.endpoint import Endpoint
 
 
@@ -18,11 +18,11 @@ def put_off(end: Endpoint, socket: int, until_us: int) -> Endpoint:
     Raises:
         ValueError: nothing is due on the socket, or it is due later than that.
     """
-    due_us = timers.next_time(end.sockets[socket])
+    due_us = deadlines.next_time(end.sockets[socket])
     if due_us is None or until_us < due_us:
         raise ValueError(f"put off to {until_us}: the socket's next deadline is {due_us}")
     t = end.sockets[socket].copy()
-    for name in timers.DEADLINES:
+    for name in deadlines.DEADLINES:
         if getattr(t, name) == due_us:
             setattr(t, name, until_us)
     return end.replaced(sockets={**end.sockets, socket: t})

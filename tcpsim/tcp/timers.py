@@ -1,9 +1,9 @@
 """Timers: which ones a connection should have, and when they fire.
 
-Owns: the list of timers (`DECLARED`, at the end), and the rule that declares each one's deadline from the
-TCB. No other module arms or stops a timer. After every step, `settle` starts missing timers, stops
-superfluous ones, and restarts those with progress (`timer_slack.put_off` moves a deadline for the replay of a
-late kernel). Refuses to know: what happens when one fires (timeouts).
+Owns: the rules that say from the TCB which timer runs until when. No other module arms or stops a timer.
+After every step, `settle` starts missing timers, stops superfluous ones, and restarts those with progress
+(`timer_slack.put_off` moves a deadline for the replay of a late kernel). Refuses to know: what else is to be
+said of each timer (deadlines), what happens when one fires (timeouts).
 
 A leak in FIN-WAIT-2 is usually a timer that somebody forgot to arm on one code path. A rule about the state
 cannot forget it. Some stacks arm a timer on an event: 4.4BSD arms its FIN-WAIT-2 timer only when the ACK of
@@ -13,15 +13,11 @@ TCB, and the rule here reads it, so the mistake of the stack is data.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from operator import attrgetter
-from typing import NamedTuple
-
 from tcpsim.tcp.event import LOSS_PROBE, PERSIST, REORDERING, RETRANSMISSION, Timer
 from tcpsim.tcp.segment import FIN
 from tcpsim.tcp.seqnum import MASK, lt
 from tcpsim.tcp.stack import Stack
-from tcpsim.tcp.state import CLOSE_WAIT, ESTABLISHED, FIN_WAIT_2, LAST_ACK, SYN_RECEIVED, TIME_WAIT
+from tcpsim.tcp.state import ESTABLISHED, FIN_WAIT_2, LAST_ACK, SYN_RECEIVED, TIME_WAIT
 from tcpsim.tcp.step import Step
 from tcpsim.tcp.tcb import ACK_TIMER, DISORDER, Tcb
 
@@ -31,27 +27,6 @@ PROGRESS, SENT, RETRY = 1, 2, 3
 
 RESOURCE_PROBE_US = 500_000  # Linux TCP_RESOURCE_PROBE_INTERVAL: the device has refused, so ask again
 _PROBE_SLACK_US = 2_000  # Linux TCP_TIMEOUT_MIN_US: added to a probe's 2 SRTT and to a reordering wait
-
-
-def next_time(t: Tcb) -> int | None:
-    """The earliest deadline of `t`, or None when nothing will ever happen by itself."""
-    at = t.slot_at_us
-    if t.delack_at_us is not None and (at is None or t.delack_at_us < at):
-        at = t.delack_at_us
-    if t.keep_at_us is not None and (at is None or t.keep_at_us < at):
-        at = t.keep_at_us
-    if t.user_at_us is not None and (at is None or t.user_at_us < at):
-        at = t.user_at_us
-    if t.wait_at_us is not None and (at is None or t.wait_at_us < at):
-        at = t.wait_at_us
-    return at
-
-
-def stop_all(t: Tcb) -> None:
-    """A closed connection has no timers."""
-    t.slot = t.wait = None
-    for name in DEADLINES:
-        setattr(t, name, None)
 
 
 def settle(step: Step) -> None:
@@ -72,38 +47,6 @@ def settle(step: Step) -> None:
         _settle_user_timeout(step)
     if t.state >= FIN_WAIT_2 or t.wait is not None:
         _settle_wait(step)
-
-
-def turn_wheel(before: Tcb, t: Tcb, now: int, hz: int) -> None:
-    """Delay what this step has armed to the bucket of a timer wheel (Linux kernel/time/timer.c).
-
-    A level has 64 buckets, each level's are 8 times as coarse as the one below, and a timer goes into
-    the first bucket that is later: up to an eighth late, never early, even when armed just after a tick.
-    """
-    for name in DEADLINES:
-        at = getattr(t, name)
-        if at is not None and at != getattr(before, name):
-            setattr(t, name, _bucket_us(now, at, 1_000_000 // hz))
-
-
-def bucket_width_us(ahead_us: int, hz: int) -> int:
-    """How coarse the wheel is for a timer so far ahead."""
-    tick_us = 1_000_000 // hz
-    return tick_us << _shift(-(-ahead_us // tick_us) + 1)
-
-
-def _bucket_us(now: int, at: int, tick_us: int) -> int:
-    """The bucket after the one that the deadline lies in, ticks counted from the last one (calc_index)."""
-    ahead = -(-(at - now) // tick_us)
-    shift = _shift(ahead)
-    return (((now // tick_us + ahead) >> shift) + 1 << shift) * tick_us
-
-
-def _shift(ticks_ahead: int) -> int:
-    shift = 0
-    while ticks_ahead >= 63 << shift:
-        shift += 3
-    return shift
 
 
 # The retransmission slot
@@ -288,77 +231,3 @@ def fin_wait_2_us(t: Tcb, s: Stack) -> int:
     if s.fin_wait_2_rto_floor:
         limit = max(limit, 4 * t.rto_us - t.rto_us // 2)
     return limit
-
-
-# The list of timers
-
-
-class Declared(NamedTuple):
-    """A timer: the field of its deadline, and how far ahead a connection may ever set it.
-
-    `longest_us` gets the connection, its stack, and the longest time that a program may yet set as an option
-    of it (None: no program will set one that a timer reads). Whatever a rule above arms has to lie within it.
-    """
-
-    deadline: str
-    longest_us: Callable[[Tcb, Stack, int | None], int]
-
-
-def _longest_slot_us(t: Tcb, s: Stack, later_us: int | None) -> int:
-    """RTO, persist, a SYN after a reset; a probe and a reordering wait count from the round-trip time."""
-    opening = max(s.syn_rto_us, s.rto_without_handshake_sample_us, s.syn_again_after_reset_us or 0)
-    asks_us = max(s.persist_max_us, RESOURCE_PROBE_US if s.device_refuses else 0)
-    return max(opening, t.rto_us, s.rto_max_us, asks_us, (t.srtt8 >> 2) + s.rto_min_us)
-
-
-def _longest_delay_us(t: Tcb, s: Stack, later_us: int | None) -> int:
-    return max(s.delayed_ack_us, s.delayed_ack_max_us, 1)
-
-
-def _longest_keep_us(t: Tcb, s: Stack, later_us: int | None) -> int:
-    """Zero where nobody asks for probes, or will."""
-    orphan_us = s.orphan_keep_idle_us or 0
-    if not (t.options.keepalive or s.keepalive_default or later_us is not None or orphan_us):
-        return 0
-    own_us = t.options.keep_idle_us or 0, t.options.keep_intvl_us or 0
-    return max(s.keep_idle_us, s.keep_intvl_us, orphan_us, *own_us, later_us or 0)
-
-
-def _longest_user_us(t: Tcb, s: Stack, later_us: int | None) -> int:
-    opening_us = s.syn_give_up_us if t.options.keep_init_us is None else t.options.keep_init_us
-    limit_us = max(user_timeout_us(t, s) or 0, later_us or 0) if s.user_timeout_rule == "timer" else 0
-    return max(limit_us, max(opening_us or 0, s.syn_received_us or 0) if t.state < ESTABLISHED else 0)
-
-
-def _longest_wait_us(t: Tcb, s: Stack, later_us: int | None) -> int:
-    """TIME-WAIT, LAST-ACK; FIN-WAIT-2 with its extensions, 3.5 RTO of the RTO that there may be then."""
-    closed_us = max(s.time_wait_us, s.last_ack_us or 0)
-    if s.fin_wait_2_us is None or t.state in (CLOSE_WAIT, LAST_ACK, TIME_WAIT):
-        return closed_us
-    rto_us = 0
-    if s.fin_wait_2_rto_floor:
-        # with timestamps the ACK of the FIN has measured a round trip, which ends all back-off
-        settled = t.state is FIN_WAIT_2 or t.ts_on
-        rto_us = t.rto_us if settled else max(t.rto_us, s.rto_max_us)
-    asked_us = max(s.fin_wait_2_us, t.options.linger2_us or 0, later_us or 0)
-    return max(closed_us, asked_us, 4 * rto_us - rto_us // 2, s.fin_wait_2_idle_check_us or 0)
-
-
-DECLARED = (
-    Declared("slot_at_us", _longest_slot_us),
-    Declared("delack_at_us", _longest_delay_us),
-    Declared("keep_at_us", _longest_keep_us),
-    Declared("user_at_us", _longest_user_us),
-    Declared("wait_at_us", _longest_wait_us),
-)
-DEADLINES = tuple(each.deadline for each in DECLARED)
-deadlines = attrgetter(*DEADLINES)  # of a connection, in this order
-
-
-def longest_us(t: Tcb, s: Stack, later_us: int | None) -> int:
-    """The farthest ahead that any timer of a connection may ever be set.
-
-    One thing is beyond it: a path on which a segment takes a minute, where a loss probe waits longer than
-    any RTO (RFC 8985 7.2: twice the SRTT).
-    """
-    return max([each.longest_us(t, s, later_us) for each in DECLARED])

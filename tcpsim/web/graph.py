@@ -10,7 +10,7 @@ shown of a walk through the graph is what a run shows that loses the same segmen
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
@@ -20,8 +20,7 @@ from tcpsim.errors import InputError
 from tcpsim.explore.branch import Question, Steps, View
 from tcpsim.explore.chain import no_collection
 from tcpsim.pair import Pair
-from tcpsim.tcp.event import Timer
-from tcpsim.tcp.tcb import Tcb
+from tcpsim.tcp import deadlines
 from tcpsim.web.fates import FEW, Way, every, losing, most, questions
 from tcpsim.web.shown import Step, step
 
@@ -252,24 +251,12 @@ def _running(pair: Pair, teller: Teller) -> tuple[Running, ...]:
         known = teller.connections[side]
         for socket, tcb in machine.system.end.sockets.items():
             which = known.index(socket) + 1 if socket in known else 0
-            found += [Running(side, which, name, at_us - pair.next_us) for name, at_us in _timers(tcb)]
+            for timer, at_us, _ in deadlines.running(tcb):
+                found.append(Running(side, which, str(timer), at_us - pair.next_us))
         for pid, running in machine.programs:
             if running.wake_us is not None:
                 found.append(Running(side, pid, "program", running.wake_us - pair.next_us))
     return tuple(found)
-
-
-def _timers(tcb: Tcb) -> Iterator[tuple[str, int]]:
-    """The running timers of a connection by name, with their deadlines."""
-    for name, at_us in (
-        (tcb.slot, tcb.slot_at_us),
-        (Timer.DELAYED_ACK, tcb.delack_at_us),
-        (Timer.KEEPALIVE, tcb.keep_at_us),
-        (Timer.USER_TIMEOUT, tcb.user_at_us),
-        (tcb.wait, tcb.wait_at_us),
-    ):
-        if at_us is not None:
-            yield str(name), at_us
 
 
 def _ordinals(pair: Pair, teller: Teller) -> Hashable:

@@ -3,14 +3,16 @@
 Owns: the check. Whoever comes to a known state has to be able to do what the known one can, and nothing else:
 each way out with the same probability and the same losses, the same events at the same distances, the same
 things held meanwhile, and a state of the same key behind it. If that is so for every arrival at every state,
-nobody can ever tell the two apart (Milner; Larsen and Skou for probabilities), however long one looks. So a
-chain that passes is exact, and one step from each arrival is enough to say so.
+nobody can ever tell the two apart (Milner; Larsen and Skou for probabilities), however long one looks. What
+an arrival leads to is an arrival as well: it has the key of a known state, and may be another pair. So
+arrivals are followed, in random order, as far as the number of comparisons allows.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Hashable, Iterator
+from random import Random
 from typing import NamedTuple
 
 from tcpsim.explore.branch import Steps, in_full
@@ -35,7 +37,11 @@ class Checked(NamedTuple):
 
 
 def check(pair: Pair, states: int) -> Checked:
-    """Explore up to so many states, breadth first, and compare every arrival with the one that came first."""
+    """Explore up to so many states, breadth first, and compare arrivals with the one that came first.
+
+    Every arrival in the course of that is compared, and as many again that follow from arrivals, or at least
+    as many as there are states.
+    """
     steps = Steps(pair)
     known: dict[Hashable, Pair] = {steps.key(steps.start): steps.start}
     waiting = deque(known.items())
@@ -54,13 +60,23 @@ def check(pair: Pair, states: int) -> Checked:
                 return Checked(len(known), merges, _rests(then, known[its_key]))
             elif then.next_us is not None and not _same(then, known[its_key]):
                 arrivals.append((its_key, then))
-    for key, other in arrivals:
+    most = max(2 * len(arrivals), len(known))
+    random = Random(states)
+    random.shuffle(arrivals)
+    following: list[tuple[Hashable, Pair]] = []
+    while (arrivals or following) and merges < most:
+        key, other = arrivals.pop() if arrivals else following.pop(random.randrange(len(following)))
         if key not in ways:
             continue  # it was never taken up: the chain is cut there
         merges += 1
-        its, _ = _ways(steps, other)
+        its, after = _ways(steps, other)
         if its != ways[key]:
             return Checked(len(known), merges, Difference(known[key], other, _told_apart(ways[key], its)))
+        for then, its_key in after:
+            if _rests(then, known[its_key]) is not None:
+                return Checked(len(known), merges, _rests(then, known[its_key]))
+            if then.next_us is not None and not _same(then, known[its_key]):
+                following.append((its_key, then))
     return Checked(len(known), merges, None)
 
 

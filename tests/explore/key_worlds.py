@@ -54,7 +54,7 @@ def _for_a_while(pair: Pair, until: str) -> Pair:
     return pair._replace(path=path._replace(shared=chains[0], to_server=chains[1], to_client=chains[2]))
 
 
-def _made(
+def made(
     client: Sequence[Step],
     server: Sequence[Step],
     stacks: tuple[str, str] = ("linux", "linux"),
@@ -72,7 +72,7 @@ def _made(
     return make
 
 
-def _either(*ways: Sequence[Step]) -> Step:
+def either(*ways: Sequence[Step]) -> Step:
     return choose([(1 / len(ways), way) for way in ways])
 
 
@@ -101,160 +101,160 @@ WORLDS: dict[str, Callable[[], Pair]] = {
     "page": _named("page-with-images", loss=0.3),
     "inherited": _named("inherited-descriptor"),
     "vanished": _named("vanished-client"),
-    "two-segments": _made(
+    "two-segments": made(
         [connect(), send(2_500), receive_to_eof(), close()],
         [accept(), receive(2_500), send(4_000), close()],
         loss=0.3,
         initial_window=2,
     ),
     # a window that nobody opens: probes without end (rfc9293), up to an orphan's limit, by a table
-    "probed": _made(
+    "probed": made(
         [connect(), ignore()], [accept(), send(8_000), close()], _RFC, persist_max_us="8s", **_SMALL_WINDOW
     ),
-    "probed-limit": _made(
+    "probed-limit": made(
         [connect(), ignore()], [accept(), send(8_000), close()], _RFC, persist_limit=3, **_SMALL_WINDOW
     ),
-    "probed-orphan": _made(
+    "probed-orphan": made(
         [connect(), ignore()],
         [accept(), send(8_000), close()],
         rto_max_us="8s",
         orphan_retries=4,
         **_SMALL_WINDOW,
     ),
-    "probed-bsd": _made(
+    "probed-bsd": made(
         [connect(), ignore()], [accept(), send(8_000), close()], _BSD, persist_max_us="8s", **_SMALL_WINDOW
     ),
-    "two-segments-rfc": _made(
+    "two-segments-rfc": made(
         [connect(), send(2_500), receive_to_eof(), close()],
         [accept(), receive(2_500), send(4_000), close()],
         _RFC,
         loss=0.3,
     ),
-    "no-timestamps": _made(
+    "no-timestamps": made(
         [connect(), send(1_500), wait("100ms"), send(1_500), receive_to_eof(), close()],
         [accept(), receive(3_000), send(1_500), wait("1s"), close()],
         timestamps=False,
     ),
-    "bsd-data": _made(
+    "bsd-data": made(
         [connect(), send(3_000), receive_to_eof(), close()],
         [accept(), receive(3_000), send(2_000), close()],
         _BSD,
         loss=0.3,
     ),
-    "shut-window": _made(
+    "shut-window": made(
         [connect(), send(5_000), close()],
         [accept(), wait("20s"), receive_to_eof(), close()],
         loss=0.3,
         **_SMALL_WINDOW,
     ),
-    "shut-window-rfc": _made(
+    "shut-window-rfc": made(
         [connect(), send(5_000), close()],
         [accept(), wait("20s"), receive_to_eof(), close()],
         _RFC,
         loss=0.3,
         **_SMALL_WINDOW,
     ),
-    "shut-window-bsd": _made(
+    "shut-window-bsd": made(
         [connect(), send(5_000), close()],
         [accept(), wait("20s"), receive_to_eof(), close()],
         _BSD,
         loss=0.3,
         **_SMALL_WINDOW,
     ),
-    "nagle": _made(
+    "nagle": made(
         [connect(), send(100), send(100), wait("50ms"), send(100), shutdown(), receive_to_eof(), close()],
         [accept(), receive_to_eof(), send(10), close()],
         loss=0.3,
     ),
-    "nagle-rfc": _made(
+    "nagle-rfc": made(
         [connect(), send(100), send(100), wait("50ms"), send(100), shutdown(), receive_to_eof(), close()],
         [accept(), receive_to_eof(), send(10), close()],
         _RFC,
         loss=0.3,
     ),
-    "out-of-order": _made(
+    "out-of-order": made(
         [connect(), send(4_000), close()],
         list(_SLOW),
         path={"reorder": 0.3, "reorder_extra_us": 30_000},
         loss=0.0,
     ),
-    "twice": _made(
+    "twice": made(
         [connect(), send(3_000), close()], list(_SLOW), path={"duplicate": 0.3}, loss=0.2, initial_window=2
     ),
-    "user-timeout-later": _made(
+    "user-timeout-later": made(
         [
             connect(),
             send(100),
-            _either([wait("1s")], [wait("2s")]),
+            either([wait("1s")], [wait("2s")]),
             set_option("TCP_USER_TIMEOUT", 4_000),
             ignore(),
         ],
         [accept(), wait("1s"), send(100), ignore()],
     ),
-    "keepalive-later": _made(
-        [connect(), _either([wait("1s")], [wait("2s"), send(10)]), *keepalive("3s", "1s", 2), ignore()],
+    "keepalive-later": made(
+        [connect(), either([wait("1s")], [wait("2s"), send(10)]), *keepalive("3s", "1s", 2), ignore()],
         [accept(), receive(10), ignore()],
         loss=0.5,
     ),
-    "keepalive-slower-later": _made(
+    "keepalive-slower-later": made(
         [
             connect(),
             *keepalive("2s", "1s", 2),
-            _either([wait("1s")], [send(10)]),
+            either([wait("1s")], [send(10)]),
             *keepalive("5s", "2s", 1),
             ignore(),
         ],
         [accept(), receive(10), ignore()],
         loss=0.5,
     ),
-    "deferred": _made(
-        [connect(), _either([wait("1s")], [wait("4s")]), send(10), receive_to_eof(), close()],
+    "deferred": made(
+        [connect(), either([wait("1s")], [wait("4s")]), send(10), receive_to_eof(), close()],
         [accept(), receive(10), close()],
     ),
-    "linger2": _made(
-        [connect(), receive_to_eof(), _either([wait("5s")], [wait("50s")]), close()],
-        [accept(), set_option("TCP_LINGER2", 20), _either([wait("1s")], []), close()],
+    "linger2": made(
+        [connect(), receive_to_eof(), either([wait("5s")], [wait("50s")]), close()],
+        [accept(), set_option("TCP_LINGER2", 20), either([wait("1s")], []), close()],
     ),
-    "patience": _made(
+    "patience": made(
         [connect(), set_option("SO_RCVTIMEO", 700_000), receive(10), wait("1s"), send(3), close()],
-        [accept(), _either([wait("500ms")], [wait("900ms")]), send(20), receive_to_eof(), close()],
+        [accept(), either([wait("500ms")], [wait("900ms")]), send(20), receive_to_eof(), close()],
     ),
-    "reboots": _made(
-        [connect(), send(10), receive(10), _either([close()], [reboot("3s")])],
+    "reboots": made(
+        [connect(), send(10), receive(10), either([close()], [reboot("3s")])],
         [accept(), receive(10), send(10), receive_to_eof(), close()],
     ),
-    "again-and-again": _made(
+    "again-and-again": made(
         [repeat([connect(), send(10), receive_to_eof(), close(), wait("1s")])],
-        [repeat([accept(), receive(10), _either([close()], [wait("2s"), close()])])],
+        [repeat([accept(), receive(10), either([close()], [wait("2s"), close()])])],
         loss=0.3,
     ),
-    "forks": _made(
+    "forks": made(
         [connect(), send(10), receive_to_eof(), close()],
         [accept(), fork([receive(10), close()]), close(), wait("2s")],
     ),
-    "two-at-once": _made(
+    "two-at-once": made(
         [connect("one"), connect("two", local_port=41_000), send(5, "two"), close("one"), close("two")],
         [listen("other", port=6_000), accept("one"), accept("two"), receive_to_eof(sock="one"), close("one")],
         loss=0.3,
     ),
-    "ports": _made(
+    "ports": made(
         [connect("one", local_port=0), close("one"), connect("two", local_port=0), close("two")],
         [repeat([accept(), receive_to_eof(), close()])],
         loss=0.3,
     ),
-    "either-port": _made(
+    "either-port": made(
         [
-            _either([connect(local_port=41_000)], [connect(local_port=42_000)]),
+            either([connect(local_port=41_000)], [connect(local_port=42_000)]),
             send(10),
             receive_to_eof(),
             close(),
         ],
-        [_either([accept()], [wait("1s"), accept()]), receive(10), close()],
+        [either([accept()], [wait("1s"), accept()]), receive(10), close()],
         loss=0.3,
     ),
-    "options-differ": _made(
+    "options-differ": made(
         [
-            _either(
+            either(
                 [connect()],
                 [connect(options=(("TCP_NODELAY", 1),))],
                 [connect(options=(("SO_RCVBUF", 5_000),))],
@@ -314,14 +314,14 @@ _STACKS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 def _gone(left: str, after: Sequence[Step], name: str, knobs: dict[str, Any]) -> Callable[[], Pair]:
     """One of many histories until 500 ms; then one machine loses power, and the other goes on."""
-    past = _either(*_PAST)
+    past = either(*_PAST)
     if left == "server":
         client = [past, wait_until("500ms"), reboot("1d")]
         server = [accept(), wait_until("700ms"), *after]
     else:
         client = [past, wait_until("700ms"), *after]
         server = [accept(), send(5), wait_until("500ms"), reboot("1d")]
-    return _made(client, server, (name, name), loss=0.0, **knobs)
+    return made(client, server, (name, name), loss=0.0, **knobs)
 
 
 WORLDS |= {

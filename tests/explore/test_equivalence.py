@@ -22,8 +22,8 @@ from tcpsim.pair import Event, Noted, Pair, advance, census
 from tcpsim.pair.equivalence import Keys
 from tcpsim.pair.equivalence.programs import ahead
 from tcpsim.path import SIDES, Seeded
+from tcpsim.tcp import deadlines
 from tcpsim.tcp import equivalence as tcp_key
-from tcpsim.tcp import timers
 from tcpsim.tcp.equivalence import connection as tcp_seen
 from tcpsim.tcp.equivalence import future
 from tcpsim.tcp.segment import Segment
@@ -209,10 +209,10 @@ def test_merges_are_exact_far_in(name: str, changes: dict[str, Any]) -> None:
 
 def test_every_field_of_a_connection_is_in_the_key_or_left_out_with_a_reason() -> None:
     text = "".join(inspect.getsource(module) for module in (tcp_key, tcp_seen, future))
-    missing = {name for name in Tcb.__slots__ if f"t.{name}" not in text} - set(timers.DEADLINES)
+    missing = {name for name in Tcb.__slots__ if f"t.{name}" not in text} - set(deadlines.DEADLINES)
     assert missing == {"closed_by", "last_ack_us", "rmem", "ts_offset"}
     assert "timers.silent_since_us(t)" in text  # which reads last_ack_us
-    assert "timers.deadlines(t)" in text
+    assert "deadlines.deadlines(t)" in text
 
 
 def test_every_step_that_may_fail_says_so() -> None:

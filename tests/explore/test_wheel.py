@@ -15,8 +15,8 @@ from tcpsim.app.steps import keepalive
 from tcpsim.pair import Pair, advance, new_pair
 from tcpsim.pair.equivalence import Keys
 from tcpsim.path import Seeded, make_path
+from tcpsim.tcp import deadlines, timer_wheel
 from tcpsim.tcp import equivalence as tcp_key
-from tcpsim.tcp import timers
 from tcpsim.tcp.event import Timer
 from tcpsim.tcp.stack import stack
 from tcpsim.tcp.state import State
@@ -44,7 +44,7 @@ def test_an_hour_of_user_timeout_counts_in_the_phase() -> None:
     turn_us = tcp_key.wheel_turn_us(pair.client.system.end, frozenset(), None, True)
     assert turn_us is not None
     for moment in [random.randrange(20 * _HOUR) // 4096 * 4096 for _ in range(20_000)]:
-        due_us = timers._bucket_us(moment, moment + _HOUR, 1_000_000 // HZ)
+        due_us = timer_wheel._bucket_us(moment, moment + _HOUR, 1_000_000 // HZ)
         late[moment % turn_us].add(due_us - moment)
     assert all(len(each) == 1 for each in late.values())
     everything = set().union(*late.values())
@@ -73,7 +73,7 @@ def test_no_timer_is_ever_set_further_ahead_than_the_phase_has_counted(
     """In no state before: what an earlier key has left out would tell states apart later."""
     ahead: dict[int, list[int]] = defaultdict(list)  # by the HZ of the host
     counted: dict[int, int] = {}
-    bucket_us, width_us = timers._bucket_us, timers.bucket_width_us
+    bucket_us, width_us = timer_wheel._bucket_us, timer_wheel.bucket_width_us
 
     def noting(now: int, at: int, tick_us: int) -> int:
         ahead[1_000_000 // tick_us].append(at - now)
@@ -83,8 +83,8 @@ def test_no_timer_is_ever_set_further_ahead_than_the_phase_has_counted(
         counted[hz] = min(ahead_us, counted.get(hz, ahead_us))
         return width_us(ahead_us, hz)
 
-    monkeypatch.setattr(timers, "_bucket_us", noting)
-    monkeypatch.setattr(timers, "bucket_width_us", counting)
+    monkeypatch.setattr(timer_wheel, "_bucket_us", noting)
+    monkeypatch.setattr(timer_wheel, "bucket_width_us", counting)
     armed = 0
     for seed in range(12):
         pair, chooser, keys = make(seed * 1_000_003), Seeded(seed), Keys()
@@ -104,20 +104,20 @@ def test_no_timer_is_ever_set_further_ahead_than_the_phase_has_counted(
 def test_every_deadline_is_declared() -> None:
     """A timer is a field `..._at_us`; what else bears that name is a time when something happened."""
     fields = {name for name in Tcb.__slots__ if name.endswith("_at_us")}
-    assert fields - {"ts_recent_at_us"} == set(timers.DEADLINES)
-    for name in timers.DEADLINES:
-        t = Tcb(**{**dict.fromkeys(timers.DEADLINES, 1_000), name: 5})
-        assert timers.next_time(t) == 5
-        timers.stop_all(t)
-        assert timers.next_time(t) is None
+    assert fields - {"ts_recent_at_us"} == set(deadlines.DEADLINES)
+    for name in deadlines.DEADLINES:
+        t = Tcb(**{**dict.fromkeys(deadlines.DEADLINES, 1_000), name: 5})
+        assert deadlines.next_time(t) == 5
+        deadlines.stop_all(t)
+        assert deadlines.next_time(t) is None
 
 
 def test_what_a_timer_of_the_list_may_reach_depends_on_what_is_asked() -> None:
     s = stack("linux")
     plain = Tcb(state=State.ESTABLISHED, ts_on=True)
-    assert timers.longest_us(plain, s, None) == 120_000_000  # RTO
-    assert timers.longest_us(plain, s, 0) == s.keep_idle_us  # a program may yet set SO_KEEPALIVE
+    assert deadlines.longest_us(plain, s, None) == 120_000_000  # RTO
+    assert deadlines.longest_us(plain, s, 0) == s.keep_idle_us  # a program may yet set SO_KEEPALIVE
     asked = Tcb(state=State.SYN_SENT, options=SocketOptions(keepalive=True))
-    assert timers.longest_us(asked, s, None) == s.keep_idle_us
+    assert deadlines.longest_us(asked, s, None) == s.keep_idle_us
     unstamped = Tcb(state=State.FIN_WAIT_1, wait=Timer.FIN_WAIT_2)
-    assert timers.longest_us(unstamped, s, None) == 3.5 * s.rto_max_us  # tcp_fin_time()
+    assert deadlines.longest_us(unstamped, s, None) == 3.5 * s.rto_max_us  # tcp_fin_time()

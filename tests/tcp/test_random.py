@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tcpsim.tcp import deadlines
 from tcpsim.tcp import endpoint as tcp
-from tcpsim.tcp import timers
 from tcpsim.tcp.lifecycle import TABLE
 from tcpsim.tcp.segment import Options, Segment
 from tcpsim.tcp.seqnum import add, diff
@@ -106,7 +106,7 @@ def check(line: Line) -> None:
             beside_syn = t.snd_una == t.iss  # the text of a SYN waits at RCV.NXT until ours is acknowledged
             assert all(diff(left, t.rcv_nxt) >= (not beside_syn) for left, _, _ in t.ooo)
             if t.state == State.CLOSED:
-                assert timers.next_time(t) is None
+                assert deadlines.next_time(t) is None
                 assert not t.sent
                 assert not t.orphaned, "a closed orphan is forgotten"
             else:
@@ -114,7 +114,7 @@ def check(line: Line) -> None:
             if t.state == State.TIME_WAIT:
                 assert t.wait_at_us is not None
             if t.orphaned and end.stack.name == "linux":
-                assert timers.next_time(t) is not None, "an orphan has a timer"
+                assert deadlines.next_time(t) is not None, "an orphan has a timer"
         for number, listener in end.listeners.items():
             children = [t for t in end.sockets.values() if t.parent == number]
             assert listener.embryonic == sum(t.state == State.SYN_RECEIVED for t in children)
@@ -181,9 +181,9 @@ def test_without_forgery_both_ends_agree_on_what_was_read(
 def test_an_orphan_without_a_timer() -> None:
     """The contrast: plain RFC 9293 has an orphan that nothing will ever end, Linux has not."""
     line, side = reach("FIN-WAIT-2/orphan", "rfc9293")
-    assert timers.next_time(line.tcb(side)) is None
+    assert deadlines.next_time(line.tcb(side)) is None
     line, side = reach("FIN-WAIT-2/orphan", "linux")
-    assert timers.next_time(line.tcb(side)) is not None
+    assert deadlines.next_time(line.tcb(side)) is not None
 
 
 def test_an_end_is_immutable_from_outside() -> None:

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from tcpsim.conformance.traces.observation import Life, Packet, Stay
 from tcpsim.path import Side
+from tcpsim.tcp.deadlines import DEADLINES
 from tcpsim.tcp.tcb import Tcb
-from tcpsim.tcp.timers import DEADLINES
 
 _TICKS_US = 8_000
 LATE_US = 5_000  # what a host and the relay take besides; segments closer than this come in any order

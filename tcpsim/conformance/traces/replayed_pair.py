@@ -33,7 +33,7 @@ from tcpsim.path import Quiet, Side
 from tcpsim.path.rule import Lineage
 from tcpsim.sockets import Call, System
 from tcpsim.sockets.processes import Blocked
-from tcpsim.tcp import timers
+from tcpsim.tcp import deadlines
 from tcpsim.tcp.endpoint import Endpoint
 from tcpsim.tcp.segment import Segment, flag_letters
 from tcpsim.tcp.state import Holder, State
@@ -126,7 +126,7 @@ class Stage:
             _Late(side, sid, self._fires_us(side, sid, due_us, after, events))
             for side in SIDES.values()
             for sid, tcb in self._end(side).sockets.items()
-            if timers.next_time(tcb) == due_us
+            if deadlines.next_time(tcb) == due_us
         ]
         late += [
             _Late(side, blocked, self._wakes_us(blocked, due_us))

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from functools import lru_cache
 
-from tcpsim.tcp import timers
+from tcpsim.tcp import deadlines, timer_wheel
 from tcpsim.tcp.endpoint import Endpoint
 from tcpsim.tcp.segment import ACK, NO_OPTIONS, Segment
 from tcpsim.tcp.seqnum import MASK, le
@@ -60,17 +60,17 @@ def wheel_turn_us(end: Endpoint, tuned: Set[int], later_us: int | None, stamped:
     to_come = [SocketOptions(), *[each.options for each in end.listeners.values()]]
     longest = [_longest_to_come_us(each, s, later_us, stamped) for each in to_come]
     longest += [
-        timers.longest_us(t, s, later_us if number in tuned else None)
+        deadlines.longest_us(t, s, later_us if number in tuned else None)
         for number, t in end.sockets.items()
         if t.state != State.CLOSED
     ]
-    return timers.bucket_width_us(max(longest), s.timer_hz)
+    return timer_wheel.bucket_width_us(max(longest), s.timer_hz)
 
 
 @lru_cache(maxsize=256)
 def _longest_to_come_us(options: SocketOptions, s: Stack, later_us: int | None, stamped: bool) -> int:
     """The longest timer that a connection with these options may have."""
-    return timers.longest_us(Tcb(options=options, ts_on=stamped), s, later_us)
+    return deadlines.longest_us(Tcb(options=options, ts_on=stamped), s, later_us)
 
 
 def isn_clock(end: Endpoint, now: int, origin: int) -> int:

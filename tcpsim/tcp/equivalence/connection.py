@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tcpsim.tcp import timers
+from tcpsim.tcp import deadlines, timers
 from tcpsim.tcp.acceptability import PAWS_IDLE_US
 from tcpsim.tcp.equivalence.future import (
     MOST_OPTIONS,
@@ -76,7 +76,7 @@ def connection_key(t: Tcb, s: Stack, around: Around, measured: bool) -> Connecti
     at_once = prompt(t, s, complete)
     answered_us = t.last_oow_ack_us
     instants: list[Instant | None] = [
-        None if at_us is None else (at_us, EVER) for at_us in timers.deadlines(t)
+        None if at_us is None else (at_us, EVER) for at_us in deadlines.deadlines(t)
     ]
     instants.append(_probing(t, s, tunes))
     instants.append((_BEGINNING if answered_us is None else answered_us, -s.ack_rate_limit_us))
@@ -199,24 +199,9 @@ def _since_data(t: Tcb, s: Stack) -> Instant | None:
 
 
 def _silence(t: Tcb, s: Stack, tunes: bool) -> Instant | None:
-    """Since when nothing was heard, as far as keepalive or the idle check of FIN-WAIT-2 may ask.
-
-    A user timeout that keepalive checks asks, too; longer than the largest of these limits is as long as it.
-    A keepalive timer that starts later fires when that time is over in any case.
-    """
-    limit_us = timers.user_timeout_us(t, s)
-    checked = (tunes or limit_us is not None) and s.user_timeout_rule == "checked"
-    waits = s.last_ack_us is not None and t.state >= State.ESTABLISHED
-    if t.keep_at_us is None and s.fin_wait_2_idle_check_us is None and not checked and not waits:
-        return None
-    heard_us = timers.silent_since_us(t)
-    if tunes and t.options.keepalive and s.keep_idle_from == "heard":
-        return heard_us, EVER  # a TCP_KEEPIDLE that is yet to be set counts from it, however long it is
-    limits = [timers.keep_idle_us(t, s), limit_us or 0]
-    if s.fin_wait_2_idle_check_us is not None:
-        limits.append(timers.fin_wait_2_us(t, s) + 1)
-    limits.append(s.last_ack_us or 0)
-    return heard_us, -max(limits)
+    """When the peer was heard last, as far as a timer asks; beyond the longest limit it is as long ago."""
+    longest_us = deadlines.longest_silence_us(t, s, tunes)
+    return (timers.silent_since_us(t), -longest_us) if longest_us else None
 
 
 def _resending(
