@@ -28,6 +28,7 @@ from typing import Generic, NamedTuple, TypeVar
 from tcpsim.errors import InputError
 from tcpsim.pair import Held, Log, Pair, Side, advance, lose, names
 from tcpsim.pair.equivalence import Keys
+from tcpsim.pair.equivalence.context import OnTheWay
 from tcpsim.pair.pair import holding
 from tcpsim.path import SIDES as ENDS
 from tcpsim.path import Choice, Chooser, Distribution, Fixed, Link, Loss, OneWay, Path
@@ -235,6 +236,9 @@ class Crossing(NamedTuple):
     place: int  # among all that is under way
 
 
+UnderWay = Flight | Crossing | OnTheWay  # whose first fields say when and where it arrives
+
+
 def view_of(pair: Pair) -> View:
     """What each machine holds, in the order of a `View`."""
     if not pair.relays:
@@ -364,7 +368,7 @@ class Steps:
             yield Branch(left._replace(now_us=now_us), 1.0, lost, passed, dropped)
 
     def parts(
-        self, flights: Sequence[Flight | Crossing], now_us: int, fated: Fated[_State]
+        self, flights: Sequence[UnderWay], now_us: int, fated: Fated[_State]
     ) -> list[Part[_State]] | None:
         """If many segments that arrive now may be lost: what follows their fates, in parts.
 
@@ -397,7 +401,7 @@ class Steps:
             ways = partial(self._some, places, lost, done + _AT_ONCE, fated)
             yield Part(self._none, self._none, (count - _AT_ONCE) / count, ways)
 
-    def questions(self, flights: Sequence[Flight | Crossing], now_us: int) -> tuple[Question, ...]:
+    def questions(self, flights: Sequence[UnderWay], now_us: int) -> tuple[Question, ...]:
         """What arrives now and may be lost."""
         asked = []
         for place, flight in enumerate(flights):
@@ -409,7 +413,7 @@ class Steps:
                 asked.append((place, deferred.number))
         return tuple(asked)
 
-    def fates(self, flights: Sequence[Flight | Crossing], now_us: int) -> Iterable[Fate]:
+    def fates(self, flights: Sequence[UnderWay], now_us: int) -> Iterable[Fate]:
         """Every way in which what arrives now may be lost; nearly all steps ask the same few questions."""
         questions = self.questions(flights, now_us)
         known = self._answered.get(questions)

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from tcpsim.explore.branch import MANY, Branch, Fate, Part, Steps, View, every_answer
 from tcpsim.pair import SIDES, Event, Log, Machine, Pair, Side, advance
 from tcpsim.pair.equivalence import CLIENT, SERVER, Known
-from tcpsim.pair.equivalence.context import witness
+from tcpsim.pair.equivalence.context import OnTheWay, witness
 from tcpsim.pair.equivalence.host import Host
 from tcpsim.path import Link
 from tcpsim.path.path import Flight, Path
@@ -41,7 +41,7 @@ class Apart:
     __slots__ = ("began_us", "flights", "hosts", "known", "next_us")
 
     def __init__(
-        self, hosts: tuple[Host, Host], began_us: tuple[int, int], flights: tuple[Flight, ...]
+        self, hosts: tuple[Host, Host], began_us: tuple[int, int], flights: tuple[OnTheWay, ...]
     ) -> None:
         self.hosts = hosts
         self.began_us = began_us
@@ -65,13 +65,13 @@ class Turn(NamedTuple):
     events: tuple[Event, ...] = ()
 
 
-class _Acts(NamedTuple):
-    """An instant: how many segments are due, and who acts in it, each with the time that its clock began."""
+class _Actor(NamedTuple):
+    """A host in a step: when its clock began, its turn if it hears nothing, whether it wakes by itself."""
 
-    now_us: int
-    due: int
-    client: tuple[Host, int]
-    server: tuple[Host, int]
+    host: Host
+    began_us: int
+    still: tuple[Turn]
+    wakes: bool
 
 
 class Turns:
@@ -91,7 +91,7 @@ class Turns:
         self._turns: dict[Hashable, list[Turn]] = {}
         self._first: dict[Hashable, tuple[Host, int]] = {}
         hosts = steps.keys.host(CLIENT, pair.client), steps.keys.host(SERVER, pair.server)
-        self.start = Apart(hosts, (0, 0), pair.path.flights)
+        self.start = Apart(hosts, (0, 0), tuple([OnTheWay(*each) for each in pair.path.flights]))
 
     def key(self, state: Apart) -> Hashable:
         """The key of the pair: `Steps.key`."""
@@ -111,37 +111,53 @@ class Turns:
         now_us, flights = state.next_us, state.flights
         assert now_us is not None
         due = 0
-        while due < len(flights) and flights[due].due_us == now_us:
+        while due < len(flights) and flights[due][0] == now_us:
             due += 1
-        to = [flight.receiver for flight in flights[:due]]
-        acts = _Acts(now_us, due, self.stand_in(state, 0, now_us, to), self.stand_in(state, 1, now_us, to))
+        to = [flight[1] for flight in flights[:due]]
+        acts = self._actor(state, 0, now_us, to), self._actor(state, 1, now_us, to)
         if due >= MANY and (
-            parts := self._steps.parts(flights, now_us, partial(self._fated, state, acts, log))
+            parts := self._steps.parts(flights, now_us, partial(self._fated, state, acts, due, log))
         ):
             yield from parts
             return
         for fate in self._steps.fates(flights, now_us):
-            yield from self._fated(state, acts, log, fate)
+            yield from self._fated(state, acts, due, log, fate)
 
-    def _fated(self, state: Apart, acts: _Acts, log: Log | None, fate: Fate) -> Iterator[Branch[Apart]]:
+    def _actor(self, state: Apart, at: int, now_us: int, to: Sequence[Side]) -> _Actor:
+        """A host in the step that begins now, in which something arrives at these sides."""
+        host, began_us = self.stand_in(state, at, now_us, to)
+        wakes = host.wakes_us is not None and host.wakes_us + began_us <= now_us
+        return _Actor(host, began_us, (Turn(host),), wakes)
+
+    def _fated(
+        self, state: Apart, acts: tuple[_Actor, _Actor], due: int, log: Log | None, fate: Fate
+    ) -> Iterator[Branch[Apart]]:
         """What the hosts do when some of what arrives is lost."""
         gone, lost, passed = fate
-        now_us, due, (client, client_us), (server, server_us) = acts
         flights = state.flights
-        arrived: Sequence[int] = range(due)
+        heard: tuple[list[int], list[int]] = [], []
         dropped: tuple[Flight, ...] = ()
-        if gone:
-            arrived = [place for place in arrived if place not in gone]
-            dropped = tuple([flights[place] for place in sorted(gone)])
-        for first in self._turn(state, 0, client, now_us - client_us, arrived):
-            for second in self._turn(state, 1, server, now_us - server_us, arrived):
-                ahead = flights[due:]
+        for place in range(due):
+            if place in gone:
+                due_us, to, segment, sent_us = flights[place]
+                dropped += (Flight(due_us, to, _moved(segment, sent_us)),)
+            else:
+                heard[flights[place][1] == "server"].append(place)
+        client, server = acts
+        ahead = flights[due:]
+        began_us = client.began_us, server.began_us
+        seconds = self._turns_of(state, 1, server, heard[1])
+        for first in self._turns_of(state, 0, client, heard[0]):
+            for second in seconds:
+                under_way = ahead
                 if first.sent or second.sent:
-                    sent = [_sent(first, client_us), _sent(second, server_us)]
-                    if arrived and flights[arrived[0]].receiver == "server":
+                    sent = [_sent(first, began_us[0]), _sent(second, began_us[1])]
+                    if heard[1] and not (heard[0] and heard[0][0] < heard[1][0]):
                         sent.reverse()  # who hears first answers first
-                    ahead = tuple(sorted([*ahead, *sent[0], *sent[1]], key=_due))
-                after = Apart((first.host, second.host), (client_us, server_us), ahead)
+                    under_way = (*ahead, *sent[0], *sent[1])
+                    if len(under_way) > 1:
+                        under_way = tuple(sorted(under_way, key=_due))
+                after = Apart((first.host, second.host), began_us, under_way)
                 weight = first.weight * second.weight
                 if log is not None:
                     for event in first.events + second.events:
@@ -155,28 +171,34 @@ class Turns:
         if side not in to and (host.wakes_us is None or host.wakes_us > local_us):
             return host, began_us
         assert known is not None
-        stamps = [
-            (segment.options.ts_val or 0) - now_us // _MS
-            for _, receiver, segment in state.flights
-            if receiver == side
-        ]
-        witnessed = witness(host, local_us, state.hosts[1 - at].opening)
-        place = at, known.parts[at], known.clocks, local_us % _MS, witnessed, tuple(stamps)
+        place: tuple[Hashable, ...] = (
+            at, known.parts[at], known.clocks, local_us % _MS,
+            witness(host, local_us, state.hosts[1 - at].opening),
+        )  # fmt: skip
+        for _, receiver, segment, sent_us in state.flights:
+            val = segment[7][3]
+            if receiver == side and val is not None:
+                place += (val - (now_us - sent_us) // _MS,)
         first, then_us = self._first.setdefault(place, (host, local_us))
         return first, now_us - then_us
 
-    def _turn(self, state: Apart, at: int, host: Host, now_us: int, arrived: Sequence[int]) -> Sequence[Turn]:
-        """What a host does at a moment of its clock when it hears those segments that are for it."""
-        side, flights, known = SIDES[at], state.flights, state.known
-        heard = [place for place in arrived if flights[place].receiver == side] if arrived else []
-        if not heard and (host.wakes_us is None or host.wakes_us > now_us):
-            return (Turn(host),)
+    def _turns_of(self, state: Apart, at: int, actor: _Actor, heard: Sequence[int]) -> Sequence[Turn]:
+        """What a host does now when it hears the segments at these places, which are for it."""
+        if not (heard or actor.wakes):
+            return actor.still
+        flights, known = state.flights, state.known
         assert known is not None
-        numbers = [(known.segments[place], flights[place].segment[3:5]) for place in heard]  # seq and ack
-        position = host, now_us, tuple(numbers)
+        assert state.next_us is not None
+        host, began_us, _, _ = actor
+        now_us = state.next_us - began_us
+        position: tuple[Hashable, ...] = host, now_us
+        for place in heard:
+            _, _, _, seq, ack, _, _, _ = flights[place][2]
+            position += known.segments[place], seq, ack
         turns = self._turns.get(position)
         if turns is None:
-            segments = [_moved(flights[each].segment, now_us - flights[each].due_us) for each in heard]
+            its = [flights[place] for place in heard]
+            segments = [_moved(segment, sent_us - began_us) for _, _, segment, sent_us in its]
             turns = self._turns[position] = self._acted(at, host, now_us, segments)
         return turns
 
@@ -210,13 +232,13 @@ def _plain(path: Path) -> bool:
     return not path.shared and all(isinstance(each, Link) and each.plain for each in one_way)
 
 
-def _due(flight: Flight) -> int:
-    return flight.due_us
+def _due(flight: OnTheWay) -> int:
+    return flight[0]
 
 
-def _sent(turn: Turn, began_us: int) -> list[Flight]:
-    """What was sent, on the pair's clock."""
-    return [Flight(due_us + began_us, to, _moved(segment, began_us)) for due_us, to, segment in turn.sent]
+def _sent(turn: Turn, began_us: int) -> list[OnTheWay]:
+    """What was sent, due on the pair's clock."""
+    return [OnTheWay(due_us + began_us, to, segment, began_us) for due_us, to, segment in turn.sent]
 
 
 def _moved(segment: Segment, by_us: int) -> Segment:

@@ -16,18 +16,18 @@ shift. If one may still be drawn, its distance to the existing numbers is part o
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any, Final, NamedTuple
 
 from tcpsim.app import equivalence as app
-from tcpsim.pair.equivalence.context import View
+from tcpsim.pair.equivalence.context import Meeting, OnTheWay, View, facing, witnessed
 from tcpsim.pair.equivalence.host import Host, Leg, Part, Promised, Rest
 from tcpsim.pair.equivalence.programs import Ahead, ahead
 from tcpsim.pair.pair import Machine, Pair
 from tcpsim.path import equivalence as lines
 from tcpsim.path.element import Chain
 from tcpsim.path.flow_table import Origins
-from tcpsim.path.path import Flight, Path
+from tcpsim.path.path import Path
 from tcpsim.path.rule import Script
 from tcpsim.sockets import equivalence as sockets
 from tcpsim.tcp import equivalence as tcp
@@ -45,7 +45,7 @@ class Known(NamedTuple):
 
     key: Key
     parts: tuple[int, int] = (0, 0)  # the client's, the server's; without a next event nobody asks
-    segments: Key = ()
+    segments: tuple[int, ...] = ()
     clocks: Key = ()
 
 
@@ -57,6 +57,8 @@ class Keys:
         self._machines: dict[tuple[int, Leg], tuple[Machine, Host]] = {}
         self._hosts: dict[Hashable, tuple[Ahead, Rest, object]] = {}
         self._lines: dict[tuple[int, ...], tuple[tuple[Chain, ...], int | None]] = {}
+        self._meetings: dict[tuple[int, int], Meeting] = {}
+        self._segments: dict[Hashable, tuple[Segment, int]] = {}
 
     def key(self, pair: Pair) -> Key:
         """Pairs of equal key have the same future.
@@ -66,14 +68,18 @@ class Keys:
         """
         if not pair.relays:
             hosts = self._seen(CLIENT, pair.client), self._seen(SERVER, pair.server)
-            return self.known(pair.next_us, hosts, (0, 0), pair.path, pair.path.flights).key
+            return self._of_pair(pair.next_us, hosts, pair.path)
         machines, found = pair.machines, []
         ports = (None, *[hop.port for hop in pair.relays], None)
         for number, path in enumerate(pair.paths):  # each leg with both its ends is as a pair
             left = self._seen(Leg("client", ports[number]), machines[number])
             right = self._seen(Leg("server", ports[number + 1]), machines[number + 1])
-            found.append(self.known(pair.next_us, (left, right), (0, 0), path, path.flights).key)
+            found.append(self._of_pair(pair.next_us, (left, right), path))
         return tuple(found)
+
+    def _of_pair(self, now_us: int | None, hosts: tuple[Host, Host], path: Path) -> Key:
+        """The key of two hosts on one clock."""
+        return self.known(now_us, hosts, (0, 0), path, [OnTheWay(*each) for each in path.flights]).key
 
     def known(
         self,
@@ -81,38 +87,51 @@ class Keys:
         hosts: tuple[Host, Host],
         began_us: tuple[int, int],
         path: Path,
-        flights: tuple[Flight, ...],
+        flights: Sequence[OnTheWay],
     ) -> Known:
         """The key of two hosts whose clocks began at these times, in whole milliseconds."""
         first, second = hosts
         if now_us is None:
             return Known((first.held, second.held, (first.machine.up, second.machine.up)))
-        view = View(hosts, flights, (began_us[0] // 1000, began_us[1] // 1000))
+        place = first.facing, second.facing
+        meeting = self._meetings.get(place)
+        if meeting is None:
+            meeting = Meeting(hosts)
+            _keep(self._meetings, place, meeting)
+        view = View(hosts, flights, (began_us[0] // 1000, began_us[1] // 1000), meeting)
         both = (
             [view.promised(0, each) for each in first.connections],
             [view.promised(1, each) for each in second.connections],
         )
         local_us = now_us - began_us[0], now_us - began_us[1]
         parts = self._part(view, local_us[0], 0, both), self._part(view, local_us[1], 1, both)
-        found: list[Hashable] = [*parts, self._line(path, now_us, view.origins)]
+        found: list[Hashable] = [*parts, self._line(path, now_us, meeting.origins)]
         segments = []
-        for due_us, to, segment in flights:
+        for flight in flights:
+            due_us, to, _, _ = flight
             at = 0 if to == "client" else 1
-            key = _segment(view, at, both[at], segment, due_us - began_us[at], now_us)
-            segments.append(key)
-            found += due_us - now_us, to, key
-        clocks: list[Hashable] = [now_us % 1000 if view.origins else 0]  # the phase of timestamps
+            number = self._segment(view, at, both[at], flight, now_us)
+            segments.append(number)
+            found += due_us - now_us, to, number
+        clocks = self._clocks(view, path, local_us)
+        found += clocks
+        return Known(tuple(found), parts, tuple(segments), clocks)
+
+    def _clocks(self, view: View, path: Path, local_us: tuple[int, int]) -> Key:
+        """What can be read of the clocks themselves; they agree on the phase of timestamps."""
+        first, second = view.hosts
+        origins, opens = view.meeting.origins, view.meeting.opens
+        clocks: list[Hashable] = [local_us[0] % 1000 if origins else 0]
         if path.shared and any(isinstance(each, Script) and each.follows_connections for each in path.shared):
-            clocks.append(tuple(view.origins.items()))  # such rules remember ISNs as they are
+            clocks.append(tuple(origins.items()))  # such rules remember ISNs as they are
         stamped = first.stack.timestamps and second.stack.timestamps
-        for at, host in enumerate(hosts):
-            if view.opens or view.asked[at]:
+        for at, host in enumerate(view.hosts):
+            if opens or view.asked[at]:
                 clocks.append(_isns(view, at, local_us[at]))
             turn_us = host.wheel_turn_us(stamped)
             if turn_us is not None:
                 clocks.append(local_us[at] % turn_us)
-        found += clocks
-        return Known(tuple(found), parts, tuple(segments), tuple(clocks))
+        return tuple(clocks)
 
     def _number(self, value: Hashable) -> int:
         return self._numbers.setdefault(value, len(self._numbers))
@@ -146,7 +165,10 @@ class Keys:
             rest = Rest(self._number((fixed, tuple(running), up, back_us is None)), instants)
             known = ahead(system, programs), rest, (programs, tables, files, blocked, end.listeners)
             _keep(self._hosts, place, known)
-        return Host(leg, machine, known[0], known[1])
+        host = Host(leg, machine, known[0], known[1])
+        host.facing = self._number(facing(host))
+        host.witnessed = witnessed(host)
+        return host
 
     def _part(self, view: View, now_us: int, at: int, both: tuple[list[Promised], list[Promised]]) -> int:
         """What a host is at a moment of its clock, its connections included."""
@@ -154,7 +176,7 @@ class Keys:
         found: list[int] = []
         for each, promised in zip(host.connections, both[at], strict=True):
             heeded = True
-            if each.t.ts_on and not view.opens:
+            if each.t.ts_on and not view.meeting.opens:
                 other = far.newest.get(each.ports)
                 heeded = other is not None and both[1 - at][other.place].measured
             part = promised.parts.get(heeded)
@@ -164,8 +186,37 @@ class Keys:
                 if each.place == 0:  # and with the first all that is not a connection
                     fixed, instants = (fixed, host.rest.number), instants + host.rest.instants
                 part = promised.parts[heeded] = Part(self._number(fixed), instants, stamp)
-            found += part.at(now_us)
+            number = part.numbers.get(now_us)
+            if number is None:
+                number = part.numbers[now_us] = self._number(tuple(part.at(now_us)))
+            found.append(number)
+        if len(found) == 1:
+            return found[0]
         return self._number(tuple(found or Part(*host.rest).at(now_us)))
+
+    def _segment(self, view: View, at: int, its: list[Promised], flight: OnTheWay, now_us: int) -> int:
+        """A segment on its way to a host, to whose connections `its` are promised."""
+        due_us, _, segment, began_us = flight
+        ports = (segment.src_port, segment.dst_port) if at else (segment.dst_port, segment.src_port)
+        origins = view.meeting.origins.get(ports)
+        if origins is None:  # nobody is there, and its numbers count only if somebody may be
+            seq, ack = (0, 0) if view.meeting.opens else (segment.seq, segment.ack)
+            origins = (ack, seq) if at == 0 else (seq, ack)
+        receiver, echoed = view.hosts[at].newest.get(ports), segment.options.ts_ecr
+        measured = (
+            bool(echoed is not None and echoed + began_us // 1000)  # no round trip is measured by a 0
+            and receiver is not None
+            and its[receiver.place].measured
+            and tcp.measures(receiver.t, segment, due_us - view.behind_ms[at] * 1000)
+        )
+        now_us -= began_us
+        place = id(segment), now_us // 1000, at, origins, measured
+        known = self._segments.get(place)
+        if known is None:
+            key = tcp.segment_key(segment, now_us, origins[1 - at], origins[at], measured)
+            known = segment, self._number(key)
+            _keep(self._segments, place, known)
+        return known[1]
 
     def _line(self, path: Path, now_us: int, origins: Origins) -> Hashable:
         """The elements of a path."""
@@ -189,21 +240,7 @@ def _keep(shelf: dict[Any, Any], place: Hashable, value: object) -> None:
     shelf[place] = value
 
 
-def _segment(
-    view: View, at: int, its: list[Promised], segment: Segment, due_us: int, now_us: int
-) -> Hashable:
-    """A segment on its way to a host, to whose connections `its` are promised; due on that host's clock."""
-    ports = (segment.src_port, segment.dst_port) if at else (segment.dst_port, segment.src_port)
-    origins = view.origins.get(ports)
-    if origins is None:  # nobody is there, and its numbers count only if somebody may be
-        seq, ack = (0, 0) if view.opens else (segment.seq, segment.ack)
-        origins = (ack, seq) if at == 0 else (seq, ack)
-    receiver = view.hosts[at].newest.get(ports)
-    to = receiver.t if receiver is not None and its[receiver.place].measured else None
-    return tcp.segment_key(segment, now_us, origins[1 - at], origins[at], to, due_us)
-
-
 def _isns(view: View, at: int, now_us: int) -> Key:
     """How far an ISN that this host may yet draw is from numbers of its own that exist."""
     end = view.hosts[at].machine.system.end
-    return tuple([tcp.isn_clock(end, now_us, both[at]) for both in view.origins.values() if both[at]])
+    return tuple([tcp.isn_clock(end, now_us, both[at]) for both in view.meeting.origins.values() if both[at]])

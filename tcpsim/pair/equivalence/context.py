@@ -3,13 +3,19 @@
 Owns: the origin of sequence numbers (the ISNs of the newest socket on each pair of ports), the facts in
 `Around` that a connection's key may rely on, and the values of a host outside its key from which these facts
 follow. Refuses to know: which values of a connection count then (tcp), and the time.
+
+Many hosts look the same to the other side: a stack that has resent a segment five times has the same ISN and
+expects the same octets as one that has resent it once. What the other side can see of a host is its *facing*,
+which is numbered. So what is promised to a connection is looked up by the number of the host that it faces.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
+
 from tcpsim.pair.equivalence.host import Connection, Host, Ports, Promised
-from tcpsim.path import SIDES
-from tcpsim.path.path import Flight
+from tcpsim.path import SIDES, Side
 from tcpsim.tcp.equivalence import future
 from tcpsim.tcp.output import timestamp
 from tcpsim.tcp.segment import ACK, RST, SYN, Segment
@@ -17,47 +23,107 @@ from tcpsim.tcp.seqnum import MASK, diff, le, lt
 from tcpsim.tcp.tcb import Tcb
 
 
-class View:
-    """A pair seen by its connections: two hosts (0 the client, 1 the server) and what is under way.
+class OnTheWay(NamedTuple):
+    """A segment under way to `receiver`, as `path.Flight`, with the time at which its sender's clock began.
 
-    `behind_ms`: how far the clock of each host is behind that of the segments' timestamps.
+    Its timestamps are those of that clock.
     """
 
-    __slots__ = ("_inbound", "asked", "behind_ms", "flights", "hosts", "opens", "origins")
+    due_us: int
+    receiver: Side
+    segment: Segment
+    began_us: int = 0
 
-    def __init__(
-        self, hosts: tuple[Host, Host], flights: tuple[Flight, ...], behind_ms: tuple[int, int]
-    ) -> None:
-        client, server = self.hosts = hosts
-        self.behind_ms = behind_ms
-        self.flights = flights
-        self.opens = client.ahead.opens or server.ahead.opens  # a program may yet call connect()
-        self.asked = [server.asking, client.asking]  # a SYN is under way to it, or may be
-        self._inbound: tuple[list[Segment], list[Segment]] = [], []
-        for _, to, segment in flights:
-            at = to == "server"
-            self._inbound[at].append(segment)
-            if segment.flags & (SYN | ACK) == SYN:
-                self.asked[at] = True
+
+class Meeting:
+    """What two hosts make of each other, whatever is under way between them.
+
+    `opens`: a program may yet call connect(). `origins`: the ISNs on each pair of ports, the client's first.
+    """
+
+    __slots__ = ("opens", "origins")
+
+    def __init__(self, hosts: tuple[Host, Host]) -> None:
+        client, server = hosts
+        self.opens = client.ahead.opens or server.ahead.opens
         ours, theirs = client.newest, server.newest
         self.origins: dict[Ports, tuple[int, int]] = {}
         for ports in ours if ours.keys() == theirs.keys() else ours | theirs:
             mine, twin = ours.get(ports), theirs.get(ports)
-            # the ISNs; from the other end's memory where a side has no socket
+            # from the other end's memory where a side has no socket
             first = mine.t.iss if mine else twin.t.irs if twin else 0
             second = twin.t.iss if twin else mine.t.irs if mine else 0
             self.origins[ports] = first, second
 
+
+def facing(host: Host) -> Hashable:
+    """All that the other side's promises and origins are drawn from, save TS.Recent and what is under way."""
+    found = []
+    for ports, each in host.newest.items():
+        t = each.t
+        rest = not each.more and not t.unsent and tuple([(r.seq, r.end, r.payload) for r in t.sent])
+        found.append((ports, t.iss, t.irs, each.alive, each.more, each.end, t.snd_una, t.snd_mss, rest))
+    return host.ahead.opens, host.stack.keepalive_probe_len > 0, tuple(found)
+
+
+class View:
+    """A pair seen by its connections: two hosts (0 the client, 1 the server) and what is under way.
+
+    `behind_ms`: how far the clock of each host is behind that of the pair.
+    """
+
+    __slots__ = ("asked", "behind_ms", "flights", "hosts", "inbound", "meeting")
+
+    def __init__(
+        self,
+        hosts: tuple[Host, Host],
+        flights: Sequence[OnTheWay],
+        behind_ms: tuple[int, int],
+        meeting: Meeting,
+    ) -> None:
+        client, server = self.hosts = hosts
+        self.meeting = meeting
+        self.behind_ms = behind_ms
+        self.flights = flights
+        self.asked = [server.asking, client.asking]  # a SYN is under way to it, or may be
+        self.inbound: tuple[list[OnTheWay], list[OnTheWay]] = [], []
+        for flight in flights:
+            at = flight[1] == "server"
+            self.inbound[at].append(flight)
+            if flight[2][2] & (SYN | ACK) == SYN:
+                self.asked[at] = True
+
     def promised(self, at: int, each: Connection) -> Promised:
         """What is promised to a socket of a host."""
-        t = each.t
         far = self.hosts[1 - at]
-        origins = self.origins[each.ports]
-        inbound = self._inbound[at]
+        inbound = self.inbound[at]
+        place: tuple[int | bool, ...]
+        if not inbound and not each.opening:
+            place = (far.facing,)
+        else:
+            ordered = not inbound or not each.t.ts_on or self._ordered(at, each.t)
+            first = each.opening and self._echoed(at, each.t, far.newest.get(each.ports))
+            place = far.facing, ordered, first
+            for _, _, segment, _ in inbound:
+                place += segment[2:6]  # its flags, seq, ack and len
+        found = each.promised.get(place)
+        if found is None:
+            ordered, first = place[1:3] if len(place) > 1 else (True, False)
+            around = self._around(at, each, bool(ordered), bool(first))
+            found = each.around.get(around)
+            if found is None:
+                found = each.around[around] = Promised(each.t, self.hosts[at].stack, around)
+            each.promised[place] = found
+        return found
+
+    def _around(self, at: int, each: Connection, ordered: bool, first: bool) -> future.Around:
+        """What a connection's future depends on, from what its place says."""
+        t, far = each.t, self.hosts[1 - at]
+        origins, inbound = self.meeting.origins[each.ports], self.inbound[at]
         other = far.newest.get(each.ports)
-        begins, known, single = t.rcv_nxt, not self.opens, False
+        begins, known, single = t.rcv_nxt, not self.meeting.opens, False
         if other is None:
-            complete = not any(segment.len or segment.flags & SYN for segment in inbound)
+            complete = not any(segment.len or segment.flags & SYN for _, _, segment, _ in inbound)
         else:
             its = other.t
             complete = not other.more and other.end == t.rcv_nxt
@@ -66,24 +132,17 @@ class View:
             if other.alive:
                 probed = far.stack.keepalive_probe_len > 0 or self.hosts[at].stack.reads_old_acks
                 begins = (its.snd_una - probed) & MASK
-        place = (
-            origins[at], origins[1 - at], complete, single, known,
-            not inbound or not t.ts_on or self._ordered(at, t),
-            each.opening and self._echoed(at, t, other),
-            le(t.snd_wl1, begins) and not (inbound and _older(t, inbound)),
-        )  # fmt: skip
-        found = each.promised.get(place)
-        if found is None:
-            around = future.Around(place[0], place[1], *each.own, *place[2:])
-            found = each.promised[place] = Promised(t, self.hosts[at].stack, around)
-        return found
+        newer = le(t.snd_wl1, begins) and not (inbound and _older(t, inbound))
+        return future.Around(
+            origins[at], origins[1 - at], *each.own, complete, single, known, ordered, first, newer
+        )
 
     def _ordered(self, at: int, t: Tcb) -> bool:
         """Nothing on its way has an older timestamp than the socket remembers."""
         recent = (t.ts_recent + self.behind_ms[at]) & MASK
-        for segment in self._inbound[at]:
+        for _, _, segment, began_us in self.inbound[at]:
             val = segment.options.ts_val
-            if val is not None and diff(recent, val) > 0:
+            if val is not None and diff(recent, val + began_us // 1000) > 0:
                 return False
         return True
 
@@ -94,18 +153,24 @@ class View:
             recent = (other.t.ts_recent + self.behind_ms[1 - at]) & MASK
             if recent == stamp:
                 return True
-        for _, to, segment in self.flights:
+        for _, to, segment, began_us in self.flights:
             _, _, _, val, echoed, _, _ = segment.options
-            if to != SIDES[at] and val == stamp:
+            by_ms = began_us // 1000
+            if to != SIDES[at] and val is not None and (val + by_ms) & MASK == stamp:
                 return True
-            if to == SIDES[at] and segment.flags & ACK and echoed == stamp:
+            if (
+                to == SIDES[at]
+                and segment.flags & ACK
+                and echoed is not None
+                and (echoed + by_ms) & MASK == stamp
+            ):
                 return True
         return False
 
 
-def _older(t: Tcb, inbound: list[Segment]) -> bool:
+def _older(t: Tcb, inbound: Sequence[OnTheWay]) -> bool:
     """A segment under way, which is read for its ACK, begins before SND.WL1."""
-    return any(not segment.flags & RST and lt(segment.seq, t.snd_wl1) for segment in inbound)
+    return any(not segment.flags & RST and lt(segment.seq, t.snd_wl1) for _, _, segment, _ in inbound)
 
 
 def witness(host: Host, now_us: int, opening: bool) -> tuple[int, ...]:
@@ -114,14 +179,24 @@ def witness(host: Host, now_us: int, opening: bool) -> tuple[int, ...]:
     TS.Recent is compared with what is under way to it (the caller's to say) and, where the other end is
     `opening` a connection, with when it sent its SYN.
     """
-    found: list[int] = []
+    if not (host.opening or opening):
+        return host.witnessed
+    found = [*host.witnessed]
     for each in host.connections:
         t = each.t
-        found += t.iss, t.irs, t.snd_wl1
         if each.opening:
             found.append(t.handshake_sent_us - now_us)
         if opening:
             found.append((t.ts_recent - now_us // 1000) & MASK)
+    return tuple(found)
+
+
+def witnessed(host: Host) -> tuple[int, ...]:
+    """What does not depend on the time of these."""
+    found: list[int] = []
+    for each in host.connections:
+        t = each.t
+        found += t.iss, t.irs, t.snd_wl1
         if not each.alive:
             found += t.write_seq, t.snd_una, t.rcv_nxt
     return tuple(found)

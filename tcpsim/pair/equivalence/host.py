@@ -33,15 +33,19 @@ class Rest(NamedTuple):
 
 
 class Part:
-    """Part of a key: the number of what is the same at every moment, its instants, TS.Recent if it counts."""
+    """Part of a key: the number of what is the same at every moment, its instants, TS.Recent if it counts.
 
-    __slots__ = ("exact", "limited", "number", "stamp")
+    `numbers` is for whoever numbers what it is at each moment.
+    """
+
+    __slots__ = ("exact", "limited", "number", "numbers", "stamp")
 
     def __init__(self, number: int, instants: tuple[Instant, ...], stamp: int | None = None) -> None:
         self.number = number
         self.exact = [at_us for at_us, least in instants if least == EVER]
         self.limited = [each for each in instants if each[1] != EVER]  # it counts up to a limit how long ago
         self.stamp = stamp
+        self.numbers: dict[int, int] = {}
 
     def at(self, now_us: int) -> list[int]:
         """Itself at a moment."""
@@ -71,7 +75,9 @@ class Promised:
 class Connection:
     """A socket of a host."""
 
-    __slots__ = ("alive", "end", "hasty", "more", "opening", "own", "place", "ports", "promised", "t")
+    __slots__ = (
+        "alive", "around", "end", "hasty", "more", "opening", "own", "place", "ports", "promised", "t",
+    )  # fmt: skip
 
     def __init__(self, place: int, number: int, t: Tcb, ports: Ports, ahead: Ahead, stack: Stack) -> None:
         _, busy, sends, closes, tunes, _ = ahead
@@ -84,7 +90,8 @@ class Connection:
         self.hasty = future.hasty(t, stack)
         self.more = number in sends and not t.close_called  # than it has queued
         self.end = (t.write_seq - t.close_called) & MASK  # of what it has queued
-        self.promised: dict[tuple[int, ...], Promised] = {}
+        self.around: dict[future.Around, Promised] = {}
+        self.promised: dict[tuple[int, ...], Promised] = {}  # the same by where `context` finds it
 
 
 class Leg(NamedTuple):
@@ -100,14 +107,16 @@ class Leg(NamedTuple):
 
 
 class Host:
-    """A machine seen by its connections on one leg."""
+    """A machine seen by its connections on one leg; `facing` and `witnessed`: see `context`."""
 
     __slots__ = (
-        "_wheel", "ahead", "asking", "connections", "held", "machine", "newest", "opening", "rest", "stack",
-        "wakes_us",
+        "_wheel", "ahead", "asking", "connections", "facing", "held", "machine", "newest", "opening", "rest",
+        "stack", "wakes_us", "witnessed",
     )  # fmt: skip
 
     def __init__(self, leg: Leg, machine: Machine, ahead: Ahead, rest: Rest) -> None:
+        self.facing = 0
+        self.witnessed: tuple[int, ...] = ()
         end = machine.system.end
         self.machine = machine
         self.rest = rest

@@ -78,8 +78,11 @@ def isn_clock(end: Endpoint, now: int, origin: int) -> int:
     return ((end.iss + now // 4 - origin) & MASK) * 4 + now % 4
 
 
-def segment_key(seg: Segment, now: int, ours: int, theirs: int, to: Tcb | None, due_us: int) -> Key:
-    """A segment under way; its sender's numbers count from `ours`, of the receiver `to` from `theirs`."""
+def segment_key(seg: Segment, now: int, ours: int, theirs: int, measured: bool) -> Key:
+    """A segment under way; its sender's numbers count from `ours`, of the receiver from `theirs`.
+
+    `measured`: what `measures` says of it and its receiver.
+    """
     _, _, flags, seq, ack, length, wnd, o = seg
     head = (
         seg.src_port, seg.dst_port, flags, (seq - ours) & MASK,
@@ -89,16 +92,14 @@ def segment_key(seg: Segment, now: int, ours: int, theirs: int, to: Tcb | None, 
         return head
     ms = now // 1000
     val = None if o.ts_val is None else (o.ts_val - ms) & MASK
-    ecr: object = None
-    if o.ts_ecr and to is not None and _measures(to, seg, due_us):
-        ecr = (o.ts_ecr - ms) & MASK
+    ecr = (o.ts_ecr - ms) & MASK if measured and o.ts_ecr is not None else None
     sack = tuple([((a - theirs) & MASK, (b - theirs) & MASK) for a, b in o.sack])
     return (*head, o.mss, o.wscale, o.sack_permitted, val, ecr, sack, o.layout)
 
 
-def _measures(to: Tcb, seg: Segment, due_us: int) -> bool:
+def measures(to: Tcb, seg: Segment, due_us: int) -> bool:
     """Whether an ACK may come to measure a round trip by its timestamp, where something was resent."""
-    if not to.sent or le(seg.ack, to.snd_una):
+    if not (to.sent and seg.flags & ACK) or le(seg.ack, to.snd_una):
         return False
     if len(to.sent) > 1 or (to.slot_at_us is not None and to.slot_at_us <= due_us):
         return True  # what is under way before it may mark or resend
