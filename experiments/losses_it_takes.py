@@ -20,10 +20,10 @@ from tcpsim.catalogue import Scenario, build, run, scenario, scenarios
 from tcpsim.draw.colours import FAINT, INK, QUIET, RULE
 from tcpsim.draw.curves import Axes, Figure, footnote, sheet, state_colour, wrapped
 from tcpsim.explore.chain import Chain, explore
+from tcpsim.explore.classes import classes
 from tcpsim.explore.explorable import obstacle
 from tcpsim.explore.leaks import Kind, in_words, kind_of
 from tcpsim.explore.shortest_paths import Way, Ways
-from tcpsim.explore.solve import classes
 from tcpsim.pair import Event, Sent
 from tcpsim.path import Quiet
 from tcpsim.tcp.segment import Segment

@@ -22,6 +22,7 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from tcpsim.errors import InputError
 from tcpsim.explore.branch import Branch, LossClass, Part, Steps, View
+from tcpsim.explore.edges import Edge, Edges, Kind
 from tcpsim.explore.frontier import ByWay, Order
 from tcpsim.explore.per_host_memo import apart
 from tcpsim.pair import Event, Log, Pair
@@ -34,17 +35,6 @@ _OFTEN: Final = 256  # states between two words of progress
 
 # Told how many states are known, and how likely it seems to come to one that is not; None: nobody knows.
 Progress = Callable[[int, float | None], None]
-
-
-class Edge(NamedTuple):
-    """One way from a state to another; `lost` and `passed` by class."""
-
-    source: int
-    target: int
-    elapsed_us: int
-    lost: tuple[int, ...]
-    passed: tuple[int, ...]
-    weight: float
 
 
 class Resting(Protocol):
@@ -93,7 +83,7 @@ class Chain(NamedTuple):
     classes: tuple[LossClass, ...]
     view: tuple[View, ...]
     rests: tuple[bool, ...]
-    edges: tuple[Edge, ...]
+    edges: Sequence[Edge]
     cut: tuple[int, ...]
     first_us: int
     numbers: Mapping[Hashable, int]
@@ -175,7 +165,7 @@ class Exploration:
         """What is known now."""
         work = self._work
         return Chain(
-            self._pairs, tuple(self._pairs.classes), tuple(work.view), tuple(work.rests), tuple(work.edges),
+            self._pairs, tuple(self._pairs.classes), tuple(work.view), tuple(work.rests), work.edges.copy(),
             tuple(sorted(work.waiting)), self._first_us, work.numbers, frozenset(work.parts),
         )  # fmt: skip
 
@@ -201,7 +191,7 @@ class _Work(Generic[_State]):
         self.rests: list[bool] = []
         self.waiting: dict[int, _State | _Open[_State]] = {}
         self.parts: list[int] = []
-        self.edges: list[Edge] = []
+        self.edges = Edges()
         self.number(steps.start)
         self.take(order)
 
@@ -241,7 +231,7 @@ class _Work(Generic[_State]):
         The first of them is the one on which nothing is lost and every choice takes its usual course.
         """
         found: dict[tuple[int, int, tuple[int, ...], tuple[int, ...]], float] = {}
-        parts: list[Edge] = []
+        parts: list[tuple[int, Kind]] = []
         events: list[Event] = []
         log = None if self.watch is None else events.append
         pair = waits.state if isinstance(waits, _Open) else waits
@@ -251,7 +241,7 @@ class _Work(Generic[_State]):
             if isinstance(branch, Part):
                 target = self.part(number, _Open(pair, branch.ways))
                 heappush(self.heap, (self.order.come(target, branch), target))
-                parts.append(Edge(number, target, 0, branch.lost, branch.passed, branch.weight))
+                parts.append((target, Kind(branch.lost, branch.passed, branch.weight)))
                 continue
             target = self.number(branch.pair)
             if target in self.waiting:
@@ -263,8 +253,10 @@ class _Work(Generic[_State]):
             if self.watch is not None:
                 self.watch.step(Edge(number, *edge, branch.weight), pair, events)
                 events.clear()
-        self.edges += [Edge(number, *edge, weight) for edge, weight in found.items()]
-        self.edges += parts
+        for (target, elapsed_us, lost, passed), weight in found.items():
+            self.edges.add(number, target, elapsed_us, Kind(lost, passed, weight))
+        for target, kind in parts:
+            self.edges.add(number, target, 0, kind)
 
     def part(self, number: int, rest: _Open[_State]) -> int:
         """The number of a part of the step that begins in a state."""

@@ -18,9 +18,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tcpsim.explore.edges import Ints
 from tcpsim.explore.outlook import NEVER, Outlook
 from tcpsim.explore.step_functions import Masses
-from tcpsim.explore.transient import Array, Graph, Ints, reaching
+from tcpsim.explore.transient import Array, Graph, reaching
 
 NOTHING: Final = 0  # the look of a connection that is not yet born: nothing is held
 MOST_HISTORIES: Final = 30_000  # put together at most; they are numbered in sixteen bits

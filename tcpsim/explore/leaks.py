@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from tcpsim.explore.branch import View, sides_of
 from tcpsim.explore.chain import LIMIT, Chain, Progress, no_collection
+from tcpsim.explore.classes import Class, Classes, classes
 from tcpsim.explore.loss_rates import rates
-from tcpsim.explore.solve import Class, Solution, classes, solve
+from tcpsim.explore.solve import Solution, solve
 from tcpsim.explore.tolerance import TOLERANCE, explore_for
 from tcpsim.pair import Pair, Side, names, sockets_in_words
 from tcpsim.tcp.state import State
@@ -76,7 +77,7 @@ class Answer(NamedTuple):
     """
 
     chain: Chain
-    classes: tuple[Class, ...]  # of the chain, each before whatever it leads to
+    classes: Classes  # of the chain, each before whatever it leads to
     losses: Mapping[str, Array]
     ends: tuple[End, ...]
     held_us: Mapping[tuple[Side, State], Array]

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tcpsim.explore.contracted import Contracted, Ways
+from tcpsim.explore.edges import Ints
 from tcpsim.explore.outlook import NEVER
-from tcpsim.explore.transient import Array, Ints
+from tcpsim.explore.transient import Array
 
 CHUNK: Final = 1 << 17  # connections in hand at once
 _FEW: Final = 16  # a share of a chunk this small waits for the next one

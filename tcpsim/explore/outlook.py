@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tcpsim.explore.transient import Graph, Ints
+from tcpsim.explore.edges import Ints
+from tcpsim.explore.transient import Graph
 
 NEVER = -1
 

@@ -21,10 +21,11 @@ import networkx as nx  # type: ignore[import-untyped]
 
 from tcpsim.errors import InputError
 from tcpsim.explore.branch import Steps, View
-from tcpsim.explore.chain import LIMIT, Chain, Edge, Progress, explore
+from tcpsim.explore.chain import LIMIT, Chain, Progress, explore
+from tcpsim.explore.classes import classes
+from tcpsim.explore.edges import Edge
 from tcpsim.explore.lasting import longer_than
 from tcpsim.explore.shortest_paths import Way, Ways, first_found
-from tcpsim.explore.solve import classes
 from tcpsim.explore.tolerance import explore_for, unexplored
 from tcpsim.explore.untimed import AnyOrder
 from tcpsim.pair import Event, Pair

@@ -18,7 +18,8 @@ from typing import NamedTuple
 import networkx as nx  # type: ignore[import-untyped]
 
 from tcpsim.explore.branch import Branch, Crossing, added, in_full
-from tcpsim.explore.chain import Chain, Edge, Stepper
+from tcpsim.explore.chain import Chain, Stepper
+from tcpsim.explore.edges import Edge
 from tcpsim.pair import SIDES, Event, Lost, Pair, Sent, Side
 from tcpsim.path.path import Flight
 

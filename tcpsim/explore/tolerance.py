@@ -19,9 +19,10 @@ import numpy as np
 from tcpsim.errors import InputError
 from tcpsim.explore.branch import Steps
 from tcpsim.explore.chain import LIMIT, Chain, Exploration, Progress, Watch
+from tcpsim.explore.classes import classes
 from tcpsim.explore.frontier import ByMass
 from tcpsim.explore.loss_rates import rates
-from tcpsim.explore.solve import classes, probabilities
+from tcpsim.explore.solve import probabilities
 from tcpsim.explore.step_functions import Masses
 from tcpsim.pair import Pair
 

@@ -14,18 +14,17 @@ state and age at a time, the least likely are dropped, and their probability is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
-from operator import itemgetter
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tcpsim.explore.chain import Chain
-from tcpsim.explore.solve import Class, classes
+from tcpsim.explore.classes import Class, Classes, classes
+from tcpsim.explore.edges import Ints, Kind, columns
+from tcpsim.explore.solve import luck_of
 from tcpsim.explore.step_functions import Masses
 
-Ints = NDArray[np.int64]
 Array = NDArray[np.float64]
 
 ROOM: Final = 50_000  # pairs of state and age in hand at once; of large chains most are next to impossible
@@ -43,7 +42,7 @@ class Graph(NamedTuple):
     target: Ints
     elapsed_us: Ints
     kind: Ints
-    kinds: tuple[tuple[tuple[int, ...], tuple[int, ...], float], ...]
+    kinds: tuple[Kind, ...]
     level: Ints
     stays: NDArray[np.bool_]
 
@@ -53,36 +52,20 @@ class Graph(NamedTuple):
         return np.repeat(np.arange(len(self.first) - 1), np.diff(self.first))
 
 
-def graph(chain: Chain, parts: Sequence[Class] | None = None) -> Graph:
+def graph(chain: Chain, parts: Classes | None = None) -> Graph:
     """The arrays of a chain; `parts` is `classes(chain)`, for whoever has it already."""
     parts = classes(chain) if parts is None else parts
-    edges = sorted(chain.edges, key=itemgetter(0))
-    kinds: dict[tuple[tuple[int, ...], tuple[int, ...], float], int] = {}
-    kind = [kinds.setdefault((edge.lost, edge.passed, edge.weight), len(kinds)) for edge in edges]
-    source = np.array([edge.source for edge in edges], dtype=np.int64)
+    (source, target, elapsed_us, kind), kinds = columns(chain.edges)
+    order = np.argsort(source, kind="stable")
     return Graph(
-        first=np.searchsorted(source, np.arange(chain.states + 1)).astype(np.int64),
-        target=np.array([edge.target for edge in edges], dtype=np.int64),
-        elapsed_us=np.array([edge.elapsed_us for edge in edges], dtype=np.int64),
-        kind=np.array(kind, dtype=np.int64),
-        kinds=tuple(kinds),
-        level=_levels(chain, parts),
+        first=np.searchsorted(source[order], np.arange(chain.states + 1)).astype(np.int64),
+        target=target[order],
+        elapsed_us=elapsed_us[order],
+        kind=kind[order],
+        kinds=kinds,
+        level=parts.level[parts.of],
         stays=_stays(chain, parts),
     )
-
-
-def _levels(chain: Chain, parts: Sequence[Class]) -> Ints:
-    """For each state the longest way to its class, in classes."""
-    part_of = np.zeros(chain.states, dtype=np.int64)
-    for number, part in enumerate(parts):
-        part_of[list(part.states)] = number
-    ends = np.array([edge[:2] for edge in chain.edges], dtype=np.int64).reshape(-1, 2)
-    between = np.unique(part_of[ends], axis=0)
-    level = [0] * len(parts)
-    for source, target in between.tolist():  # classes come in topological order
-        if source != target:
-            level[target] = max(level[target], level[source] + 1)
-    return np.array(level, dtype=np.int64)[part_of]
 
 
 def _stays(chain: Chain, parts: Sequence[Class]) -> NDArray[np.bool_]:
@@ -116,15 +99,7 @@ def _ones(each: Mapping[str, Masses]) -> Masses:
 
 def luck(net: Graph, each: Mapping[str, Masses]) -> Masses:
     """The probability of each kind of edge (rows) at each loss rate (columns)."""
-    one = _ones(each)
-    exact = one.dtype == object
-    rows = []
-    for lost, passed, weight in net.kinds:
-        row = one * (Fraction(weight) if exact else weight)
-        for rate, gone, through in zip(each.values(), lost, passed, strict=True):
-            row = row * rate**gone * (1 - rate) ** through
-        rows.append(row)
-    return np.array(rows, dtype=one.dtype).reshape(len(rows), len(one))
+    return luck_of(net.kinds, list(each.values()), _ones(each))
 
 
 class Passages(NamedTuple):

@@ -14,10 +14,11 @@ import numpy as np
 from tcpsim.errors import InputError
 from tcpsim.explore import growth as coming
 from tcpsim.explore.branch import View as Pairview
-from tcpsim.explore.chain import Chain, Edge
+from tcpsim.explore.chain import Chain
 from tcpsim.explore.curves import Look, occupancy
+from tcpsim.explore.edges import Edge, Ints
 from tcpsim.explore.outlook import NEVER, outlook
-from tcpsim.explore.transient import Ints, graph
+from tcpsim.explore.transient import graph
 from tcpsim.host.census import Left
 from tcpsim.host.limits import RESOURCES, Limits
 from tcpsim.host.population import Arrivals

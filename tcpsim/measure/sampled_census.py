@@ -22,10 +22,11 @@ import numpy as np
 from tcpsim.explore.branch import View as Pairview
 from tcpsim.explore.chain import Chain
 from tcpsim.explore.contracted import Contracted, contracted
+from tcpsim.explore.edges import Ints
 from tcpsim.explore.lives import CHUNK, Horizon, Listed, Lives
 from tcpsim.explore.loss_rates import rates
 from tcpsim.explore.outlook import NEVER, outlook
-from tcpsim.explore.transient import Ints, graph, luck
+from tcpsim.explore.transient import graph, luck
 from tcpsim.host.census import Left
 from tcpsim.host.limits import RESOURCES, HostLimits, Limits
 from tcpsim.host.population import Arrivals

@@ -14,8 +14,9 @@ from tcpsim.app.program import Program
 from tcpsim.catalogue import build, run, scenario
 from tcpsim.errors import InputError
 from tcpsim.explore.chain import explore
+from tcpsim.explore.classes import classes
 from tcpsim.explore.leaks import Kind, answer, in_words, kind_of
-from tcpsim.explore.solve import classes, solve_exactly
+from tcpsim.explore.solve import solve_exactly
 from tcpsim.pair import Event, Pair, Sent, census, new_pair
 from tcpsim.path import GilbertElliott, Quiet, make_path
 from tcpsim.tcp.segment import Segment

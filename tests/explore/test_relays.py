@@ -10,9 +10,10 @@ import pytest
 
 from tcpsim.app import Program, accept, close, connect, listen, make, receive_to_eof, wait
 from tcpsim.explore.chain import explore
+from tcpsim.explore.classes import classes
 from tcpsim.explore.leaks import in_words
 from tcpsim.explore.properties import check
-from tcpsim.explore.solve import classes, solve_exactly
+from tcpsim.explore.solve import solve_exactly
 from tcpsim.explore.standard_properties import legs_end_together
 from tcpsim.pair import Between, Pair, census, new_pair
 from tcpsim.path import Loss, make_path

@@ -18,7 +18,8 @@ import numpy as np
 from tcpsim.conformance.populations import Kind
 from tcpsim.conformance.populations.words import GONE, NOT_SERVED, word_of
 from tcpsim.explore.branch import Branch, Part, Steps, View, in_full
-from tcpsim.explore.chain import Chain, Edge, explore
+from tcpsim.explore.chain import Chain, explore
+from tcpsim.explore.edges import Edge
 from tcpsim.explore.loss_rates import rates
 from tcpsim.explore.per_host_memo import apart
 from tcpsim.explore.step_functions import Steps as Curve
