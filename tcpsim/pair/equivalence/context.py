@@ -97,10 +97,9 @@ class View:
         """What is promised to a socket of a host."""
         far = self.hosts[1 - at]
         inbound = self.inbound[at]
-        place: tuple[int | bool, ...]
-        if not inbound and not each.opening:
-            place = (far.facing,)
-        else:
+        ordered, first = True, False
+        place: tuple[int, ...] = (far.facing,)
+        if inbound or each.opening:
             ordered = not inbound or not each.t.ts_on or self._ordered(at, each.t)
             first = each.opening and self._echoed(at, each.t, far.newest.get(each.ports))
             place = far.facing, ordered, first
@@ -108,8 +107,7 @@ class View:
                 place += segment[2:6]  # its flags, seq, ack and len
         found = each.promised.get(place)
         if found is None:
-            ordered, first = place[1:3] if len(place) > 1 else (True, False)
-            around = self._around(at, each, bool(ordered), bool(first))
+            around = self._around(at, each, ordered, first)
             found = each.around.get(around)
             if found is None:
                 found = each.around[around] = Promised(each.t, self.hosts[at].stack, around)
