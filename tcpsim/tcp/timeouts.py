@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tcpsim.tcp import acks, output, recovery, rto, sending, syn_received, timers
 from tcpsim.tcp.event import LOSS_PROBE, PERSIST, REORDERING, RETRANSMISSION, Fact, Timer
+from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import CLOSED, SYN_RECEIVED, SYN_SENT, TIME_WAIT
 from tcpsim.tcp.step import Step
 from tcpsim.tcp.tcb import Tcb
@@ -77,17 +78,21 @@ def _out_of_retries(step: Step) -> bool:
         return s.synack_retries is not None and t.retransmits >= s.synack_retries
     if checked is not None:
         return waited is not None and waited >= checked
-    limit = retry_limit(t, step)
-    if limit is None:
-        return False
-    if s.retry_rule == "count":
-        return t.retransmits >= limit
-    return waited is not None and waited >= rto.budget(limit, s.retry_budget_base_us, s)
+    if s.retry_rule == "budget":
+        budget_us = retry_budget_us(t, s)
+        return budget_us is not None and waited is not None and waited >= budget_us
+    limit = _retry_limit(t, s)
+    return limit is not None and t.retransmits >= limit
 
 
-def retry_limit(t: Tcb, step: Step) -> int | None:
+def retry_budget_us(t: Tcb, s: Stack) -> int | None:
+    """The time that the retries of this socket stand for; None: there is no limit."""
+    limit = _retry_limit(t, s)
+    return None if limit is None else rto.budget(limit, s.retry_budget_base_us, s)
+
+
+def _retry_limit(t: Tcb, s: Stack) -> int | None:
     """Retransmissions that this socket is allowed; an orphan has its own number."""
-    s = step.s
     if not t.orphaned:
         return s.retries
     if s.orphan_retries == 0 and t.rto_us < s.rto_max_us:

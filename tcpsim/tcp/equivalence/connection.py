@@ -26,10 +26,12 @@ from tcpsim.tcp.equivalence.future import (
     MOST_OPTIONS,
     Around,
     all_sent,
+    expiries_left,
     least_fin_wait_2_us,
     pace,
     paced,
     prompt,
+    repeats,
 )
 from tcpsim.tcp.event import Timer
 from tcpsim.tcp.seqnum import MASK, le, lt
@@ -230,7 +232,13 @@ def _resending(
     # retransmissions, where a time limits them: whether there were any; when they began, where none does so
     limited = s.user_timeout_rule == "checked" and (around.tunes or timers.user_timeout_us(t, s) is not None)
     budgeted = synchronised and s.retry_rule != "count"
-    since_us = t.retrans_since_us if limited or budgeted else None
+    # the last segment repeats: when that began says only how often it may yet, now and once it is an orphan;
+    # nor does an episode that ends with it give anything back
+    repeated = budgeted and not limited and last and repeats(t, s)
+    left = None
+    if repeated:
+        left = None if t.orphaned else expiries_left(t, s, False), expiries_left(t, s, True)
+    since_us = t.retrans_since_us if (limited or budgeted) and not repeated else None
     counted = t.retransmits if s.retry_rule == "count" or not synchronised else t.retransmits > 0
     # back-off, once something is outstanding: it is counted for persist, and ends with the next sample before
     settled = not s.backoff and bool(t.sent) and (t.ts_on or (finished and len(t.sent) == 1))
@@ -245,7 +253,7 @@ def _resending(
         tuple([_record(r, ours) for r in t.sent]), probe,
         None if last else (t.cwnd, t.cwnd_acked, t.ssthresh),
         # what an undone episode gives back is read where the congestion window is
-        None if t.ca_state < RECOVERY else (
+        left if repeated or t.ca_state < RECOVERY else (
             None if last else (t.prior_cwnd, t.prior_ssthresh),
             t.prr_delivered, t.prr_out, t.undo_retrans, t.frto,
         ),

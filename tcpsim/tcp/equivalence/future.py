@@ -7,13 +7,15 @@ values that only these rules read. Refuses to know: what a key contains, and how
 
 from __future__ import annotations
 
+from itertools import count
 from typing import NamedTuple
 
-from tcpsim.tcp import timers, window
+from tcpsim.tcp import rto, timeouts, timers, window
+from tcpsim.tcp.event import Timer
 from tcpsim.tcp.seqnum import MASK, le, lt
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
-from tcpsim.tcp.tcb import Tcb
+from tcpsim.tcp.tcb import LOSS, Tcb
 
 MOST_OPTIONS = 40  # octets in a header
 _BEFORE_FIN_WAIT_2 = frozenset({State.FIN_WAIT_1, State.FIN_WAIT_2})
@@ -110,6 +112,42 @@ def _whole(t: Tcb) -> bool:
     """The one record that is outstanding is never cut, nor acknowledged in part, and RACK has none later."""
     (r,) = t.sent
     return r.payload <= t.snd_mss - MOST_OPTIONS and r.sent_us > t.rack_us
+
+
+def repeats(t: Tcb, s: Stack) -> bool:
+    """One segment is sent again and again, by the retransmission timer, until it is acknowledged.
+
+    It is the last that is sent. So the timer is set by its own expiries only: an ACK sets it if it
+    acknowledges the segment, and then all is over, the episode of recovery too.
+    """
+    if len(t.sent) != 1 or t.ca_state != LOSS or t.slot is not Timer.RETRANSMISSION or s.device_refuses:
+        return False
+    if t.retrans_since_us is None or not t.retransmits or s.backoff:
+        return False
+    return t.high_seq == t.snd_nxt and t.sent[0].sent_us > t.rack_us
+
+
+def expiries_left(t: Tcb, s: Stack, orphaned: bool) -> int | None:
+    """How many expiries come before the one that is too many, by the time for retries; None: all of them.
+
+    Of a socket that `repeats`, as an orphan or not.
+    """
+    assert t.slot_at_us is not None
+    assert t.retrans_since_us is not None
+    ahead = t.copy()
+    ahead.orphaned = orphaned
+    waited_us = t.slot_at_us - t.retrans_since_us
+    for expiries in count():
+        budget_us = timeouts.retry_budget_us(ahead, s)
+        rto_us = rto.backed_off(ahead, s)
+        if budget_us is None:
+            if rto_us == ahead.rto_us:
+                return None
+        elif waited_us >= budget_us:
+            return expiries
+        ahead.rto_us = rto_us
+        waited_us += rto_us
+    raise AssertionError
 
 
 def least_fin_wait_2_us(t: Tcb, s: Stack, idle: bool) -> int | None:
