@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from tcpsim.explore.edges import Ints, Kind, columns
 from tcpsim.explore.step_functions import Masses
 
 Value = Any  # a numpy array over loss rates, or one Fraction
+_Place = TypeVar("_Place")
 
 
 class Solution(NamedTuple):
@@ -64,11 +65,18 @@ def solve_exactly(
     """The same for one loss rate, in fractions: arrays of one."""
     each = [np.array([losses[known.name]], dtype=object) for known in chain.classes]
     found = _Pass(chain, parts, each, horizon_us, exact=True).run()
-    only = [
-        {place: value[0] for place, value in many.items()}
-        for many in (found.entered, found.settled, found.stay_us, found.held_us)
-    ]
-    return Solution(parts, found.mass[:, 0], *only, found.cut[0])
+    return found._replace(
+        mass=found.mass[:, 0],
+        entered=_only(found.entered),
+        settled=_only(found.settled),
+        stay_us=_only(found.stay_us),
+        held_us=_only(found.held_us),
+        cut=found.cut[0],
+    )
+
+
+def _only(many: Mapping[_Place, Value]) -> dict[_Place, Value]:
+    return {place: value[0] for place, value in many.items()}
 
 
 def probabilities(chain: Chain, parts: Classes, losses: Mapping[str, Masses]) -> Masses:
