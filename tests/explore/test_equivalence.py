@@ -264,3 +264,22 @@ def test_a_process_that_will_kill_another_may_close_what_that_one_holds() -> Non
         (number,) = pair.client.system.end.sockets
         found = ahead(pair.client.system, pair.client.programs)
         assert (number in found.busy, number in found.closes) == (mine, mine)
+
+
+@pytest.mark.parametrize("loss_from", ["30ms", "50ms", "100ms"])
+@pytest.mark.parametrize("knobs", [{}, {"tcp_retries2": 4, "tcp_orphan_retries": 3}])
+def test_it_is_known_how_often_a_segment_may_yet_be_repeated(loss_from: str, knobs: dict[str, int]) -> None:
+    """While all is lost, each expiry leaves one less; the one after the last is too many."""
+    pair = build(scenario("normal-close"), loss=1.0, loss_from=loss_from, knobs=knobs)
+    left: dict[tuple[str, int, bool], list[int | None]] = {}
+    while pair.next_us is not None:
+        for side in SIDES:
+            end = pair.machine(side).system.end
+            for number, t in end.sockets.items():
+                if future.repeats(t, end.stack) and t.slot_at_us == pair.next_us:
+                    told = left.setdefault((side, number, t.orphaned), [])
+                    told.append(future.expiries_left(t, end.stack, t.orphaned))
+        pair = advance(pair, Seeded(1))
+    assert left
+    for told in left.values():
+        assert told == list(range(len(told)))[::-1]
