@@ -18,6 +18,7 @@ import pytest
 from tcpsim.app import control_flow, driven, operator, program, receive_steps, steps, wait_steps
 from tcpsim.catalogue import build, scenario
 from tcpsim.explore.branch import Steps, in_full
+from tcpsim.explore.chain import explore
 from tcpsim.pair import Event, Noted, Pair, advance, census
 from tcpsim.pair.equivalence import Keys
 from tcpsim.pair.equivalence.programs import ahead
@@ -28,6 +29,7 @@ from tcpsim.tcp.equivalence import connection as tcp_seen
 from tcpsim.tcp.equivalence import future
 from tcpsim.tcp.segment import Segment
 from tcpsim.tcp.tcb import Tcb
+from tests.explore.partition import partition
 from tests.explore.worlds import leaver, restarted_leaver
 
 HISTORIES = 60
@@ -283,3 +285,22 @@ def test_it_is_known_how_often_a_segment_may_yet_be_repeated(loss_from: str, kno
     assert left
     for told in left.values():
         assert told == list(range(len(told)))[::-1]
+
+
+FEW_RETRIES = {"rto_max_us": "1s", "tcp_syn_retries": 2, "tcp_synack_retries": 1, "tcp_orphan_retries": 3}
+
+
+@pytest.mark.parametrize("retries", [4, 8])
+def test_how_often_a_segment_may_yet_be_repeated_is_all_that_counts(
+    retries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys that say when the repetition began make more states, and nobody can tell more of them apart."""
+    knobs = {**FEW_RETRIES, "tcp_retries2": retries}
+    pair = build(scenario("closewait-ignored-eof"), loss=0.5, knobs=knobs)
+    chain = explore(pair)
+    monkeypatch.setattr(tcp_seen, "repeats", lambda *_: False)
+    finer = explore(pair)
+    assert not chain.cut
+    assert not finer.cut
+    assert chain.states < finer.states
+    assert max(partition(chain)) == max(partition(finer))
