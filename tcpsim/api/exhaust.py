@@ -92,12 +92,15 @@ def exhaust(
     ran = run_out(story, fixed, per_second, lasts_us, seed, restarts)
     asked = [("rate", rate), ("for", for_), ("limit", limit)]
     asked += [("restart at", restart_at), ("restart every", restart_every)]
-    changed = tuple(f"{name} {_asked(value)}" for name, value in asked if value is not None)
+    times = {"for", "restart at", "restart every"}
+    changed = tuple(f"{name} {_asked(value, name in times)}" for name, value in asked if value is not None)
     return Exhausted(story, ran, wanted, (*changed, *(f"fix {words}" for words in wanted)))
 
 
-def _asked(value: str | float) -> str:
-    """A value as the user gave it."""
+def _asked(value: str | float, is_time: bool) -> str:
+    """A value as the user gave it; a time that is a number counts in microseconds."""
+    if is_time and isinstance(value, int):
+        return length(value)
     return value if isinstance(value, str) else f"{value:g}"
 
 

@@ -26,7 +26,15 @@ from tcpsim.draw.time_format import length
 from tcpsim.errors import InputError
 from tcpsim.host.census import Census
 from tcpsim.host.full_box import PLACE
-from tcpsim.host.limits import Limited, Limits, named_limits, own_limits, usual_limits
+from tcpsim.host.limits import (
+    HostLimits,
+    Limited,
+    Limits,
+    named_limits,
+    own_limits,
+    own_of_relays,
+    usual_limits,
+)
 from tcpsim.host.population import Plan
 from tcpsim.measure.census_table import first_met, used
 from tcpsim.measure.population_record import ASKED, FEW, METHODS, Method, Record, Setup, found, kind_of
@@ -119,6 +127,7 @@ def population(
             {**load.limits, **(limits or {})},
             own_limits(kinds[0][1].server.system.end.stack),
             clients=load.clients if clients is None else clients,
+            relays=own_of_relays(kinds[0][1]),
         ),
         users=load.users,
     )
@@ -279,7 +288,7 @@ class Population(Noted, Pictured):
         ]
         limits = {
             f"{side} {resource}": limit
-            for side in SIDES
+            for side in record.limits.sides
             for resource, limit in record.limits.of(side)._asdict().items()
             if limit is not None
         }
@@ -316,22 +325,26 @@ class Population(Noted, Pictured):
         return self._document
 
     def _between(self) -> dict[str, Any]:
-        """What the hosts between use, and when that would be all that their stack's profile has.
+        """What the hosts between use, and when that is all that they have, or would be.
 
-        A connection is two descriptors there, and one port towards the server. Nothing is refused.
+        A connection is two descriptors there, and one port towards the server. Without a limit that was asked
+        for, nothing is refused, and the number is that of the stack's profile.
         """
         pair = self.plan.kinds[0][1]
         found = {}
         for side in pair.names[1:-1]:
-            profile = usual_limits(pair.machine(side).system.end.stack, "client")
+            profile = usual_limits(pair.machine(side).system.end.stack, side)
+            asked = self.record.limits.of(side) if side in self.record.limits.sides else HostLimits()
             rows = {}
             for resource in ("descriptors", "ports"):
-                limit: int | None = getattr(profile, resource)
+                own: int | None = getattr(asked, resource)
+                limit: int | None = getattr(profile, resource) if own is None else own
                 _, values = used(self.census, side, resource)
                 rows[resource] = {
                     "used": int(values[-1]),
                     "peak": int(values.max()),
                     "limit": limit,
+                    "refuses": own is not None,
                     "first_met_us": None if limit is None else first_met(self.census, side, resource, limit),
                 }
             found[side] = rows
@@ -441,7 +454,7 @@ def _met(document: Mapping[str, Any], place: str, met_us: int) -> str:
 def _used(side: str, resource: str, row: Mapping[str, Any]) -> str:
     """What a host between uses of a resource, and whether there is as much."""
     words = f"{side} {resource}: {row['used']:,} in use, {row['peak']:,} at most"
-    if row["first_met_us"] is None:
+    if row["first_met_us"] is None or row["refuses"]:
         return words if row["limit"] is None else f"{words}, of {row['limit']:,}"
     met = length(row["first_met_us"])
     used_up = f"the host has {row['limit']:,}, and used them up after {met}"

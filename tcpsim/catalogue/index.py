@@ -35,6 +35,7 @@ WORKLOADS: Final = (
     "openstack-chain",
     "orphan-storm",
     "ports-by-time-wait",
+    "relay-descriptors",
     "abandoned-downloads",
     "conntrack-full-of-close-wait",
     "workers-and-lingering-close",
@@ -44,6 +45,7 @@ USER_GROUPS: Final = (
     "browsers-and-their-fins",
     "workers-held-by-keepalive",
     "three-idle-timeouts",
+    "pool-behind-a-relay",
     "object-per-request",
     "connections-not-given-back",
 )

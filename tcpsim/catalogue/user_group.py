@@ -16,7 +16,7 @@ from tcpsim.catalogue.themes import scenario
 from tcpsim.catalogue.validation import check_load
 from tcpsim.errors import InputError, unknown
 from tcpsim.host.connection_owner import Users
-from tcpsim.host.limits import Limited, named_limits, own_limits
+from tcpsim.host.limits import Limited, named_limits, own_limits, own_of_relays
 from tcpsim.host.measures import measured
 from tcpsim.host.population import Arrivals, Plan
 from tcpsim.units import parse_duration, parse_rate
@@ -54,7 +54,8 @@ class Variant:
             raise InputError(f"{self.name}: users", repr(self.users), "Browsers or Requests")
         for name in self.expect:
             measured(name, f"{self.name}: expect")
-        named_limits(self.limits, where=f"{self.name}: limits")
+        told_later = {key: each for key, each in self.limits.items() if not key.startswith("relay")}
+        named_limits(told_later, where=f"{self.name}: limits")  # which relays there are, its group knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,7 @@ class UserGroup:
         arrivals = Arrivals(self.per_second, for_us=parse_duration(self.for_), poisson=not self.fixed)
         base, overrides = with_arguments(self.base, self.changes())
         pair = build(base, **merged(overrides, variant.overrides, fixed or {}))
-        limits = named_limits(variant.limits, own_limits(pair.server.system.end.stack))
+        own, where = own_limits(pair.server.system.end.stack), f"{variant.name}: limits"
+        limits = named_limits(variant.limits, own, where, relays=own_of_relays(pair))
         settle_us = parse_duration(self.settle)
         return Plan(((1.0, pair),), arrivals, settle_us, seed, limits, users=variant.users)

@@ -18,7 +18,7 @@ from tcpsim.catalogue.scenario import Scenario, build, changed, merged, with_arg
 from tcpsim.catalogue.themes import scenario
 from tcpsim.catalogue.validation import check_load
 from tcpsim.errors import InputError, unknown
-from tcpsim.host.limits import Limited, Limits, Restart, named_limits, own_limits
+from tcpsim.host.limits import Limited, Limits, Restart, named_limits, own_limits, own_of_relays
 from tcpsim.host.population import Arrivals, Plan
 from tcpsim.host.socket_accounting import Place
 from tcpsim.pair import Pair
@@ -102,14 +102,15 @@ class Workload:
         """Raises InputError for a field that cannot be so, or a kind of connection that cannot be built."""
         check_load(self)
         at = f"{self.name}."
-        named_limits(self.limits, where=f"{at}limits", clients=self.clients)
+        pair = build(self.base, **self.overrides)
+        between = own_of_relays(pair)
+        named_limits(self.limits, where=f"{at}limits", clients=self.clients, relays=between)
         if self.runs_out_of is not None and self.limits.get(self.runs_out_of) is None:
             raise unknown(f"{at}runs_out_of", str(self.runs_out_of), [*self.limits])
         for time in self.after if isinstance(self.after, tuple) else ():
             parse_duration(time, f"{at}after")
         for words in (*self.cures, *self.in_vain):
             changes([words], f"{at}cures and in_vain")
-        build(self.base, **self.overrides)
         self.plan()
 
     @property
@@ -154,7 +155,11 @@ class Workload:
         side, _, resource = place.partition(".")
         amount = self.limits[place]
         assert amount is not None
-        return Limit(PLACES[side], resource, amount)
+        between = self.base.sides[1:-1]
+        if side == "relay" and side not in between:
+            allowed = f"one host: {', '.join(f'{each}.{resource}' for each in between)}"
+            raise InputError(f"{self.name}: host.runs_out_of", repr(place), allowed)
+        return Limit(PLACES.get(side, side), resource, amount)
 
     def kinds(self, fixed: Mapping[str, Any] | None = None) -> tuple[tuple[float, Pair], ...]:
         """The connections at time 0 with their shares, with overrides on top."""
@@ -196,4 +201,5 @@ class Workload:
         if plenty:
             side, resource, _ = self.limit
             given[f"{side}.{resource}"] = _PLENTY if resource in ("workers", "flows") else None
-        return named_limits(given, own_limits(pair.server.system.end.stack), clients=self.clients)
+        own = own_limits(pair.server.system.end.stack)
+        return named_limits(given, own, clients=self.clients, relays=own_of_relays(pair))

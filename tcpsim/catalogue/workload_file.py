@@ -121,7 +121,9 @@ def read_arrivals(value: Any, where: str) -> dict[str, Any]:
 def read_limits(value: Any, where: str) -> Limited:
     """What the hosts have, by the names of --limit."""
     table = Table(value, where)
-    places = {place: table.take(place, partial(_of_place, names), {}) for place, names in _RESOURCES.items()}
+    between = {name: RESOURCES["relay"] for name in table.left if name.partition(" ")[0] == "relay"}
+    named = {**_RESOURCES, **between}  # which of these there are, the connection knows
+    places = {place: table.take(place, partial(_of_place, names), {}) for place, names in named.items()}
     table.done()
     return {f"{place}.{name}": amount for place, found in places.items() for name, amount in found.items()}
 

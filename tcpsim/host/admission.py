@@ -20,12 +20,13 @@ from tcpsim.host.census import Census, Left, Restarted
 from tcpsim.host.client_ports import ClientPorts
 from tcpsim.host.connection import Connection, Owner
 from tcpsim.host.full_box import FullBox
+from tcpsim.host.full_relay import FullRelays
 from tcpsim.host.limits import Door, Limits, Reclaim, Restart, Serve, Stop
 from tcpsim.host.memory import Memory, heavy
 from tcpsim.host.port_reuse import again
 from tcpsim.host.resource_usage import RECLAIMED, Books
 from tcpsim.host.shared_history import Act, Lives, Luck, Moment
-from tcpsim.host.socket_accounting import Work, usage
+from tcpsim.host.socket_accounting import usage
 from tcpsim.pair import Pair, Side
 from tcpsim.tcp.state import Holder, State
 
@@ -47,10 +48,13 @@ class Governor:
         self.census = census
         self.books = Books(limits, lives.views)
         self.admitted = 0  # connections so far
-        self.reserved = 0  # workers and descriptors promised to connections that have been called
-        self.queue: deque[Connection] = deque()
+        self.reserved: Counter[Side] = Counter()  # workers and descriptors promised to connections called
+        self.queues: dict[Side, deque[Connection]] = {
+            side: deque() for side in limits.sides if side != "client"
+        }
         self.memory = Memory(self.books, census, lives.views, pair)
         self.box = FullBox(self.books, lives, census)
+        self.between = FullRelays(self.books, lives, census, pair)
         self.shut = ""  # the resource for want of which the server takes no connection
         self.server = server = limits.server
         self.gate = limits.gate
@@ -63,7 +67,7 @@ class Governor:
         self.recalls = bool(restarts) or self.memory.takes_back or self.ports is not None
         self.alive: dict[Connection, None] = {}  # by age: whose view may still change, or all
         self.waiting: list[tuple[Connection, Moment]] = []  # for a worker or a descriptor, at the horizon
-        self.kept: Counter[str] = Counter()  # of the server's: what nobody will give back
+        self.kept: Counter[tuple[Side, str]] = Counter()  # what nobody will give back
         for each in restarts:
             env.process(self._restart(each))
 
@@ -132,7 +136,8 @@ class Governor:
                 yield env.timeout(due_us - env.now)
                 if not changes:
                     break
-                ahead = self.box.through(one, mark, ahead)
+                mark, ahead = self.between.before(one, mark, ahead)
+                ahead = self.between.after(one, self.box.through(one, mark, ahead))
             except simpy.Interrupt:
                 one.luck.rewind(mark)
                 ahead = self._obey(one) or one.moment
@@ -148,7 +153,7 @@ class Governor:
         if ahead.view:
             ahead = self.box.as_it_is(one, ahead)
             final = lives.outlook(ahead, self._until_us(one))
-            if one.queued or (final is not None and lives.views[final].work is Work.WANTED):
+            if one.queued or (final is not None and lives.views[final].waits_at):
                 self.waiting.append((one, ahead))
             else:
                 self._leave(ahead.view, final)
@@ -160,24 +165,26 @@ class Governor:
 
     def finish(self) -> None:
         """Who waits at the horizon is served in turn, as far as others give back what they hold."""
-        places = {one: place for place, one in enumerate(self.queue)}
+        places = {one: place for queue in self.queues.values() for place, one in enumerate(queue)}
         self.waiting.sort(key=lambda each: (places.get(each[0], len(places)), each[0].born_us))
         for one, moment in self.waiting:
-            serve = None if self._full_for_ever() else Serve()
+            serve = {side: Serve(side) for side in self.queues if not self._full_for_ever(side)}
             final = self.lives.outlook(moment, self._until_us(one), serve)
             self._leave(moment.view, final)
 
-    def _full_for_ever(self) -> bool:
-        """Whether what nobody gives back is all that the server has."""
-        server = self.server
-        limits = (("workers", server.workers), ("descriptors", server.descriptors))
-        return any(limit is not None and self.kept[resource] >= limit for resource, limit in limits)
+    def _full_for_ever(self, side: Side) -> bool:
+        """Whether what nobody gives back is all that a host has."""
+        limits = self.books.limits[side]
+        each = (("workers", limits.workers), ("descriptors", limits.descriptors))
+        return any(limit is not None and self.kept[side, resource] >= limit for resource, limit in each)
 
     def _leave(self, now: int, final: int | None) -> None:
-        """A connection that holds something at the horizon, and what it never gives back of the server's."""
+        """A connection that holds something at the horizon, and what it never gives back."""
         self.census.left[Left(now, final)] += 1
-        kept = usage(self.lives.views[now if final is None else final], "server")
-        self.kept.update(workers=kept.workers, descriptors=kept.descriptors)
+        for side in self.queues:
+            kept = usage(self.lives.views[now if final is None else final], side)
+            self.kept[side, "workers"] += kept.workers
+            self.kept[side, "descriptors"] += kept.descriptors
 
     def _opening(self, moment: Moment) -> bool:
         return any(each.state is State.SYN_SENT for each in self.lives.views[moment.view].client)
@@ -195,14 +202,14 @@ class Governor:
                 self.ports.changed(one.port, usage(self.lives.views[after], "client").ports > 0)
             excess = self._charge(before, after)
             if excess is not None:
-                return self.box.act(one, ahead, excess, self._age_us(one))
-        work = self.lives.views[after].work
-        if work is Work.WANTED and not one.queued and not one.called:
-            one.queued = True
-            self.queue.append(one)
-        elif one.queued and work is not Work.WANTED:
-            one.queued = False
-            self.queue.remove(one)
+                return self._act(one, ahead, excess)
+        waits_at = self.lives.views[after].waits_at
+        if one.queued and waits_at != one.queued:
+            self.queues[one.queued].remove(one)
+            one.queued = ""
+        if waits_at and not one.queued and not one.called:
+            one.queued = waits_at
+            self.queues[waits_at].append(one)
         if self.doors and not one.arrived:
             server = self.lives.views[after].server
             one.arrived = any(each.state is not State.SYN_RECEIVED for each in server)
@@ -229,12 +236,18 @@ class Governor:
         return None
 
     def _serve(self) -> None:
-        """Call whoever waits longest, as long as there are a worker and a descriptor to give."""
-        while self.queue and not self._full("server", "workers") and not self._full("server", "descriptors"):
-            one = self.queue.popleft()
-            one.queued, one.called = False, True
-            self.reserved += 1
-            self._wake(one)
+        """Call whoever waits longest, as long as there are a worker and a descriptor to give.
+
+        A relay takes one connection after the other: what the first one opens is not there for the second.
+        """
+        for side, queue in self.queues.items():
+            while queue and not (self._full(side, "workers") or self._full(side, "descriptors")):
+                if side != "server" and self.reserved[side]:
+                    break
+                one = queue.popleft()
+                one.queued, one.called = "", side
+                self.reserved[side] += 1
+                self._wake(one)
         shut = self._lacking() if self.doors else ""
         if shut != self.shut:
             self.shut = shut
@@ -244,7 +257,7 @@ class Governor:
     def _lacking(self) -> str:
         """What a server lacks for another connection; "" if nothing."""
         server = self.server
-        waiting = len(self.queue) if self.gate else self.books.used["server", "backlog"]
+        waiting = len(self.queues["server"]) if self.gate else self.books.used["server", "backlog"]
         if server.backlog is not None and waiting > server.backlog:  # as Linux sk_acceptq_is_full
             return "backlog"
         return "bytes" if self.memory.refuses else ""
@@ -262,22 +275,28 @@ class Governor:
         """What the host or the owner wants of a connection now, done."""
         if one.orders:  # before it is served: whoever is killed in this instant takes nobody from the queue
             act, moment = one.orders.popleft(), self._now(one)
-            after = self.box.act(one, moment, act, self._age_us(one))
+            after = self._act(one, moment, act)
             if isinstance(act, Stop):
                 views = self.lives.views
                 self.census.restarts[-1].tell(views[moment.view], views[after.view], act.side)
             return after
         if one.called:
-            one.called = False
-            self.reserved -= 1
+            side, one.called = one.called, ""
+            self.reserved[side] -= 1
             moment = self._now(one)
-            if self.lives.views[moment.view].work is not Work.WANTED:
+            if self.lives.views[moment.view].waits_at != side:
                 return moment  # its client has gone in the same instant
-            return self.box.act(one, moment, Serve(), self._age_us(one))
+            return self._act(one, moment, Serve(side))
         if one in self.arriving and one.shut != (shut := self._is_shut_to(one)):
             one.shut, one.turned = shut, self.shut or one.turned
-            return self.box.act(one, self._now(one), Door(one.shut), self._age_us(one))
+            return self._act(one, self._now(one), Door(one.shut))
         return None
+
+    def _act(self, one: Connection, moment: Moment, act: Act) -> Moment:
+        """What an act makes of a connection, on hosts and a box that may have nothing left."""
+        age_us = self._age_us(one)
+        told = self.between.act(one, moment, act, age_us)
+        return self.between.after(one, self.box.act(one, told, act, age_us))
 
     def _now(self, one: Connection) -> Moment:
         return self.lives.walk(one.moment, one.luck, self._age_us(one))
@@ -286,4 +305,4 @@ class Governor:
         return int(self.env.now) - one.born_us
 
     def _full(self, side: Side, resource: str) -> bool:
-        return self.books.full(side, resource, self.reserved if side == "server" else 0)
+        return self.books.full(side, resource, self.reserved[side])

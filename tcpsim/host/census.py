@@ -78,8 +78,8 @@ class Census:
     `t_us`, `before` and `after` are the changes in order of time, views by their numbers in `views`
     (0: nothing held). `left` counts the connections that hold a socket at the horizon, or a flow of a box;
     `refused` counts, by resource, what a limit turned away, `dropped` the segments that a full box dropped,
-    and `limits` is what the hosts had. `crashed` and `restarts` are
-    what befell hosts and programs.
+    and `limits` is what the hosts had. `lacked_us`: when a relay's call first failed for want of something.
+    `crashed` and `restarts` are what befell hosts and programs.
     `computed` and `recalled` are the steps of all lives.
     `experience` is what users got, where connections belong to some. `patience_us`: as long again as the
     run was, but at least a day.
@@ -97,6 +97,7 @@ class Census:
         self.left: Counter[Left] = Counter()
         self.refused: Counter[str] = Counter()
         self.dropped = 0
+        self.lacked_us: dict[str, int] = {}
         self.experience = Experience()
         self.crashed: Crashed | None = None
         self.restarts: list[Restarted] = []

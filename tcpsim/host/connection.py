@@ -12,6 +12,7 @@ from typing import Protocol
 import simpy
 
 from tcpsim.host.shared_history import Act, Luck, Moment
+from tcpsim.pair import Side
 
 
 class Owner(Protocol):
@@ -36,8 +37,8 @@ class Connection:
     """One connection under limits, or one that somebody gives orders to."""
 
     __slots__ = (
-        "arrived", "born_us", "called", "luck", "moment", "no_flow", "orders", "owner", "port", "process",
-        "queued", "shut", "turned",
+        "arrived", "born_us", "called", "lacked", "lacks", "luck", "moment", "no_flow", "orders", "owner",
+        "port", "process", "queued", "shut", "turned",
     )  # fmt: skip
 
     def __init__(self, born_us: int, luck: Luck, moment: Moment, owner: Owner | None) -> None:
@@ -47,8 +48,10 @@ class Connection:
         self.luck = luck
         self.moment = moment
         self.arrived = False  # its handshake is over
-        self.queued = False  # it waits in the accept queue for a worker and a descriptor
-        self.called = False  # it has been given both
+        self.queued: Side = ""  # whose accept queue it waits in for a worker and a descriptor
+        self.called: Side = ""  # who has given it both
+        self.lacks: tuple[Side, ...] = ()  # hosts between that know that they have nothing left for it
+        self.lacked: tuple[str, ...] = ()  # what it has ever failed for on these
         self.shut = False  # its listener believes that the host takes no connection
         self.no_flow = False  # a full box has dropped what would have begun its flow
         self.turned = ""  # the resource for want of which that was so
@@ -59,4 +62,5 @@ class Connection:
         """The next connection on the same port takes its place."""
         self.owner = owner
         self.arrived = self.shut = self.no_flow = False
+        self.lacked = ()
         self.turned = ""

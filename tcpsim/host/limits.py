@@ -8,10 +8,10 @@ resource     is used by                          when the limit is met
 ===========  ==================================  ===========================================================
 descriptors  sockets that a program holds        client: socket() fails (EMFILE), the connection fails;
                                                  server: accept() fails (EMFILE), the connection waits in the
-                                                 accept queue until a descriptor is free
+                                                 accept queue until a descriptor is free; relay: both
 ports        client sockets in any state but     connect() fails (EADDRNOTAVAIL), the connection fails;
              CLOSED: TIME-WAIT and CLOSE-WAIT    a free port is used again (client_ports)
-             hold a port too
+             hold a port too                     of a relay its program is told (full_relay)
 workers      server programs between accept()    the connection waits in the accept queue
              and the end of their work
 backlog      connections in the accept queue,    one more fits (Linux); then SYNs are dropped, and the final
@@ -48,7 +48,7 @@ from tcpsim.app import Program, accept, listen
 from tcpsim.app.program import start
 from tcpsim.errors import InputError, checked, unknown
 from tcpsim.host.socket_accounting import GATE, at_gate
-from tcpsim.pair import FIRST_PID, SIDES, Befall, Kill, Pair, Resume, Side, Vanish, call
+from tcpsim.pair import FIRST_PID, SIDES, Befall, Kill, Machine, Pair, Resume, Side, Vanish, call, names
 from tcpsim.path import Chooser
 from tcpsim.path.path import with_room
 from tcpsim.sockets.processes import FIRST_FD, Returned, System, after, with_end
@@ -59,6 +59,7 @@ from tcpsim.tcp.state import Holder, State
 RESOURCES: Final[dict[Side, tuple[str, ...]]] = {
     "client": ("descriptors", "ports", "orphans", "minis", "pages"),
     "server": ("descriptors", "workers", "backlog", "orphans", "minis", "bytes", "pages"),
+    "relay": ("descriptors", "ports", "orphans", "minis", "pages"),
 }
 
 
@@ -98,7 +99,7 @@ def own_limits(stack: Stack) -> HostLimits:
 
 def usual_limits(stack: Stack, side: Side) -> HostLimits:
     """All that a profile says of a host whose one process holds its connections, to one server and port."""
-    ports = stack.ephemeral_ports if side == "client" else None
+    ports = None if side == "server" else stack.ephemeral_ports
     return own_limits(stack)._replace(descriptors=stack.nofile - FIRST_FD, ports=ports)
 
 
@@ -107,17 +108,26 @@ class Limits(NamedTuple):
     """The limits of the server, of the one host that all clients share (None: each its own host), of a box.
 
     `flows`: how many the box between them holds (None: as many as come). `clients`: how many hosts the
-    connections come from in turn, each with the client's limit on ports.
+    connections come from in turn, each with the client's limit on ports. `relays`: the hosts between, in
+    order; () if nobody asks how much they have.
     """
 
     server: HostLimits = HostLimits()
     client: HostLimits | None = None
     flows: int | None = None
     clients: int = 1
+    relays: tuple[HostLimits, ...] = ()
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """The hosts that may have limits."""
+        return (*SIDES, *names(len(self.relays))[1:-1])
 
     def of(self, side: Side) -> HostLimits:
         """One side's limits."""
-        return self.server if side == "server" else self.client or HostLimits()
+        if side == "server":
+            return self.server
+        return self.relays[self.sides.index(side) - 2] if side not in SIDES else self.client or HostLimits()
 
     @property
     def gate(self) -> bool:
@@ -126,8 +136,9 @@ class Limits(NamedTuple):
 
     def check(self) -> None:
         """Raises InputError for a limit that this side's hosts do not have."""
-        if not isinstance(self.server, HostLimits) or not isinstance(self.client, HostLimits | None):
-            raise InputError("limits", f"{self.server!r}, {self.client!r}", "HostLimits")
+        given = (self.server, self.client or HostLimits(), *self.relays)
+        if not all(isinstance(each, HostLimits) for each in given):
+            raise InputError("limits", f"{self.server!r}, {self.client!r}, {self.relays!r}", "HostLimits")
         others = self.client is None or self.client != HostLimits(ports=self.client.ports)
         if not isinstance(self.clients, int) or self.clients < 1:
             raise InputError("clients", repr(self.clients), "an integer >= 1")
@@ -137,19 +148,30 @@ class Limits(NamedTuple):
             )
         if self.flows is not None and (not isinstance(self.flows, int) or not self.flows >= 0):
             raise InputError("limits.flows", repr(self.flows), "an integer >= 0")
-        for side in SIDES:
+        for side in self.sides:
+            known = RESOURCES[side if side in SIDES else "relay"]
             for resource, limit in self.of(side)._asdict().items():
-                if limit is not None and resource not in RESOURCES[side]:
-                    allowed = f"one of {', '.join(RESOURCES[side])}"
+                if limit is not None and resource not in known:
+                    allowed = f"one of {', '.join(known)}"
                     raise InputError(f"limits.{side}.{resource}", limit, allowed)
 
 
+def own_of_relays(pair: Pair) -> dict[Side, HostLimits]:
+    """What the kernels of the machines between limit by themselves."""
+    return {side: own_limits(pair.machine(side).system.end.stack) for side in pair.names[1:-1]}
+
+
 def named_limits(
-    given: Limited, own: HostLimits | None = None, where: str = "limit", clients: int = 1
+    given: Limited,
+    own: HostLimits | None = None,
+    where: str = "limit",
+    clients: int = 1,
+    relays: Mapping[Side, HostLimits] | None = None,
 ) -> Limits:
     """Limits by name ("server.descriptors", "middlebox.flows"), over what the server has by itself.
 
-    If any limit of the client is named, even as None, all clients share one host, or so many.
+    If any limit of the client is named, even as None, all clients share one host, or so many. If any limit
+    of a relay is named, each of `relays` has limits: its own, and those of "relay" or of its name.
 
     >>> named_limits({"client.ports": 1_000}).client.ports
     1000
@@ -157,9 +179,10 @@ def named_limits(
     Raises:
         InputError: a name that is no resource of a host or a box, or what is no number of anything.
     """
+    between = dict.fromkeys(("relay", *relays) if relays else ())
     known = [f"{side}.{resource}" for side in SIDES for resource in RESOURCES[side]]
-    known.append("middlebox.flows")
-    found: dict[str, dict[str, int | None]] = {side: {} for side in (*SIDES, "middlebox")}
+    known += ["middlebox.flows", *[f"{side}.{each}" for side in between for each in RESOURCES["relay"]]]
+    found: dict[str, dict[str, int | None]] = {side: {} for side in (*SIDES, "middlebox", *between)}
     for place, number in given.items():
         side, _, resource = place.partition(".")
         if place not in known:
@@ -169,7 +192,13 @@ def named_limits(
         found[side][resource] = number
     client = HostLimits(**found["client"]) if found["client"] else None
     server = (own or HostLimits())._replace(**found["server"])
-    return Limits(server=server, client=client, flows=found["middlebox"].get("flows"), clients=clients)
+    flows = found["middlebox"].get("flows")
+    hosts = tuple(
+        [each._replace(**{**found["relay"], **found[side]}) for side, each in (relays or {}).items()]
+        if any(found[side] for side in between)
+        else ()
+    )
+    return Limits(server=server, client=client, flows=flows, clients=clients, relays=hosts)
 
 
 class Room(NamedTuple):
@@ -191,17 +220,19 @@ class Restart(NamedTuple):
 
     def check(self) -> None:
         """Raises InputError for a side that is none, or a time that never comes."""
-        if self.side not in SIDES:
-            raise InputError("restart.side", repr(self.side), " or ".join(SIDES))
+        if self.side not in SIDES and self.side.partition(" ")[0] != "relay":
+            raise InputError("restart.side", repr(self.side), "client, server or the name of a relay")
         if self.at_us < 0 or (self.every_us is not None and self.every_us <= 0):
             raise InputError("restarts", self.every_us, "a time above zero")
 
 
 class Serve(NamedTuple):
-    """A connection gets what it waits for: its server's program goes on to accept()."""
+    """A connection gets what it waits for: the program of its server, or of a relay, goes on to accept()."""
+
+    side: Side = "server"
 
     def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair:
-        return call(pair, "server", Resume(at_gate(pair.server)), now_us, chooser)
+        return call(pair, self.side, Resume(at_gate(pair.machine(self.side))), now_us, chooser)
 
 
 class Reclaim(NamedTuple):
@@ -272,14 +303,13 @@ class Stop(NamedTuple):
     side: Side
 
     def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair:
-        machine = pair.client if self.side == "client" else pair.server
-        if FIRST_PID not in dict(machine.programs):
+        if FIRST_PID not in dict(pair.machine(self.side).programs):
             return pair
         return call(pair, self.side, Kill(FIRST_PID), now_us, chooser)
 
 
 def _system(pair: Pair, side: Side) -> System:
-    return (pair.client if side == "client" else pair.server).system
+    return pair.machine(side).system
 
 
 def with_backlog(limits: Limits, pair: Pair) -> Limits:
@@ -303,19 +333,28 @@ def _accepts_at_once(program: Program) -> bool:
     return all(isinstance(program.ops[place + 1], _ACCEPT) for place in places)
 
 
-def gated(pair: Pair) -> Pair:
-    """The pair before its birth, its server waiting for the host's leave before it accepts.
+def gated(pair: Pair, limits: Limits) -> Pair:
+    """The pair before its birth: whoever has a limit on what accept() takes waits for the host's leave.
 
     Raises:
-        InputError: the server's program accepts nothing.
+        InputError: the program accepts nothing.
     """
+    hops = [
+        hop if limits.of(side).descriptors is None else hop._replace(machine=_gated(hop.machine, side))
+        for side, hop in zip(limits.sides[2:], pair.relays, strict=False)
+    ]
+    server = _gated(pair.server, "server") if limits.gate else pair.server
+    return pair._replace(server=server, relays=tuple(hops) or pair.relays)
+
+
+def _gated(machine: Machine, side: Side) -> Machine:
     changed = []
-    for pid, running in pair.server.programs:
+    for pid, running in machine.programs:
         steps = list(running.program.steps)
         places = [place for place, step in enumerate(steps) if isinstance(step, _ACCEPT)]
         if not places:
-            raise InputError("limits.server", "a server program without accept()", "one that accepts")
+            raise InputError(f"limits.{side}", f"a {side} program without accept()", "one that accepts")
         steps.insert(places[0], GATE)
         program = Program(steps, running.program.on_error, running.program.name)
         changed.append((pid, start(program, running.client_port, running.server_port)))
-    return pair._replace(server=pair.server._replace(programs=tuple(changed)))
+    return machine._replace(programs=tuple(changed))

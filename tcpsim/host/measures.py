@@ -3,12 +3,13 @@
 Owns: the names, and what each is about. Refuses to know: how a measure is computed (measure.experience).
 
 A measure is one of `COUNTS` or `TIMES`, or in words: "server TIME-WAIT" (the high-water mark), "client
-CLOSE-WAIT left" (at the horizon), "server workers" (the high-water mark of a resource, see `Usage`), "mean
-server descriptors" (the mean over the run).
+CLOSE-WAIT left" (at the horizon), "relay 1 FIN-WAIT-2", "server workers" (the high-water mark of a resource,
+see `Usage`), "mean server descriptors" (the mean over the run).
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 from tcpsim.errors import unknown
@@ -17,6 +18,7 @@ from tcpsim.pair import SIDES, Side
 from tcpsim.tcp.state import State, parse_state
 
 COUNTS: Final = ("asked", "done", "failed", "waiting", "errors", "connections")
+_HOST: Final = re.compile(r"(?P<side>client|server|relay( [1-9][0-9]*)?) (?P<what>[A-Za-z].*)")
 TIMES: Final = ("median", "95 % within")  # in microseconds; all other measures are counts
 
 
@@ -43,7 +45,8 @@ def measured(name: str, where: str = "measure") -> str | OfHost:
     if name in (*COUNTS, *TIMES):
         return name
     mean = name.startswith("mean ")
-    word, _, what = name.removeprefix("mean ").partition(" ")
+    host = _HOST.fullmatch(name.removeprefix("mean "))
+    side, what = (host["side"], host["what"]) if host is not None else ("", "")
     left = what.endswith(" left")
     what = what.removesuffix(" left")
     found: State | str | None = what if what in Usage._fields else None
@@ -52,8 +55,9 @@ def measured(name: str, where: str = "measure") -> str | OfHost:
             found = parse_state(what)
         except ValueError:
             found = None
-    if word not in SIDES or found is None or (left and mean):
-        known = [f"{side} {each}" for side in SIDES for each in (*map(str, State), *Usage._fields)]
+    if found is None or (left and mean):
+        known = [
+            f"{side} {each}" for side in (*SIDES, "relay") for each in (*map(str, State), *Usage._fields)
+        ]
         raise unknown(where, name, [*COUNTS, *TIMES, *known, *(f"{each} left" for each in known)])
-    side: Side = SIDES[SIDES.index(word)]
     return OfHost(side, found, left, mean)

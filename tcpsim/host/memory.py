@@ -15,13 +15,13 @@ from tcpsim.host.limits import SEND_FLOOR, Crash, Moderate, Reclaim
 from tcpsim.host.resource_usage import Books
 from tcpsim.host.shared_history import Act
 from tcpsim.host.socket_accounting import View
-from tcpsim.pair import SIDES, Pair, Side
+from tcpsim.pair import Pair, Side
 from tcpsim.tcp.endpoint import Endpoint
 from tcpsim.tcp.state import Holder
 
 
 class Memory:
-    """What is left of it; `pair` tells the stacks of both sides."""
+    """What is left of it; `pair` tells the stacks of all sides."""
 
     def __init__(self, books: Books, census: Census, views: list[View], pair: Pair) -> None:
         self.books = books
@@ -29,7 +29,7 @@ class Memory:
         self.views = views
         self.policy = pair.server.system.end.stack.out_of_memory
         self.down = False  # the server has crashed
-        ends: dict[Side, Endpoint] = {"client": pair.client.system.end, "server": pair.server.system.end}
+        ends: dict[Side, Endpoint] = {side: pair.machine(side).system.end for side in books.limits}
         self.buffers = {side: end.stack.snd_space for side, end in ends.items()}
         self.tight: list[Side] = []  # where send() waits for pages
 
@@ -56,8 +56,8 @@ class Memory:
         orders: list[tuple[Connection, Act]] = []
         if self.books.over("server", "bytes") and not self.down:
             orders += self._out_of_memory(now_us, alive)
-        for side in SIDES:
-            limit = self.books.limits[side].pages
+        for side, limits in self.books.limits.items():
+            limit = limits.pages
             used = self.books.used[side, "pages"]
             if limit is None:
                 continue

@@ -158,7 +158,7 @@ class _Run:
         last_us = self.births_us[-1] if self.births_us else 0
         end_us = last_us if plan.arrivals.for_us is None else plan.arrivals.for_us
         limits = with_flows(with_backlog(plan.limits, plan.kinds[0][1]), plan.kinds[0][1])
-        kinds = [(weight, shared_box(gated(pair) if limits.gate else pair)) for weight, pair in plan.kinds]
+        kinds = [(weight, shared_box(gated(pair, limits))) for weight, pair in plan.kinds]
         self.env = simpy.Environment()
         self.lives = Lives(kinds, len(self.births_us), plan.room)
         self.census = Census(self.lives.views, end_us + plan.settle_us)

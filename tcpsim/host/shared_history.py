@@ -31,14 +31,14 @@ same for ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from math import prod
 from typing import Final, Protocol
 
 from tcpsim.app.program import relative
-from tcpsim.host.socket_accounting import NOTHING, View, Work, view
+from tcpsim.host.socket_accounting import NOTHING, View, view
 from tcpsim.host.socket_accounting import forgets_us as forgets
-from tcpsim.pair import Machine, Pair, advance
+from tcpsim.pair import Machine, Pair, Side, advance
 from tcpsim.path import Choice, Chooser, Distribution, Quiet, Seeded
 from tcpsim.sockets.kernel import next_time
 
@@ -130,14 +130,14 @@ class Lives:
         wait: Change = lambda pair, luck: _wait(pair, until_us, luck)  # noqa: E731
         return self._follow(moment, moment.ways, chooser, moment.pair, wait)
 
-    def outlook(self, moment: Moment, until_us: int, serve: Act | None = None) -> int | None:
+    def outlook(self, moment: Moment, until_us: int, serve: Mapping[Side, Act] | None = None) -> int | None:
         """The view in which a life ends if the path loses nothing more; None: not by `until_us`.
 
-        With `serve`, a connection that wants a worker is served as soon as it does.
+        With `serve`, a connection that waits for one of these hosts is served as soon as it does.
         """
         while True:
-            if serve is not None and self.views[moment.view].work is Work.WANTED:
-                moment = self.act(moment, serve, moment.now_us, Quiet())
+            if serve and (side := self.views[moment.view].waits_at) in serve:
+                moment = self.act(moment, serve[side], moment.now_us, Quiet())
                 continue
             if moment.event_us is None:
                 break

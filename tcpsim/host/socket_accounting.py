@@ -64,6 +64,12 @@ class View(NamedTuple):
     flows: tuple[Tracked, ...] = ()  # that the box between them remembers, by state
     busy: int = 0  # workers of the server
     relays: tuple[tuple[Seen, ...], ...] = ()  # what machines between hold; () where none holds anything
+    wanted: Side = ""  # the machine between whose accept() waits for its host
+
+    @property
+    def waits_at(self) -> Side:
+        """Where the connection waits in an accept queue for the host's leave; "": nowhere."""
+        return "server" if self.work is Work.WANTED else self.wanted
 
     def of(self, side: Side) -> tuple[Seen, ...]:
         if side == "client":
@@ -85,7 +91,9 @@ def view(pair: Pair) -> View:
     flows = () if box is None else box.remembered(pair.now_us)
     work, busy = _work(pair.server)
     held = _seen(pair.client), _seen(pair.server)
-    return View(*held, work, ready, flows, busy, _all_between(pair) if pair.relays else ())
+    if not pair.relays:
+        return View(*held, work, ready, flows, busy)
+    return View(*held, work, ready, flows, busy, _all_between(pair), _wanted(pair))
 
 
 def forgets_us(pair: Pair) -> int | None:
@@ -143,6 +151,15 @@ def has_read_zero(machine: Machine) -> bool:
         for _, running in machine.programs
         for step in running.program.ops[: running.pc]
     )
+
+
+def _wanted(pair: Pair) -> Side:
+    found = (
+        side
+        for side, hop in zip(pair.names[1:], pair.relays, strict=False)
+        if _work(hop.machine)[0] is Work.WANTED
+    )
+    return next(found, "")
 
 
 def _work(server: Machine) -> tuple[Work, int]:

@@ -110,10 +110,15 @@ def at_times(t_us: Ints, values: Ints, at_us: Ints) -> Ints:
 
 
 def first_met(census: Census, side: Place, resource: str, limit: int) -> int | None:
-    """When a host first used `limit` of a resource, in microseconds; None: it never did."""
+    """When a host first used `limit` of a resource, or first failed a call for it; in us; None: never.
+
+    A relay's call that fails for the last of several descriptors gives the others back in the same instant.
+    """
     t_us, value = used(census, side, resource)
     met = np.flatnonzero(value >= limit)
-    return int(t_us[met[0]]) if len(met) else None
+    found = [int(t_us[met[0]])] if len(met) else []
+    lacked_us = census.lacked_us.get(f"{side} {resource}")
+    return min(found if lacked_us is None else [*found, lacked_us], default=None)
 
 
 def kinds(views: Sequence[View]) -> list[Kind]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from tcpsim.catalogue.relay import means
 from tcpsim.catalogue.workload import Limit, Workload
 from tcpsim.host.census import Census, Left
 from tcpsim.host.limits import Restart, usual_limits
@@ -103,11 +104,11 @@ def _all_limits(chosen: Workload, plan: Plan, plenty: Census) -> tuple[Met, ...]
     if side == "middlebox":
         wanted, met_us = int(used(plenty, side, "flows")[1].max()), _when(plenty, chosen.limit)
         return (Met("flows", chosen.limit.amount, wanted, met_us),)
-    machine = plan.kinds[0][1].client if side == "client" else plan.kinds[0][1].server
+    machine = plan.kinds[0][1].machine(side)
     given = {
         name.partition(".")[2]: amount
         for name, amount in chosen.limits.items()
-        if name.startswith(f"{side}.")
+        if means(name.partition(".")[0], side)
     }
     has = usual_limits(machine.system.end.stack, side)._replace(**given)
     found = [

@@ -28,9 +28,10 @@ from tcpsim.explore.leaks import Answer, Kind, answer
 from tcpsim.explore.over_time import over_time as held_over_time
 from tcpsim.explore.tolerance import TOLERANCE
 from tcpsim.host.population import Arrivals, Plan, simulate
+from tcpsim.host.socket_accounting import sides
 from tcpsim.measure.census_table import at_times, held
 from tcpsim.measure.interval import wilson
-from tcpsim.pair import SIDES, Pair, Side
+from tcpsim.pair import Pair, Side
 from tcpsim.tcp.state import State
 
 Method = Literal["auto", "exact", "simulate"]
@@ -162,7 +163,7 @@ def _ends_simulated(pair: Pair, asked: Asked) -> Rows:
             view = census.views[left.now if left.finally_ is None else left.finally_]
             alive = {
                 f"{side} {one.state}"
-                for side in SIDES
+                for side in sides(census.views)
                 for one in view.of(side)
                 if one.state is not State.CLOSED
             }
@@ -194,7 +195,12 @@ def _held_simulated(pair: Pair, asked: Asked) -> Rows:
         census = simulate(Plan(((1.0, pair),), Arrivals(asked.rate, for_us=for_us), settle_us, seed))
         connections += census.connections
         seen: dict[tuple[Side, State], Sequence[int]] = {}
-        kinds = {(side, one.state) for view in census.views for side in SIDES for one in view.of(side)}
+        kinds = {
+            (side, one.state)
+            for view in census.views
+            for side in sides(census.views)
+            for one in view.of(side)
+        }
         for side, state in sorted(kinds):
             if state is not State.CLOSED:
                 seen[side, state] = at_times(*held(census, side, state), np.array(asked.at_us)).tolist()

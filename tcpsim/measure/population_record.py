@@ -141,7 +141,7 @@ def _simulated(setup: Setup, why: str, progress: Progress | None) -> tuple[Recor
     census = simulate(plan, progress)
     at_horizon = census_table.over_time(census, census.horizon_us).rows()
     met: dict[str, int] = {}
-    for side in SIDES:
+    for side in census.limits.sides:
         for resource, limit in census.limits.of(side)._asdict().items():
             met_us = None if limit is None else census_table.first_met(census, side, resource, limit)
             if met_us is not None:
