@@ -34,7 +34,7 @@ from tcpsim.draw.text_columns import columns
 from tcpsim.draw.time_format import length
 from tcpsim.errors import InputError
 from tcpsim.explore.chain import LIMIT, Progress
-from tcpsim.explore.leaks import Answer, End, Kind, answer
+from tcpsim.explore.leaks import Answer, End, Kind, Leg, answer
 from tcpsim.explore.shortest_paths import Way, Ways
 from tcpsim.explore.tolerance import TOLERANCE
 from tcpsim.explore.transient import graph
@@ -91,6 +91,7 @@ def exact(
     for_: str | int | None = None,
     fixed: bool = False,
     times: bool = False,
+    legs: bool = False,
     progress: Progress | None = None,
     **changes: Unpack[SettingsButLoss],
 ) -> Exact:
@@ -114,6 +115,7 @@ def exact(
         for_: how long connections arrive; the option is --for.
         fixed: connections arrive at equal intervals instead of as a Poisson process.
         times: also report how long each state lasts.
+        legs: make the rows and the table those of the legs of a line with relays.
         progress: a function that is called with the number of explored states and the unexplored probability.
         **changes: any other setting (`tcpsim.Setting`).
 
@@ -140,12 +142,16 @@ def exact(
     losses = {
         way: [one_way[way]] * len(rates) if way in one_way else rates for way in ("to client", "to server")
     }
+    if legs and not story.relays:
+        raise InputError("legs", f"{story.name}, which has no relay", "a scenario with relays")
+    if legs and moments is not None:
+        raise InputError("legs", "sockets over time (at, rate) beside it", "one table at a time")
     until_us = parse_duration(horizon, "horizon")
     stay_us = until_us if longest_stay is None else parse_duration(longest_stay, "longest_stay")
     found = answer(
         build(story, **asked), losses, stay_us, limit, parse_probability(tolerance, "tolerance"), progress
     )
-    return Exact(story, asked, told, rates, losses, until_us, stay_us, found, moments, times)
+    return Exact(story, asked, told, rates, losses, until_us, stay_us, found, moments, times, legs)
 
 
 class Exact(Noted, Pictured):
@@ -166,6 +172,7 @@ class Exact(Noted, Pictured):
         answer: Answer,
         moments: Any,
         with_times: bool,
+        of_legs: bool = False,
     ) -> None:
         self.scenario = scenario
         self.changes = changes
@@ -177,6 +184,7 @@ class Exact(Noted, Pictured):
         self._losses = losses
         self._moments = moments
         self._with_times = with_times
+        self._of_legs = of_legs
 
     def _sample(self) -> Sample:
         kept = ("loss_to_client", "loss_to_server")
@@ -196,6 +204,11 @@ class Exact(Noted, Pictured):
     def error(self) -> Any:
         """The unexplored probability at each loss rate."""
         return self.answer.error
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        """The legs of a line with relays: the probability that each leaks, and the expected time held."""
+        return self.answer.legs
 
     def probability(self, client: str, server: str) -> Any:
         """The probability that the sides hold this, such as "CLOSE-WAIT" and "gone", at each loss rate."""
@@ -251,6 +264,15 @@ class Exact(Noted, Pictured):
             for end in self.ends
         ]
 
+    @cached_property
+    def ways_to_leaks(self) -> Routes:
+        """For each leg, the likeliest path to its leak and the one with the fewest losses; None: no leak."""
+        ways = Ways(self.answer.chain, self.way_at)
+        return [
+            (ways.likeliest(leg.states), ways.fewest_losses(leg.states)) if leg.states else None
+            for leg in self.legs
+        ]
+
     def ladders(self) -> str:
         """A ladder of the path with the fewest losses, for each end that keeps a socket."""
         lines = []
@@ -280,7 +302,13 @@ class Exact(Noted, Pictured):
         return min(range(len(self.loss)), key=lambda at: abs(self.loss[at] - _WAY_AT))
 
     def text(self, ladders: bool = False) -> str:
-        lines = [*self.caption().lines(WIDTH), "", *self._ends_lines(), *self._way_lines()]
+        lines = [
+            *self.caption().lines(WIDTH),
+            "",
+            *self._ends_lines(),
+            *self._way_lines(),
+            *self._legs_lines(),
+        ]
         lines += self._held_lines()
         if ladders:
             lines += [self.ladders()]
@@ -307,6 +335,23 @@ class Exact(Noted, Pictured):
                 lines.append(f"    fewest losses: {_way_words(fewest)} ({fewest.probability:.3g})")
         return [*lines, ""]
 
+    def _legs_lines(self) -> list[str]:
+        """Of a line with relays: each leg, and the way into its leak."""
+        if not self.legs:
+            return []
+        rows = [["leg", "", *self._heads]]
+        for leg in self.legs:
+            rows.append([leg.name, "leaks", *[f"{leg.probability[at]:.6g}" for at in self._shown]])
+            rows.append(["", "held before", *[length(round(leg.held_us[at])) for at in self._shown]])
+        lines = columns(rows, 2)
+        for leg, ways in zip(self.legs, self.ways_to_leaks, strict=True):
+            if ways is not None:
+                way, fewest = ways
+                lines.append(f"  {leg.name} leaks: {_way_words(way)} ({way.probability:.3g})")
+                if fewest.drops != way.drops:
+                    lines.append(f"    fewest losses: {_way_words(fewest)} ({fewest.probability:.3g})")
+        return [*lines, ""]
+
     def _held_lines(self) -> list[str]:
         rows = [["mean time in each state", "", *self._heads]]
         for (side, state), us in self.answer.held_us.items():
@@ -327,8 +372,10 @@ class Exact(Noted, Pictured):
         return f"{counts}; metastable: expected to stay longer than {length(self.longest_stay_us)}{cut}"
 
     def _table(self) -> Table:
-        from tcpsim.measure.exact_tables import exact_table, over_time_table
+        from tcpsim.measure.exact_tables import exact_table, legs_table, over_time_table
 
+        if self._of_legs:
+            return legs_table(self.answer, self.loss)
         held = self.held()
         return exact_table(self.answer, self.loss) if held is None else over_time_table(held.found, self.loss)
 
@@ -376,6 +423,17 @@ class Exact(Noted, Pictured):
                 for (side, state), us in self.answer.held_us.items()
             ],
         }
+        if self.legs:
+            document["legs"] = [
+                {
+                    "leg": leg.name,
+                    "probability": leg.probability.tolist(),
+                    "held_us": leg.held_us.tolist(),
+                    "likeliest": ways and _way_json(ways[0], way_at),
+                    "fewest_losses": ways and _way_json(ways[1], way_at),
+                }
+                for leg, ways in zip(self.legs, self.ways_to_leaks, strict=True)
+            ]
         return document | self._notes_record() | times_json(self.times()) | held_json(self.held())
 
 

@@ -95,6 +95,12 @@ from tcpsim.explore.tolerance import TOLERANCE
     help="Report how long each state lasts: the median and the 99 % quantile.",
 )
 @option(
+    "--legs",
+    is_flag=True,
+    group=OUTPUT,
+    help="With --csv: write the legs of a line with relays instead of the ends.",
+)
+@option(
     "--ladders",
     is_flag=True,
     group=OUTPUT,
@@ -122,6 +128,7 @@ def command(
     for_: int | None,
     fixed: bool,
     times: bool,
+    legs: bool,
     csv: Path | None,
     figure: Path | None,
     as_json: bool,
@@ -142,6 +149,7 @@ def command(
             for_=for_,
             fixed=fixed,
             times=times,
+            legs=legs,
             **setting(**changes),
         )
     for path in (csv, figure):

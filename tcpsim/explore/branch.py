@@ -243,9 +243,8 @@ def view_of(pair: Pair) -> View:
     """What each machine holds, in the order of a `View`."""
     if not pair.relays:
         return holding(pair.client), holding(pair.server)
-    return tuple(
-        [holding(each) for each in (pair.client, pair.server, *[hop.machine for hop in pair.relays])]
-    )
+    between = [holding(hop.machine, hop.port) for hop in pair.relays]
+    return (holding(pair.client), holding(pair.server), *between)
 
 
 def sides_of(machines: int) -> tuple[Side, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -69,11 +70,24 @@ class End(NamedTuple):
         return self.kind is Kind.PERMANENT
 
 
+class Leg(NamedTuple):
+    """One connection of a line with relays, at both of its machines.
+
+    It leaks where one of its sockets stays: for ever, or longer than the longest stay. `probability` of that
+    and `held_us` have one number per loss rate; `held_us` is the expected time with a socket before the end.
+    """
+
+    name: str
+    probability: Array
+    held_us: Array
+    states: tuple[int, ...]  # of the chain, in which it leaks
+
+
 class Answer(NamedTuple):
     """What becomes of one connection, exactly, for every loss rate asked for.
 
     The probabilities of `ends` add up to 1 at each rate; `error` of it was not explored. `held_us` is the
-    expected time before the end, by side and state.
+    expected time before the end, by side and state. `legs` are those of a line with relays, else none.
     """
 
     chain: Chain
@@ -82,6 +96,7 @@ class Answer(NamedTuple):
     ends: tuple[End, ...]
     held_us: Mapping[tuple[Side, State], Array]
     error: Array
+    legs: tuple[Leg, ...] = ()
 
     def probability(self, client: str, server: str, kind: Kind | None = None) -> Array:
         """Of the ends where the sides hold that."""
@@ -114,7 +129,8 @@ def answer(
         each = {name: rate.astype(float) for name, rate in rates(chain, losses).items()}
         parts = classes(chain)
         solution = solve(chain, parts, each, horizon_us)
-        return Answer(chain, parts, each, _ends(chain, parts, solution), _held(solution), solution.cut)
+        ends, legs = _ends(chain, parts, solution), _legs(chain, parts, solution)
+        return Answer(chain, parts, each, ends, _held(solution), solution.cut, legs)
 
 
 def kind_of(chain: Chain, part: Class) -> Kind:
@@ -177,3 +193,33 @@ def _held(solution: Solution) -> dict[tuple[Side, State], Array]:
                 if held.state is not State.CLOSED:
                     found[side, held.state] = found.get((side, held.state), 0.0) + us
     return found
+
+
+def legs_alive(view: View) -> tuple[bool, ...]:
+    """Of each leg, the client's first, whether one of its machines holds a socket of it that is not CLOSED."""
+    client, server, *relays = view
+    found = [any(held.state is not State.CLOSED for held in client), *[False] * len(relays)]
+    for number, side in enumerate(relays):
+        for held in side:
+            if held.state is not State.CLOSED:
+                found[number + held.behind] = True
+    found[-1] = found[-1] or any(held.state is not State.CLOSED for held in server)
+    return tuple(found)
+
+
+def _legs(chain: Chain, parts: Sequence[Class], solution: Solution) -> tuple[Leg, ...]:
+    sides = names(len(chain.view[0]) - 2)
+    found = []
+    for leg, machines in enumerate(pairwise(sides if len(sides) > 2 else ())):
+        stuck = [
+            number
+            for number in solution.settled
+            if kind_of(chain, parts[number]) is not Kind.CUT
+            and any(legs_alive(chain.view[state])[leg] for state in parts[number].states)
+        ]
+        probability = sum([solution.settled[number] for number in stuck], np.zeros_like(solution.cut))
+        held = [us for view, us in solution.held_us.items() if legs_alive(view)[leg]]
+        held_us = sum(held, np.zeros_like(solution.cut))
+        states = [state for number in stuck for state in parts[number].states]
+        found.append(Leg(" - ".join(machines), probability, held_us, tuple(states)))
+    return tuple(found)

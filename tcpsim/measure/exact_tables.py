@@ -30,6 +30,16 @@ def exact_table(found: Answer, losses: Sequence[float]) -> Table:
     return Table.of_rows(rows)
 
 
+def legs_table(found: Answer, losses: Sequence[float]) -> Table:
+    """Columns loss, leg, leaks (a probability), held_us (the expected time before the end)."""
+    rows = [
+        {"loss": loss, "leg": leg.name, "leaks": leaks, "held_us": held_us}
+        for leg in found.legs
+        for loss, leaks, held_us in zip(losses, leg.probability.tolist(), leg.held_us.tolist(), strict=True)
+    ]
+    return Table.of_rows(rows)
+
+
 def over_time_table(found: OverTime, losses: Sequence[float]) -> Table:
     """Columns loss, t_s, side, state, mean, low, high, bytes; low and high are null for one connection."""
     shape = found.mean.shape

@@ -98,6 +98,7 @@ class Held(NamedTuple):
     readable: int
     unacked: int
     fd: bool  # a descriptor refers to it
+    behind: bool = False  # of a machine between, where that was asked for: it is on the leg behind it
 
     def bytes(self, memory: Memory) -> int:
         """What it costs its host: the kernel memory of its cost class, and what is queued in it."""
@@ -226,15 +227,25 @@ def numbered(pair: Pair, side: Side) -> dict[int, Held]:
     return dict(zip(numbers, holding(machine), strict=True))
 
 
-def holding(machine: Machine) -> tuple[Held, ...]:
-    """The sockets of a machine: every one not CLOSED, and CLOSED ones that hold a descriptor."""
+def holding(machine: Machine, port: int | None = None) -> tuple[Held, ...]:
+    """The sockets of a machine: every one not CLOSED, and CLOSED ones that hold a descriptor.
+
+    With the `port` at which a machine between accepts, each says on which of its legs it is.
+    """
     end = machine.system.end
     if not end.sockets:
         return ()
     with_fd = held(machine.system)
     return tuple(
         [
-            Held(tcb.state, tcb.holder(end.stack), tcb.readable, tcb.unacked, sid in with_fd)
+            Held(
+                tcb.state,
+                tcb.holder(end.stack),
+                tcb.readable,
+                tcb.unacked,
+                sid in with_fd,
+                port is not None and tcb.local_port != port,
+            )
             for sid, tcb in end.sockets.items()
             if tcb.state is not State.CLOSED or sid in with_fd
         ]

@@ -178,3 +178,13 @@ def test_the_horizon_is_until_when_to_watch_and_the_longest_stay_is_another_thin
         found[more] = "metastable" in kinds, document["horizon_us"], document["longest_stay_us"]
     hour, week = 3_600_000_000, 7 * 86_400_000_000
     assert list(found.values()) == [(True, week, hour), (False, week, 60 * week // 7), (True, hour, hour)]
+
+
+def test_the_way_into_the_leak_of_each_leg_is_a_run(tcpsim: Tcpsim) -> None:
+    status, out, _ = tcpsim("exact", "relay-waits-for-both-ends", "--loss", "5%", "--limit", "200", "--json")
+    assert status == 0
+    near, far = json.loads(out)["legs"]
+    assert near["probability"] == far["probability"]
+    assert near["fewest_losses"]["drops"] == []  # nothing has to be lost for it
+    _, out, _ = tcpsim("exact", "relay-waits-for-both-ends", "--loss", "5%", "--limit", "200")
+    assert "relay - server leaks: nothing lost" in out

@@ -73,7 +73,10 @@ def test_clients_are_hosts_of_their_own_unless_they_share_one() -> None:
             "limits.minis: found 'x', allowed: an integer",
         ),
         (lambda: Limits()._replace(server=3), "limits: found 3, None, (), allowed: HostLimits"),
-        (lambda: Restart("nobody", 1), "restart.side: found 'nobody', allowed: client, server or the name of a relay"),
+        (
+            lambda: Restart("nobody", 1),
+            "restart.side: found 'nobody', allowed: client, server or the name of a relay",
+        ),
     ],
 )
 def test_a_limit_that_makes_no_sense_is_refused(make: Callable[[], object], complaint: str) -> None:
