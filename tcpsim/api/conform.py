@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tcpsim.api.result import Result
+from tcpsim.conformance.chains import judge_line
 from tcpsim.conformance.populations import read, stack_of
 from tcpsim.conformance.populations.sampled_replay import REPLICATES
 from tcpsim.conformance.populations.transitions import pooled
@@ -45,7 +46,7 @@ def conform(
     limit: int | None = None,
     progress: Progress | None = None,
 ) -> Conform:
-    """Compare recordings of a real kernel with the simulation: traces, and populations of connections.
+    """Compare recordings of a real kernel with the simulation: traces, lines of hosts, and populations.
 
     >>> import tcpsim
     >>> tcpsim.conform("no-such-trace.json")
@@ -72,7 +73,7 @@ def conform(
     everything = len(found.traces) + len(runs)
     verdicts = []
     for path in found.traces:
-        verdicts.append(judge_file(path))
+        verdicts.append(judge_line(path.read_bytes(), str(path)) or judge_file(path))
         told(len(verdicts), everything)
     judged: list[Judged] = []
     if runs:

@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 from tcpsim.api.result import Result
 from tcpsim.api.settings import Named, Settings, chosen, settings
 from tcpsim.catalogue import Setting, build, scenarios
-from tcpsim.conformance.lab import Job, job, late_us, small
+from tcpsim.conformance.chains import judge_line
+from tcpsim.conformance.lab import Job, chain, job, late_us, small
 from tcpsim.conformance.lab import record as on_real_hosts
+from tcpsim.conformance.lab.chain_plan import LineJob, line_job
 from tcpsim.conformance.lab.situations import find
 from tcpsim.conformance.lab.situations import names as situations
 from tcpsim.conformance.traces import Verdict, judge
@@ -45,7 +47,7 @@ _FOUND = {
 }
 Trace = dict[str, Any]
 Progress = Callable[[dict[str, Any]], None]  # called with the time and the states of both hosts
-Began = Callable[[Job, int], None]  # called with the job and the number of recordings before
+Began = Callable[[Job | LineJob, int], None]  # called with the job and the number of recordings before
 
 
 def record(
@@ -76,7 +78,7 @@ def record(
     """
     asked = _job(scenario, setting, seed, horizon, changes)
     for trace in _recordings(asked, retries, progress, began):
-        if late_us(trace) <= LATE_US:
+        if _late_us(trace) <= LATE_US:
             break
     return Recording(asked, trace)
 
@@ -98,23 +100,24 @@ def compare(
     """
     asked = _job(scenario, setting, seed, horizon, changes)
     for trace in _recordings(asked, retries, progress, began):
-        verdict = judge(_document(trace).encode(), asked.name)
+        document = _document(trace).encode()
+        verdict = judge_line(document, asked.name) or judge(document, asked.name)
         if verdict.verdict != "LATE":
             break
     return Comparison(Recording(asked, trace), verdict)
 
 
 class Recording(Result):
-    """A trace of two real hosts. `save("x.json")` writes the trace, which `conform` judges."""
+    """What two real hosts did, or three. `save("x.json")` writes it for `conform` to judge."""
 
-    def __init__(self, job: Job, trace: Trace) -> None:
+    def __init__(self, job: Job | LineJob, trace: Trace) -> None:
         self.job = job
         self.trace = trace
 
     @property
     def late_us(self) -> int:
         """The longest time in microseconds by which the machine forwarded a segment too late."""
-        return late_us(self.trace)
+        return _late_us(self.trace)
 
     @property
     def late(self) -> str:
@@ -123,7 +126,7 @@ class Recording(Result):
 
     def small(self) -> Recording:
         """A copy with only the fields that a replay needs."""
-        return Recording(self.job, small(self.trace))
+        return self if "segments" in self.trace else Recording(self.job, small(self.trace))
 
     def caption(self) -> Caption:
         return Caption(self.job.name, self.job.title)
@@ -133,10 +136,10 @@ class Recording(Result):
 
     def totals(self) -> str:
         """The numbers of segments, losses, calls and states."""
-        lost = sum("drop" in packet for packet in self.trace["packets"])
-        words = (
-            f"{len(self.trace['packets'])} segments, {lost or 'none'} lost, {len(self.trace['app'])} calls"
-        )
+        rows = self._segments
+        lost = sum("drop" in each or "lost" in each for each in rows)
+        calls = len(self.trace["calls" if "calls" in self.trace else "app"])
+        words = f"{len(rows)} segments, {lost or 'none'} lost, {calls} calls"
         return f"{words}, {len(self.trace['states'])} states seen"
 
     def text(self) -> str:
@@ -145,7 +148,12 @@ class Recording(Result):
     def _table(self) -> Table:
         from tcpsim.measure.results import Table
 
-        return Table.of_rows(self.trace["packets"])
+        return Table.of_rows(self._segments)
+
+    @property
+    def _segments(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.trace["segments" if "segments" in self.trace else "packets"]
+        return found
 
     def to_dict(self) -> Trace:
         return self.trace
@@ -193,7 +201,7 @@ class Comparison(Result):
 
 def _job(
     scenario: Named, setting: Setting | None, seed: int, horizon: str | int | None, changes: Settings
-) -> Job:
+) -> Job | LineJob:
     """A scenario, or a situation of the lab, with its settings."""
     asked = settings(changes, setting)
     asked_us = None if horizon is None else parse_duration(horizon, "horizon")
@@ -210,16 +218,26 @@ def _job(
             asked_us=asked_us,
         )
     story = chosen(scenario)
+    if story.relays:
+        return line_job(story, asked, seed=seed, asked_us=asked_us)
     pair = build(story, **asked)
     return job(story.name, story.title, pair, seed=seed, horizon_us=story.horizon_us, asked_us=asked_us)
 
 
-def _recordings(asked: Job, retries: int, progress: Progress | None, began: Began | None) -> Iterator[Trace]:
+def _late_us(trace: Trace) -> int:
+    late: int = trace["late_us"] if "segments" in trace else late_us(trace)
+    return late
+
+
+def _recordings(
+    asked: Job | LineJob, retries: int, progress: Progress | None, began: Began | None
+) -> Iterator[Trace]:
     """As many recordings as somebody asks for, at most `retries` after the first."""
     for made in range(1 + retries):
         if began is not None:
             began(asked, made)
-        yield on_real_hosts(asked, progress or (lambda message: None))
+        tell = progress or (lambda message: None)
+        yield chain.record(asked, tell) if isinstance(asked, LineJob) else on_real_hosts(asked, tell)
 
 
 def _document(trace: Trace) -> str:

@@ -26,6 +26,7 @@ from tcpsim.cli.options import (
 )
 from tcpsim.cli.show import print_text
 from tcpsim.conformance.lab import Job
+from tcpsim.conformance.lab.chain_plan import LineJob
 from tcpsim.draw.time_format import clock
 from tcpsim.tcp.state import parse_state
 from tcpsim.units import format_duration
@@ -58,8 +59,9 @@ def _recording_options(function: Decorated) -> Decorated:
 
 
 @click.group(
-    help="Record a scenario on two real hosts (needs Linux and root). The hosts are network namespaces with a"
-    " relay between them, and they run the same programs as the simulation. Besides the catalogue (tcpsim"
+    help="Record a scenario on two real hosts (needs Linux and root), or on three if it has a relay. The"
+    " hosts are network namespaces with a line between them, and they run the same programs as the"
+    " simulation. Besides the catalogue (tcpsim"
     f" scenarios), the lab has these situations: {', '.join(lab.situations())}."
 )
 def command() -> None:
@@ -117,7 +119,7 @@ def _told() -> Iterator[dict[str, Any]]:
     terminal = sys.stderr.isatty()
     next_s = 0.0
 
-    def began(job: Job, made: int) -> None:
+    def began(job: Job | LineJob, made: int) -> None:
         nonlocal next_s
         if made:
             click.echo("tcpsim: the machine was too slow; recording again", err=True)
@@ -130,7 +132,8 @@ def _told() -> Iterator[dict[str, Any]]:
         if not terminal and time.monotonic() < next_s:
             return
         next_s = time.monotonic() + _EVERY_S
-        told = "; ".join(f"{side} {_states(message[side])}" for side in ("client", "server"))
+        sides = [side for side in message if side != "t_us"]
+        told = "; ".join(f"{side} {_states(message[side])}" for side in sides)
         start = "\r" if terminal else ""
         click.echo(f"{start}tcpsim: {clock(message['t_us'])}  {told}", err=True, nl=not terminal)
 

@@ -1,8 +1,11 @@
 """A line of three real hosts against the same line in the simulator: calls, segments and states.
 
-Owns: what is compared, and every difference in words. Refuses to know: how a line is recorded (lab.chain).
+Owns: what a recording of a line is, what is compared, every difference in words, and the verdict. Refuses to
+know: how a line is recorded (lab.chain).
 
-Of calls it is what was asked, what came back, and when, within `slack_us`: a real machine is late. Of
+Of calls it is what was asked, what came back, and when, within `slack_us`: a real machine is late. What is
+sent again after a loss waits for a timer of the kernel's wheel, which is up to an eighth of its time late
+(Linux kernel/time/timer.c: 12.5 %); so what comes after it may be as late. Of
 segments it is all that carry something, by path and sender; a pure ACK may be delayed or not. The states of
 a real socket are looked at every few milliseconds, so a short one is missed: those seen have to come in the
 simulator's order, and the last one has to be the simulator's last.
@@ -10,20 +13,52 @@ simulator's order, and the last one has to be the simulator's last.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, Final
 
-from tcpsim.catalogue import Scenario, build, run
+from tcpsim.catalogue import Scenario, build, parse_scenario, run
 from tcpsim.conformance.lab.calls import answered, told
+from tcpsim.conformance.traces import Verdict
+from tcpsim.conformance.traces.lateness import LATE_US
+from tcpsim.conformance.traces.verdict import cannot_judge
+from tcpsim.errors import InputError
 from tcpsim.pair import Event, Pair, Returned, Sent, StateChanged, names
 from tcpsim.path import Seeded
 from tcpsim.tcp.segment import ACK, flag_letters
 from tcpsim.tcp.state import State
 
 SLACK_US: Final = 60_000
+_RECORDED: Final = ("until_us", "calls", "states", "segments")
+_WHEEL: Final = 8  # a timer is late by this part of its time at most
 _LINUX: Final = {State.SYN_RECEIVED: "SYN_RECV"}
 _Row = Mapping[str, Any]
+
+
+def judge_line(content: bytes, path: str) -> Verdict | None:
+    """The verdict on a recording of a line; None: this is none. `path` is for messages.
+
+    Where the recorder was late and something differs, there is no verdict, as of a trace.
+    """
+    try:
+        recorded = json.loads(content)
+    except ValueError:
+        return None
+    if not isinstance(recorded, dict) or not ({"story", *_RECORDED} <= recorded.keys()):
+        return None
+    try:
+        story = parse_scenario(recorded["story"], path, path)
+    except InputError as error:
+        return Verdict(path, "UNSUPPORTED", str(error))
+    found = differences(recorded, story, recorded["until_us"])
+    if not found:
+        return Verdict(path, "PASS", title=story.title)
+    late_us = recorded.get("late_us", 0)
+    rest = "".join(f"{each}\n" for each in found[1:])
+    if late_us > LATE_US:
+        return Verdict(path, "LATE", f"{cannot_judge(late_us)}; {found[0]}", story.title, rest)
+    return Verdict(path, "FAIL", found[0], story.title, rest)
 
 
 def differences(
@@ -38,10 +73,11 @@ def differences(
     pair = build(story)
     ended = run(pair, Seeded(seed), until_us, events.append).pair
     found = [*_of_segments(recorded["segments"], events), *_of_states(recorded["states"], events, ended)]
+    wheel = _sent_again(events)
     for side in names(len(pair.relays)):
         mine = list(_calls(events, side))
         theirs = [row for row in recorded["calls"] if row["who"] == side]
-        found += _of_calls(side, theirs, mine, slack_us)
+        found += _of_calls(side, theirs, mine, slack_us, wheel)
     return found
 
 
@@ -53,12 +89,33 @@ def _calls(events: Sequence[Event], side: str) -> Iterator[dict[str, Any]]:
             yield {"call": name, "arg": argument, "end_us": event.t_us, **answered(event.call, event.reply)}
 
 
-def _of_calls(side: str, theirs: Sequence[_Row], mine: Sequence[_Row], slack_us: int) -> Iterator[str]:
+def _sent_again(events: Sequence[Event]) -> list[tuple[int, int]]:
+    """When a sender goes on after a loss, and how much later a kernel's timer may let it."""
+    sent = [event for event in events if isinstance(event, Sent)]
+    found = []
+    for place, lost in enumerate(sent):
+        if lost.arrives_us:
+            continue
+        later = (e.t_us for e in sent[place + 1 :] if (e.side, e.leg) == (lost.side, lost.leg))
+        again_us = next((t_us for t_us in later if t_us > lost.t_us), None)
+        if again_us is not None:
+            found.append((again_us, (again_us - lost.t_us) // _WHEEL))
+    return found
+
+
+def _of_calls(
+    side: str,
+    theirs: Sequence[_Row],
+    mine: Sequence[_Row],
+    slack_us: int,
+    wheel: Sequence[tuple[int, int]],
+) -> Iterator[str]:
     for number, (real, ours) in enumerate(zip_longest(theirs, mine), 1):
         if real is None or ours is None or _asked(real) != _asked(ours) or _got(real) != _got(ours):
             yield f"{side}, call {number}: the kernel {_said(real)}, the simulator {_said(ours)}"
             return  # what follows is another story
-        if abs(real["end_us"] - ours["end_us"]) > slack_us:
+        late_us = slack_us + sum(us for again_us, us in wheel if again_us <= ours["end_us"])
+        if not -slack_us <= real["end_us"] - ours["end_us"] <= late_us:
             times = f"{real['end_us'] / 1_000:.1f} ms, not {ours['end_us'] / 1_000:.1f} ms"
             yield f"{side}, call {number}, {_said(real)}: after {times}"
 
@@ -97,8 +154,15 @@ def _of_segments(theirs: Sequence[_Row], events: Sequence[Event]) -> Iterator[st
             )
     for leg, end in sorted(ours.keys() | real.keys()):
         mine, its = ours.get((leg, end), []), real.get((leg, end), [])
-        if mine != its:
-            yield f"leg {leg + 1}, {end}: the kernel sends {its}, the simulator {mine}"
+        pairs = zip_longest(its, mine)
+        number = next((at for at, (its_one, own) in enumerate(pairs, 1) if its_one != own), None)
+        if number is not None:
+            kernel, own = (_segment(each[number - 1 : number]) for each in (its, mine))
+            yield f"leg {leg + 1}, {end}, segment {number}: the kernel sends {kernel}, the simulator {own}"
+
+
+def _segment(found: Sequence[tuple[str, int, bool]]) -> str:
+    return ", ".join(f"{flags} of {size}{', lost' * lost}" for flags, size, lost in found) or "none"
 
 
 def _of_states(theirs: Sequence[_Row], events: Sequence[Event], ended: Pair) -> Iterator[str]:

@@ -196,7 +196,7 @@ def _held(solution: Solution) -> dict[tuple[Side, State], Array]:
 
 
 def legs_alive(view: View) -> tuple[bool, ...]:
-    """Of each leg, the client's first, whether one of its machines holds a socket of it that is not CLOSED."""
+    """Whether a machine holds a socket of it that is not CLOSED, for each leg, the client's first."""
     client, server, *relays = view
     found = [any(held.state is not State.CLOSED for held in client), *[False] * len(relays)]
     for number, side in enumerate(relays):

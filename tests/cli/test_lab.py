@@ -338,3 +338,21 @@ def test_both_killed_at_once_leave_nothing(recording: Interrupted) -> None:
     for pid in recording.supervisor_and_worker():
         os.kill(pid, signal.SIGKILL)
     recording.assert_nothing_left()
+
+
+@needs_a_lab
+def test_a_line_of_three_hosts(tcpsim: Tcpsim, tmp_path: Path) -> None:
+    out = tmp_path / "line.json"
+    asked = (
+        "relay-drops-the-half-close",
+        "--horizon",
+        "2s",
+        "--drop",
+        "leg 2: client FIN 1",
+        "--out",
+        str(out),
+    )
+    done = recorded("compare", *asked)
+    assert (done.returncode, done.stdout.partition(":")[0]) == (0, "same")
+    assert "relay" in json.loads(out.read_text(encoding="utf-8"))["story"]
+    assert tcpsim("conform", str(out))[0] == 0

@@ -1,7 +1,8 @@
-"""A line of three real hosts with a relay between: a story of the catalogue, recorded on the real kernel.
+"""A line of three real hosts with a relay between, recorded on the real kernel.
 
 Owns: three network namespaces, the two lines between them (each the simulator's own path, with its rules and
-delays), the programs as real processes, and what comes out: calls with their answers, states, segments.
+delays), the programs as real processes, and what comes out: calls with their answers, states, segments. The
+programs end with this process, and the namespaces with both.
 Refuses to know: what of it is as it should be (conformance.chains). Linux only; needs root and /dev/net/tun.
 """
 
@@ -14,18 +15,20 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 from tcpsim.app.program import Done, Running, Until, Vanish, run
-from tcpsim.catalogue import Scenario, build
+from tcpsim.catalogue import as_toml
 from tcpsim.conformance.lab import linux
 from tcpsim.conformance.lab.calls import Sockets, answered, told
+from tcpsim.conformance.lab.chain_plan import LineJob, with_losses
 from tcpsim.conformance.lab.ipv4 import segment_of
 from tcpsim.conformance.lab.recording_plan import BASE_SYSCTLS, MTU
 from tcpsim.conformance.lab.sock_diag import Diag
-from tcpsim.errors import InputError
-from tcpsim.pair import FIRST_PID, Pair
+from tcpsim.conformance.lab.supervisor import missing, refusal
+from tcpsim.pair import FIRST_PID
 from tcpsim.path import SIDES, Chooser, Seeded, Side, send
 from tcpsim.sockets import Exit
 from tcpsim.tcp.segment import flag_letters
@@ -36,31 +39,52 @@ _PEERS: Final = ("10.9.0.2", "10.10.0.2", "10.9.0.2")
 _READY_S: Final = 0.1
 _Look = tuple[tuple[int, int], str, str]  # ports, state, kind
 _LOOK_MS: Final = 4
+_TELL_US: Final = 1_000_000
 _CLOCK: Final = 8  # octets of a time
+_CHANCE: Final = "loss"  # what the path's element of chance says for itself
+Progress = Callable[[dict[str, Any]], None]
 _FORWARDER, _PROGRAM = 20, 10  # real-time priorities
 
 
-def record(story: Scenario, changes: Mapping[str, Any], until_us: int, seed: int = 1) -> dict[str, Any]:
-    """The story of one relay, set as in `changes`, on three real hosts.
+def record(job: LineJob, progress: Progress = lambda _: None) -> dict[str, Any]:
+    """What three real hosts do: the story, what was lost by chance written into it, and what was seen.
 
     Raises:
-        InputError: not one machine between.
-        OSError: not root, or no TUN device.
+        InputError: this machine has no lab.
     """
-    pair = build(story, **changes)
-    if len(pair.relays) != 1:
-        raise InputError("lab", f"{story.name}, {len(pair.relays)} machines between", "one")
-    return _Chain(pair, until_us, Seeded(seed)).play()
+    lack = missing()
+    if lack is not None:
+        raise refusal(lack)
+    chain = _Chain(job, Seeded(job.seed), progress)
+    try:
+        chain.play()
+    except OSError as error:  # root in a container may lack the right to make a namespace or a device
+        raise refusal(f"no namespace or device ({error.strerror})") from None
+    return {
+        "story": as_toml(with_losses(job.story, chain.lost_by_chance)),
+        "until_us": job.horizon_us,
+        "kernel": f"{os.uname().sysname} {os.uname().release}",
+        "late_us": chain.late_us,
+        "calls": chain.calls,
+        "states": chain.states,
+        "segments": chain.segments,
+    }
 
 
 class _Chain:
     """A recording: hosts by number from the client, lines by number, all in this one process."""
 
-    def __init__(self, pair: Pair, until_us: int, chooser: Chooser) -> None:
-        self.pair = pair
-        self.until_us = until_us
+    def __init__(self, job: LineJob, chooser: Chooser, progress: Progress) -> None:
+        self.pair = job.pair
+        self.sysctls = job.sysctls
+        self.until_us = job.horizon_us
         self.chooser = chooser
-        self.paths = list(pair.paths)
+        self.progress = progress
+        self.paths = list(job.pair.paths)
+        self.late_us = 0  # the most that a segment was written after it was due
+        self.lost_by_chance: dict[tuple[int, str], list[int]] = {}
+        self.sent: Counter[tuple[int, str]] = Counter()
+        self.pids: list[int] = []
         self.tuns: dict[int, tuple[int, Side]] = {}  # descriptor -> the line, and which end of it
         self.ends: dict[tuple[int, Side], int] = {}
         self.flying: list[tuple[int, int, int, bytes]] = []
@@ -73,51 +97,58 @@ class _Chain:
     def clock_us(self) -> int:
         return (time.monotonic_ns() - self.start_ns) // 1_000
 
-    def play(self) -> dict[str, Any]:
+    def play(self) -> None:
+        """Everything, from the namespaces to their end."""
         home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        spaces, diags = [], []
+        spaces: list[int] = []
+        diags: list[Diag] = []
         try:
             for number, addresses in enumerate(_ADDRESSES):
                 spaces.append(linux.new_network())
                 linux.without_ipv6()
-                linux.set_sysctls(BASE_SYSCTLS)
+                linux.set_sysctls({**BASE_SYSCTLS, **self.sysctls[self.pair.names[number]]})
                 for place, address in enumerate(addresses):
                     leg = number - 1 + place if number else 0
                     end: Side = "client" if leg == number else "server"
                     tun = linux.open_tun(address, MTU, f"tcpsim{leg}")
                     self.tuns[tun], self.ends[leg, end] = (leg, end), tun
                 diags.append(Diag())
-            pids = self._run(spaces, diags)
+            self._run(spaces, diags)
         finally:
             linux.enter_network(home)
             os.close(home)
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-        for each in diags:
-            each.destroy_all()
-        for descriptor in (*self.tuns, *spaces):
-            os.close(descriptor)
-        return {"calls": self.calls, "states": self.states, "segments": self.segments}
+            for pid in self.pids:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            for each in diags:
+                each.destroy_all()
+                each.socket.close()
+            for descriptor in (*self.tuns, *spaces):
+                os.close(descriptor)
 
-    def _run(self, spaces: list[int], diags: list[Diag]) -> list[int]:
+    def _run(self, spaces: list[int], diags: list[Diag]) -> None:
         """Start the programs, the server's first, and watch until the end."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours:
+            self._watch(spaces, diags, ours, theirs)
+
+    def _watch(
+        self, spaces: list[int], diags: list[Diag], ours: socket.socket, theirs: socket.socket
+    ) -> None:
         begin, gate = os.pipe()  # all programs have been started before the first one takes a step
-        pids = []
         for number in reversed(range(len(spaces))):
             pid = os.fork()
             if not pid:
                 self._live(number, spaces[number], theirs, begin)
-            pids.append(pid)
+            self.pids.append(pid)
         theirs.close()
         self.start_ns = time.monotonic_ns() + int(_READY_S * 1e9)
-        os.write(gate, self.start_ns.to_bytes(_CLOCK) * len(pids))
+        os.write(gate, self.start_ns.to_bytes(_CLOCK) * len(self.pids))
         for each in (begin, gate):
             os.close(each)
         linux.hurry(_FORWARDER)
         known: list[dict[int, _Look]] = [{} for _ in diags]
-        look_us = 0
+        look_us, tell_us = 0, _TELL_US
         while (now_us := self.clock_us()) < self.until_us:
             wake_us = min([look_us, *[each[0] for each in self.flying[:1]]])
             waiting = [*self.tuns, ours.fileno()]
@@ -132,7 +163,10 @@ class _Chain:
                 look_us = self.clock_us() + _LOOK_MS * 1_000
                 for number, diag in enumerate(diags):
                     self._look(number, diag, known[number])
-        return pids
+            if self.clock_us() >= tell_us:
+                tell_us += _TELL_US
+                present = [[state for _, state, _ in each.values()] for each in known]
+                self.progress({"t_us": self.clock_us(), **dict(zip(self.pair.names, present, strict=True))})
 
     def _hear(self, message: dict[str, Any]) -> None:
         """A program has made a call, or its machine is gone."""
@@ -157,6 +191,9 @@ class _Chain:
         self.paths[leg] = path._replace(flights=())
         cut = {self.pair.names[sender], self.pair.names[receiver]} & self.gone
         due_us = None if cut else fates[0].due_us
+        self.sent[leg, end] += 1
+        if fates[0].due_us is None and fates[0].why == _CHANCE:
+            self.lost_by_chance.setdefault((leg, end), []).append(self.sent[leg, end])
         flags = flag_letters(segment.flags)
         row = {"t_us": now_us, "leg": leg, "end": end, "flags": flags, "len": segment.len}
         self.segments.append(row if due_us is not None else row | {"lost": fates[0].why or "vanished"})
@@ -166,7 +203,8 @@ class _Chain:
 
     def _write(self) -> None:
         while self.flying and self.flying[0][0] <= self.clock_us():
-            _, _, tun, packet = heapq.heappop(self.flying)
+            due_us, _, tun, packet = heapq.heappop(self.flying)
+            self.late_us = max(self.late_us, self.clock_us() - due_us)
             os.write(tun, packet)
 
     def _look(self, number: int, diag: Diag, known: dict[int, _Look]) -> None:
@@ -189,6 +227,7 @@ class _Chain:
     def _live(self, number: int, space: int, post: socket.socket, begin: int) -> NoReturn:
         """A program, in its host, until somebody kills it."""
         try:
+            linux.end_with_parent()
             linux.enter_network(space)
             linux.hurry(_PROGRAM)
             here = Sockets(_LISTENS[number], _PEERS[number])

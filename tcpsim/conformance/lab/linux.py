@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import signal
 import socket
 import struct
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 _SIOCSIFFLAGS, _SIOCSIFADDR, _SIOCSIFNETMASK, _SIOCSIFMTU = 0x8914, 0x8916, 0x891C, 0x8922
 _IFF_UP, _IFF_RUNNING = 0x1, 0x40
 DEVICE = "tcpsim0"
+_PR_SET_PDEATHSIG = 1
 _COUNTERS = ("/proc/thread-self/net/snmp", "/proc/thread-self/net/netstat")
 _CHILD_BUCKETS, _BUCKETS = "tcp_child_ehash_entries", 1024
 _LIMITS_BY_BUCKETS = ("tcp_max_tw_buckets", "tcp_max_syn_backlog")  # net/ipv4/tcp_ipv4.c tcp_set_hashinfo
@@ -35,6 +37,11 @@ def _call(name: str, *arguments: int) -> None:
     if getattr(libc, name)(*arguments) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), name)
+
+
+def end_with_parent() -> None:
+    """This process is killed as soon as the one that forked it is gone."""
+    _call("prctl", _PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def new_network() -> int:

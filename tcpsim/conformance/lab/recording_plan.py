@@ -54,7 +54,7 @@ def job(name: str, title: str, pair: Pair, *, seed: int, horizon_us: int, asked_
     machines: dict[Side, Machine] = {"client": pair.client, "server": pair.server}
     programs: dict[Side, Running] = {side: dict(machines[side].programs)[FIRST_PID] for side in SIDES}
     for side in SIDES:
-        _check_program(side, programs[side].program)
+        check_program(side, programs[side].program)
     sysctls: dict[Side, dict[str, int]] = {
         side: sysctls_of(side, machines[side].system.end.stack) for side in SIDES
     }
@@ -64,7 +64,7 @@ def job(name: str, title: str, pair: Pair, *, seed: int, horizon_us: int, asked_
         took = format_duration(round(expected_us / 1_000_000) * 1_000_000)
         allowed = f"up to {format_duration(LONGEST_US)}, a --horizon, or shorter times with --set and --with"
         raise InputError(f"lab {name}", f"a recording of {took} in real time", allowed)
-    delay_us = _delay_us(pair.path)
+    delay_us = one_delay_us(pair.path)
     return Job(name, title, programs, sysctls, pair.path, delay_us, seed, limit_us, expected_us)
 
 
@@ -92,7 +92,8 @@ def sysctls_of(side: Side, profile: Stack) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def _check_program(side: Side, program: Program) -> None:
+def check_program(side: Side, program: Program) -> None:
+    """Raises InputError for a program that a process cannot be."""
     for op in program.ops:
         if isinstance(getattr(op, "action", None), Reboot):
             allowed = "steps that a process can take (UNSUPPORTED)"
@@ -101,7 +102,7 @@ def _check_program(side: Side, program: Program) -> None:
             raise InputError(f"lab {side}", "a program that kills others", "one that acts on itself alone")
 
 
-def _delay_us(path: Path) -> int:
+def one_delay_us(path: Path) -> int:
     """The exact one-way delay, which a trace must have."""
     delays = set()
     for element in (*path.shared, *path.to_server, *path.to_client):

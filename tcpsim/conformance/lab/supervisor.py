@@ -63,13 +63,13 @@ def supervised(sysctls: Sysctls, play: Play, progress: Progress) -> dict[str, An
     """What `play` makes of two hosts with these sysctls, in a process of its own; see `record` for errors."""
     lack = missing()
     if lack is not None:
-        raise _refusal(lack)
+        raise refusal(lack)
     ours, theirs = socket.socketpair()
     with _terminable():
         try:
             pid = linux.fork_family()
         except OSError as error:
-            raise _refusal(f"no pid namespace ({error.strerror})") from None
+            raise refusal(f"no pid namespace ({error.strerror})") from None
         if pid == 0:
             ours.close()
             _record_and_exit(sysctls, play, theirs)
@@ -97,7 +97,7 @@ def _heard(ours: socket.socket, hello: bytes, progress: Progress) -> dict[str, A
                     found: dict[str, Any] = trace
                     return found
                 case {"lack": lack}:
-                    raise _refusal(lack)
+                    raise refusal(lack)
                 case {"error": error}:
                     raise ChildProcessError(0, f"the recording failed: {error}", "lab")
                 case _:
@@ -105,7 +105,8 @@ def _heard(ours: socket.socket, hello: bytes, progress: Progress) -> dict[str, A
     raise ChildProcessError(0, "the recording was killed", "lab")
 
 
-def _refusal(lack: str) -> InputError:
+def refusal(lack: str) -> InputError:
+    """This machine has no lab."""
     return InputError("lab", lack, f"Linux, root, {linux.TUN} and namespaces")
 
 
