@@ -5,24 +5,33 @@ to know: what a request means to the server, and sockets that are left.
 
 A request is what a program sends until it next waits for an answer on that socket, in recv() or poll(), or
 until send() fails. Octets that are sent with nobody waiting for an answer (a simplex stream) are none.
+
+Between two hosts an end-of-file comes after all that the server has sent. A relay can send one although it
+still holds, or has never read, a part of the answer; so behind a relay the octets that the server's program
+has sent since the request are counted, and an end-of-file before all of them cuts the answer short.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from tcpsim.pair import Called, Event, Returned
+from tcpsim.pair import SIDES, Called, Event, Returned
 from tcpsim.sockets import Close, Poll, Recv, Send, SendAll
 
 
 class Request(NamedTuple):
-    """`got` counts the octets that came back; `error` is what ended the waiting, if anything did."""
+    """`got` counts the octets that came back; `error` is what ended the waiting, if anything did.
+
+    `missing`: octets that the server had sent, and that a relay did not hand on before its end-of-file.
+    """
 
     t_us: int
     octets: int
     got: int = 0
     error: str | None = None  # an errno, "EOF", or None
+    missing: int = 0
+    over_us: int | None = None  # when the error came
 
     @property
     def lost(self) -> bool:
@@ -41,8 +50,8 @@ class Request(NamedTuple):
 
     @property
     def cut_short(self) -> bool:
-        """Something came back, and then an error."""
-        return self.got > 0 and self.error not in (None, "EOF")
+        """Something came back, and then an error, or a FIN before the rest."""
+        return self.got > 0 and (self.error not in (None, "EOF") or self.missing > 0)
 
 
 _Key = tuple[int, int]  # process, descriptor
@@ -63,7 +72,29 @@ def requests(events: Sequence[Event]) -> tuple[Request, ...]:
                 book.returned(event, (event.pid, fd))
     for key in tuple(book.under_way):
         book.over(key)
-    return tuple(sorted(book.found, key=lambda each: each.t_us))
+    found = sorted(book.found, key=lambda each: each.t_us)
+    if any(event.side not in SIDES for event in events):
+        sent = tuple(_sent_by_server(events))
+        found = [_with_missing(each, sent) for each in found]
+    return tuple(found)
+
+
+def _sent_by_server(events: Sequence[Event]) -> Iterator[tuple[int, int]]:
+    """When its programs sent how many octets; of a sendall(), all that it was called with."""
+    for event in events:
+        if event.side != "server":
+            continue
+        if isinstance(event, Called) and isinstance(event.call, SendAll):
+            yield event.t_us, event.call.n
+        elif isinstance(event, Returned) and isinstance(event.call, Send) and event.reply.errno is None:
+            yield event.t_us, event.reply.value if isinstance(event.reply.value, int) else 0
+
+
+def _with_missing(request: Request, sent: Sequence[tuple[int, int]]) -> Request:
+    if request.error != "EOF" or request.over_us is None:
+        return request
+    answer = sum(octets for t_us, octets in sent if request.t_us <= t_us <= request.over_us)
+    return request._replace(missing=max(0, answer - request.got))
 
 
 class _Book:
@@ -98,8 +129,10 @@ class _Book:
         if request is None or reply.errno == "EAGAIN":
             return
         if reply.errno is not None:
-            self.under_way[key] = request._replace(error=request.error or reply.errno)
+            over_us = event.t_us if request.error is None else request.over_us
+            self.under_way[key] = request._replace(error=request.error or reply.errno, over_us=over_us)
         elif isinstance(event.call, Recv):
             got = reply.value if isinstance(reply.value, int) else 0
             error = request.error or (None if got else "EOF")
-            self.under_way[key] = request._replace(got=request.got + got, error=error)
+            over_us = event.t_us if error is not None and request.error is None else request.over_us
+            self.under_way[key] = request._replace(got=request.got + got, error=error, over_us=over_us)

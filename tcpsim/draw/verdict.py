@@ -124,5 +124,7 @@ def requests_in_words(made: Sequence[Request], ended: Ended) -> str:
             why.append(f"{waiting} waits{for_ever}" if waiting == 1 else f"{waiting} wait{for_ever}")
         told.append(f"{len(lost)} of {len(made)} requests lost: no response ({'; '.join(why)})")
     if cut:
-        told.append(f"{len(cut)} of {len(made)} cut short ({', '.join(sorted({str(e.error) for e in cut}))})")
+        errors = sorted({str(each.error) for each in cut if not each.missing})
+        missing = [f"end-of-file, {each.missing:,} octets missing" for each in cut if each.missing]
+        told.append(f"{len(cut)} of {len(made)} cut short ({', '.join([*errors, *missing])})")
     return "; ".join(told)

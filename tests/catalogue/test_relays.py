@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 import tcpsim
-from tcpsim.app import behaviours, find, make
-from tcpsim.app.relay_loop import Loop
+from tcpsim.api.setups import load_of
+from tcpsim.app import Program, behaviours, find, make
+from tcpsim.app.relay_loop import Loop, Rules
 from tcpsim.catalogue import (
     Played,
     Relay,
@@ -23,6 +24,7 @@ from tcpsim.catalogue import (
     scenarios,
     surprises,
 )
+from tcpsim.catalogue.workload_file import parse_workload
 from tcpsim.errors import InputError
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.measure.census_table import at_times, held
@@ -248,6 +250,71 @@ def test_the_file_that_the_page_shows_ends_as_it_says() -> None:
     assert surprises(
         story.expect, play(replace(story, relays=(replace(story.relays[0], arguments=without),)))
     )
+
+
+def rules_of(program: Program) -> Rules:
+    ops: tuple[Any, ...] = program.ops
+    return next(op.rules for op in ops if hasattr(op, "rules"))
+
+
+def test_the_nginx_that_the_page_shows_runs_out_as_it_says(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "relays.md").read_text(encoding="utf-8")
+    shown = page.split("```toml\n")[2].split("```")[0]
+    path = tmp_path / "nginx.toml"
+    path.write_text(shown, encoding="utf-8")
+    found = tcpsim.exhaust(path.as_posix(), for_="62s")
+    assert found.met_us == pytest.approx(1_024 / 18 * 1e6, rel=0.03)
+    story = load_of(path.as_posix()).connection
+    assert story.expect is not None
+    assert surprises(story.expect, play(story)) == ()
+    rules = rules_of(build(story).relays[0].machine.programs[0][1].program)
+    assert (rules.half_close, rules.ends, rules.idle_us, rules.buffer) == (
+        "kept",
+        "first",
+        60_000_000,
+        16_384,
+    )
+
+
+def test_a_share_of_a_mix_may_have_another_relay() -> None:
+    content = (
+        LEAST
+        + """behaviour = "copies"
+[arrivals]
+rate = "1/s"
+for = "10s"
+fixed = true
+[[mix]]
+share = 0.5
+[[mix]]
+share = 0.5
+relay = { behaviour = "nginx-stream", stack = "freebsd", arguments = { idle = "7s" } }
+"""
+    )
+    found = parse_workload(content, "x.toml", "x")
+    assert [each for _, each in found.mix] == [
+        {},
+        {"relay": "nginx-stream", "stack_relay": "freebsd", "parameters": {"relay.idle": "7s"}},
+    ]
+    plain, other = [pair.relays[0].machine for _, pair in found.kinds()]
+    assert (plain.system.end.stack.name, other.system.end.stack.name) == ("linux", "freebsd")
+    assert [rules_of(each.programs[0][1].program).idle_us for each in (plain, other)] == [None, 7_000_000]
+    with pytest.raises(InputError, match=r"x\.toml: mix\[1\]\.relay\.arguments\.idle: found 'soon'"):
+        parse_workload(content.replace("7s", "soon"), "x.toml", "x")
+
+
+def test_an_answer_that_a_relay_breaks_off_with_a_fin_is_cut_short() -> None:
+    """A relay that is killed has not read all, and closes what it had read behind a FIN."""
+    story = line("is-restarted", server__response=1_000_000)
+    (cut,) = play(story, parameters={"relay.at": "150ms"}).requests
+    assert (cut.error, cut.cut_short, cut.lost, cut.reset) == ("EOF", True, False, False)
+    assert 0 < cut.got < 1_000_000
+    assert cut.got + cut.missing == 1_000_000
+    (whole,) = play(story, parameters={"relay.at": "10s"}).requests
+    assert (whole.answered, whole.missing) == (True, 0)
+    told = tcpsim.run(story, parameters={"relay.at": "150ms"})
+    assert "1 of 1 cut short (end-of-file, " in told.text()
+    assert told.to_dict()["requests"]["cut_short"] == 1
 
 
 def test_the_page_has_every_parameter() -> None:
