@@ -29,7 +29,7 @@ from tcpsim.errors import InputError
 from tcpsim.pair import Held, Log, Pair, Side, advance, lose, names
 from tcpsim.pair.equivalence import Keys
 from tcpsim.pair.equivalence.context import OnTheWay
-from tcpsim.pair.pair import holding
+from tcpsim.pair.pair import holding, holding_between
 from tcpsim.path import SIDES as ENDS
 from tcpsim.path import Choice, Chooser, Distribution, Fixed, Link, Loss, OneWay, Path
 from tcpsim.path import Side as End
@@ -243,7 +243,7 @@ def view_of(pair: Pair) -> View:
     """What each machine holds, in the order of a `View`."""
     if not pair.relays:
         return holding(pair.client), holding(pair.server)
-    between = [holding(hop.machine, hop.port) for hop in pair.relays]
+    between = [holding_between(hop) for hop in pair.relays]
     return (holding(pair.client), holding(pair.server), *between)
 
 

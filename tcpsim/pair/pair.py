@@ -227,25 +227,31 @@ def numbered(pair: Pair, side: Side) -> dict[int, Held]:
     return dict(zip(numbers, holding(machine), strict=True))
 
 
-def holding(machine: Machine, port: int | None = None) -> tuple[Held, ...]:
-    """The sockets of a machine: every one not CLOSED, and CLOSED ones that hold a descriptor.
+def holding_between(hop: Hop) -> tuple[Held, ...]:
+    """The sockets of a machine between; each says on which of its legs it is."""
+    end = hop.machine.system.end
+    with_fd = held(hop.machine.system)
+    return tuple(
+        [
+            each._replace(behind=tcb.local_port != hop.port)
+            for each, tcb in zip(
+                holding(hop.machine),
+                [t for sid, t in end.sockets.items() if t.state is not State.CLOSED or sid in with_fd],
+                strict=True,
+            )
+        ]
+    )
 
-    With the `port` at which a machine between accepts, each says on which of its legs it is.
-    """
+
+def holding(machine: Machine) -> tuple[Held, ...]:
+    """The sockets of a machine: every one not CLOSED, and CLOSED ones that hold a descriptor."""
     end = machine.system.end
     if not end.sockets:
         return ()
     with_fd = held(machine.system)
     return tuple(
         [
-            Held(
-                tcb.state,
-                tcb.holder(end.stack),
-                tcb.readable,
-                tcb.unacked,
-                sid in with_fd,
-                port is not None and tcb.local_port != port,
-            )
+            Held(tcb.state, tcb.holder(end.stack), tcb.readable, tcb.unacked, sid in with_fd)
             for sid, tcb in end.sockets.items()
             if tcb.state is not State.CLOSED or sid in with_fd
         ]
