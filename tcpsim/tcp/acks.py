@@ -65,10 +65,11 @@ def data_arrived(step: Step, seg: Segment) -> None:
 def _measure(t: Tcb, s: Stack, seg: Segment) -> None:
     """Estimate the peer's segment size (Linux tcp_measure_rcv_mss)."""
     before, t.last_seg_size = t.last_seg_size, 0
-    if seg.len >= t.rcv_mss:
-        if seg.len != t.rcv_mss and s.skb_heads:
+    size = s.gso_size if 0 < s.gso_size < seg.len else seg.len
+    if size >= t.rcv_mss:
+        if size != t.rcv_mss and s.skb_heads:
             rcvbuf.measured(t, s, seg.len, rcvbuf.arrived(seg, t, s).charge)
-        t.rcv_mss = min(seg.len, t.adv_mss)
+        t.rcv_mss = min(size, t.adv_mss)
         if seg.flags & PSH and seg.len == t.rcv_mss:
             t.ack_pending |= ACK_PUSHED
         return

@@ -23,6 +23,8 @@ _SKB, _SHARED_INFO, _ALIGNED = 256, 320, 64  # struct sk_buff, struct skb_shared
 _HEADROOM = 64  # NET_SKB_PAD, in front of a packet that a driver hands in
 _HEADERS = 40  # IPv4 and TCP without options
 _WHOLE_PAGE = 4096
+# Of a packet that is longer than a page; the rest lies in pages (tun_alloc_skb; measured on 6.18)
+_LINEAR = _WHOLE_PAGE - _HEADROOM - _SHARED_INFO
 _LEAST = 2048 + _SKB  # SOCK_MIN_RCVBUF
 _GROWS_FROM = 128  # octets of a segment that makes the window grow
 
@@ -80,6 +82,9 @@ def arrived(seg: Segment, t: Tcb, s: Stack) -> Held:
     if seg.options.sack:
         options += 4 + 8 * len(seg.options.sack)
     used = _HEADROOM + _HEADERS + options + seg.len
+    if used >= _WHOLE_PAGE:
+        paged = used - _HEADROOM - _LINEAR
+        return Held(seg.len, _WHOLE_PAGE + _SKB + -(-paged // _WHOLE_PAGE) * _WHOLE_PAGE, 0)
     charge, holds = _buffer(used, s)
     return Held(seg.len, charge, holds - used)
 

@@ -254,6 +254,8 @@ class Stack:
     rcv_space_max: Octets | None  # up to which it grows by itself (Linux tcp_rmem[2])
     # sizes of the buffers that queued segments are charged; (): octets count
     skb_heads: Annotated[tuple[int, ...], Several(Whole(1, 1 << 20))]
+    # segments of so many octets make one that comes in whole (skb_shinfo(skb)->gso_size); 0: none was merged
+    gso_size: Annotated[int, Whole(0, 65_535)]
     # 256ths of a receive buffer that are window before any segment tells (Linux)
     scaling_ratio: Annotated[int, Whole(1, 256)]
     rcv_space_mss_multiple: bool  # the first window offered is a multiple of the MSS (Linux)

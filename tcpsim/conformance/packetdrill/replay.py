@@ -52,6 +52,8 @@ def stage_for(script: Script, stack: Stack, dialect: Dialect) -> Stage:
     chosen = settings(script.options)
     knobs = {"mss": chosen.mss, **(dialect.ipv6 if chosen.ip_version == "ipv6" else {})}
     own = stack if chosen.mss == Settings().mss else stack.with_knobs(knobs)
+    if chosen.gso_size:
+        own = own.with_knobs({"gso_size": chosen.gso_size})
     return Stage(Bench(new_system(new_end(own, _ISS, _TS_OFFSET))), dialect, chosen)
 
 

@@ -17,7 +17,6 @@ _NO_EFFECT = {
     "netmask_ip": "one address on each side",
     "local_linux_ip": "one address on each side",
     "speed": "the tun device takes everything at once",
-    "mss": "how the tool cuts what it injects; it announces what the script says",
     "verbose": "what the tool prints",
     "debug": "what the tool prints",
     "init_scripts": "what the set-up command does as well",
@@ -32,6 +31,7 @@ class Settings(NamedTuple):
     tick_us: int = 0  # of the endpoint's timestamps; 0: their values are not compared
     ip_version: str = "ipv4"
     mtu: int = 1500
+    gso_size: int = 0  # --mss: of which segments an injected one is said to be made; 0: of itself
     local_ip: str = "192.168.0.1"
     remote_ip: str = "192.0.2.1"
 
@@ -67,6 +67,8 @@ def settings(options: tuple[Setting, ...]) -> Settings:
                 found = found._replace(tick_us=_number(option, 0, 10**6))
             case "mtu":
                 found = found._replace(mtu=_number(option, 68, 65535))
+            case "mss":
+                found = found._replace(gso_size=_number(option, 1, 65535))
             case "ip_version":
                 if option.value not in _HEADERS:
                     raise ScriptError(

@@ -37,6 +37,14 @@ def an_unread_buffer_set_by_hand(s: Stack) -> None:
     assert 34 * 1_448 <= taken_unread(s, rcvbuf=40_000) <= 35 * 1_448
 
 
+@probe("linux", "gso_size")
+def a_segment_that_was_not_merged_tells_the_peers_size(s: Stack) -> None:
+    """net/ipv4/tcp_input.c tcp_measure_rcv_mss: gso_size if a device has merged segments, else skb->len."""
+    line, side = reach("ESTABLISHED", s)
+    line.inject(side, segment_for(line, side, "A", length=1_400))
+    assert line.tcb(side).rcv_mss == 1_400
+
+
 def first_segments(s: Stack) -> list[int]:
     """The sizes of what 2,000 octets are cut into for a peer whose buffer is 4,000."""
     line = Line(s, s).open(server=SocketOptions(rcvbuf=2_000))
