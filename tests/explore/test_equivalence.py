@@ -212,7 +212,7 @@ def test_merges_are_exact_far_in(name: str, changes: dict[str, Any]) -> None:
 def test_every_field_of_a_connection_is_in_the_key_or_left_out_with_a_reason() -> None:
     text = "".join(inspect.getsource(module) for module in (tcp_key, tcp_seen, future))
     missing = {name for name in Tcb.__slots__ if f"t.{name}" not in text} - set(deadlines.DEADLINES)
-    assert missing == {"closed_by", "last_ack_us", "rmem", "ts_offset"}
+    assert missing == {"closed_by", "fw2_armed", "last_ack_us", "rmem", "ts_offset"}
     assert "timers.silent_since_us(t)" in text  # which reads last_ack_us
     assert "deadlines.deadlines(t)" in text
 

@@ -12,8 +12,9 @@ Beside each omitted field, a comment names the rule that allows it. These rules 
   or close and the queue is empty).
 - *Prompt*: no data can arrive any more, so every later ACK is sent at once.
 
-Three fields are in no key: `closed_by` is for people, `ts_offset` is in the key of the endpoint, and `rmem`
-is the sum of the charges in `held` and `held_ahead`.
+Four fields are in no key: `closed_by` is for people, `ts_offset` is in the key of the endpoint, and `rmem` is
+the sum of the charges in `held` and `held_ahead`. `fw2_armed` is read in FIN-WAIT-2 alone, where `wait` says
+it if there is a limit (`timers._settle_wait`); whoever comes there sets it (`segment_arrives._fin_acked`).
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def connection_key(t: Tcb, s: Stack, around: Around, measured: bool) -> Connecti
     fixed = (
         head,
         (
-            t.mini, t.deferred, t.fw2_armed, t.sack_on, t.ts_on, t.slot, t.wait, _probes(t, s), t.ack_pending,
+            t.mini, t.deferred, t.sack_on, t.ts_on, t.slot, t.wait, _probes(t, s), t.ack_pending,
             (t.iss - ours) & MASK, (t.snd_una - ours) & MASK, (t.snd_nxt - ours) & MASK,
             (t.write_seq - ours) & MASK, *_window(t, s, around, at_rest, finished),
             t.max_window, t.snd_mss, t.mss_clamp, t.snd_wscale, t.unsent,
