@@ -59,7 +59,7 @@ SMALL_BUFFERS: dict[str, Any] = {
         "server.snd_space": 2_000,
     },
 }
-SLOW_READER_RATES = (0.0005, 0.002, 0.004)
+RATES_OF_LINE = {SLOW_READER: (0.0005, 0.002, 0.004), "sidecar-on-both-sides": (0.002, 0.005, 0.01)}
 CASES: dict[str, dict[str, Any]] = {
     each.name: {} for each in scenarios() if not each.relays and obstacle(build(each)) is None
 } | {"w1 on other stacks": {"stack_client": "rfc9293", "stack_server": "freebsd"}}
@@ -184,7 +184,7 @@ def test_the_slow_reader_that_is_compared_is_one() -> None:
 @pytest.mark.parametrize("name", LINES)
 def test_every_line_with_relays(name: str) -> None:
     """At each of three loss rates: what is left unexplored is small enough to compare at all of them."""
-    losses = SLOW_READER_RATES if name == SLOW_READER else LINE_RATES
+    losses = RATES_OF_LINE.get(name, LINE_RATES)
     changes = SMALL_BUFFERS if name == SLOW_READER else {}
     pairs = {p: build(scenario(name), loss=p, **changes) for p in losses}
     found = answer(next(iter(pairs.values())), losses, WEEK_US, LINE_LIMIT)
