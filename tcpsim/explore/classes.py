@@ -16,7 +16,7 @@ import networkx as nx  # type: ignore[import-untyped]
 import numpy as np
 
 from tcpsim.explore.chain import Chain
-from tcpsim.explore.edges import Ints, columns
+from tcpsim.explore.edge_columns import Ints, columns
 
 
 class Class(NamedTuple):

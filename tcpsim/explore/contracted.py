@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tcpsim.explore.edges import Ints
+from tcpsim.explore.edge_columns import Ints
 from tcpsim.explore.outlook import NEVER, Outlook
 from tcpsim.explore.step_functions import Masses
 from tcpsim.explore.transient import Array, Graph, reaching

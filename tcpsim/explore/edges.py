@@ -5,7 +5,8 @@ Owns: one way from a state to another, and many of them in little memory. Refuse
 
 A chain of 250,000 states has 400,000 edges and only a few hundred kinds of them: how many segments were lost
 and passed, and how likely everything else was. So an edge is four numbers, the last of which is its kind.
-What is worked out for many loss rates is worked out for each kind, and the rest is done with whole columns.
+What is worked out for many loss rates is worked out for each kind, and the rest is done with whole columns
+(edge_columns).
 """
 
 from __future__ import annotations
@@ -14,10 +15,6 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, overload
 
-import numpy as np
-from numpy.typing import NDArray
-
-Ints = NDArray[np.int64]
 Counts = tuple[int, ...]  # by class of loss
 
 
@@ -38,15 +35,6 @@ class Kind(NamedTuple):
     lost: Counts
     passed: Counts
     weight: float
-
-
-class Columns(NamedTuple):
-    """Many edges; `kind` is a place in `Edges.kinds`."""
-
-    source: Ints
-    target: Ints
-    elapsed_us: Ints
-    kind: Ints
 
 
 class Edges(Sequence[Edge]):
@@ -85,10 +73,10 @@ class Edges(Sequence[Edge]):
         """Every kind that there is."""
         return tuple(self._each)
 
-    def columns(self) -> Columns:
-        """All of them as arrays."""
-        each = self._source, self._target, self._elapsed_us, self._kind
-        return Columns(*[np.array(column, dtype=np.int64) for column in each])
+    @property
+    def columns(self) -> tuple[array[int], array[int], array[int], array[int]]:
+        """Their sources, targets, times and kinds, each in one array."""
+        return self._source, self._target, self._elapsed_us, self._kind
 
     def __len__(self) -> int:
         return len(self._source)
@@ -110,9 +98,3 @@ class Edges(Sequence[Edge]):
             return Edges([self[each] for each in range(*place.indices(len(self)))])
         kind = self._each[self._kind[place]]
         return Edge(self._source[place], self._target[place], self._elapsed_us[place], *kind)
-
-
-def columns(edges: Sequence[Edge]) -> tuple[Columns, tuple[Kind, ...]]:
-    """The columns of any edges, and the kinds that they have."""
-    listed = edges if isinstance(edges, Edges) else Edges(edges)
-    return listed.columns(), listed.kinds

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tcpsim.explore.contracted import Contracted, Ways
-from tcpsim.explore.edges import Ints
+from tcpsim.explore.edge_columns import Ints
 from tcpsim.explore.outlook import NEVER
 from tcpsim.explore.transient import Array
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tcpsim.explore.edges import Ints
+from tcpsim.explore.edge_columns import Ints
 from tcpsim.explore.transient import Graph
 
 NEVER = -1

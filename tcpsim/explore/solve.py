@@ -24,7 +24,8 @@ import numpy as np
 from tcpsim.explore.branch import View
 from tcpsim.explore.chain import Chain
 from tcpsim.explore.classes import Class, Classes
-from tcpsim.explore.edges import Ints, Kind, columns
+from tcpsim.explore.edge_columns import Ints, columns
+from tcpsim.explore.edges import Kind
 from tcpsim.explore.step_functions import Masses
 
 Value = Any  # a numpy array over loss rates, or one Fraction

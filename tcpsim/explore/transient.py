@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from tcpsim.explore.chain import Chain
 from tcpsim.explore.classes import Class, Classes, classes
-from tcpsim.explore.edges import Ints, Kind, columns
+from tcpsim.explore.edge_columns import Ints, columns
+from tcpsim.explore.edges import Kind
 from tcpsim.explore.solve import luck_of
 from tcpsim.explore.step_functions import Masses
 

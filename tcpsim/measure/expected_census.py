@@ -16,7 +16,8 @@ from tcpsim.explore import growth as coming
 from tcpsim.explore.branch import View as Pairview
 from tcpsim.explore.chain import Chain
 from tcpsim.explore.curves import Look, occupancy
-from tcpsim.explore.edges import Edge, Ints
+from tcpsim.explore.edge_columns import Ints
+from tcpsim.explore.edges import Edge
 from tcpsim.explore.outlook import NEVER, outlook
 from tcpsim.explore.transient import graph
 from tcpsim.host.census import Left

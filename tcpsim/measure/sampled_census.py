@@ -22,7 +22,7 @@ import numpy as np
 from tcpsim.explore.branch import View as Pairview
 from tcpsim.explore.chain import Chain
 from tcpsim.explore.contracted import Contracted, contracted
-from tcpsim.explore.edges import Ints
+from tcpsim.explore.edge_columns import Ints
 from tcpsim.explore.lives import CHUNK, Horizon, Listed, Lives
 from tcpsim.explore.loss_rates import rates
 from tcpsim.explore.outlook import NEVER, outlook

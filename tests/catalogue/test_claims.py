@@ -69,7 +69,11 @@ def test_all_of_the_two_documents_is_there() -> None:
 
 def test_every_scenario_shows_a_claim_or_has_a_source_but_for_those_that_only_teach_or_count() -> None:
     shown = {each.scenario for each in EVERY}
-    assert {*WORKLOADS, *USER_GROUPS} - shown == {"conntrack-full-of-close-wait"}
+    assert {*WORKLOADS, *USER_GROUPS} - shown == {
+        "conntrack-full-of-close-wait",
+        "pool-behind-a-relay",
+        "relay-descriptors",
+    }
     sourced = {each.name for each in scenarios() if each.source}
     assert {each.name for each in scenarios()} - shown - sourced == {
         "many-segments-lossy",

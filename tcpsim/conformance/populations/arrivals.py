@@ -31,31 +31,37 @@ _DEVIATIONS: Final = 4.5  # of the time that n arrivals take
 _SALT: Final = b"arrivals"
 
 
+def window_s(run: Run) -> int:
+    """The length of a window: no shorter than the time between two counts, which show no arrival alone."""
+    widest_us = max(np.diff(np.array(run.times_us)), default=0)
+    return max(WINDOW_S, ceil(widest_us / _SECOND_US - 0.5))
+
+
 def begins_s(run: Run, windows: Array, luck: Seeded) -> list[float]:
     """When each connection begins: as the file tells, or one in each of n equal strata of the windows."""
     if run.arrivals_ms is not None:
         return [each / 1_000 for each in sorted(run.arrivals_ms)]
     total = np.concatenate([[0.0], windows.cumsum()])
     at = [place + luck.uniform() for place in range(run.config.n)]
-    edges_s = np.arange(len(total)) * WINDOW_S
+    edges_s = np.arange(len(total)) * window_s(run)
     found: list[float] = np.interp(np.array(at) * total[-1] / run.config.n, total, edges_s).tolist()
     return found
 
 
 def arrivals(run: Run, seed: int) -> Array:
-    """How many connections began in each window of `WINDOW_S`; nothing if the file tells when each did."""
+    """How many connections began in each window; nothing if the file tells when each did."""
     if run.arrivals_ms is not None:
         return np.zeros(0)
-    seconds = _longest_s(run)
+    seconds, window = _longest_s(run), window_s(run)
     servers = _servers(run)
-    until = min(seconds + 3 * WINDOW_S, len(servers) - 1)
+    until = min(seconds + 3 * window, len(servers) - 1)
     if run.config.vanish is not None:
         until = min(until, int(run.config.vanish))
     stays = _stays(run, seed, until)
     age_s = np.arange(1, until + 1)[:, None] - np.arange(until)
     held = np.where(age_s > 0, stays[np.maximum(age_s, 0)], 0.0)  # by time, and by second of the arrival
-    last = min(ceil(seconds / WINDOW_S), until // WINDOW_S)
-    begun = held[:, : last * WINDOW_S].reshape(until, last, WINDOW_S).mean(axis=2)
+    last = min(ceil(seconds / window), until // window)
+    begun = held[:, : last * window].reshape(until, last, window).mean(axis=2)
     found, *_ = np.linalg.lstsq(_smooth(begun), _smooth(servers[1 : until + 1]), rcond=None)
     counted = np.maximum(found, 0.0)
     return np.asarray(counted * run.config.n / counted.sum())
