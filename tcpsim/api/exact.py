@@ -342,7 +342,7 @@ class Exact(Noted, Pictured):
         rows = [["leg", "", *self._heads]]
         for leg in self.legs:
             rows.append([leg.name, "leaks", *[f"{leg.probability[at]:.6g}" for at in self._shown]])
-            rows.append(["", "held before", *[length(round(leg.held_us[at])) for at in self._shown]])
+            rows.append(["", "held until the end", *[length(round(leg.held_us[at])) for at in self._shown]])
         lines = columns(rows, 2)
         for leg, ways in zip(self.legs, self.ways_to_leaks, strict=True):
             if ways is not None:
