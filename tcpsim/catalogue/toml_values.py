@@ -172,6 +172,9 @@ def one_of(*allowed: str) -> Reader[Any]:
 
 def list_of(read: Reader[T]) -> Reader[tuple[T, ...]]:
     def read_all(value: Any, where: str) -> tuple[T, ...]:
+        if isinstance(value, dict):
+            name = where.split()[-1].rpartition(".")[2]
+            raise InputError(where, "one table", f"a list of tables: write [[{name}]]")
         if not isinstance(value, list):
             raise InputError(where, repr(value), "a list")
         items = Table({}, where)

@@ -15,11 +15,14 @@ import hashlib
 import inspect
 import json
 import multiprocessing
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from functools import cache
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -110,7 +113,7 @@ def _answered(
     elif missing:
         # spawn: a forked child inherits the locks of threads that it does not have
         context = multiprocessing.get_context("spawn")
-        own = None if executor else ProcessPoolExecutor(workers, context, _leave_interrupts_to_the_parent)
+        own = None if executor else ProcessPoolExecutor(workers, context, _belong_to_the_parent)
         pool = executor or own
         assert pool is not None
         try:
@@ -122,8 +125,17 @@ def _answered(
                 own.shutdown(cancel_futures=True)
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _belong_to_the_parent() -> None:
+    """A worker leaves interrupts to its parent, and does not outlive it: a point may take minutes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def on_stderr(label: str) -> Progress:

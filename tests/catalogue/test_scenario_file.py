@@ -118,6 +118,11 @@ MISTAKES = [
     ('"1h"', '"1 fortnight"', "horizon: found '1 fortnight', allowed: a number with a unit"),
     ('horizon = "1h"', "", "horizon: found nothing, allowed: it is required"),
     ('[server]\nbehaviour = "responds-then-closes"', "", "server: found nothing, allowed: it is required"),
+    (
+        "[server]",
+        "[relay]\nbehaviour = 'copies'\n[server]",
+        "relay: found one table, allowed: a list of tables: write [[relay]]",
+    ),
     ('"never-closes"', '"never-close"', "client.behaviour: found 'never-close' (did you mean never-closes"),
     ('"never-closes"', "7", "client.behaviour: found 7, allowed: text"),
     ("[client]", "[path]\nloss = 1.5\n[client]", "path.loss: found 1.5, allowed: a number from 0 to 1"),

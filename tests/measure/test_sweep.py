@@ -1,7 +1,11 @@
 """A sweep is the same in any number of processes, and continues where it was interrupted."""
 
 import json
+import os
 import random
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +13,7 @@ import pytest
 
 from tcpsim.errors import InputError
 from tcpsim.measure.sweep import sweep
+from tests.patience import PATIENCE_S
 
 
 class Roll(NamedTuple):
@@ -58,6 +63,51 @@ def test_progress_counts_to_the_end() -> None:
     seen: list[tuple[int, int]] = []
     sweep(POINTS, roll, progress=lambda finished, total: seen.append((finished, total)))
     assert seen == [(i, 7) for i in range(1, 8)]
+
+
+SLOW = """
+import os, time
+from pathlib import Path
+from typing import NamedTuple
+from tcpsim.measure.sweep import sweep
+
+class Point(NamedTuple):
+    number: int
+
+def for_ever(point: Point) -> None:
+    Path(f"{point.number}.pid").write_text(str(os.getpid()))
+    while True:
+        time.sleep(0.05)
+
+if __name__ == "__main__":
+    sweep([Point(0), Point(1)], for_ever, workers=2)
+"""
+
+
+def test_workers_do_not_outlive_their_parent(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    parent = subprocess.Popen([sys.executable, "slow.py"], cwd=tmp_path)
+    pids: list[int] = []
+    deadline = time.monotonic() + PATIENCE_S
+    while len(pids) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+        pids = [int(text) for path in tmp_path.glob("*.pid") if (text := path.read_text())]
+    parent.kill()
+    parent.wait()
+    while any(map(_runs, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(pids) == 2
+    assert not any(map(_runs, pids))
+
+
+def _runs(pid: int) -> bool:
+    """Whether there is such a process that has not ended: nobody may have waited for it yet."""
+    try:
+        os.kill(pid, 0)
+        stat = Path(f"/proc/{pid}/stat")
+        return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
+    except (ProcessLookupError, FileNotFoundError):
+        return False
 
 
 def test_no_workers_are_refused() -> None:
