@@ -15,15 +15,15 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from tcpsim.app.program import Program
-from tcpsim.pair import Event, Noted, Pair, advance, census
+from tcpsim.pair import Pair
 from tcpsim.pair.pair import wakes_us
-from tcpsim.path import SIDES, Seeded
+from tcpsim.path import SIDES
 from tcpsim.path.path import Path
 from tcpsim.tcp.deadlines import DEADLINES
 from tcpsim.tcp.endpoint import Endpoint
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.tcb import Tcb
-from tests.explore.bisimulation import told_of
+from tests.explore.bisimulation import course
 
 STEPS = 150  # of a course of events
 _END = ("iss", "ts_offset", "sockets", "listeners", "next_id", "cached_rtt8")
@@ -167,23 +167,9 @@ def _others(value: Any, name: str) -> list[Any]:
     return []
 
 
-def course(pair: Pair, seed: int) -> list[Any]:
-    """What is seen from now on, by distances."""
-    base_us = pair.next_us or 0
-    events: list[Event] = []
-    chooser = Seeded(seed)
-    for _ in range(STEPS):
-        if pair.next_us is None:
-            break
-        pair = advance(pair, chooser, events.append)
-    found: list[Any] = [told_of(event, base_us) for event in events if not isinstance(event, Noted)]
-    found.append(tuple([census(pair, side) for side in pair.names]))
-    return found
-
-
 def told_apart(one: Pair, other: Pair, seeds: int) -> int | None:
     """The seed of a course of events that differs; None: none of so many does."""
     for seed in range(seeds):
-        if course(one, seed) != course(other, seed):
+        if course(one, seed, STEPS) != course(other, seed, STEPS):
             return seed
     return None

@@ -16,7 +16,8 @@ from random import Random
 from typing import NamedTuple
 
 from tcpsim.explore.branch import Steps, in_full
-from tcpsim.pair import Event, Noted, Pair, census
+from tcpsim.pair import Event, Noted, Pair, advance, census
+from tcpsim.path import Seeded
 from tcpsim.tcp.segment import Segment
 
 
@@ -114,6 +115,19 @@ def _rests(one: Pair, other: Pair) -> Difference | None:
 def _same(one: Pair, other: Pair) -> bool:
     """The very same values, at the same time: there is nothing to compare."""
     return one is other or (one.next_us == other.next_us and one == other)
+
+
+def course(pair: Pair, seed: int, steps: int) -> list[Hashable]:
+    """What is seen from now on, by distances, and what is held in the end."""
+    base_us = pair.next_us or 0
+    events: list[Event] = []
+    chooser = Seeded(seed)
+    for _ in range(steps):
+        if pair.next_us is None:
+            break
+        pair = advance(pair, chooser, events.append)
+    found = [told_of(event, base_us) for event in events if not isinstance(event, Noted)]
+    return [*found, tuple([census(pair, side) for side in pair.names])]
 
 
 def told_of(event: Event, base_us: int) -> Hashable:

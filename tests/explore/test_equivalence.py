@@ -27,8 +27,8 @@ from tcpsim.tcp import deadlines
 from tcpsim.tcp import equivalence as tcp_key
 from tcpsim.tcp.equivalence import connection as tcp_seen
 from tcpsim.tcp.equivalence import future
-from tcpsim.tcp.segment import Segment
 from tcpsim.tcp.tcb import Tcb
+from tests.explore.bisimulation import course, told_of
 from tests.explore.partition import partition
 from tests.explore.worlds import leaver, restarted_leaver
 
@@ -63,31 +63,6 @@ CASES: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
-def _told(event: Event, base_us: int) -> Hashable:
-    """An event without what a shift of the clock and of the number spaces changes."""
-    found: list[Hashable] = [type(event).__name__, event.t_us - base_us]
-    for name, value in zip(event._fields[1:], event[1:], strict=True):
-        if isinstance(value, Segment):
-            o = value.options
-            found.append((value.flags, value.len, value.wnd, o.mss, o.wscale, len(o.sack), o.layout))
-        elif name == "arrives_us":
-            found.append(tuple(at_us - base_us for at_us in value))
-        else:
-            found.append(value)
-    return tuple(found)
-
-
-def _future(pair: Pair, seed: int) -> list[Hashable]:
-    base_us = pair.next_us or 0
-    events: list[Event] = []
-    chooser = Seeded(seed)
-    for _ in range(STEPS):
-        if pair.next_us is None:
-            break
-        pair = advance(pair, chooser, events.append)
-    return [_told(event, base_us) for event in events if not isinstance(event, Noted)]
-
-
 @pytest.mark.parametrize(("name", "changes"), CASES, ids=lambda value: str(value))
 def test_equal_keys_have_equal_futures(name: str, changes: dict[str, Any]) -> None:
     start = build(scenario(name), **changes)
@@ -105,7 +80,8 @@ def test_equal_keys_have_equal_futures(name: str, changes: dict[str, Any]) -> No
             if twin.next_us != pair.next_us:
                 met += 1
                 for future in range(FUTURES if met < 40 else 0):
-                    assert _future(twin, future) == _future(pair, future), (name, seed, pair.now_us)
+                    one, other = (course(each, future, STEPS) for each in (twin, pair))
+                    assert one == other, (name, seed, pair.now_us)
             pair = advance(pair, chooser)
     assert met > 5, "the test met too few pairs of equal states to say anything"
 
@@ -149,7 +125,7 @@ def _ways(steps: Steps, pair: Pair) -> list[tuple[Pair, Hashable]]:
     found: list[tuple[Pair, Hashable]] = []
     events: list[Event] = []
     for after, weight, lost, passed, *_ in in_full(steps.branches(pair, events.append)):
-        told = tuple(_told(event, pair.next_us or 0) for event in events if not isinstance(event, Noted))
+        told = tuple(told_of(event, pair.next_us or 0) for event in events if not isinstance(event, Noted))
         rests_us = None if after.next_us is None else after.next_us - (pair.next_us or 0)
         views = census(after, "client"), census(after, "server")
         found.append((after, (weight, lost, passed, rests_us, views, told)))

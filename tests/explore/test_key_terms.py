@@ -14,7 +14,8 @@ from tcpsim.pair import Pair, advance
 from tcpsim.path import Seeded
 from tcpsim.tcp.event import Timer
 from tcpsim.tcp.state import State
-from tests.explore.altered import course
+from tests.explore.altered import STEPS
+from tests.explore.bisimulation import course
 from tests.explore.key_mutants import Mutant, applied, terms
 from tests.explore.key_walks import ALL
 from tests.explore.key_witnesses import NONE_FILE, name_of, one_key, read
@@ -38,7 +39,7 @@ def test_a_term_that_is_left_out_is_noticed(name: str) -> None:
             assert _fails(one, other)
             return
         assert one_key(one, other)
-    assert course(one, witness.course) != course(other, witness.course)
+    assert course(one, witness.course, STEPS) != course(other, witness.course, STEPS)
 
 
 def _fails(one: Pair, other: Pair) -> bool:
