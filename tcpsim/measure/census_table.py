@@ -123,7 +123,8 @@ def first_met(census: Census, side: Place, resource: str, limit: int) -> int | N
 
 def kinds(views: Sequence[View]) -> list[Kind]:
     """Every side, state and holder that is ever seen."""
-    seen = {(side, one.state, one.holder) for view in views for side in sides(views) for one in view.of(side)}
+    hosts = sides(views)
+    seen = {(side, one.state, one.holder) for view in views for side in hosts for one in view.of(side)}
     return [(side, str(state), str(holder)) for side, state, holder in sorted(seen)]
 
 

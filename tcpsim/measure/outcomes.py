@@ -159,11 +159,12 @@ def _ends_simulated(pair: Pair, asked: Asked) -> Rows:
         arrivals = Arrivals(1.0, connections=asked.connections, poisson=False)
         census = simulate(Plan(((1.0, pair),), arrivals, asked.horizon_us, seed))
         total += asked.connections
+        hosts = sides(census.views)
         for left, count in census.left.items():
             view = census.views[left.now if left.finally_ is None else left.finally_]
             alive = {
                 f"{side} {one.state}"
-                for side in sides(census.views)
+                for side in hosts
                 for one in view.of(side)
                 if one.state is not State.CLOSED
             }
@@ -195,12 +196,8 @@ def _held_simulated(pair: Pair, asked: Asked) -> Rows:
         census = simulate(Plan(((1.0, pair),), Arrivals(asked.rate, for_us=for_us), settle_us, seed))
         connections += census.connections
         seen: dict[tuple[Side, State], Sequence[int]] = {}
-        kinds = {
-            (side, one.state)
-            for view in census.views
-            for side in sides(census.views)
-            for one in view.of(side)
-        }
+        hosts = sides(census.views)
+        kinds = {(side, one.state) for view in census.views for side in hosts for one in view.of(side)}
         for side, state in sorted(kinds):
             if state is not State.CLOSED:
                 seen[side, state] = at_times(*held(census, side, state), np.array(asked.at_us)).tolist()
