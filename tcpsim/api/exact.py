@@ -258,20 +258,20 @@ class Exact(Noted, Pictured):
     @cached_property
     def ways(self) -> Routes:
         """For each end, the likeliest path to it and the path with the fewest losses; None if unexplored."""
-        ways = Ways(self.answer.chain, self.way_at)
-        return [
-            None if end.kind is Kind.CUT else (ways.likeliest(end.states), ways.fewest_losses(end.states))
-            for end in self.ends
-        ]
+        return [None if end.kind is Kind.CUT else self._routes_to(end.states) for end in self.ends]
 
     @cached_property
     def ways_to_leaks(self) -> Routes:
         """For each leg, the likeliest path to its leak and the one with the fewest losses; None: no leak."""
-        ways = Ways(self.answer.chain, self.way_at)
-        return [
-            (ways.likeliest(leg.states), ways.fewest_losses(leg.states)) if leg.states else None
-            for leg in self.legs
-        ]
+        return [self._routes_to(leg.states) if leg.states else None for leg in self.legs]
+
+    @cached_property
+    def _search(self) -> Ways:
+        return Ways(self.answer.chain, self.way_at)
+
+    def _routes_to(self, states: Sequence[int]) -> tuple[Way, Way]:
+        """The likeliest path to some states, and the path with the fewest losses."""
+        return self._search.likeliest(states), self._search.fewest_losses(states)
 
     def ladders(self) -> str:
         """A ladder of the path with the fewest losses, for each end that keeps a socket."""
@@ -326,13 +326,8 @@ class Exact(Noted, Pictured):
     def _way_lines(self) -> list[str]:
         lines = [f"likeliest path to each end, at {_percent(self.way_at)} loss"]
         for end, ways in zip(self.ends, self.ways, strict=True):
-            if ways is None:
-                continue
-            way, fewest = ways
-            head = f"  {end.describe()}"
-            lines.append(f"{head}: {_way_words(way)} ({way.probability:.3g})")
-            if fewest.drops != way.drops:
-                lines.append(f"    fewest losses: {_way_words(fewest)} ({fewest.probability:.3g})")
+            if ways is not None:
+                lines += _route_lines(end.describe(), *ways)
         return [*lines, ""]
 
     def _legs_lines(self) -> list[str]:
@@ -346,10 +341,7 @@ class Exact(Noted, Pictured):
         lines = columns(rows, 2)
         for leg, ways in zip(self.legs, self.ways_to_leaks, strict=True):
             if ways is not None:
-                way, fewest = ways
-                lines.append(f"  {leg.name} leaks: {_way_words(way)} ({way.probability:.3g})")
-                if fewest.drops != way.drops:
-                    lines.append(f"    fewest losses: {_way_words(fewest)} ({fewest.probability:.3g})")
+                lines += _route_lines(f"{leg.name} leaks", *ways)
         return [*lines, ""]
 
     def _held_lines(self) -> list[str]:
@@ -443,6 +435,14 @@ def _percent(loss: float) -> str:
 
 def _way_json(way: Way, loss: float) -> dict[str, Any]:
     return way_json(way) | {"loss": loss, "probability": way.probability}
+
+
+def _route_lines(what: str, way: Way, fewest: Way) -> list[str]:
+    """The likeliest path, and the one with the fewest losses if it is another."""
+    lines = [f"  {what}: {_way_words(way)} ({way.probability:.3g})"]
+    if fewest.drops != way.drops:
+        lines.append(f"    fewest losses: {_way_words(fewest)} ({fewest.probability:.3g})")
+    return lines
 
 
 def _way_words(way: Way) -> str:
