@@ -66,10 +66,6 @@ def page(
     """
     story = chosen(scenario)
     base = settings(options, setting)
-    if story.relays:
-        raise InputError(
-            "page", f"{story.name}, with machines between", "two machines: a page has two lifelines"
-        )
     if losses is not None and losses < 0:
         raise InputError("losses", losses, "0 or more")
     others = [beside] if isinstance(beside, str | Mapping) else list(beside)
@@ -175,7 +171,7 @@ def _variant(
     drawn = obstacle(pair)
     if drawn is not None:
         raise InputError("page", drawn, "fixed times: every branch has to be finite")
-    stacks = pair.client.system.end.stack.name, pair.server.system.end.stack.name
+    stacks = tuple([machine.system.end.stack.name for machine in pair.machines])
     found = graph(pair, until_us, losses, WAYS if losses is None else _WAYS)
     data = graph_data(found)
     while len(data_text(data)) > room and found.losses > 1:

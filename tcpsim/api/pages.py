@@ -80,8 +80,6 @@ def _one(name: str, losses: int | None) -> tuple[Entry, bytes]:
         if socket.state is not State.CLOSED
     )
     entry = Entry(name, story.title, story.theme, held, None, "")
-    if story.relays:
-        return entry._replace(why_not="not drawn (machines between: a page has two lifelines)"), b""
     if (drawn := obstacle(build(story))) is not None:
         return entry._replace(why_not=f"not explored ({drawn})"), b""
     found = page(story, losses=losses)
@@ -97,7 +95,7 @@ def _fewest(found: Graph) -> int | None:
     sources: dict[int, list[int]] = {}
     freed = []
     for number, state in enumerate(found.states):
-        gone = all(held.state is State.CLOSED for side in state.view for held in side)
+        gone = all(socket.held.state is State.CLOSED for side in state.view for socket in side)
         targets = {edge.target for edge in state.edges}
         if state.late or state.together or -1 in targets or (gone and not targets):
             freed.append(number)

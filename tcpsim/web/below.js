@@ -5,7 +5,7 @@ const ROWS = 24;  // of the table that are open at first
 /** "What if one segment were lost": a row for each segment of the run that loses nothing. */
 function showTable(page) {
   const pane = page.panes[0], {quiet, rows} = page.whatIf, p = RATES[nearest(DATA.loss)];
-  const ending = walk => walk.stuck ? STUCK[walk.stuck](pane.graph) : (([client, server]) => `client ${client}, server ${server}`)(walk.graph.view(walk.state));
+  const ending = walk => walk.stuck ? STUCK[walk.stuck](pane.graph) : walk.graph.held(walk.state).map((words, side) => `${SIDES[side]} ${words}`).join(", ");
   const verdict = walk => walk.stuck ? "not known here" : leaksAt(pane.chance, walk, p) ? "for ever" : "no";
   const row = (name, walk, show) => h("tr", {}, h("th", {scope: "row"}, name), h("td", {}, ending(walk)),
     h("td", {class: "number"}, clock(lastChange(walk))), h("td", {class: verdict(walk) === "for ever" ? "bad" : ""}, verdict(walk)),
@@ -14,7 +14,7 @@ function showTable(page) {
   $("what-if").replaceChildren(
     h("thead", {}, h("tr", {}, ...["lost", "what is left", "last change after", "stays for ever", "run"].map(name => h("th", {scope: "col"}, name)))),
     h("tbody", {}, row("nothing", quiet, open(new Losses())),
-      ...rows.map(({flight, walk}) => row(`${SIDES[flight.side]} #${flight.number}: ${flight.label}`, walk, open(new Losses().with(flight.side, flight.number, true))))));
+      ...rows.map(({flight, walk}) => row(`${numbered(flight)}: ${flight.label}`, walk, open(new Losses().with(flight.way, flight.number, true))))));
   fold([...$("what-if").rows].slice(ROWS + 2));
 }
 /** Rows behind the first ones are opened on a click. */
@@ -47,17 +47,17 @@ function showExercises(page) {
       item.append(select, " ", check(() => {
         if (!select.value) return tell(false, "Choose a segment first.");
         const right = rightLoss(question, page.whatIf, select.value);
-        const row = page.whatIf.rows.find(({flight}) => SIDES[flight.side] + flight.number === select.value);
-        const us = spanOf(row.walk, question.side, question.state);
+        const row = page.whatIf.rows.find(({flight}) => valueOf(flight) === select.value);
+        const us = spanOf(row.walk, question.side, question.leg, question.state);
         tell(right, right ? "Right." : `Not yet: then ${question.state} lasts ${Number.isFinite(us) ? length(us) : "for ever"}.`);
       }), answer);
     }
     if (question.kind === "states") {
-      const selects = question.blanks.map(({t, side}) => h("select", {"aria-label": `${SIDES[side]} at ${clock(t)}`}, ...["", ...STATES].map(state => h("option", {value: state}, state || "choose a state"))));
-      item.append(h("div", {class: "blanks"}, ...question.blanks.map(({t, side}, at) => h("label", {}, `${clock(t)}, ${SIDES[side]}:`, selects[at]))),
+      const selects = question.blanks.map(({t, who}) => h("select", {"aria-label": `${who} at ${clock(t)}`}, ...["", ...STATES].map(state => h("option", {value: state}, state || "choose a state"))));
+      item.append(h("div", {class: "blanks"}, ...question.blanks.map(({t, who}, at) => h("label", {}, `${clock(t)}, ${who}:`, selects[at]))),
         check(() => {
           const wrong = question.blanks.filter(({state}, at) => selects[at].value !== state);
-          tell(!wrong.length, wrong.length ? `Not yet: ${wrong.map(({t, side}) => `${SIDES[side]} at ${clock(t)}`).join(", ")}.` : "Right, all of them.");
+          tell(!wrong.length, wrong.length ? `Not yet: ${wrong.map(({t, who}) => `${who} at ${clock(t)}`).join(", ")}.` : "Right, all of them.");
         }), answer);
     }
     return item;

@@ -16,12 +16,12 @@ class Chance {
       for (let at = 3; at < row.length; at += 2) ways.push([row[at + 1], row[at]]);
       this.out.push(ways);
     }
-    this.ends = [];            // {kind, client, server}
+    this.ends = [];            // {kind, held}: the words of what each machine holds
     this.endOf = new Map();
     this.classes = this.components();
     for (const part of this.classes) part.end = this.settles(part) ? this.end(part) : -1;
     for (const part of this.classes) part.holds = part.cyclic && part.end < 0 ? this.end(part, "metastable") : -1;
-    this.cut = this.named("not followed", "", "");
+    this.cut = this.named("not followed", SIDES.map(() => ""));
     this.at = new Map();
   }
 
@@ -69,14 +69,13 @@ class Chance {
       this.out[state].every(([to]) => to >= 0 && this.classOf[to] === inside));
   }
   end({states}, kind) {
-    const [client, server] = this.graph.view(states[0]);
     const late = states.some(state => this.graph.mark(state) === LATE);
     const alive = states.some(state => this.graph.alive(state));
-    return this.named(kind ?? (late ? "goes on" : alive ? "permanent" : "clean"), client, server);
+    return this.named(kind ?? (late ? "goes on" : alive ? "permanent" : "clean"), this.graph.held(states[0]));
   }
-  named(kind, client, server) {
-    const key = [kind, client, server].join("|");
-    if (!this.endOf.has(key)) { this.endOf.set(key, this.ends.length); this.ends.push({kind, client, server}); }
+  named(kind, held) {
+    const key = [kind, ...held].join("|");
+    if (!this.endOf.has(key)) { this.endOf.set(key, this.ends.length); this.ends.push({kind, held}); }
     return this.endOf.get(key);
   }
 
@@ -195,7 +194,7 @@ class Chance {
     return {passages, stuck, first};
   }
 
-  /** [{kind, client, server, probability}] from a state, the likeliest first. */
+  /** [{kind, held, probability}] from a state, the likeliest first. */
   from(state, p) {
     if (state < 0) return [{...this.ends[this.cut], probability: 1}];
     const {value, width} = this.for(p);

@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, Final
 
-from tcpsim.draw.ladder_rows import SIDES, Flight
-from tcpsim.explore.branch import View
+from tcpsim.draw.ladder_rows import Flight, Side
 from tcpsim.pair import sockets_in_words
-from tcpsim.web.graph import Edge, Graph, Running
+from tcpsim.web.graph import Edge, Graph, Running, Socket, View
 from tcpsim.web.shown import Arriving, LostLate, Said, Sending, Shown, Step
 
 _LETTERS: Final = {"call": "k", "state": "c", "timer": "t", "note": "n", "end": "e"}
@@ -33,7 +32,8 @@ class _Table:
 
 
 def graph_data(graph: Graph) -> dict[str, Any]:
-    """The tables, ready for JSON."""
+    """The tables, ready for JSON. A machine is its number in the line, from the client's 0."""
+    sides = graph.sides
     views, running, names, steps, kinds = _Table(), _Table(), _Table(), _Table(), _Table()
     states = []
     for state in graph.states:
@@ -47,9 +47,9 @@ def graph_data(graph: Graph) -> dict[str, Any]:
         "horizon": graph.horizon_us,
         "complete": graph.complete,
         "views": [_view(view) for view in views.numbers],  # type: ignore[arg-type]
-        "running": [_running(each, names) for each in running.numbers],  # type: ignore[arg-type]
+        "running": [_running(each, names, sides) for each in running.numbers],  # type: ignore[arg-type]
         "names": list(names.numbers),
-        "steps": [_step(step) for step in steps.numbers],  # type: ignore[arg-type]
+        "steps": [_step(step, sides) for step in steps.numbers],  # type: ignore[arg-type]
         "kinds": [_trimmed(kind) for kind in kinds.numbers],  # type: ignore[arg-type]
         "states": states,
     }
@@ -65,39 +65,44 @@ def _trimmed(kind: tuple[int, int, int, int, float]) -> list[int | float]:
 
 
 def _view(view: View) -> list[Any]:
-    """What each side holds, in words and socket by socket."""
-    sockets = [
-        [[str(held.state), str(held.holder), int(held.fd), held.readable, held.unacked] for held in side]
-        for side in view
-    ]
-    return [*map(sockets_in_words, view), *sockets]
+    """What each machine holds: the words of all of them, then the sockets of each."""
+    words = [sockets_in_words(tuple([each.held for each in machine])) for machine in view]
+    last = len(view) - 1
+    return [*words, *[[_socket(each, at, last) for each in machine] for at, machine in enumerate(view)]]
 
 
-def _running(each: tuple[Running, ...], names: _Table) -> list[int]:
+def _socket(each: Socket, machine: int, last: int) -> list[Any]:
+    """A socket; of a machine between also on which leg it is, from 0, and which connection."""
+    held, who = each
+    row = [str(held.state), str(held.holder), int(held.fd), held.readable, held.unacked]
+    return [*row, machine - 1 + held.behind, who] if 0 < machine < last else row
+
+
+def _running(each: tuple[Running, ...], names: _Table, sides: tuple[Side, ...]) -> list[int]:
     """Four numbers for each: side, who, name, how long after the next event it ends."""
     flat: list[int] = []
     for one in each:
-        flat += [SIDES.index(one.side), one.who, names.number(one.name), one.ahead_us]
+        flat += [sides.index(one.side), one.who, names.number(one.name), one.ahead_us]
     return flat
 
 
-def _step(step: Step) -> list[Any]:
-    return [list(step.lost), [_shown(each) for each in step.shown], list(step.chosen)]
+def _step(step: Step, sides: tuple[Side, ...]) -> list[Any]:
+    return [list(step.lost), [_shown(each, sides) for each in step.shown], list(step.chosen)]
 
 
-def _shown(each: Shown) -> list[Any]:
+def _shown(each: Shown, sides: tuple[Side, ...]) -> list[Any]:
     match each:
         case Said():
-            return [_LETTERS[each.kind], SIDES.index(each.side), each.text, each.who]
+            return [_LETTERS[each.kind], sides.index(each.side), each.text, each.who]
         case Sending():
-            return ["m" if each.made else "s", *_flight(each.flight), list(each.after_us)]
+            return ["m" if each.made else "s", *_flight(each.flight, sides), list(each.after_us)]
         case Arriving():
-            return ["a", SIDES.index(each.side), each.place]
+            return ["a", sides.index(each.side), each.place]
         case LostLate():
             return ["x", each.place, each.lost, each.remark]
 
 
-def _flight(flight: Flight) -> list[Any]:
-    return [
-        SIDES.index(flight.sender), flight.label, flight.short, int(flight.minor), flight.lost, flight.remark,
-    ]  # fmt: skip
+def _flight(flight: Flight, sides: tuple[Side, ...]) -> list[Any]:
+    """A segment. Which way it goes is a number: 0 and 1 on the client's leg, there and back, and so on."""
+    way = 2 * flight.leg + (flight.sender != sides[flight.leg])
+    return [way, flight.label, flight.short, int(flight.minor), flight.lost, flight.remark]

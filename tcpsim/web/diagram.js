@@ -1,4 +1,6 @@
-// The state diagram, with both ends in it and the path taken lit. Its places and arcs come as data.
+// The state diagram, with all machines in it and the path taken lit. Its places and arcs come as data.
+
+const ALL = SIDES.map((_, side) => side);
 
 class Diagram {
   constructor(svg, layout) {
@@ -9,7 +11,7 @@ class Diagram {
   point([x, y]) { return [x * 100, (this.layout.height - y) * 100]; }
 
   draw(walk) {
-    const svg = this.svg, {box, places, arcs} = this.layout, lit = [new Set(), new Set()], now = [new Set(), new Set()];
+    const svg = this.svg, {box, places, arcs} = this.layout, lit = SIDES.map(() => new Set()), now = SIDES.map(() => new Set());
     const last = new Map();
     for (const item of walk.items) {
       if (item.kind !== "c") continue;
@@ -18,15 +20,14 @@ class Diagram {
       if (before !== state) lit[item.side].add(before + ">" + state);
       last.set(key, state);
     }
-    const view = walk.state >= 0 ? walk.graph.view(walk.state) : null;
-    if (view) [view[2], view[3]].forEach((held, side) => held.forEach(each => now[side].add(each[0])));
+    if (walk.state >= 0) walk.graph.sockets(walk.state).forEach((held, side) => held.forEach(each => now[side].add(each[0])));
     svg.replaceChildren();
     make(svg, "title", {}, "State diagram: " + SIDES.map((name, side) => `${name} ${[...now[side]].join(", ") || "gone"}`).join("; "));
     for (const arc of [...arcs].sort((a, b) => this.isLit(lit, a) - this.isLit(lit, b))) this.arc(arc, lit);
     for (const [name, place] of Object.entries(places)) {
       const state = name === "begin" || name === "end" ? "CLOSED" : name, [x, y] = this.point(place);
       const [w, h] = [box[0] * 108, box[1] * 108];
-      const inside = [0, 1].filter(side => now[side].has(state) && name !== "begin");
+      const inside = ALL.filter(side => now[side].has(state) && name !== "begin");
       make(svg, "rect", {x: x - w / 2, y: y - h / 2, width: w, height: h, rx: 8,
         class: `place S-${state} ${inside.length ? "inside" : ""}`});
       make(svg, "text", {x, y: y + (inside.length ? -5 : 9), class: "name"}, state);
@@ -37,10 +38,10 @@ class Diagram {
   }
   isLit(lit, {from, to}) { return lit.some(each => each.has(from + ">" + to)) ? 1 : 0; }
   arc({from, to, points, label, align, words}, lit) {
-    const sides = [0, 1].filter(side => lit[side].has(from + ">" + to)), at = points.map(point => this.point(point));
+    const sides = ALL.filter(side => lit[side].has(from + ">" + to)), at = points.map(point => this.point(point));
     const d = "M" + at.map(point => point.join(" ")).join("L");
     const [[x1, y1], [x2, y2]] = at.slice(-2), turn = Math.atan2(y2 - y1, x2 - x1) * 180 / Math.PI;
-    const group = make(this.svg, "g", {class: "arc" + sides.map(side => ` by-${SIDES[side]}`).join("")});
+    const group = make(this.svg, "g", {class: sides.length ? `arc by by-${sides[0]}` : "arc"});
     make(group, "path", {d, class: "line"});
     make(group, "path", {d: `M${x2} ${y2}l-11 -5v10z`, class: "tip", transform: `rotate(${turn} ${x2} ${y2})`});
   }
@@ -52,7 +53,7 @@ class Diagram {
   }
   legend() {
     SIDES.forEach((name, side) => {
-      const group = make(this.svg, "g", {class: `arc by-${name}`}), y = 100 + side * 30;
+      const group = make(this.svg, "g", {class: `arc by by-${side}`}), y = 100 + side * 30;
       make(group, "path", {d: `M20 ${y}h70`, class: "line"});
       make(group, "text", {x: 102, y: y + 8, class: "words"}, `the ${name}'s path`);
     });

@@ -32,10 +32,10 @@ _LOSS: Final = 0.1  # where the slider stands if nobody says
 
 
 class Variant(NamedTuple):
-    """One connection of a page: its name beside others, both stacks, how the command line runs it."""
+    """One connection of a page: its name beside others, each machine's stack, how a command line runs it."""
 
     title: str
-    stacks: tuple[str, str]
+    stacks: tuple[str, ...]
     command: str
     graph: Graph
     data: dict[str, Any]  # the graph as the page has it
@@ -53,6 +53,7 @@ def document(
     data = {
         "loss": loss or _LOSS,
         "beyond": BEYOND_US,
+        "sides": variants[0].graph.sides,
         "diagram": _diagram(),
         "holders": {str(holder): words for holder, words in HOLDERS.items()},
         "variants": [

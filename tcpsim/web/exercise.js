@@ -1,18 +1,21 @@
 // Questions about this connection. The graph says what is right; no score is kept.
 
+const valueOf = ({way, number}) => WAYS[way].name + number;
+
 /** One run to its end for each segment of the undisturbed run: that one is lost, and nothing else. */
 function whatIf(graph, first) {
   const quiet = graph.walk(new Losses(), first);
   return {quiet, rows: quiet.flights.filter(flight => !flight.made && !flight.byRule).map(flight => {
-    const walk = graph.walk(new Losses().with(flight.side, flight.number, true), first);
+    const walk = graph.walk(new Losses().with(flight.way, flight.number, true), first);
     return {flight, walk, changed: lastChange(walk)};
   })};
 }
 function lastChange(walk) {
   return walk.items.reduce((last, item) => item.kind === "c" && item.who ? item.t : last, 0);
 }
-function spanOf(walk, side, state) {
-  const spans = walk.spans().filter(span => span.side === side && span.state === state);
+/** How long a machine's sockets on a leg are in a state, all together. */
+function spanOf(walk, side, leg, state) {
+  const spans = walk.spans().filter(span => span.side === side && span.leg === leg && span.state === state);
   if (!spans.length) return 0;
   return spans.reduce((sum, span) => sum + (span.to === null ? Infinity : span.to - span.from), 0);
 }
@@ -45,30 +48,30 @@ function whichLoss(quiet, rows) {
 }
 function longestOf(quiet, rows, states) {
   let best = null;
-  for (const side of [0, 1])
+  for (const {side, leg} of ENDS)
     for (const state of states) {
-      const times = rows.filter(({walk}) => !walk.stuck).map(({flight, walk}) => ({flight, us: spanOf(walk, side, state)}))
+      const times = rows.filter(({walk}) => !walk.stuck).map(({flight, walk}) => ({flight, us: spanOf(walk, side, leg, state)}))
         .filter(each => Number.isFinite(each.us)).sort((a, b) => b.us - a.us);
-      const usual = spanOf(quiet, side, state);
+      const usual = spanOf(quiet, side, leg, state);
       if (!times.length || !Number.isFinite(usual)) continue;
       const [top, second] = times, other = Math.max(second?.us ?? 0, usual, 1000);
       if (top.us >= 1e5 && top.us > 1.5 * other && (!best || top.us / other > best.ratio))
-        best = {ratio: top.us / other, side, state, us: top.us};
+        best = {ratio: top.us / other, side, leg, state, us: top.us};
     }
   return best && {kind: "which", ...best,
-    ask: `Which segment must be lost so that ${best.state} of the ${SIDES[best.side]} lasts ${length(best.us)}?`,
-    options: rows.map(({flight}) => ({value: SIDES[flight.side] + flight.number, words: `${SIDES[flight.side]} #${flight.number}: ${flight.label}`}))};
+    ask: `Which segment must be lost so that ${best.state} of the ${ended(best.side, best.leg)} lasts ${length(best.us)}?`,
+    options: rows.map(({flight}) => ({value: valueOf(flight), words: `${numbered(flight)}: ${flight.label}`}))};
 }
 function rightLoss(question, table, value) {
-  const row = table.rows.find(({flight}) => SIDES[flight.side] + flight.number === value);
-  return !!row && spanOf(row.walk, question.side, question.state) === question.us;
+  const row = table.rows.find(({flight}) => valueOf(flight) === value);
+  return !!row && spanOf(row.walk, question.side, question.leg, question.state) === question.us;
 }
 
 /** The states of the close, to be filled in: at each moment at which one changes. */
 function statesToFill(quiet) {
   const changes = quiet.items.filter(item => item.kind === "c" && item.who && item.text.split(" ")[0] !== "CLOSED");
-  const last = changes.filter(item => !["SYN-SENT", "SYN-RECEIVED", "ESTABLISHED"].includes(item.text.split(" ")[0])).slice(0, 6);
+  const last = changes.filter(item => !["SYN-SENT", "SYN-RECEIVED", "ESTABLISHED"].includes(item.text.split(" ")[0])).slice(0, 3 * SIDES.length);
   if (last.length < 2) return [];
   return [{kind: "states", ask: "Nothing is lost. Which state does each side come to?",
-    blanks: last.map(item => ({t: item.t, side: item.side, state: item.text.split(" ")[0]}))}];
+    blanks: last.map(item => ({t: item.t, side: item.side, who: ended(item.side, quiet.legOf(item.side, item.who)), state: item.text.split(" ")[0]}))}];
 }

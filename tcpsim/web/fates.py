@@ -16,7 +16,7 @@ from itertools import combinations
 from math import comb
 from typing import Final, NamedTuple
 
-from tcpsim.explore.branch import Branch, Crossing, Fate, Part, Question, Steps, in_full
+from tcpsim.explore.branch import Branch, Crossing, Fate, Part, Question, Steps, in_full, under_way
 from tcpsim.pair import Event, Log, Pair
 from tcpsim.path.path import Flight
 
@@ -41,7 +41,7 @@ class Way(NamedTuple):
 def questions(steps: Steps, pair: Pair) -> tuple[Question, ...]:
     """What arrives next and may be lost then."""
     assert pair.next_us is not None
-    return steps.questions(pair.path.flights, pair.next_us)
+    return steps.questions(under_way(pair), pair.next_us)
 
 
 def most(asked: int) -> int:

@@ -1,36 +1,55 @@
 // The graph, and walks through it. A walk is what happens if just the segments of a set are lost.
 // It begins at time 0 and goes as far as it is told. Everything else on the page is drawn from a walk.
 
-const SIDES = ["client", "server"];
+const DATA = JSON.parse(document.getElementById("data").textContent);
 const NOT_FOLLOWED = -1, LATE = -1;
 
-/** Which segments are lost: for each side the numbers of those among all that it sends, from 1. */
+// The machines in a line, and the ways between neighbours: on each leg one to the right and one to the left.
+// On its leg the machine on the left is the client, as in a rule of `--drop`.
+const SIDES = DATA.sides;
+const WAYS = SIDES.slice(1).flatMap((right, leg) => [
+  {leg, from: leg, to: leg + 1, rule: legRule(leg) + "client", name: legName(leg) + "client"},
+  {leg, from: leg + 1, to: leg, rule: legRule(leg) + "server", name: legName(leg) + "server"}]);
+function legRule(leg) { return leg ? `leg ${leg + 1}: ` : ""; }
+function legName(leg) { return leg ? `leg${leg + 1}` : ""; }
+// Every machine's place on each of its legs.
+const ENDS = SIDES.flatMap((_, side) => [side - 1, side].filter(leg => leg >= 0 && leg < SIDES.length - 1).map(leg => ({side, leg})));
+const between = side => side > 0 && side < SIDES.length - 1;
+/** To whom a segment goes, where that is not clear. */
+const toWhom = way => SIDES.length > 2 ? ` to the ${SIDES[WAYS[way].to]}` : "";
+const numbered = ({way, number}) => SIDES.length > 2 ? `${SIDES[WAYS[way].from]} to ${SIDES[WAYS[way].to]} #${number}` : `${SIDES[WAYS[way].from]} #${number}`;
+const owned = ({way, label}) => `${SIDES[WAYS[way].from]}'s ${label}${toWhom(way)}`;
+/** A machine's socket, by its leg. */
+const ended = (side, leg) => SIDES[side] + (between(side) ? `'s ${legOf(side, leg)}` : "");
+const legOf = (side, leg) => leg < side ? "client leg" : "server leg";
+
+/** Which segments are lost: for each way the numbers of those among all that are sent there, from 1. */
 class Losses {
-  constructor(client = [], server = []) { this.of = [new Set(client), new Set(server)]; }
+  constructor(of = []) { this.of = WAYS.map((_, way) => new Set(of[way])); }
   static parse(text) {
     const found = new Losses();
     for (const word of text.split(",")) {
-      const match = /^(client|server)([1-9][0-9]{0,5})$/.exec(word);
-      if (match) found.of[SIDES.indexOf(match[1])].add(+match[2]);
+      const match = /^([a-z0-9]*[a-z])([1-9][0-9]{0,5})$/.exec(word), way = match ? WAYS.findIndex(({name}) => name === match[1]) : -1;
+      if (way >= 0) found.of[way].add(+match[2]);
     }
     return found;
   }
-  has(side, number) { return this.of[side].has(number); }
-  get count() { return this.of[0].size + this.of[1].size; }
-  copy() { return new Losses(this.of[0], this.of[1]); }
-  with(side, number, lost) {
+  has(way, number) { return this.of[way].has(number); }
+  get count() { return this.of.reduce((sum, numbers) => sum + numbers.size, 0); }
+  copy() { return new Losses(this.of); }
+  with(way, number, lost) {
     const changed = this.copy();
-    if (lost) changed.of[side].add(number); else changed.of[side].delete(number);
+    if (lost) changed.of[way].add(number); else changed.of[way].delete(number);
     return changed;
   }
   /** Only those that have been sent. */
   upTo(sent) {
-    return new Losses(...this.of.map((numbers, side) => [...numbers].filter(number => number <= sent[side])));
+    return new Losses(this.of.map((numbers, way) => [...numbers].filter(number => number <= sent[way])));
   }
-  sorted(side) { return [...this.of[side]].sort((a, b) => a - b); }
-  toString() { return SIDES.flatMap((name, side) => this.sorted(side).map(number => name + number)).join(","); }
+  sorted(way) { return [...this.of[way]].sort((a, b) => a - b); }
+  toString() { return WAYS.flatMap(({name}, way) => this.sorted(way).map(number => name + number)).join(","); }
   rules() {
-    return SIDES.flatMap((name, side) => this.of[side].size ? [`${name} #${this.sorted(side).join(",")}`] : []);
+    return WAYS.flatMap(({rule}, way) => this.of[way].size ? [`${rule} #${this.sorted(way).join(",")}`] : []);
   }
 }
 
@@ -45,6 +64,9 @@ class Graph {
     return found;
   }
   view(state) { return this.views[this.states[state][0]]; }
+  /** What each machine holds, in words; and socket by socket. */
+  held(state) { return this.view(state).slice(0, SIDES.length); }
+  sockets(state) { return this.view(state).slice(SIDES.length); }
   mark(state) { return this.states[state][2]; }
   /** Timers and sleeping programs: whose, what, how long after the next event they end. */
   runs(state) {
@@ -55,8 +77,7 @@ class Graph {
   }
   rests(state) { return this.states[state].length === 3; }
   alive(state) {
-    const [, , client, server] = this.view(state);
-    return [...client, ...server].some(held => held[0] !== "CLOSED");
+    return this.sockets(state).flat().some(([socket]) => socket !== "CLOSED");
   }
   /** The walk that loses `losses`, up to and including what happens at `until`. */
   walk(losses, choices = [], until = Infinity) { return new Walk(this, losses, choices).go(until); }
@@ -68,8 +89,9 @@ class Walk {
     this.state = 0; this.next = 0; this.now = 0;  // `next`: when the next event is; null: never
     this.moments = [];     // {t, view, items: [first, behind], lost: flights lost on arrival}
     this.items = []; this.flights = []; this.copies = [];
-    this.sent = [0, 0]; this.asked = 0; this.options = [];
+    this.sent = WAYS.map(() => 0); this.asked = 0; this.options = [];
     this.timers = new Map();
+    this.legs = new Map();  // by "side/who": on which leg a connection of a machine between is
     this.stuck = "";       // why it cannot go on, though something would happen
     this.note();
   }
@@ -91,12 +113,12 @@ class Walk {
       return lost.join() === wanted.join() && this.sends(shown);
     });
   }
-  marked(flight) { return !flight.made && this.losses.has(flight.side, flight.number); }
+  marked(flight) { return !flight.made && this.losses.has(flight.way, flight.number); }
   /** Whether of what a step sends just that is lost which is to be lost when it is sent. */
   sends(shown) {
     const sent = [...this.sent];
-    return shown.filter(item => item[0] === "s").every(([, side, , , , lost, , after]) => {
-      const wanted = this.losses.has(side, ++sent[side]);
+    return shown.filter(item => item[0] === "s").every(([, way, , , , lost, , after]) => {
+      const wanted = this.losses.has(way, ++sent[way]);
       return lost === "loss" ? wanted : lost !== null || !wanted || after.length > 0;
     });
   }
@@ -148,9 +170,9 @@ class Walk {
     else if (this.graph.rests(edge.to) && this.graph.mark(edge.to) !== LATE) this.next = null;
     this.note();
   }
-  send(t, [side, label, short, minor, lost, remark, after], made, here) {
-    const number = made ? 0 : ++this.sent[side];
-    const flight = {index: this.flights.length, side, label, short, minor: !!minor, lost, remark, t, made, number,
+  send(t, [way, label, short, minor, lost, remark, after], made, here) {
+    const number = made ? 0 : ++this.sent[way], side = WAYS[way].from;
+    const flight = {index: this.flights.length, way, side, label, short, minor: !!minor, lost, remark, t, made, number,
       byRule: lost !== null && lost !== "loss", done: lost === null ? undefined : t, due: after.length ? t + after[0] : t};
     this.flights.push(flight);
     here.push(flight);
@@ -167,6 +189,9 @@ class Walk {
   /** Since when each timer runs: the bar of a timer runs from there to its deadline. */
   note() {
     const running = new Map();
+    if (this.state >= 0) this.graph.sockets(this.state).forEach((sockets, side) => {
+      for (const [, , , , , leg, who] of sockets) if (who) this.legs.set(side + "/" + who, leg);
+    });
     if (this.state >= 0 && this.next !== null)
       for (const each of this.graph.runs(this.state)) {
         const ends = this.next + each.ahead, key = [each.side, each.who, each.name, ends].join();
@@ -174,17 +199,19 @@ class Walk {
       }
     this.timers = running;
   }
+  /** The leg of a connection; one that begins and ends in one instant is taken for one with the machine before. */
+  legOf(side, who) { return this.legs.get(side + "/" + who) ?? Math.max(0, side - 1); }
   get under() { return [...new Set(this.copies.map(copy => copy.flight))]; }
   /** What each item says, with the number of the process or connection where there are several. */
   words() {
-    const several = kind => [0, 1].map(side =>
+    const several = kind => SIDES.map((_, side) =>
       this.items.some(item => item.kind === kind && item.side === side && item.who > 1));
     const crowded = several("k"), many = several("c");
     return this.items.map(item =>
       item.kind === "k" && crowded[item.side] ? `[${item.who}] ${item.text}` :
       item.kind === "c" && many[item.side] && item.who ? `${item.text} #${item.who}` : item.text);
   }
-  /** How long each side had a connection in each state, until now, in order of appearance. */
+  /** How long each machine had a connection in each state, until now, in order of appearance. */
   spans() {
     const open = new Map(), found = [];
     for (const item of this.items) {
@@ -197,7 +224,7 @@ class Walk {
       if (before) before.to = item.t;
       open.delete(key);
       if (state === "CLOSED") continue;
-      const span = {side: item.side, who: item.who, state, from: item.t, to: null};
+      const span = {side: item.side, leg: this.legOf(item.side, item.who), who: item.who, state, from: item.t, to: null};
       open.set(key, span);
       found.push(span);
     }

@@ -17,9 +17,9 @@ from typing import Final, NamedTuple
 from tcpsim.draw.event_text import Teller
 from tcpsim.draw.ladder_rows import SIDES, Side
 from tcpsim.errors import InputError
-from tcpsim.explore.branch import Question, Steps, View
+from tcpsim.explore.branch import Question, Steps
 from tcpsim.explore.chain import no_collection
-from tcpsim.pair import Pair
+from tcpsim.pair import Held, Pair, numbered
 from tcpsim.tcp import deadlines
 from tcpsim.web.fates import FEW, Way, every, losing, most, questions
 from tcpsim.web.shown import Step, step
@@ -27,6 +27,16 @@ from tcpsim.web.shown import Step, step
 WAYS: Final = 16_000
 _NO_END: Final = 1 << 30
 _LONGEST: Final = 100  # events of the run that loses nothing; what goes on for ever is cut there
+
+
+class Socket(NamedTuple):
+    """A socket that a machine holds. Of a relay, `who` says which of its connections it is, from 1."""
+
+    held: Held
+    who: int = 0
+
+
+View = tuple[tuple[Socket, ...], ...]  # what each machine holds, from the client to the server
 
 
 class Running(NamedTuple):
@@ -72,6 +82,7 @@ class Graph(NamedTuple):
     losses: int
     horizon_us: int
     complete: bool  # nothing was left out
+    sides: tuple[Side, ...] = SIDES  # the machines, from the client to the server
 
 
 def graph(pair: Pair, horizon_us: int, losses: int | None = None, limit: int = WAYS) -> Graph:
@@ -102,7 +113,7 @@ def fewer(found: Graph, losses: int) -> Graph:
             ]
         )
         kept.append(_whole(state._replace(edges=edges)))
-    return Graph(tuple(kept), losses, found.horizon_us, _complete(kept))
+    return found._replace(states=tuple(kept), losses=losses, complete=_complete(kept))
 
 
 def _whole(state: State) -> State:
@@ -148,7 +159,8 @@ class _Work:
         self.known: dict[int, _Known] = {}
         self.late: set[int] = set()
         self.seen: dict[Step, Step] = {}
-        self.state(self.steps.start, Teller(), 0, pair.next_us or 0)
+        self.sides = pair.names
+        self.state(self.steps.start, Teller(self.sides), 0, pair.next_us or 0)
 
     def graph(self) -> Graph:
         """Losses by losses, as far as the limit goes; one loss is always followed."""
@@ -183,7 +195,7 @@ class _Work:
         key = self.steps.key(pair), running, past
         number = self.numbers.setdefault(key, len(self.looks))
         if number == len(self.looks):
-            self.looks.append((self.steps.view(pair), running))
+            self.looks.append((_view(pair, teller, self.steps), running))
             self.waiting[number] = pair, teller
         if number not in self.known:
             heappush(self.heap, (lost, t_us, number, 0))
@@ -238,16 +250,26 @@ class _Work:
             late = number in self.late
             states.append(_whole(State(state.losses, view, running, edges, len(state.asked), 0, late)))
         losses = min(self.most, max(state.losses for state in states))
-        return Graph(tuple(states), losses, self.horizon_us, _complete(states))
+        return Graph(tuple(states), losses, self.horizon_us, _complete(states), self.sides)
+
+
+def _view(pair: Pair, teller: Teller, steps: Steps) -> View:
+    """What each machine holds until the next event."""
+    client, server, *between = steps.view(pair)
+    found = [tuple([Socket(each) for each in held]) for held in (client, server)]
+    for side, held in zip(pair.names[1:-1], between, strict=True):
+        known = teller.connections[side]
+        numbers = [known.index(n) + 1 if n in known else 0 for n in numbered(pair, side)]
+        found.insert(-1, tuple(map(Socket, held, numbers)))
+    return tuple(found)
 
 
 def _running(pair: Pair, teller: Teller) -> tuple[Running, ...]:
-    """All timers of both ends, and the programs that sleep, with the times from the next event."""
+    """All timers of all machines, and the programs that sleep, with the times from the next event."""
     if pair.next_us is None:
         return ()
     found: list[Running] = []
-    for side in SIDES:
-        machine = pair.client if side == "client" else pair.server
+    for side, machine in zip(pair.names, pair.machines, strict=True):
         known = teller.connections[side]
         for socket, tcb in machine.system.end.sockets.items():
             which = known.index(socket) + 1 if socket in known else 0
@@ -262,8 +284,7 @@ def _running(pair: Pair, teller: Teller) -> tuple[Running, ...]:
 def _ordinals(pair: Pair, teller: Teller) -> Hashable:
     """How many connections each side has had, and which of them its sockets are."""
     found = []
-    for side in SIDES:
-        machine = pair.client if side == "client" else pair.server
+    for side, machine in zip(pair.names, pair.machines, strict=True):
         known = teller.connections[side]
         now = [known.index(socket) + 1 for socket in machine.system.end.sockets if socket in known]
         found.append((len(known), tuple(now)))

@@ -1,4 +1,5 @@
-// A walk as a ladder: two lifelines, slanting arrows, time downwards but not in proportion.
+// A walk as a ladder: lifelines, slanting arrows, time downwards but not in proportion.
+// A machine between has a lifeline for each of its legs, with its words between the two.
 // Every happening has a line of its own; the gap between two moments grows slowly with the time between them.
 
 const NS = "http://www.w3.org/2000/svg";
@@ -39,7 +40,7 @@ class Ladder {
     this.walk = walk;
     const held = document.activeElement?.closest?.("[data-act]"), again = held && this.svg.contains(held)
       ? `[data-flight="${held.dataset.flight}"]` : null;
-    this.lanes = lanesOf(walk.items);
+    this.lanes = lanesOf(walk);
     this.measure(width);
     this.place(walk);
     const svg = this.svg;
@@ -58,23 +59,39 @@ class Ladder {
   }
 
   measure(width) {
-    this.width = Math.max(300, Math.floor(width));
-    this.narrow = this.width < 620;
-    this.cell = Math.round(Math.min(Math.max(this.width * 0.28, 106), 250));
+    const more = SIDES.length - 2, last = SIDES.length - 1;
+    this.width = Math.max(300 + 190 * more, Math.floor(width));
+    this.narrow = this.width < 620 + 220 * more;
     this.gutter = this.narrow ? 0 : 66;
-    this.x = [this.cell, this.width - this.cell];
-    this.bar = this.lanes.most.map(most => Math.min(8, Math.max(3.5, 24 / most)));
-    this.wordsX = [0, 1].map(side => this.x[side] + (side ? 1 : -1) * (11 + (this.lanes.most[side] - 1) * this.bar[side]));
-    const room = [this.wordsX[0] - this.gutter - 2, this.width - this.gutter - this.wordsX[1] - 2], size = this.narrow ? 10.5 : 12;
-    this.fits = room.map(each => [narrower(each, size, false), narrower(each, size, true)]);
+    // the words beside the first and the last lifeline share their room with the times
+    const times = this.narrow ? 0 : 50, words = this.width * (more ? 0.65 : 0.56);
+    const cell = Math.round(Math.min(Math.max((words + more * times) / SIDES.length, 106), 250)), inner = cell - times;
+    this.span = (this.width - 2 * cell - more * inner) / last;
+    this.rails = SIDES.map((_, side) => {
+      const left = cell + side * this.span + Math.max(0, side - 1) * inner;
+      return [left, between(side) ? left + inner : left];
+    });
+    this.bar = new Map([...this.lanes.most].map(([end, most]) => [end, Math.min(8, Math.max(3.5, 24 / most))]));
+    const beside = (side, leg) => 11 + (this.lanes.most.get(side + "/" + leg) - 1) * this.bar.get(side + "/" + leg);
+    // where words begin, and where those begin that end at a lifeline on their right
+    this.wordsX = SIDES.map((_, side) => [
+      side ? this.rails[side][0] + beside(side, side - 1) : this.gutter + 2,
+      side < last ? this.rails[side][1] - beside(side, side) : this.width - this.gutter - 2]);
+    const size = this.narrow ? 10.5 : 12;
+    this.fits = this.wordsX.map(([left, right]) => [narrower(right - left, size, false), narrower(right - left, size, true)]);
   }
+  /** Where the lifeline of a machine on a leg stands; and the two ends of a way. */
+  rail(side, leg) { return this.rails[side][leg < side ? 0 : 1]; }
+  ends(way) { const {leg, from, to} = WAYS[way]; return [this.rail(from, leg), this.rail(to, leg)]; }
+  /** Whether words end at the lifeline: those of the client, and of the right one of a machine between. */
+  endsAt({side, kind, who}) { return !side || (between(side) && kind === "c" && who > 0 && this.walk.legOf(side, who) === side); }
 
   /** Where each item lies. A state lies at the arrow that caused it, or that it caused. */
   place(walk) {
     const words = walk.words(), top = this.narrow ? 48 : 34;
     this.breaks = []; this.marks = []; this.texts = []; this.lines = []; this.stations = [];
     this.bursts(walk);
-    const lowest = [top, top], latest = [null, null], seen = new Map();
+    const lowest = SIDES.map(() => top), latest = SIDES.map(() => null), seen = new Map();
     let moment = top, now = 0, begun = false;
     const advance = t => {
       const gap = t - now, floor = Math.max(...lowest, moment);
@@ -115,7 +132,7 @@ class Ladder {
   /** Below what has happened: the line of the present, and where segments under way are going to arrive. */
   ahead(walk, lowest, advance, moment) {
     this.nowY = Math.max(...lowest, moment()) + 16;
-    lowest[0] = lowest[1] = this.nowY;
+    lowest.fill(this.nowY);
     for (const flight of walk.under) flight.y2 = undefined;
     const times = [...new Set(walk.copies.map(copy => copy.due))].sort((a, b) => a - b).slice(0, 6);
     for (const due of times) {
@@ -131,7 +148,7 @@ class Ladder {
         flight.y2 = Math.max(row, (flight.y ?? row) + 4);
         row = flight.y2 + LINE;
       }
-      lowest[0] = lowest[1] = row;
+      lowest.fill(row);
     }
     for (const flight of walk.under) flight.y2 ??= lowest[0];
   }
@@ -142,7 +159,7 @@ class Ladder {
     this.burstOf = new Map();
     for (const flight of walk.flights) {
       if (flight.lost !== null || walk.marked(flight) || flight.made) continue;
-      const key = [flight.side, flight.t, flight.due, flight.minor].join("/");
+      const key = [flight.way, flight.t, flight.due, flight.minor].join("/");
       if (!groups.has(key)) groups.set(key, {key, flights: []});
       groups.get(key).flights.push(flight);
     }
@@ -151,28 +168,31 @@ class Ladder {
         for (const flight of group.flights) this.burstOf.set(flight, group);
   }
 
+  /** Times stand beside the words in a narrow ladder, else at the edges: on the right those of the server. */
   times() {
-    const said = new Map();
+    const said = new Map(), last = SIDES.length - 1;
     for (const {t, side, y} of this.marks) {
-      const key = t + "/" + side;
-      if (!said.has(key)) said.set(key, {t, side, y}); else said.get(key).y = Math.min(said.get(key).y, y);
+      const at = this.narrow ? side : side === last ? last : 0, key = t + "/" + at;
+      if (!said.has(key)) said.set(key, {t, at, y}); else said.get(key).y = Math.min(said.get(key).y, y);
     }
-    for (const {t, side, y} of said.values()) {
-      if (this.narrow) make(this.svg, "text", {x: this.wordsX[side], y: y - 11, class: side ? "time begin" : "time"}, clock(t));
-      else make(this.svg, "text", {x: side ? this.width - 2 : this.gutter - 6, y: y + 4, class: "time"}, clock(t));
+    for (const {t, at, y} of said.values()) {
+      if (this.narrow) make(this.svg, "text", {x: this.wordsX[at][at ? 0 : 1], y: y - 11, class: at ? "time begin" : "time"}, clock(t));
+      else make(this.svg, "text", {x: at ? this.width - 2 : this.gutter - 6, y: y + 4, class: "time"}, clock(t));
     }
   }
-  text({side, kind, y, lines}) {
-    const x = this.wordsX[side], text = make(this.svg, "text", {x, y: y + 4,
-      class: `say ${{k: "call", c: "state", t: "timer", n: "note", e: "note"}[kind]} ${side ? "" : "left"}`});
+  text(item) {
+    const {side, kind, y, lines} = item, end = this.endsAt(item), x = this.wordsX[side][end ? 1 : 0];
+    const text = make(this.svg, "text", {x, y: y + 4,
+      class: `say ${{k: "call", c: "state", t: "timer", n: "note", e: "note"}[kind]} ${end ? "left" : ""}`});
     lines.forEach((line, index) => make(text, "tspan", {x, dy: index ? 15 : 0}, line));
   }
 
   bars() {
     const bottom = this.height - 8, svg = this.svg;
     SIDES.forEach((name, side) => {
-      make(svg, "text", {x: this.x[side], y: 14, class: "head"}, name);
-      make(svg, "line", {x1: this.x[side], x2: this.x[side], y1: 22, y2: bottom, class: "life"});
+      const [left, right] = this.rails[side];
+      make(svg, "text", {x: (left + right) / 2, y: 14, class: "head"}, name);
+      for (const x of new Set([left, right])) make(svg, "line", {x1: x, x2: x, y1: 22, y2: bottom, class: "life"});
     });
     const open = new Map();
     const close = (key, y) => { this.drawBar(open.get(key), y); open.delete(key); };
@@ -181,16 +201,16 @@ class Ladder {
       if (item.kind === "e") { for (const [each, {side}] of [...open]) if (side === item.side) close(each, item.y); continue; }
       if (!item.who || open.get(key)?.state === state) continue;
       if (open.has(key)) close(key, item.y);
-      if (state !== "CLOSED") open.set(key, {side: item.side, state, y: item.y, lane: this.lanes.lane.get(key)});
+      if (state !== "CLOSED") open.set(key, {side: item.side, leg: this.walk.legOf(item.side, item.who), state, y: item.y, lane: this.lanes.lane.get(key)});
     }
     for (const key of [...open.keys()]) close(key, bottom);
     make(svg, "line", {x1: this.gutter || 26, x2: this.width - this.gutter, y1: this.nowY - 6, y2: this.nowY - 6, class: "now"});
     make(svg, "text", {x: this.gutter ? this.gutter - 6 : 0, y: this.nowY - 3, class: this.gutter ? "time" : "time begin"}, "now");
   }
-  drawBar({side, state, y, lane}, to) {
-    const width = this.bar[side], out = side ? -4 + lane * width : 4 - (lane + 1) * width;
-    const rect = make(this.svg, "rect", {x: this.x[side] + out, y, width, height: Math.max(3, to - y), rx: 2, class: `bar S-${state}`});
-    make(rect, "title", {}, `${SIDES[side]}: ${state}`);
+  drawBar({side, leg, state, y, lane}, to) {
+    const width = this.bar.get(side + "/" + leg), out = leg < side ? -4 + lane * width : 4 - (lane + 1) * width;
+    const rect = make(this.svg, "rect", {x: this.rail(side, leg) + out, y, width, height: Math.max(3, to - y), rx: 2, class: `bar S-${state}`});
+    make(rect, "title", {}, `${ended(side, leg)}: ${state}`);
   }
 
   arrows() {
@@ -204,15 +224,15 @@ class Ladder {
   }
   arrow(flight, burst) {
     const walk = this.walk, under = flight.done === undefined, marked = walk.marked(flight) && !flight.byRule;
-    const lost = flight.lost !== null || marked, towards = flight.side ? -1 : 1;
-    const from = flight.made ? this.width / 2 : this.x[flight.side] + towards * 6, to = this.x[1 - flight.side] - towards * 6;
+    const lost = flight.lost !== null || marked, [near, far] = this.ends(flight.way), towards = near < far ? 1 : -1;
+    const from = flight.made ? (near + far) / 2 : near + towards * 6, to = far - towards * 6;
     const y1 = flight.y ?? (flight.y2 ?? this.nowY) - 8;
     let y2 = flight.y2 ?? y1 + 16;
     if (flight.lost !== null && flight.y2 === undefined) y2 = y1 + 12;
     const share = lost ? 0.72 : 1, x2 = from + (to - from) * share, yEnd = y1 + (y2 - y1) * share;
     const canLose = !flight.made && !flight.byRule;
     const group = make(this.svg, "g", {class: ["flight", under ? "under" : "done", lost ? "lost" : "", burst ? "burst" : "", flight.made ? "made" : ""].join(" "), "data-flight": flight.index});
-    const name = burst ? `${burst.flights.length} segments, the first ${flight.label}` : `${SIDES[flight.side]} #${flight.number}: ${flight.label}`;
+    const name = burst ? `${burst.flights.length} segments, the first ${flight.label}` : `${numbered(flight)}: ${flight.label}`;
     if (burst || canLose) {
       group.setAttribute("role", "button");
       group.setAttribute("tabindex", under || burst ? 0 : -1);
@@ -236,13 +256,13 @@ class Ladder {
     const slope = Math.atan2(y2 - y1, Math.abs(to - from)) * 180 / Math.PI * towards;
     const label = make(group, "text", {x, y: y - 4, class: "label", transform: `rotate(${slope.toFixed(2)} ${x} ${y})`}, text + tail);
     make(label, "title", {}, flight.remark || flight.label);
-    if (flight.remark && !this.narrow) make(group, "text", {x: this.width / 2, y: y2 + 18, class: "remark"}, flight.remark.slice(0, Math.floor((this.x[1] - this.x[0]) / 5.6)));
+    if (flight.remark && !this.narrow) make(group, "text", {x: (from + to) / 2, y: y2 + 18, class: "remark"}, flight.remark.slice(0, Math.floor(this.span / 5.6)));
   }
 
   /** Dots that fly from where segments are now to where they are when the next event comes. */
   fly(walk, next, ms, done) {
     const dots = walk.under.filter(flight => flight.y !== undefined).map(flight => {
-      const from = this.x[flight.side], to = this.x[1 - flight.side], marked = walk.marked(flight);
+      const [from, to] = this.ends(flight.way), marked = walk.marked(flight);
       const at = t => (t - flight.t) / Math.max(1, flight.due - flight.t);
       const dot = make(this.svg, "circle", {r: 5, class: marked ? "dot lost" : "dot"});
       return share => {

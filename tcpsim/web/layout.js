@@ -28,20 +28,24 @@ function narrower(room, size, bold) {
   };
 }
 
-/** The lane of each connection, by "side/who": the first that is free when it begins; and how many each side needs. */
-function lanesOf(items) {
-  const taken = [[], []], lane = new Map(), most = [1, 1];
-  for (const {kind, side, who, text} of items) {
-    if (kind === "e") taken[side] = [];
+/**
+ * The lane of each connection, by "side/who": the first that is free when it begins.
+ * And how many lanes each machine needs on each of its legs, by "side/leg".
+ */
+function lanesOf(walk) {
+  const most = new Map(ENDS.map(({side, leg}) => [side + "/" + leg, 1])), lane = new Map();
+  const taken = new Map([...most.keys()].map(end => [end, []]));
+  for (const {kind, side, who, text} of walk.items) {
+    if (kind === "e") for (const end of ENDS) if (end.side === side) taken.set(side + "/" + end.leg, []);
     if (kind !== "c" || !who) continue;
-    const key = side + "/" + who, lanes = taken[side];
+    const key = side + "/" + who, end = side + "/" + walk.legOf(side, who), lanes = taken.get(end);
     if (text.split(" ")[0] === "CLOSED") { if (lanes[lane.get(key)] === key) lanes[lane.get(key)] = undefined; continue; }
     if (lane.has(key)) continue;
     let free = 0;
     while (lanes[free] !== undefined) free++;
     lanes[free] = key;
     lane.set(key, free);
-    most[side] = Math.max(most[side], free + 1);
+    most.set(end, Math.max(most.get(end), free + 1));
   }
   return {lane, most};
 }

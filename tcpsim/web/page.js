@@ -76,8 +76,8 @@ class Page {
   }
   /** Losses of what has not been sent yet are forgotten. */
   forget() {
-    const sent = [0, 0];
-    for (const pane of this.panes) pane.walkTo(this.until).sent.forEach((number, side) => sent[side] = Math.max(sent[side], number));
+    const sent = WAYS.map(() => 0);
+    for (const pane of this.panes) pane.walkTo(this.until).sent.forEach((number, way) => sent[way] = Math.max(sent[way], number));
     this.losses = this.losses.upTo(sent);
   }
   go() { this.flying = null; this.until = Infinity; this.show(true); }
@@ -88,8 +88,8 @@ class Page {
   /** Lose a segment, or do not. One that has arrived already: back to where it was under way. */
   toggle(pane, flight) {
     this.flying = null;
-    const lost = !this.losses.has(flight.side, flight.number), before = this.losses, until = this.until;
-    this.losses = this.losses.with(flight.side, flight.number, lost);
+    const lost = !this.losses.has(flight.way, flight.number), before = this.losses, until = this.until;
+    this.losses = this.losses.with(flight.way, flight.number, lost);
     if (flight.done !== undefined) {
       this.until = flight.t;
       this.forget();
@@ -103,7 +103,7 @@ class Page {
       return;
     }
     this.show();
-    this.say(`${SIDES[flight.side]} #${flight.number}, ${flight.label}, ${lost ? "will be lost" : "will not be lost"}.`);
+    this.say(`${numbered(flight)}, ${flight.label}, ${lost ? "will be lost" : "will not be lost"}.`);
   }
 
   toLeak(fewest) {
@@ -113,14 +113,14 @@ class Page {
     if (!way) return this.say("No leak can be reached from here with the losses that this page follows.");
     const walk = pane.walk;
     let losses = this.losses.upTo(walk.sent);
-    for (const flight of walk.under) losses = losses.with(flight.side, flight.number, false);
+    for (const flight of walk.under) losses = losses.with(flight.way, flight.number, false);
     const asked = walk.asked, ahead = pane.graph.walk(losses, this.choices, this.until), choices = this.choices.slice(0, asked);
     for (const edge of way) {
       ahead.losses = ahead.losses.copy();
       const [lost, shown] = pane.graph.steps[edge.step];
       if (lost.some(place => ahead.copies[place].flight.made))
         return this.say("The way to a leak from here loses a segment that a box on the path made. A run cannot choose that.");
-      for (const place of lost) { const {flight} = ahead.copies[place]; ahead.losses.of[flight.side].add(flight.number); }
+      for (const place of lost) { const {flight} = ahead.copies[place]; ahead.losses.of[flight.way].add(flight.number); }
       const sent = [...ahead.sent];
       for (const item of shown) if (item[0] === "s") { ++sent[item[1]]; if (item[5] === "loss") ahead.losses.of[item[1]].add(sent[item[1]]); }
       const ways = ahead.best(ahead.ways()).sort((a, b) => b.weight - a.weight);
@@ -158,8 +158,8 @@ class Page {
       const {walk, chance} = pane, name = this.panes.length > 1 ? pane.variant.title + ": " : "";
       if (walk.stuck) return name + STUCK[walk.stuck](pane.graph);
       if (walk.over) {
-        const [client, server] = walk.graph.view(walk.state);
-        return name + (walk.graph.alive(walk.state) ? `For ever: no event is left that could end it. The client is ${client}, the server ${server}.` : "Clean: every connection is closed" + (client === "gone" && server === "gone" ? "." : ", but a descriptor stays."));
+        const held = walk.graph.held(walk.state), [first, ...rest] = held.map((words, side) => `${SIDES[side]}${side ? "" : " is"} ${words}`);
+        return name + (walk.graph.alive(walk.state) ? `For ever: no event is left that could end it. The ${[first, ...rest].join(", the ")}.` : "Clean: every connection is closed" + (held.every(words => words === "gone") ? "." : ", but a descriptor stays."));
       }
       if (chance.leaks(walk.state, this.rate)) return name + `For longer than ${length(DATA.beyond)}: it would take too many losses in a row to end it.`;
       const due = walk.copies.filter(copy => copy.due <= walk.next).map(copy => copy.flight);
@@ -171,14 +171,14 @@ class Page {
   /** What comes of the segments that are due next. */
   arriving(walk, due) {
     const part = (flights, one, many) => !flights.length ? [] : [
-      flights.slice(0, 3).map(flight => `${SIDES[flight.side]}'s ${flight.label}`).join(", ") +
+      flights.slice(0, 3).map(owned).join(", ") +
       (flights.length > 3 ? ` and ${flights.length - 3} more` : "") + ` ${flights.length > 1 ? many : one}`];
     return [...part(due.filter(flight => !walk.marked(flight)), "arrives", "arrive"),
       ...part(due.filter(flight => walk.marked(flight)), "will be lost", "will be lost")].join("; ");
   }
   runsOut(walk) {
     const ends = [...walk.timers.values()].filter(timer => timer.ends <= walk.next);
-    return ends.map(({side, name}) => name === "program" ? `the ${SIDES[side]}'s program goes on` : `the ${SIDES[side]}'s ${name} timer fires`).join(", ") || (walk.moments.length ? "a program acts" : "both programs begin");
+    return ends.map(({side, name}) => name === "program" ? `the ${SIDES[side]}'s program goes on` : `the ${SIDES[side]}'s ${name} timer fires`).join(", ") || (walk.moments.length ? "a program acts" : SIDES.length > 2 ? "all programs begin" : "both programs begin");
   }
   choice() {
     const pane = this.panes.find(({walk}) => walk.options.length > 1), box = $("choice");

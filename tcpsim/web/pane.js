@@ -1,6 +1,5 @@
 // One connection on the page: its ladder, what each side holds, the chance of a leak, the command line, the diagram.
 
-const DATA = JSON.parse(document.getElementById("data").textContent);
 const $ = id => document.getElementById(id);
 const RATES = [0, .0001, .001, .002, .005, ...Array.from({length: 60}, (_, at) => (at + 1) / 100)];
 const STATES = ["SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING", "LAST-ACK", "TIME-WAIT", "CLOSED"];
@@ -50,17 +49,17 @@ class Pane {
     this.showCommand();
   }
   showHeld() {
-    const {walk} = this, view = walk.state >= 0 ? walk.graph.view(walk.state) : null;
+    const {walk} = this, held = walk.state >= 0 ? walk.graph.sockets(walk.state) : null;
     this.bars = [];
     this.held.replaceChildren(...SIDES.map((name, side) => {
-      const sockets = view ? view[2 + side] : [], list = h("ul");
-      for (const [state, holder, fd, readable, unacked] of sockets) {
+      const sockets = held ? held[side] : [], list = h("ul");
+      for (const [state, holder, fd, readable, unacked, leg, who] of sockets) {
         const more = [readable ? `${readable} bytes unread` : "", unacked ? `${unacked} unacknowledged` : "", fd ? "" : "no descriptor"].filter(Boolean);
-        list.append(h("li", {}, h("b", {class: `S-${state}`}, state), ` ${DATA.holders[holder]}`, ...more.length ? [h("br"), h("span", {class: "quiet"}, more.join(", "))] : []));
+        list.append(h("li", {}, h("b", {class: `S-${state}`}, state), ` ${DATA.holders[holder]}${who ? `, ${legOf(side, leg)}` : ""}`, ...more.length ? [h("br"), h("span", {class: "quiet"}, more.join(", "))] : []));
       }
       if (!sockets.length) list.append(h("li", {}, "no socket"));
       for (const timer of walk.timers.values()) if (timer.side === side) {
-        const left = timer.ends - walk.now, words = timer.name === "program" ? "the program waits" : `${timer.name} timer`;
+        const left = timer.ends - walk.now, words = timer.name === "program" ? "the program waits" : `${timer.name} timer${between(side) ? `, ${legOf(side, walk.legOf(side, timer.who))}` : ""}`;
         if (!left) { list.append(h("li", {}, `${words}: over now`)); continue; }
         const fill = h("i");
         fill.style.transform = `scaleX(${left / (timer.ends - timer.begins)})`;
@@ -80,8 +79,8 @@ class Pane {
       h("p", {class: "big " + (leak > 0 ? "bad" : "good")}, chanceWords(leak)),
       ...cut > 1e-15 ? [h("p", {class: "quiet"}, `at most ${chanceWords(cut)} more: not followed`)] : [],
       h("table", {}, h("caption", {class: "hidden"}, "The ends, with the probability of each from here"),
-        h("thead", {}, h("tr", {}, ...["end", "client", "server", "probability"].map(name => h("th", {scope: "col"}, name)))),
-        h("tbody", {}, ...rows.map(end => h("tr", {}, h("td", {}, KIND_WORDS[end.kind]), h("td", {}, end.client), h("td", {}, end.server), h("td", {class: "number"}, chanceWords(end.probability)))))));
+        h("thead", {}, h("tr", {}, ...["end", ...SIDES, "probability"].map(name => h("th", {scope: "col"}, name)))),
+        h("tbody", {}, ...rows.map(end => h("tr", {}, h("td", {}, KIND_WORDS[end.kind]), ...end.held.map(words => h("td", {}, words)), h("td", {class: "number"}, chanceWords(end.probability)))))));
   }
   showCommand() {
     const line = this.line();
@@ -102,7 +101,7 @@ class Pane {
   said() {
     const {walk} = this, last = walk.moments.at(-1);
     if (!last) return "";
-    const words = walk.words(), found = last.lost.map(flight => `${SIDES[flight.side]}'s ${flight.label} is lost`);
+    const words = walk.words(), found = last.lost.map(flight => `${owned(flight)} is lost`);
     for (let at = last.first; at < last.behind; at++) found.push(inWords(walk.items[at], words[at]));
     return `${clock(last.t)}: ${found.slice(0, 8).join("; ")}${found.length > 8 ? `; ${found.length - 8} more` : ""}.`;
   }
@@ -112,7 +111,7 @@ class Pane {
 function inWords(item, text) {
   const who = SIDES[item.side];
   switch (item.kind) {
-    case "s": return `${who} sends ${item.flight.label}${item.flight.lost === null || item.flight.done > item.t ? "" : ", lost"}`;
+    case "s": return `${who} sends ${item.flight.label}${toWhom(item.flight.way)}${item.flight.lost === null || item.flight.done > item.t ? "" : ", lost"}`;
     case "a": return `${item.flight.label} arrives at the ${who}`;
     case "c": return `${who}: ${text}`;
     case "k": return `${who} calls ${text}`;

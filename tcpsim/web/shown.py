@@ -11,8 +11,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tcpsim.draw.event_text import Teller
-from tcpsim.draw.ladder_rows import Flight, Kind, Side, other
+from tcpsim.draw.ladder_rows import Flight, Kind, Side
+from tcpsim.explore.branch import Crossing
 from tcpsim.pair import Answered, Sent
+from tcpsim.path.path import Flight as UnderWay
 from tcpsim.web.fates import Way
 
 
@@ -103,9 +105,16 @@ def _copies(teller: Teller, way: Way) -> tuple[int, ...]:
             next(
                 place
                 for place, copy in enumerate(teller.under_way)
-                if (copy.due_us, copy.sender) == (gone.due_us, other(gone.receiver))
+                if (copy.due_us, copy.sender) == (gone.due_us, _sender(teller, gone))
                 and copy.segment == gone.segment
                 and place not in found
             )
         )
     return tuple(found)
+
+
+def _sender(teller: Teller, gone: UnderWay | Crossing) -> Side:
+    """The machine that sent what is under way; a `Crossing` says on which leg that is."""
+    leg, end = (gone.leg, gone.end) if isinstance(gone, Crossing) else (0, gone.receiver)
+    left, right = teller.sides[leg : leg + 2]
+    return left if end == "server" else right

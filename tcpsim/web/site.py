@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Final, NamedTuple
 
+from tcpsim.pair import SIDES
 from tcpsim.web.document import filled, read, styled_and_scripted
 
 INDEX: Final = "index.html"
@@ -41,7 +42,7 @@ def index(entries: Sequence[Entry], version: str) -> str:
     for state in [*states, _NONE]:
         parts.append(_list(state, [each for each in entries if _stays(each, state)]))
     parts += ["<h2>By the side that keeps it</h2>"]
-    for side in ("client", "server"):
+    for side in [*SIDES, *sorted({side for each in entries for side, _ in each.left} - {*SIDES})]:
         parts.append(_list(side, [each for each in entries if side in [one for one, _ in each.left]]))
     return filled(
         read("index.html"), {"CONTENT": "\n".join(parts), "VERSION": escape(version), **styled_and_scripted()}

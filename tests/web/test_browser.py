@@ -16,6 +16,7 @@ import pytest
 import tcpsim
 from tcpsim.catalogue import as_toml, scenario, scenarios
 from tcpsim.draw import time_format as clocks
+from tcpsim.pair import SIDES, names
 from tcpsim.web.site import Entry, index
 from tests.web import walker
 from tests.web.browser import browser, complaints, needed, opened, requests, seen_by
@@ -27,11 +28,15 @@ HOSTILE = '</script><script>document.title="run"</script><img src=x onerror=aler
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some pages: the one lost RST, two side by side, and one of a hostile file."""
+    """Some pages: the one lost RST, two side by side, two with relays, and one of a hostile file."""
     where = tmp_path_factory.mktemp("pages")
     tcpsim.page("one-rst-stack", losses=4).save(where / "rst.html")
     tcpsim.page("closewait-ignored-eof", losses=2, beside="fix=keepalive=10min").save(where / "both.html")
     tcpsim.page("many-segments-lossy", losses=1).save(where / "burst.html")
+    tcpsim.page("relay-waits-for-both-ends", losses=1, beside="fix=relay-drain=30s").save(
+        where / "relay.html"
+    )
+    tcpsim.page("sidecar-on-both-sides", losses=1).save(where / "line.html")
     long = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen" * 3
     hostile = replace(scenario("normal-close"), title=HOSTILE, story=long + HOSTILE)
     toml = as_toml(hostile)
@@ -152,7 +157,7 @@ def test_the_chance_is_that_of_exact(driver: Any, tmp_path: Path, name: str) -> 
         for end in answer.ends:
             shown = sum(
                 each["probability"] for each in found
-                if (each["kind"], each["client"], each["server"]) == (str(end.kind), end.client, end.server)
+                if (each["kind"], each["held"]) == (str(end.kind), [end.client, *end.relays, end.server])
             )  # fmt: skip
             exact = float(end.probability[place])
             error = float(answer.error[place])
@@ -175,32 +180,40 @@ def test_the_chance_is_exact_where_all_is_followed(driver: Any, tmp_path: Path) 
 WALKS = """
 const graph = page.panes[0].graph;
 const kinds = {s: "send", a: "arrive", k: "call", c: "state", t: "timer", n: "note", e: "end"};
-return arguments[0].map(([client, server, until]) => {
-  const walk = graph.walk(new Losses(client, server), [], until), words = walk.words();
+return arguments[0].map(([lost, until]) => {
+  const walk = graph.walk(new Losses(lost), [], until), words = walk.words();
   return [walk.stuck,
     walk.items.map((item, at) =>
       [item.t, SIDES[item.side], kinds[item.kind], words[at], item.flight?.index ?? -1]),
-    walk.flights.map(flight => [SIDES[flight.side], flight.label, flight.lost !== null])];
+    walk.flights.map(flight => [SIDES[flight.side], flight.label, flight.lost !== null, WAYS[flight.way].leg])];
 });
 """
 
 
 @pytest.mark.parametrize(
-    "name", ["one-rst-stack", "last-rst-dropped-by-a-firewall", "load-balancer-forgets-an-idle-pool"]
+    "name",
+    [
+        "one-rst-stack",
+        "last-rst-dropped-by-a-firewall",
+        "load-balancer-forgets-an-idle-pool",
+        "relay-and-conntrack",
+        "sidecar-on-both-sides",
+    ],
 )
 def test_the_page_walks_as_runs_go(driver: Any, tmp_path: Path, name: str) -> None:
     """Losses decided on arrival, and (behind a firewall) where a segment is sent."""
     chosen = scenario(name)
-    tcpsim.page(name, losses=3).save(tmp_path / "x.html")
+    losses = 2 if chosen.relays else 3
+    tcpsim.page(name, losses=losses).save(tmp_path / "x.html")
     opened(driver, tmp_path / "x.html")
-    data, random = walker.data_of(chosen, 3), Random(name)
+    data, random = walker.data_of(chosen, losses), Random(name)
     walks = [walker.walk(data, random) for _ in range(40)]
-    asked = [(each.own["client"], each.own["server"], each.until_us) for each in walks]
+    asked = [(each.own, each.until_us) for each in walks]
     for walked, (stuck, items, flights) in zip(walks, driver.execute_script(WALKS, asked), strict=True):
         assert stuck in ("", "losses", "horizon"), walked.lost
-        run = walker.run_of(chosen, walked)
+        run, _ = walker.run_of(chosen, walked)
         assert [tuple(item) for item in items] == [item[:5] for item in run.items]
-        assert [tuple(each) for each in flights] == [(f[0], f[1][0], f[2]) for f in run.flights]
+        assert [tuple(each) for each in flights] == [(f[0], f[1][0], *f[2:]) for f in run.flights]
 
 
 def test_times_are_spelled_as_in_python(driver: Any, pages: Path) -> None:
@@ -261,7 +274,7 @@ def test_which_loss_makes_a_state_last(driver: Any, pages: Path) -> None:
     is_right = "return rightLoss(arguments[0], page.whatIf, arguments[1])"
     values = [each["value"] for each in question["options"]]
     (value,) = [each for each in values if driver.execute_script(is_right, question, each)]
-    side = walker.SIDES[question["side"]]
+    side = SIDES[question["side"]]
     who = value.rstrip("0123456789")
     run = tcpsim.run("one-rst-stack", drop=f"{who} #{value.removeprefix(who)}")
     changes = [
@@ -272,7 +285,7 @@ def test_which_loss_makes_a_state_last(driver: Any, pages: Path) -> None:
     assert end - begin == question["us"]
 
 
-KINDS = ["rst.html", "both.html", "hostile.html", "burst.html", "index.html"]
+KINDS = ["rst.html", "both.html", "hostile.html", "burst.html", "relay.html", "line.html", "index.html"]
 
 
 @pytest.mark.parametrize(
@@ -341,9 +354,7 @@ def test_two_stacks_beside_each_other(driver: Any, tmp_path: Path) -> None:
     opened(driver, tmp_path / "x.html", "#server4")
     runs = [tcpsim.run(name, drop="server #4", stack_server=each) for each in (None, "rfc9293")]
     assert len({run.headline() for run in runs}) == 2
-    shown = driver.execute_script(
-        "return page.panes.map(({walk}) => walk.graph.view(walk.state).slice(0, 2))"
-    )
+    shown = driver.execute_script("return page.panes.map(({walk}) => walk.graph.held(walk.state))")
     for (client, server), run in zip(shown, runs, strict=True):
         assert run.ended.describe().endswith(f": client {client}, server {server}")
     codes = [each.text for each in driver.find_elements("css selector", ".command code")]
@@ -352,18 +363,23 @@ def test_two_stacks_beside_each_other(driver: Any, tmp_path: Path) -> None:
 
 def test_every_command_line_is_the_run_of_its_pane(driver: Any, pages: Path) -> None:
     """What stands there to copy, run by the command line's own parser, ends as the pane says."""
-    for name, address in (("both.html", "#client3"), ("rst.html", "#server4"), ("burst.html", "#server7")):
+    for name, address in (
+        ("both.html", "#client3"),
+        ("rst.html", "#server4"),
+        ("burst.html", "#server7"),
+        ("relay.html", "#client2,leg2server3"),
+        ("line.html", "#leg3client2"),
+    ):
         opened(driver, pages / name, address)
         codes = [each.text for each in driver.find_elements("css selector", ".command code")]
-        views = driver.execute_script(
-            "return page.panes.map(({walk}) => walk.graph.view(walk.state).slice(0, 2))"
-        )
+        views = driver.execute_script("return page.panes.map(({walk}) => walk.graph.held(walk.state))")
         for code, view in zip(codes, views, strict=True):
             done = subprocess.run(
                 [sys.executable, "-m", *shlex.split(code)], capture_output=True, text=True, check=True
             )
-            for side, words in zip(walker.SIDES, view, strict=True):
-                assert f"\n{side}   {words}" in done.stdout, code
+            for side, words in zip(names(len(view) - 2), view, strict=True):
+                (told,) = [line for line in done.stdout.splitlines() if line.startswith(f"{side}  ")]
+                assert all(word in told for word in words.split(" + ")), code
 
 
 def test_a_burst_is_one_arrow_until_it_is_opened(driver: Any, pages: Path) -> None:

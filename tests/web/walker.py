@@ -12,39 +12,50 @@ from typing import Any, NamedTuple
 
 from tcpsim.catalogue import Scenario, build, run
 from tcpsim.draw.event_text import tell
-from tcpsim.pair import Event
+from tcpsim.pair import Event, sockets_in_words
 from tcpsim.path import Choice, Distribution, Fixed
 from tcpsim.web.data import graph_data
 from tcpsim.web.graph import Graph, graph
 
-SIDES = ("client", "server")
 KINDS = {"k": "call", "c": "state", "t": "timer", "n": "note", "e": "end"}
 LONGEST = 150  # steps: some connections go round for ever
 OPEN = {"loss_to_client": 0.5, "loss_to_server": 0.5}
 
 
 class Told(NamedTuple):
-    """What a walk or a run shows: items (time, side, kind, words, flight), flights (side, words, lost)."""
+    """What is shown: items (time, side, kind, words, flight, who), flights (side, words, lost, leg)."""
 
     items: list[tuple[Any, ...]]
     flights: list[tuple[Any, ...]]
 
 
 class Walk(NamedTuple):
-    """A walk: what is seen, what was lost of what each side sent, what was chosen, until when."""
+    """A walk: what is seen, what was lost of what was sent each way, what was chosen, until when.
+
+    A way is a number, as in the data: 0 and 1 on the client's leg, from there and back, and so on.
+    """
 
     told: Told
-    lost: dict[str, list[int]]
-    own: dict[str, list[int]]  # of those, without what the scenario's rules or a middlebox took
+    lost: list[list[int]]
+    own: list[list[int]]  # of those, without what the scenario's rules or a middlebox took
     chosen: list[str]
     until_us: int
-    view: list[Any]
+    held: list[str]  # by each machine at the end, in words; nothing if that is not in the data
+
+    def rules(self) -> list[str]:
+        """The same losses as a command line has them."""
+        ends = [f"leg {leg + 1}: {end}" for leg in range(len(self.own) // 2) for end in ("client", "server")]
+        return [
+            f"{end} #{','.join(map(str, numbers))}"
+            for end, numbers in zip(ends, self.own, strict=True)
+            if numbers
+        ]
 
 
 def data_of(scenario: Scenario, losses: int | None, limit: int = 16_000, **changes: Any) -> dict[str, Any]:
     """The data of a page, as a browser would read it."""
     found: Graph = graph(build(scenario, **OPEN, **changes), scenario.horizon_us, losses, limit)
-    read: dict[str, Any] = json.loads(json.dumps(graph_data(found)))
+    read: dict[str, Any] = json.loads(json.dumps(graph_data(found) | {"sides": found.sides}))
     return read
 
 
@@ -53,7 +64,8 @@ def walk(data: dict[str, Any], random: Random) -> Walk:
     items: list[tuple[Any, ...]] = []
     flights: list[list[Any]] = []
     copies: list[tuple[int, int]] = []  # when due, which flight
-    sent: dict[str, list[int]] = {"client": [], "server": []}
+    sides = data["sides"]
+    sent: list[list[int]] = [[] for _ in range(2 * len(sides) - 2)]
     chosen: list[str] = []
     state, t_us, until_us = 0, 0, 0
     eager = random.random()
@@ -72,38 +84,36 @@ def walk(data: dict[str, Any], random: Random) -> Walk:
         copies = [copy for place, copy in enumerate(copies) if place not in lost]
         for letter, *rest in shown:
             if letter in "sm":
-                side, label, short, minor, why, _, after = rest
+                way, label, short, minor, why, _, after = rest
+                sender = sides[way // 2 + way % 2]
                 here.append(len(flights))
-                flights.append(
-                    [SIDES[side], (label, short, bool(minor)), why is not None, why not in (None, "loss")]
-                )
+                by_rule = why not in (None, "loss")
+                flights.append([sender, (label, short, bool(minor)), why is not None, by_rule, way // 2])
                 if letter == "s":
-                    sent[SIDES[side]].append(len(flights) - 1)
-                    items.append((t_us, SIDES[side], "send", "", len(flights) - 1, 0))
+                    sent[way].append(len(flights) - 1)
+                    items.append((t_us, sender, "send", "", len(flights) - 1, 0))
                 copies += [(t_us + each, len(flights) - 1) for each in after]
                 copies.sort(key=lambda copy: copy[0])
             elif letter == "a":
                 flight = here[rest[1]]
                 copies = _without(copies, flight)
-                items.append((t_us, SIDES[rest[0]], "arrive", "", flight, 0))
+                items.append((t_us, sides[rest[0]], "arrive", "", flight, 0))
             elif letter == "x":
-                flights[here[rest[0]]][2:] = True, True
+                flights[here[rest[0]]][2:4] = True, True
             else:
-                items.append((t_us, SIDES[rest[0]], KINDS[letter], rest[1], -1, rest[2]))
+                items.append((t_us, sides[rest[0]], KINDS[letter], rest[1], -1, rest[2]))
         copies = [copy for copy in copies if copy[0] > t_us]
         chosen += words
         until_us, state = t_us, target
         t_us += kind[1]
-    gone = {
-        side: [number for number, flight in enumerate(all_, 1) if flights[flight][2]]
-        for side, all_ in sent.items()
-    }
-    own = {
-        side: [number for number in numbers if not flights[sent[side][number - 1]][3]]
-        for side, numbers in gone.items()
-    }
-    told = Told(items, [tuple(flight[:3]) for flight in flights])
-    return Walk(told, gone, own, chosen, until_us, data["views"][data["states"][state][0]])
+    gone = [[number for number, flight in enumerate(all_, 1) if flights[flight][2]] for all_ in sent]
+    own = [
+        [number for number in numbers if not flights[sent[way][number - 1]][3]]
+        for way, numbers in enumerate(gone)
+    ]
+    told = Told(items, [(*flight[:3], flight[4]) for flight in flights])
+    held = data["views"][data["states"][state][0]][: len(sides)]
+    return Walk(told, gone, own, chosen, until_us, held)
 
 
 def _without(copies: Sequence[tuple[int, int]], flight: int) -> list[tuple[int, int]]:
@@ -134,18 +144,18 @@ class Chosen:
         return distribution.us
 
 
-def run_of(scenario: Scenario, walked: Walk, **changes: Any) -> Told:
-    """The run that loses the same segments, told until the same time."""
-    rules = [f"{side} #{','.join(map(str, numbers))}" for side, numbers in walked.own.items() if numbers]
-    drops = (*changes.pop("drops", ()), *rules)
+def run_of(scenario: Scenario, walked: Walk, **changes: Any) -> tuple[Told, list[str]]:
+    """The run that loses the same segments, told until the same time, and what each machine holds then."""
+    drops = (*changes.pop("drops", ()), *walked.rules())
     events: list[Event] = []
     pair = build(scenario, loss_to_client=0.0, loss_to_server=0.0, drops=drops, **changes)
-    run(pair, Chosen(walked.chosen), walked.until_us, events.append)
-    story = tell(events)
-    return Told(
+    ended = run(pair, Chosen(walked.chosen), walked.until_us, events.append)
+    story = tell(events, sides=pair.names)
+    told = Told(
         [(i.t_us, i.side, i.kind, i.text, i.flight, i.who) for i in story.items],
-        [(f.sender, (f.label, f.short, f.minor), f.lost is not None) for f in story.flights],
+        [(f.sender, (f.label, f.short, f.minor), f.lost is not None, f.leg) for f in story.flights],
     )
+    return told, [sockets_in_words(ended.of(side)) for side in ended.sides]
 
 
 def named(told: Told) -> Told:
