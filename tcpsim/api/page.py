@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from tcpsim import __version__
 from tcpsim.api.result import Result
 from tcpsim.api.settings import NAMES, OPTIONS, Named, Settings, chosen, horizon_us, settings, spelled
+from tcpsim.app.behaviour import ROLES, find
 from tcpsim.catalogue import Scenario, Setting, build, changes, merged
 from tcpsim.draw.caption import Caption, caption_of
 from tcpsim.draw.time_format import length
@@ -209,26 +210,37 @@ def _beside(given: Beside) -> tuple[str, dict[str, Any]]:
 
 def _command(story: Scenario, name: str, asked: Mapping[str, Any]) -> str:
     """The command line that runs the same without any chance in it."""
-    words = ["tcpsim", "run", name]
-    if story.loss and "loss" not in asked:
+    words, times = ["tcpsim", "run", name], _times(story, asked)
+    if (story.loss or any(relay.loss for relay in story.relays)) and "loss" not in asked:
         words += ["--loss", "0"]
     for field, value in asked.items():
         if field in ("loss", *_LOSSES, "loss_from", "loss_side"):
             continue
         option = "--" + {inner: outer for outer, inner in OPTIONS.items()}.get(field, field).replace("_", "-")
         if isinstance(value, Mapping):
-            words += [word for key, one in value.items() for word in (option, f"{key}={_spelled(key, one)}")]
+            for key, one in value.items():
+                words += [option, f"{key}={_spelled(key, one, times)}"]
         elif isinstance(value, tuple):
             words += [word for one in value for word in (option, str(one))]
         else:
-            words += [option, _spelled(field, value)]
+            words += [option, _spelled(field, value, times)]
     return shlex.join(words)
 
 
-def _spelled(name: str, value: Any) -> str:
+def _times(story: Scenario, asked: Mapping[str, Any]) -> set[str]:
+    """The parameters that are times, of the scenario's programs and of those asked for."""
+    known = [each for _, each in story.parameters()]
+    for role in ROLES:
+        if isinstance(named := asked.get(role), str):
+            known += find(role, named).parameters
+    return {each.name for each in known if each.kind.unit == "time"}
+
+
+def _spelled(name: str, value: Any, times: set[str]) -> str:
     """A value as a command line would have it; what has no spelling is named."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int) and name.rpartition(".")[2].endswith("_us"):
+    last = name.rpartition(".")[2]
+    if isinstance(value, int) and (last.endswith("_us") or last in times):
         return format_duration(value)
     return str(getattr(value, "name", value))

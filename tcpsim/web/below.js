@@ -5,7 +5,7 @@ const ROWS = 24;  // of the table that are open at first
 /** "What if one segment were lost": a row for each segment of the run that loses nothing. */
 function showTable(page) {
   const pane = page.panes[0], {quiet, rows} = page.whatIf, p = RATES[nearest(DATA.loss)];
-  const ending = walk => walk.stuck ? STUCK[walk.stuck](pane.graph) : walk.graph.held(walk.state).map((words, side) => `${SIDES[side]} ${words}`).join(", ");
+  const ending = walk => walk.stuck ? STUCK[walk.stuck](pane.graph) : walk.graph.words(walk.state).map((words, side) => `${SIDES[side]} ${words}`).join(", ");
   const verdict = walk => walk.stuck ? "not known here" : leaksAt(pane.chance, walk, p) ? "for ever" : "no";
   const row = (name, walk, show) => h("tr", {}, h("th", {scope: "row"}, name), h("td", {}, ending(walk)),
     h("td", {class: "number"}, clock(lastChange(walk))), h("td", {class: verdict(walk) === "for ever" ? "bad" : ""}, verdict(walk)),

@@ -71,7 +71,7 @@ class Chance {
   end({states}, kind) {
     const late = states.some(state => this.graph.mark(state) === LATE);
     const alive = states.some(state => this.graph.alive(state));
-    return this.named(kind ?? (late ? "goes on" : alive ? "permanent" : "clean"), this.graph.held(states[0]));
+    return this.named(kind ?? (late ? "goes on" : alive ? "permanent" : "clean"), this.graph.words(states[0]));
   }
   named(kind, held) {
     const key = [kind, ...held].join("|");

@@ -2,9 +2,10 @@
 
 Owns: the form, which `graph.js` reads. Refuses to know: how a graph came about, and what it means.
 
-Steps, ways and what is seen in a state come again and again; each stands in a table once. A state is a list:
-its view, what runs, a mark, then a way and a target for each edge. The mark is 0, or -1 where it goes on
-beyond the horizon, or of how many segments that arrive together not every set of losses is listed.
+Steps and their parts, ways, and what is seen in a state come again and again. Each stands in a table once.
+A state is a list: its view, what runs, a mark, then a way and a target for each edge. The mark is 0, or -1
+where it goes on beyond the horizon, or of how many segments that arrive together not every set of losses is
+listed. A machine is its number in the line, from the client's 0.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def graph_data(graph: Graph) -> dict[str, Any]:
     """The tables, ready for JSON. A machine is its number in the line, from the client's 0."""
     sides = graph.sides
     views, running, names, steps, kinds = _Table(), _Table(), _Table(), _Table(), _Table()
+    held, items = _Table(), _Table()
     states = []
     for state in graph.states:
         mark = _LATE if state.late else state.together
@@ -46,10 +48,12 @@ def graph_data(graph: Graph) -> dict[str, Any]:
         "losses": graph.losses,
         "horizon": graph.horizon_us,
         "complete": graph.complete,
-        "views": [_view(view) for view in views.numbers],  # type: ignore[arg-type]
+        "views": [_view(view, held) for view in views.numbers],  # type: ignore[arg-type]
+        "held": list(held.numbers),
         "running": [_running(each, names, sides) for each in running.numbers],  # type: ignore[arg-type]
         "names": list(names.numbers),
-        "steps": [_step(step, sides) for step in steps.numbers],  # type: ignore[arg-type]
+        "steps": [_step(step, items, sides) for step in steps.numbers],  # type: ignore[arg-type]
+        "items": list(items.numbers),
         "kinds": [_trimmed(kind) for kind in kinds.numbers],  # type: ignore[arg-type]
         "states": states,
     }
@@ -64,18 +68,22 @@ def _trimmed(kind: tuple[int, int, int, int, float]) -> list[int | float]:
     return list(kind[:-1] if kind[-1] == 1.0 else kind)
 
 
-def _view(view: View) -> list[Any]:
-    """What each machine holds: the words of all of them, then the sockets of each."""
-    words = [sockets_in_words(tuple([each.held for each in machine])) for machine in view]
+def _view(view: View, held: _Table) -> list[int]:
     last = len(view) - 1
-    return [*words, *[[_socket(each, at, last) for each in machine] for at, machine in enumerate(view)]]
+    return [held.number(_held(machine, at, last)) for at, machine in enumerate(view)]
 
 
-def _socket(each: Socket, machine: int, last: int) -> list[Any]:
+def _held(machine: tuple[Socket, ...], at: int, last: int) -> tuple[Hashable, ...]:
+    """What a machine holds: in words, and socket by socket."""
+    words = sockets_in_words(tuple([each.held for each in machine]))
+    return words, tuple([_socket(each, at, last) for each in machine])
+
+
+def _socket(each: Socket, at: int, last: int) -> tuple[Hashable, ...]:
     """A socket; of a machine between also on which leg it is, from 0, and which connection."""
     held, who = each
-    row = [str(held.state), str(held.holder), int(held.fd), held.readable, held.unacked]
-    return [*row, machine - 1 + held.behind, who] if 0 < machine < last else row
+    row = str(held.state), str(held.holder), int(held.fd), held.readable, held.unacked
+    return (*row, at - 1 + held.behind, who) if 0 < at < last else row
 
 
 def _running(each: tuple[Running, ...], names: _Table, sides: tuple[Side, ...]) -> list[int]:
@@ -86,23 +94,27 @@ def _running(each: tuple[Running, ...], names: _Table, sides: tuple[Side, ...]) 
     return flat
 
 
-def _step(step: Step, sides: tuple[Side, ...]) -> list[Any]:
-    return [list(step.lost), [_shown(each, sides) for each in step.shown], list(step.chosen)]
+def _step(step: Step, items: _Table, sides: tuple[Side, ...]) -> list[Any]:
+    return [list(step.lost), [items.number(_shown(each, sides)) for each in step.shown], list(step.chosen)]
 
 
-def _shown(each: Shown, sides: tuple[Side, ...]) -> list[Any]:
+def _shown(each: Shown, sides: tuple[Side, ...]) -> tuple[Hashable, ...]:
     match each:
         case Said():
-            return [_LETTERS[each.kind], sides.index(each.side), each.text, each.who]
+            return _LETTERS[each.kind], sides.index(each.side), each.text, each.who
         case Sending():
-            return ["m" if each.made else "s", *_flight(each.flight, sides), list(each.after_us)]
+            return "m" if each.made else "s", *_sending(each.flight, each.after_us, sides)
         case Arriving():
-            return ["a", sides.index(each.side), each.place]
+            return "a", sides.index(each.side), each.place
         case LostLate():
-            return ["x", each.place, each.lost, each.remark]
+            return "x", each.place, each.lost, each.remark
 
 
-def _flight(flight: Flight, sides: tuple[Side, ...]) -> list[Any]:
-    """A segment. Which way it goes is a number: 0 and 1 on the client's leg, there and back, and so on."""
+def _sending(flight: Flight, after_us: tuple[int, ...], sides: tuple[Side, ...]) -> tuple[Hashable, ...]:
+    """A segment. Which way it goes is a number: 0 and 1 on the client's leg, there and back, and so on.
+
+    Only of one that is lost as it is sent it says why.
+    """
     way = 2 * flight.leg + (flight.sender != sides[flight.leg])
-    return [way, flight.label, flight.short, int(flight.minor), flight.lost, flight.remark]
+    sent = way, flight.label, flight.short, int(flight.minor), after_us
+    return sent if flight.lost is None else (*sent, flight.lost, flight.remark)

@@ -31,7 +31,8 @@ class Diagram {
       make(svg, "rect", {x: x - w / 2, y: y - h / 2, width: w, height: h, rx: 8,
         class: `place S-${state} ${inside.length ? "inside" : ""}`});
       make(svg, "text", {x, y: y + (inside.length ? -5 : 9), class: "name"}, state);
-      if (inside.length) make(svg, "text", {x, y: y + 22, class: "who"}, inside.map(side => SIDES[side]).join(" + "));
+      const who = inside.map(side => SIDES[side]).join(" + ");
+      if (who) make(svg, "text", {x, y: y + 22, class: "who", ...who.length > 15 ? {textLength: w - 14, lengthAdjust: "spacingAndGlyphs"} : {}}, who);
     }
     for (const arc of arcs) if (this.isLit(lit, arc)) this.words(arc);
     this.legend();
@@ -53,9 +54,9 @@ class Diagram {
   }
   legend() {
     SIDES.forEach((name, side) => {
-      const group = make(this.svg, "g", {class: `arc by by-${side}`}), y = 100 + side * 30;
+      const group = make(this.svg, "g", {class: `arc by by-${side}`}), y = SIDES.length > 3 ? 80 + side * 27 : 100 + side * 30;
       make(group, "path", {d: `M20 ${y}h70`, class: "line"});
-      make(group, "text", {x: 102, y: y + 8, class: "words"}, `the ${name}'s path`);
+      make(group, "text", {x: 102, y: y + 8, class: "words"}, `${the(side)}'s path`);
     });
   }
 }

@@ -59,7 +59,7 @@ function longestOf(quiet, rows, states) {
         best = {ratio: top.us / other, side, leg, state, us: top.us};
     }
   return best && {kind: "which", ...best,
-    ask: `Which segment must be lost so that ${best.state} of the ${ended(best.side, best.leg)} lasts ${length(best.us)}?`,
+    ask: `Which segment must be lost so that ${best.state} of ${onLeg(the(best.side), best.side, best.leg)} lasts ${length(best.us)}?`,
     options: rows.map(({flight}) => ({value: valueOf(flight), words: `${numbered(flight)}: ${flight.label}`}))};
 }
 function rightLoss(question, table, value) {
@@ -73,5 +73,5 @@ function statesToFill(quiet) {
   const last = changes.filter(item => !["SYN-SENT", "SYN-RECEIVED", "ESTABLISHED"].includes(item.text.split(" ")[0])).slice(0, 3 * SIDES.length);
   if (last.length < 2) return [];
   return [{kind: "states", ask: "Nothing is lost. Which state does each side come to?",
-    blanks: last.map(item => ({t: item.t, side: item.side, who: ended(item.side, quiet.legOf(item.side, item.who)), state: item.text.split(" ")[0]}))}];
+    blanks: last.map(item => ({t: item.t, side: item.side, who: onLeg(SIDES[item.side], item.side, quiet.legOf(item.side, item.who)), state: item.text.split(" ")[0]}))}];
 }

@@ -15,12 +15,14 @@ function legName(leg) { return leg ? `leg${leg + 1}` : ""; }
 // Every machine's place on each of its legs.
 const ENDS = SIDES.flatMap((_, side) => [side - 1, side].filter(leg => leg >= 0 && leg < SIDES.length - 1).map(leg => ({side, leg})));
 const between = side => side > 0 && side < SIDES.length - 1;
+/** "the client", "relay 2". */
+const the = side => (/[0-9]$/.test(SIDES[side]) ? "" : "the ") + SIDES[side];
 /** To whom a segment goes, where that is not clear. */
-const toWhom = way => SIDES.length > 2 ? ` to the ${SIDES[WAYS[way].to]}` : "";
+const toWhom = way => SIDES.length > 2 ? ` to ${the(WAYS[way].to)}` : "";
 const numbered = ({way, number}) => SIDES.length > 2 ? `${SIDES[WAYS[way].from]} to ${SIDES[WAYS[way].to]} #${number}` : `${SIDES[WAYS[way].from]} #${number}`;
 const owned = ({way, label}) => `${SIDES[WAYS[way].from]}'s ${label}${toWhom(way)}`;
-/** A machine's socket, by its leg. */
-const ended = (side, leg) => SIDES[side] + (between(side) ? `'s ${legOf(side, leg)}` : "");
+/** A machine, and on which leg it is meant. */
+const onLeg = (name, side, leg) => name + (between(side) ? `'s ${legOf(side, leg)}` : "");
 const legOf = (side, leg) => leg < side ? "client leg" : "server leg";
 
 /** Which segments are lost: for each way the numbers of those among all that are sent there, from 1. */
@@ -54,7 +56,10 @@ class Losses {
 }
 
 class Graph {
-  constructor(data) { Object.assign(this, data); }
+  constructor(data) {
+    Object.assign(this, data);
+    this.steps = data.steps.map(([lost, items, chosen]) => [lost, items.map(item => data.items[item]), chosen]);
+  }
   edges(state) {
     const row = this.states[state], found = [];
     for (let at = 3; at < row.length; at += 2) {
@@ -63,10 +68,9 @@ class Graph {
     }
     return found;
   }
-  view(state) { return this.views[this.states[state][0]]; }
   /** What each machine holds, in words; and socket by socket. */
-  held(state) { return this.view(state).slice(0, SIDES.length); }
-  sockets(state) { return this.view(state).slice(SIDES.length); }
+  words(state) { return this.views[this.states[state][0]].map(each => this.held[each][0]); }
+  sockets(state) { return this.views[this.states[state][0]].map(each => this.held[each][1]); }
   mark(state) { return this.states[state][2]; }
   /** Timers and sleeping programs: whose, what, how long after the next event they end. */
   runs(state) {
@@ -117,14 +121,14 @@ class Walk {
   /** Whether of what a step sends just that is lost which is to be lost when it is sent. */
   sends(shown) {
     const sent = [...this.sent];
-    return shown.filter(item => item[0] === "s").every(([, way, , , , lost, , after]) => {
+    return shown.filter(item => item[0] === "s").every(([, way, , , , after, lost = null]) => {
       const wanted = this.losses.has(way, ++sent[way]);
       return lost === "loss" ? wanted : lost !== null || !wanted || after.length > 0;
     });
   }
   /** A loss that is decided when a segment is sent comes before one on arrival, where both are there. */
   best(ways) {
-    const early = edge => this.graph.steps[edge.step][1].filter(item => item[0] === "s" && item[5] === "loss").length;
+    const early = edge => this.graph.steps[edge.step][1].filter(item => item[0] === "s" && item[6] === "loss").length;
     const most = Math.max(...ways.map(early));
     return ways.filter(edge => early(edge) === most);
   }
@@ -170,7 +174,7 @@ class Walk {
     else if (this.graph.rests(edge.to) && this.graph.mark(edge.to) !== LATE) this.next = null;
     this.note();
   }
-  send(t, [way, label, short, minor, lost, remark, after], made, here) {
+  send(t, [way, label, short, minor, after, lost = null, remark = ""], made, here) {
     const number = made ? 0 : ++this.sent[way], side = WAYS[way].from;
     const flight = {index: this.flights.length, way, side, label, short, minor: !!minor, lost, remark, t, made, number,
       byRule: lost !== null && lost !== "loss", done: lost === null ? undefined : t, due: after.length ? t + after[0] : t};

@@ -210,7 +210,7 @@ class Ladder {
   drawBar({side, leg, state, y, lane}, to) {
     const width = this.bar.get(side + "/" + leg), out = leg < side ? -4 + lane * width : 4 - (lane + 1) * width;
     const rect = make(this.svg, "rect", {x: this.rail(side, leg) + out, y, width, height: Math.max(3, to - y), rx: 2, class: `bar S-${state}`});
-    make(rect, "title", {}, `${ended(side, leg)}: ${state}`);
+    make(rect, "title", {}, `${onLeg(SIDES[side], side, leg)}: ${state}`);
   }
 
   arrows() {

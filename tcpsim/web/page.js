@@ -9,6 +9,7 @@ class Page {
     this.panes = DATA.variants.map(variant => new Pane(this, variant));
     $("panes").append(...this.panes.map(pane => pane.element));
     $("panes").classList.toggle("several", this.panes.length > 1);
+    $("panes").classList.toggle("relayed", SIDES.length > 2);
     $("loss").max = RATES.length - 1;
     $("loss").value = nearest(DATA.loss);
     $("step").onclick = () => this.step();
@@ -122,7 +123,7 @@ class Page {
         return this.say("The way to a leak from here loses a segment that a box on the path made. A run cannot choose that.");
       for (const place of lost) { const {flight} = ahead.copies[place]; ahead.losses.of[flight.way].add(flight.number); }
       const sent = [...ahead.sent];
-      for (const item of shown) if (item[0] === "s") { ++sent[item[1]]; if (item[5] === "loss") ahead.losses.of[item[1]].add(sent[item[1]]); }
+      for (const item of shown) if (item[0] === "s") { ++sent[item[1]]; if (item[6] === "loss") ahead.losses.of[item[1]].add(sent[item[1]]); }
       const ways = ahead.best(ahead.ways()).sort((a, b) => b.weight - a.weight);
       if (ways.length > 1) choices.push(Math.max(0, ways.findIndex(each => each.step === edge.step && each.to === edge.to)));
       ahead.take(edge);
@@ -158,8 +159,8 @@ class Page {
       const {walk, chance} = pane, name = this.panes.length > 1 ? pane.variant.title + ": " : "";
       if (walk.stuck) return name + STUCK[walk.stuck](pane.graph);
       if (walk.over) {
-        const held = walk.graph.held(walk.state), [first, ...rest] = held.map((words, side) => `${SIDES[side]}${side ? "" : " is"} ${words}`);
-        return name + (walk.graph.alive(walk.state) ? `For ever: no event is left that could end it. The ${[first, ...rest].join(", the ")}.` : "Clean: every connection is closed" + (held.every(words => words === "gone") ? "." : ", but a descriptor stays."));
+        const held = walk.graph.words(walk.state), rest = held.map((words, side) => `${the(side)} ${words}`).slice(1);
+        return name + (walk.graph.alive(walk.state) ? `For ever: no event is left that could end it. The client is ${[held[0], ...rest].join(", ")}.` : "Clean: every connection is closed" + (held.every(words => words === "gone") ? "." : ", but a descriptor stays."));
       }
       if (chance.leaks(walk.state, this.rate)) return name + `For longer than ${length(DATA.beyond)}: it would take too many losses in a row to end it.`;
       const due = walk.copies.filter(copy => copy.due <= walk.next).map(copy => copy.flight);
@@ -178,7 +179,7 @@ class Page {
   }
   runsOut(walk) {
     const ends = [...walk.timers.values()].filter(timer => timer.ends <= walk.next);
-    return ends.map(({side, name}) => name === "program" ? `the ${SIDES[side]}'s program goes on` : `the ${SIDES[side]}'s ${name} timer fires`).join(", ") || (walk.moments.length ? "a program acts" : SIDES.length > 2 ? "all programs begin" : "both programs begin");
+    return ends.map(({side, name}) => name === "program" ? `${the(side)}'s program goes on` : `${the(side)}'s ${name} timer fires`).join(", ") || (walk.moments.length ? "a program acts" : SIDES.length > 2 ? "all programs begin" : "both programs begin");
   }
   choice() {
     const pane = this.panes.find(({walk}) => walk.options.length > 1), box = $("choice");

@@ -43,6 +43,7 @@ class Pane {
   show() {
     this.walk = this.walkTo(this.page.until);
     this.ladder.draw(this.walk, this.box.clientWidth || 640);
+    if (this.box.scrollWidth > this.box.clientWidth) this.box.tabIndex = 0; else this.box.removeAttribute("tabindex");
     this.diagram.draw(this.walk);
     this.showHeld();
     this.showChance();
@@ -73,14 +74,17 @@ class Pane {
     const p = this.page.rate, {walk} = this;
     const {leak, cut} = this.chance.leak(walk.state, p);
     const rows = this.chance.from(walk.state, p).slice(0, 7);
+    // a column for each machine, as long as there is room for them
+    const few = SIDES.length < 4, heads = few ? SIDES : ["what is left"];
+    const left = held => few ? held : [held.map((words, side) => words && `${SIDES[side]} ${words}`).filter(Boolean).join("; ")];
     this.leak = leak;
     this.chances.replaceChildren(
       h("h4", {}, `A socket stays for ever, from here, at ${percent(p)} loss`),
       h("p", {class: "big " + (leak > 0 ? "bad" : "good")}, chanceWords(leak)),
       ...cut > 1e-15 ? [h("p", {class: "quiet"}, `at most ${chanceWords(cut)} more: not followed`)] : [],
       h("table", {}, h("caption", {class: "hidden"}, "The ends, with the probability of each from here"),
-        h("thead", {}, h("tr", {}, ...["end", ...SIDES, "probability"].map(name => h("th", {scope: "col"}, name)))),
-        h("tbody", {}, ...rows.map(end => h("tr", {}, h("td", {}, KIND_WORDS[end.kind]), ...end.held.map(words => h("td", {}, words)), h("td", {class: "number"}, chanceWords(end.probability)))))));
+        h("thead", {}, h("tr", {}, ...["end", ...heads, "probability"].map(name => h("th", {scope: "col"}, name)))),
+        h("tbody", {}, ...rows.map(end => h("tr", {}, h("td", {}, KIND_WORDS[end.kind]), ...left(end.held).map(words => h("td", {}, words)), h("td", {class: "number"}, chanceWords(end.probability)))))));
   }
   showCommand() {
     const line = this.line();
@@ -112,7 +116,7 @@ function inWords(item, text) {
   const who = SIDES[item.side];
   switch (item.kind) {
     case "s": return `${who} sends ${item.flight.label}${toWhom(item.flight.way)}${item.flight.lost === null || item.flight.done > item.t ? "" : ", lost"}`;
-    case "a": return `${item.flight.label} arrives at the ${who}`;
+    case "a": return `${item.flight.label} arrives at ${the(item.side)}`;
     case "c": return `${who}: ${text}`;
     case "k": return `${who} calls ${text}`;
     default: return `${who}: ${text}`;

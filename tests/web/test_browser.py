@@ -185,7 +185,7 @@ return arguments[0].map(([lost, until]) => {
   return [walk.stuck,
     walk.items.map((item, at) =>
       [item.t, SIDES[item.side], kinds[item.kind], words[at], item.flight?.index ?? -1]),
-    walk.flights.map(flight => [SIDES[flight.side], flight.label, flight.lost !== null, WAYS[flight.way].leg])];
+    walk.flights.map(({side, label, lost, way}) => [SIDES[side], label, lost !== null, WAYS[way].leg])];
 });
 """
 
@@ -354,7 +354,7 @@ def test_two_stacks_beside_each_other(driver: Any, tmp_path: Path) -> None:
     opened(driver, tmp_path / "x.html", "#server4")
     runs = [tcpsim.run(name, drop="server #4", stack_server=each) for each in (None, "rfc9293")]
     assert len({run.headline() for run in runs}) == 2
-    shown = driver.execute_script("return page.panes.map(({walk}) => walk.graph.held(walk.state))")
+    shown = driver.execute_script("return page.panes.map(({walk}) => walk.graph.words(walk.state))")
     for (client, server), run in zip(shown, runs, strict=True):
         assert run.ended.describe().endswith(f": client {client}, server {server}")
     codes = [each.text for each in driver.find_elements("css selector", ".command code")]
@@ -372,7 +372,7 @@ def test_every_command_line_is_the_run_of_its_pane(driver: Any, pages: Path) -> 
     ):
         opened(driver, pages / name, address)
         codes = [each.text for each in driver.find_elements("css selector", ".command code")]
-        views = driver.execute_script("return page.panes.map(({walk}) => walk.graph.held(walk.state))")
+        views = driver.execute_script("return page.panes.map(({walk}) => walk.graph.words(walk.state))")
         for code, view in zip(codes, views, strict=True):
             done = subprocess.run(
                 [sys.executable, "-m", *shlex.split(code)], capture_output=True, text=True, check=True

@@ -82,9 +82,9 @@ def walk(data: dict[str, Any], random: Random) -> Walk:
         for place in lost:
             flights[copies[place][1]][2] = True
         copies = [copy for place, copy in enumerate(copies) if place not in lost]
-        for letter, *rest in shown:
+        for letter, *rest in [data["items"][number] for number in shown]:
             if letter in "sm":
-                way, label, short, minor, why, _, after = rest
+                (way, label, short, minor, after), why = rest[:5], rest[5] if rest[5:] else None
                 sender = sides[way // 2 + way % 2]
                 here.append(len(flights))
                 by_rule = why not in (None, "loss")
@@ -112,7 +112,7 @@ def walk(data: dict[str, Any], random: Random) -> Walk:
         for way, numbers in enumerate(gone)
     ]
     told = Told(items, [(*flight[:3], flight[4]) for flight in flights])
-    held = data["views"][data["states"][state][0]][: len(sides)]
+    held = [data["held"][number][0] for number in data["views"][data["states"][state][0]]]
     return Walk(told, gone, own, chosen, until_us, held)
 
 
