@@ -56,7 +56,7 @@ def check(
             "legs-end-together=30s" is a property of relays; it is checked only if it is named.
         setting: changes of the scenario as one value; keywords override it.
         any_order: ignore the clock: segments and timers may come in any order; without probabilities.
-        in_flight: with `any_order`, the largest number of segments on the path (2).
+        in_flight: with `any_order`, the largest number of segments on each path (2).
         limit: the largest number of states to explore.
         progress: a function that is called with the number of explored states and the unexplored probability
             (or None).
@@ -70,10 +70,12 @@ def check(
     if in_flight is not None and not any_order:
         raise InputError("in_flight", in_flight, "only together with any_order")
     asked = settings(changes, setting)
-    if any_order and story.relays:
-        raise InputError("any_order", f"{story.name}, with machines between", "two machines")
     if any_order and asked.get("loss_from"):
         raise InputError("loss_from", asked["loss_from"], "no setting about time together with any_order")
+    if any_order:
+        for each in asked_for:
+            if each.kind is Kind.WITHIN:
+                raise InputError("any_order", each.name, "properties without a time: no order has a clock")
     asked.pop("loss", None)
     told = dict(asked)
     for way in LOSSES:
@@ -150,10 +152,11 @@ class Check(Noted, Result):
                 lines += self._counterexample(each)
         lines += ["", f"{self.checked.chain.states:,} states" + ("" if self.whole else "; there are more")]
         if self.in_flight is not None:
+            each_leg = " on each leg" if self.scenario.relays else ""
             lines.append(
                 "Any order instead of the clock: reachability only. Segments late, overtaken or lost,"
-                f" {self.in_flight} under way at most;\ntimers and programs late. What takes a time is judged"
-                " by one history of each state."
+                f" {self.in_flight} under way{each_leg} at most;\n"
+                "timers and programs late. What takes a time is judged by one history of each state."
             )
         return "\n".join([*lines, *self._notes()]) + "\n"
 

@@ -53,7 +53,7 @@ def _list(context: click.Context, parameter: click.Parameter, asked: bool) -> No
     help="Ignore the clock: segments and timers may come in any order. The answer has no probabilities.",
 )
 @whole(
-    "--in-flight", 1, 8, help=f"With --any-order: at most this many segments on the path (default: {ROOM})."
+    "--in-flight", 1, 8, help=f"With --any-order: at most this many segments on each path (default: {ROOM})."
 )
 @setting_options_but_loss
 @whole(

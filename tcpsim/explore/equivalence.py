@@ -15,8 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from tcpsim.pair import SIDES, Machine, Pair, Side
+from tcpsim.app.program import Running
+from tcpsim.pair import Machine, Pair
 from tcpsim.path.path import Flight
+from tcpsim.sockets import Call, Poll
 from tcpsim.tcp import deadlines
 from tcpsim.tcp.segment import ACK
 from tcpsim.tcp.seqnum import diff, le
@@ -51,47 +53,44 @@ class Timeless:
 
     def __init__(self, pair: Pair) -> None:
         self.pair = pair
-        self.newest: dict[Side, dict[tuple[int, int], Tcb]] = {"client": {}, "server": {}}
-        for side in SIDES:
-            machine = pair.client if side == "client" else pair.server
-            for tcb in machine.system.end.sockets.values():
-                if tcb.state != State.CLOSED:
-                    self.newest[side][tcb.local_port, tcb.remote_port] = tcb
+        self.newest: list[dict[tuple[int, int], Tcb]] = []  # of each machine, from the client to the server
+        for machine in pair.machines:
+            live = [tcb for tcb in machine.system.end.sockets.values() if tcb.state != State.CLOSED]
+            self.newest.append({(tcb.local_port, tcb.remote_port): tcb for tcb in live})
 
     def key(self) -> tuple[Hashable, ...]:
         """Pairs of equal key have the same moves."""
-        flights = frozenset([(each.receiver, self.segment(each)) for each in self.pair.path.flights])
-        path = self.pair.path
-        return (
-            self.machine("client", self.pair.client),
-            self.machine("server", self.pair.server),
-            flights,
-            (path.shared, path.to_server, path.to_client),
-        )
+        found = [self.machine(at, machine) for at, machine in enumerate(self.pair.machines)]
+        for leg, path in enumerate(self.pair.paths):
+            found.append(frozenset([(each.receiver, self.segment(leg, each)) for each in path.flights]))
+            found.append((path.shared, path.to_server, path.to_client))
+        return tuple(found)
 
-    def machine(self, side: Side, machine: Machine) -> Hashable:
+    def machine(self, at: int, machine: Machine) -> Hashable:
+        """A machine of that number in the line, without its clock."""
         system, programs, up, back_us = machine
         end = system.end
         sockets = tuple(
             [
-                (n, self.socket(side, tcb), deadlines.silences_met(tcb, end.stack))
+                (n, self.socket(at, tcb), deadlines.silences_met(tcb, end.stack))
                 for n, tcb in end.sockets.items()
             ]
         )
         blocked = tuple(
-            [(each.caller, each.call, each.files, each.deadline_us is None) for each in system.blocked]
+            [(each.caller, _call(each.call), each.files, each.deadline_us is None) for each in system.blocked]
         )
         tables = tuple([(pid, tuple(table.items())) for pid, table in system.tables.items()])
         running = tuple(
             [
-                (pid, r.program, r.pc, r.phase, r.fds, r.got, r.wake_us is None, r.until_us is None)
+                (pid, r.program, r.pc, r.phase, r.fds, r.got, r.wake_us is None, r.until_us is None, _loop(r))
                 for pid, r in programs
             ]
         )
         listeners = tuple(end.listeners.items())
         return sockets, listeners, tables, tuple(system.files.items()), blocked, running, up, back_us is None
 
-    def socket(self, side: Side, tcb: Tcb) -> Hashable:
+    def socket(self, at: int, tcb: Tcb) -> Hashable:
+        """A socket of the machine of that number."""
         if tcb.state == State.CLOSED:
             return (
                 tcb.local_port,
@@ -102,7 +101,7 @@ class Timeless:
                 tcb.readable,
                 tcb.so_error,
             )
-        other = self.newest["server" if side == "client" else "client"].get((tcb.remote_port, tcb.local_port))
+        other = self.opposite(at, (tcb.remote_port, tcb.local_port))
         ours, theirs = tcb.iss, tcb.irs
         return (
             tuple([getattr(tcb, name) for name in _EXACT]),
@@ -117,12 +116,17 @@ class Timeless:
             None if other is None else (_sign(diff(other.iss, tcb.irs)), _sign(diff(other.irs, tcb.iss))),
         )  # fmt: skip
 
-    def segment(self, flight: Flight) -> Hashable:
+    def opposite(self, at: int, ports: tuple[int, int]) -> Tcb | None:
+        """The newest socket of a neighbour on these ports; a port stands for the machine that has it."""
+        neighbours = [each for each in (at - 1, at + 1) if 0 <= each < len(self.newest)]
+        return next((self.newest[each][ports] for each in neighbours if ports in self.newest[each]), None)
+
+    def segment(self, leg: int, flight: Flight) -> Hashable:
         """A segment in flight; of timestamps whether it is older than what its receiver knows."""
         _, to, seg = flight
-        sender: Side = "server" if to == "client" else "client"
+        sender, hearer = (leg, leg + 1) if to == "server" else (leg + 1, leg)
         source = self.newest[sender].get((seg.src_port, seg.dst_port))
-        target = self.newest[to].get((seg.dst_port, seg.src_port))
+        target = self.newest[hearer].get((seg.dst_port, seg.src_port))
         val = seg.options.ts_val
         stale = target is not None and val is not None and diff(val, target.ts_recent) < 0
         return (
@@ -130,6 +134,16 @@ class Timeless:
             _place(seg.seq, source, target),
             _place(seg.ack, target, source) if seg.flags & ACK else None,
         )  # fmt: skip
+
+
+def _call(call: Call) -> Call:
+    """A call that waits; how long poll() waits is what is left of a relay's patience."""
+    return call._replace(timeout_us=None) if isinstance(call, Poll) else call
+
+
+def _loop(running: Running) -> Hashable:
+    """What an event loop remembers, without its clock."""
+    return None if running.memory is None else running.memory.key()[0]
 
 
 def _place(number: int, sender: Tcb | None, receiver: Tcb | None) -> Hashable:

@@ -7,18 +7,18 @@ A step is one of these: a segment on the path arrives or is lost, one timer fire
 one call ends, or one host has power again. It is executed with the pair's own `advance`, while everything
 else is late. A timer never fires early, but it need not be punctual (`tcp.timer_slack.put_off`), and the
 network may be arbitrarily slow. So a counterexample has one clock that only moves forward, and it can happen.
-At most `room` segments are on the path. A further one is lost, and equal ones count as one.
+At most `room` segments are on each path. A further one is lost, and equal ones count as one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from tcpsim.explore.branch import Branch, LossClass, View, every_answer
+from tcpsim.explore.branch import Branch, LossClass, View, every_answer, view_of
 from tcpsim.explore.equivalence import Timeless
-from tcpsim.pair import SIDES, Log, Machine, Pair, Side, advance, census
-from tcpsim.path import Duplicate, GilbertElliott, Link, Loss, Reorder
+from tcpsim.pair import Log, Machine, Pair, Side, advance
+from tcpsim.path import Duplicate, GilbertElliott, Link, Loss, Path, Reorder
 from tcpsim.path.element import Chain
 from tcpsim.path.path import Flight
 from tcpsim.sockets.processes import System, oversleep, with_end
@@ -39,17 +39,7 @@ class AnyOrder:
         self.classes = [LossClass("any", _EVEN)]
         self.room = room
         self._parts: dict[Hashable, int] = {}
-        path = pair.path
-        line = Link(1)
-        self.start = self._rest(
-            pair._replace(
-                path=path._replace(
-                    shared=_certain(path.shared),
-                    to_server=(*_certain(path.to_server), line),
-                    to_client=(*_certain(path.to_client), line),
-                )
-            )
-        )
+        self.start = self._rest(_with_paths(pair, [_certain_path(path) for path in pair.paths]))
 
     def key(self, pair: Pair) -> Hashable:
         """See `Timeless`; each part is kept once, as many states share it."""
@@ -58,55 +48,78 @@ class AnyOrder:
 
     def view(self, pair: Pair) -> View:
         """What is held until the next move."""
-        return census(pair, "client"), census(pair, "server")
+        return view_of(pair)
 
     def branches(self, pair: Pair, log: Log | None = None) -> Iterator[Branch[Pair]]:
         """Every move, and every finite choice that programs make in its course."""
-        for place, flight in enumerate(pair.path.flights):
-            words = _segment_words(flight)
-            left = (*pair.path.flights[:place], *pair.path.flights[place + 1 :])
-            gone = self._rest(pair._replace(path=pair.path._replace(flights=left)))
-            yield Branch(gone, _EVEN, (1,), (0,), (), (f"lost: {words}",))
-            now = flight._replace(due_us=pair.now_us + 1)
-            yield from self._made(pair, (now, *left), now.due_us, None, f"arrives: {words}", log)
+        for leg, path in enumerate(pair.paths):
+            for place, flight in enumerate(path.flights):
+                words = _segment_words(pair, leg, flight)
+                left = (*path.flights[:place], *path.flights[place + 1 :])
+                gone = self._rest(_with_flights(pair, leg, left))
+                yield Branch(gone, _EVEN, (1,), (0,), (), (f"lost: {words}",))
+                now = flight._replace(due_us=pair.now_us + 1)
+                arriving = _with_flights(pair, leg, (now, *left))
+                yield from self._made(arriving, now.due_us, None, f"arrives: {words}", log)
         for due in _due(pair):
             at_us = max(due.at_us, pair.now_us + 1)
-            yield from self._made(pair, pair.path.flights, at_us, due, due.words, log)
+            yield from self._made(pair, at_us, due, due.words, log)
 
     def _made(
-        self,
-        pair: Pair,
-        flights: tuple[Flight, ...],
-        at_us: int,
-        due: _Due | None,
-        words: str,
-        log: Log | None,
+        self, pair: Pair, at_us: int, due: _Due | None, words: str, log: Log | None
     ) -> Iterator[Branch[Pair]]:
         """What is due happens at `at_us`; all else is late."""
-        late = _late(pair, at_us, due)._replace(path=pair.path._replace(flights=flights), next_us=at_us)
+        late = _late(pair, at_us, due)._replace(next_us=at_us)
         for after, chooser in every_answer(lambda chooser: advance(late, chooser, log)):
             yield Branch(self._rest(after), _EVEN, (0,), (1,), (), (words, *chooser.words()))
 
     def _rest(self, pair: Pair) -> Pair:
         """Segments in flight without a time; `next_us` says only whether anything can still happen."""
         timeless = Timeless(pair)
-        different: dict[Hashable, Flight] = {}
-        for each in pair.path.flights:
-            different.setdefault((each.receiver, timeless.segment(each)), each._replace(due_us=_PARKED_US))
-        flights = tuple(different.values())[: self.room]
-        busy = bool(flights) or next(_due(pair), None) is not None
-        return pair._replace(path=pair.path._replace(flights=flights), next_us=0 if busy else None)
+        paths = []
+        for leg, path in enumerate(pair.paths):
+            different: dict[Hashable, Flight] = {}
+            for each in path.flights:
+                what = each.receiver, timeless.segment(leg, each)
+                different.setdefault(what, each._replace(due_us=_PARKED_US))
+            paths.append(path._replace(flights=tuple(different.values())[: self.room]))
+        busy = any(path.flights for path in paths) or next(_due(pair), None) is not None
+        return _with_paths(pair, paths)._replace(next_us=0 if busy else None)
+
+
+def _with_paths(pair: Pair, paths: Sequence[Path]) -> Pair:
+    """The pair with these paths, the client's first."""
+    first, *behind = paths
+    hops = [hop._replace(path=path) for hop, path in zip(pair.relays, behind, strict=True)]
+    return pair._replace(path=first, relays=tuple(hops))
+
+
+def _with_flights(pair: Pair, leg: int, flights: tuple[Flight, ...]) -> Pair:
+    paths = list(pair.paths)
+    paths[leg] = paths[leg]._replace(flights=flights)
+    return _with_paths(pair, paths)
+
+
+def _certain_path(path: Path) -> Path:
+    """A path on which nothing is left to chance."""
+    line = Link(1)
+    return path._replace(
+        shared=_certain(path.shared),
+        to_server=(*_certain(path.to_server), line),
+        to_client=(*_certain(path.to_client), line),
+    )
 
 
 def _certain(chain: Chain) -> Chain:
     return tuple(each for each in chain if not isinstance(each, _CHANCE))
 
 
-def _segment_words(flight: Flight) -> str:
-    sender = "server" if flight.receiver == "client" else "client"
+def _segment_words(pair: Pair, leg: int, flight: Flight) -> str:
+    """Whose segment it is, and in a line with relays to whom it goes."""
+    sender, hearer = pair.names[leg : leg + 2][:: 1 if flight.receiver == "server" else -1]
     segment = flight.segment
     data = f" with {segment.len} B" if segment.len else ""
-    return f"{sender}'s {flag_letters(segment.flags)}{data}"
+    return f"{sender}'s {flag_letters(segment.flags)}{data}" + (f" to {hearer}" if pair.relays else "")
 
 
 # What is due, and letting the rest be late
@@ -122,15 +135,15 @@ class _Due(NamedTuple):
 
 
 def _due(pair: Pair) -> Iterator[_Due]:
-    for side in SIDES:
-        machine = pair.client if side == "client" else pair.server
+    for at, (side, machine) in enumerate(zip(pair.names, pair.machines, strict=True)):
         if not machine.up:
             if machine.back_us is not None:
                 yield _Due(machine.back_us, side, ("power", None), f"{side}: power is back")
             continue
         for number, tcb in machine.system.end.sockets.items():
+            where = _leg_words(pair, at, tcb.local_port)
             for timer, at_us, declared in deadlines.running(tcb):
-                yield _Due(at_us, side, (declared.deadline, number), f"{side}: {timer} timer")
+                yield _Due(at_us, side, (declared.deadline, number), f"{side}: {timer} timer{where}")
         for blocked in machine.system.blocked:
             if blocked.deadline_us is not None:
                 call = blocked.call.__class__.__name__.lower()
@@ -141,12 +154,21 @@ def _due(pair: Pair) -> Iterator[_Due]:
                 yield _Due(running.wake_us, side, ("program", pid), f"{side}: process {pid} goes on")
 
 
+def _leg_words(pair: Pair, at: int, port: int) -> str:
+    """Of a machine between: on which leg a socket with this port of its own is."""
+    if not 0 < at <= len(pair.relays):
+        return ""
+    return " (client leg)" if port == pair.relays[at - 1].port else " (server leg)"
+
+
 def _late(pair: Pair, at_us: int, due: _Due | None) -> Pair:
     """The pair with everything that is due by `at_us`, but for `due`, put off until just after."""
-    return pair._replace(
-        client=_late_machine(pair.client, at_us, due if due and due.side == "client" else None),
-        server=_late_machine(pair.server, at_us, due if due and due.side == "server" else None),
-    )
+    client, *between, server = [
+        _late_machine(machine, at_us, due if due and due.side == side else None)
+        for side, machine in zip(pair.names, pair.machines, strict=True)
+    ]
+    hops = [hop._replace(machine=machine) for hop, machine in zip(pair.relays, between, strict=True)]
+    return pair._replace(client=client, server=server, relays=tuple(hops))
 
 
 def _late_machine(machine: Machine, at_us: int, due: _Due | None) -> Machine:

@@ -81,12 +81,21 @@ def test_any_order_shows_moves_and_says_what_it_is(tcpsim: Tcpsim) -> None:
     assert not document["whole"]
 
 
+def test_any_order_behind_a_relay(tcpsim: Tcpsim) -> None:
+    few = ("--any-order", "--in-flight", "1", "--limit", "500", "--property", "no-permanent-leak")
+    status, out, err = tcpsim("check", "relay-waits-for-both-ends", *few)
+    assert (status, err) == (0, "")
+    assert "holds as far as seen" in out
+    assert "1 under way on each leg at most" in out
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
         (("no-such-scenario",), "no-such-scenario"),
         (("normal-close", "--in-flight", "3"), "--any-order"),
         (("normal-close", "--any-order", "--loss-from", "300ms"), "--loss-from"),
+        (("relay-restarts", "--any-order", "--property", "legs-end-together"), "without a time"),
         (("normal-close", "--property", "orphan-has-timers"), "did you mean orphan-has-timer?"),
     ],
 )

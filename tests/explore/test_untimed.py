@@ -17,6 +17,7 @@ from tcpsim.app import (
     connect,
     ignore,
     listen,
+    make,
     receive_to_eof,
     send,
     shutdown,
@@ -25,11 +26,12 @@ from tcpsim.app import (
 )
 from tcpsim.app.program import Program
 from tcpsim.explore.chain import explore
-from tcpsim.explore.properties import Checked, Kind, Property, Step, check
+from tcpsim.explore.properties import Checked, Kind, Property, Stay, Step, check
 from tcpsim.explore.standard_properties import PROPERTIES
 from tcpsim.explore.untimed import AnyOrder
-from tcpsim.pair import Pair, TimerFired, census, new_pair
+from tcpsim.pair import Between, Pair, TimerFired, census, new_pair
 from tcpsim.path import make_path
+from tcpsim.tcp.state import State
 from tests.explore.worlds import leaver, one_rst, opens_and_closes
 
 SAFETY = ("established-agree", "acked-was-received", "received-was-sent", "one-socket-per-ports")
@@ -153,3 +155,73 @@ def test_state_counts() -> None:
     pair = opens_and_closes(0.5)
     assert explore(pair, steps=lambda each: AnyOrder(each, 1)).states == 121
     assert explore(pair, steps=lambda each: AnyOrder(each, 2)).states == 909
+
+
+def _behind_a_relay(relays: int = 1, **arguments: str) -> Pair:
+    """The server closes, and the client's machine vanishes once it has heard that."""
+    profile = one_rst(1, syn_retries=0, synack_retries=0, timestamps=False)
+    lossy = make_path(10_000, 0.5, 0.5)
+    return new_pair(
+        Program([connect(), receive_to_eof(), vanish()]),
+        Program([listen(), accept(), close()]),
+        profile,
+        profile,
+        lossy,
+        relays=[Between(make("relay", "copies", **arguments), profile, lossy)] * relays,
+    )
+
+
+@pytest.mark.parametrize("arguments", [{}, {"drain": "30s"}, {"idle": "60s"}])
+def test_what_the_clock_comes_to_some_order_comes_to(arguments: dict[str, str]) -> None:
+    pair = _behind_a_relay(**arguments)
+    by_clock, in_any_order = explore(pair), explore(pair, steps=lambda each: AnyOrder(each, 1))
+    assert not by_clock.cut
+    assert not in_any_order.cut
+    assert set(by_clock.view) < set(in_any_order.view)
+
+
+def _relay_gone(stay: Stay) -> bool:
+    held = [each for view in stay.views for relay in view[2:] for each in relay]
+    return all(each.state is State.CLOSED for each in held)
+
+
+def test_only_an_idle_time_frees_a_relay_in_every_order() -> None:
+    """A drain begins with an end-of-file, and the FIN that brings it may be lost for good."""
+    freed = Property("relay-freed", Kind.END, "a relay keeps no socket", _relay_gone, "")
+    asked = (freed, *[each for each in PROPERTIES if each.name in SAFETY])
+    assert not _broken(check(_behind_a_relay(idle="60s"), asked, in_flight=1))
+    draining = check(_behind_a_relay(drain="30s"), asked, in_flight=1)
+    assert _broken(draining) == {"relay-freed"}
+    way = draining.finding("relay-freed").way
+    assert way is not None
+    assert "arrives: relay's S to server" in way.chosen
+    waiting = check(_behind_a_relay(), asked, in_flight=1)
+    assert _broken(waiting) == {"relay-freed"}
+
+
+def _moves(pair: Pair, most: int) -> set[str]:
+    """What can happen in the first so many states."""
+    steps = AnyOrder(pair, 1)
+    open_, seen, found = [steps.start], {steps.key(steps.start)}, set()
+    for now in open_:
+        for branch in steps.branches(now):
+            found.update(branch.chosen)
+            if steps.key(branch.pair) not in seen and len(open_) < most:
+                seen.add(steps.key(branch.pair))
+                open_.append(branch.pair)
+    return found
+
+
+def test_every_leg_has_its_orders() -> None:
+    """Two relays: what is lost and what fires is told apart by machine and leg."""
+    found = _moves(_behind_a_relay(2), 2_000)
+    for hop in ("client's S to relay 1", "relay 1's S to relay 2", "relay 2's S to server"):
+        assert {f"lost: {hop}", f"arrives: {hop}"} <= found
+    for leg in ("relay 1: retransmission timer (server leg)", "relay 2: retransmission timer (client leg)"):
+        assert leg in found
+
+
+def test_state_counts_behind_a_relay() -> None:
+    pair = _behind_a_relay()
+    assert explore(pair, steps=lambda each: AnyOrder(each, 1)).states == 678
+    assert explore(pair, steps=lambda each: AnyOrder(each, 2)).states == 1_930
