@@ -93,3 +93,26 @@ def requests(driver: Any) -> list[str]:
             ):
                 found.append(url)
     return found
+
+
+def said(driver: Any) -> str:
+    return str(driver.find_element("id", "say").text)
+
+
+def press(driver: Any, *keys: str) -> None:
+    """Keys as a person presses them, wherever the focus is."""
+    from selenium.webdriver import ActionChains
+
+    for key in keys:
+        ActionChains(driver).send_keys(key).perform()
+
+
+def focus(driver: Any, wanted: str, most: int = 60) -> None:
+    """Press Tab until an element is focused that this selector names."""
+    from selenium.webdriver.common.keys import Keys
+
+    for _ in range(most):
+        press(driver, Keys.TAB)
+        if driver.execute_script("return document.activeElement.matches(arguments[0])", wanted):
+            return
+    raise AssertionError(f"Tab never comes to {wanted}")

@@ -19,7 +19,7 @@ from tcpsim.draw import time_format as clocks
 from tcpsim.pair import SIDES, names
 from tcpsim.web.site import Entry, index
 from tests.web import walker
-from tests.web.browser import browser, complaints, needed, opened, requests, seen_by
+from tests.web.browser import browser, complaints, focus, needed, opened, press, requests, said, seen_by
 
 pytestmark = needed
 
@@ -54,29 +54,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def driver() -> Iterator[Any]:
     with browser() as one:
         yield one
-
-
-def said(driver: Any) -> str:
-    return str(driver.find_element("id", "say").text)
-
-
-def press(driver: Any, *keys: str) -> None:
-    """Keys as a person presses them, wherever the focus is."""
-    from selenium.webdriver import ActionChains
-
-    for key in keys:
-        ActionChains(driver).send_keys(key).perform()
-
-
-def focus(driver: Any, wanted: str, most: int = 60) -> None:
-    """Press Tab until an element is focused that this selector names."""
-    from selenium.webdriver.common.keys import Keys
-
-    for _ in range(most):
-        press(driver, Keys.TAB)
-        if driver.execute_script("return document.activeElement.matches(arguments[0])", wanted):
-            return
-    raise AssertionError(f"Tab never comes to {wanted}")
 
 
 def test_the_lost_rst_by_keyboard(driver: Any, pages: Path) -> None:
@@ -145,7 +122,9 @@ def test_more_losses_than_are_followed(driver: Any, pages: Path) -> None:
     assert "not followed" in driver.find_element("css selector", ".card").text
 
 
-@pytest.mark.parametrize("name", ["one-rst-stack", "keepalive-rescues", "vanished-client"])
+@pytest.mark.parametrize(
+    "name", ["one-rst-stack", "keepalive-rescues", "vanished-client", "relay-upstream-blackholed"]
+)
 def test_the_chance_is_that_of_exact(driver: Any, tmp_path: Path, name: str) -> None:
     tcpsim.page(name, losses=3).save(tmp_path / "x.html")
     opened(driver, tmp_path / "x.html")
