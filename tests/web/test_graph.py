@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,11 @@ def test_a_file_is_written_whole(tmp_path: Path) -> None:
     assert made.html() == run.html()
     assert made.save(tmp_path / "x.html").read_text(encoding="utf-8") == made.html()
     assert "one-rst-stack, changed: server's stack linux" in made.html().replace("&#x27;", "'")
+
+
+def test_the_command_of_a_line_that_loses_by_itself_loses_nothing() -> None:
+    """What is lost is what the reader chose."""
+    story = scenario("relay-waits-for-both-ends")
+    lossy = replace(story, relays=(replace(story.relays[0], loss=0.1),))
+    (variant,) = tcpsim.page(lossy, losses=0).variants
+    assert variant.command.endswith(" --loss 0")

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 import tcpsim
+from tcpsim.draw.event_text import tell
 from tcpsim.pair import StateChanged
+from tests.web import walker
 from tests.web.browser import browser, complaints, focus, needed, opened, press, said, seen_by
 
 pytestmark = needed
@@ -55,6 +57,39 @@ def test_a_loss_behind_a_relay_by_keyboard(driver: Any, pages: Path) -> None:
     opened(driver, pages / "line.html", "#leg3server4,leg4client1,leg0client1,relay1")  # others are no ways
     assert driver.execute_script("return page.losses.count") == 1
     assert complaints(driver) == []
+
+
+def test_losses_are_rules_of_their_leg(driver: Any, pages: Path) -> None:
+    opened(driver, pages / "line.html")
+    words = "client1,server2,leg2client3,leg2server4,leg3client5,leg3server6"
+    script = "const lost = Losses.parse(arguments[0]); return [lost.rules(), `${lost}`]"
+    rules, again = driver.execute_script(script, words)
+    assert again == words
+    assert rules[:2] == ["client #1", "server #2"]
+    assert rules[2:4] == ["leg 2: client #3", "leg 2: server #4"]
+    assert rules[4:] == ["leg 3: client #5", "leg 3: server #6"]
+
+
+WALK = """
+const walk = page.panes[0].graph.walk(new Losses(arguments[0]));
+return [walk.stuck, walk.items.map(({t, side}) => [t, SIDES[side]]),
+  walk.flights.map(({label, lost}) => [label, lost !== null])];
+"""
+
+
+def test_losses_before_a_box_behind_a_relay(driver: Any, tmp_path: Path) -> None:
+    """They are decided where a segment is sent, on the leg that has the box."""
+    chosen = walker.box_behind_a_relay()
+    tcpsim.page(chosen, losses=1).save(tmp_path / "x.html")
+    opened(driver, tmp_path / "x.html")
+    ends = ("client", "server", "leg 2: client", "leg 2: server")
+    for way, number in ((2, 2), (3, 3), (0, 2)):
+        lost = [[number] if each == way else [] for each in range(len(ends))]
+        stuck, items, flights = driver.execute_script(WALK, lost)
+        story = tell(tcpsim.run(chosen, drop=f"{ends[way]} #{number}").events, sides=chosen.sides)
+        assert stuck == ""
+        assert [tuple(each) for each in items] == [(item.t_us, item.side) for item in story.items]
+        assert [tuple(each) for each in flights] == [(f.label, f.lost is not None) for f in story.flights]
 
 
 def test_both_legs_of_a_relay_are_shown(driver: Any, pages: Path) -> None:
@@ -120,6 +155,9 @@ def test_exercises_of_a_line_name_the_leg(driver: Any, pages: Path) -> None:
     is_right = "return rightLoss(arguments[0], page.whatIf, arguments[1])"
     values = [each["value"] for each in which["options"]]
     assert [driver.execute_script(is_right, which, value) for value in values].count(True) == 1
+    spans = "return [0, 1].map(leg => spanOf(page.whatIf.quiet, 1, leg, arguments[0]))"
+    assert driver.execute_script(spans, "SYN-SENT") == [0, 2_000]
+    assert driver.execute_script(spans, "SYN-RECEIVED") == [20_000, 0]
     blanks = next(each for each in found if each["kind"] == "states")["blanks"]
     told = tcpsim.run("sidecar-on-both-sides").events
     changes = {(e.t_us, e.side, str(e.new)) for e in told if isinstance(e, StateChanged)}

@@ -11,7 +11,6 @@ from tcpsim.explore.explorable import obstacle
 from tests.web import walker
 
 EXPLORABLE = [each.name for each in scenarios() if obstacle(build(each)) is None]
-LINES = [name for name in EXPLORABLE if scenario(name).relays]
 
 
 def check(chosen: Scenario, walks: int, losses: int | None, limit: int) -> None:
@@ -37,6 +36,10 @@ def test_walks_equal_runs(name: str) -> None:
 @pytest.mark.parametrize("name", ["closewait-ignored-eof", "one-rst-stack", "last-rst-lost"])
 def test_long_walks_equal_runs(name: str) -> None:
     check(scenario(name), 40, 4, 0)
+
+
+def test_walks_behind_a_box_behind_a_relay_equal_runs() -> None:
+    check(walker.box_behind_a_relay(), 40, 2, 0)
 
 
 @pytest.mark.verify

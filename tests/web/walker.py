@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any, NamedTuple
 
-from tcpsim.catalogue import Scenario, build, run
+from tcpsim.catalogue import Scenario, build, run, scenario
 from tcpsim.draw.event_text import tell
 from tcpsim.pair import Event, sockets_in_words
 from tcpsim.path import Choice, Distribution, Fixed
@@ -20,6 +21,14 @@ from tcpsim.web.graph import Graph, graph
 KINDS = {"k": "call", "c": "state", "t": "timer", "n": "note", "e": "end"}
 LONGEST = 150  # steps: some connections go round for ever
 OPEN = {"loss_to_client": 0.5, "loss_to_server": 0.5}
+
+
+def box_behind_a_relay() -> Scenario:
+    """A line whose second leg has a box, so that losses on it are decided where a segment is sent."""
+    story = scenario("relay-waits-for-both-ends")
+    (relay,) = story.relays
+    boxed = replace(relay, middlebox="linux-conntrack")
+    return replace(story, name="box-behind-a-relay", relays=(boxed,))
 
 
 class Told(NamedTuple):
@@ -52,9 +61,9 @@ class Walk(NamedTuple):
         ]
 
 
-def data_of(scenario: Scenario, losses: int | None, limit: int = 16_000, **changes: Any) -> dict[str, Any]:
+def data_of(story: Scenario, losses: int | None, limit: int = 16_000, **changes: Any) -> dict[str, Any]:
     """The data of a page, as a browser would read it."""
-    found: Graph = graph(build(scenario, **OPEN, **changes), scenario.horizon_us, losses, limit)
+    found: Graph = graph(build(story, **OPEN, **changes), story.horizon_us, losses, limit)
     read: dict[str, Any] = json.loads(json.dumps(graph_data(found) | {"sides": found.sides}))
     return read
 
@@ -144,11 +153,11 @@ class Chosen:
         return distribution.us
 
 
-def run_of(scenario: Scenario, walked: Walk, **changes: Any) -> tuple[Told, list[str]]:
+def run_of(story: Scenario, walked: Walk, **changes: Any) -> tuple[Told, list[str]]:
     """The run that loses the same segments, told until the same time, and what each machine holds then."""
     drops = (*changes.pop("drops", ()), *walked.rules())
     events: list[Event] = []
-    pair = build(scenario, loss_to_client=0.0, loss_to_server=0.0, drops=drops, **changes)
+    pair = build(story, loss_to_client=0.0, loss_to_server=0.0, drops=drops, **changes)
     ended = run(pair, Chosen(walked.chosen), walked.until_us, events.append)
     story = tell(events, sides=pair.names)
     told = Told(
