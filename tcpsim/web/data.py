@@ -35,8 +35,8 @@ class _Table:
 def graph_data(graph: Graph) -> dict[str, Any]:
     """The tables, ready for JSON. A machine is its number in the line, from the client's 0."""
     sides = graph.sides
-    views, running, names, steps, kinds = _Table(), _Table(), _Table(), _Table(), _Table()
-    held, items = _Table(), _Table()
+    views, running, steps, kinds = _Table(), _Table(), _Table(), _Table()
+    held, timers, items = _Table(), _Table(), _Table()
     states = []
     for state in graph.states:
         mark = _LATE if state.late else state.together
@@ -50,8 +50,8 @@ def graph_data(graph: Graph) -> dict[str, Any]:
         "complete": graph.complete,
         "views": [_view(view, held) for view in views.numbers],  # type: ignore[arg-type]
         "held": list(held.numbers),
-        "running": [_running(each, names, sides) for each in running.numbers],  # type: ignore[arg-type]
-        "names": list(names.numbers),
+        "running": [_running(each, timers, sides) for each in running.numbers],  # type: ignore[arg-type]
+        "timers": list(timers.numbers),
         "steps": [_step(step, items, sides) for step in steps.numbers],  # type: ignore[arg-type]
         "items": list(items.numbers),
         "kinds": [_trimmed(kind) for kind in kinds.numbers],  # type: ignore[arg-type]
@@ -86,11 +86,11 @@ def _socket(each: Socket, at: int, last: int) -> tuple[Hashable, ...]:
     return (*row, at - 1 + held.behind, who) if 0 < at < last else row
 
 
-def _running(each: tuple[Running, ...], names: _Table, sides: tuple[Side, ...]) -> list[int]:
-    """Four numbers for each: side, who, name, how long after the next event it ends."""
+def _running(each: tuple[Running, ...], timers: _Table, sides: tuple[Side, ...]) -> list[int]:
+    """Two numbers for each: what runs and whose (side, who, name), how long after the next event it ends."""
     flat: list[int] = []
     for one in each:
-        flat += [sides.index(one.side), one.who, names.number(one.name), one.ahead_us]
+        flat += [timers.number((sides.index(one.side), one.who, one.name)), one.ahead_us]
     return flat
 
 

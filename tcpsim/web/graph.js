@@ -75,8 +75,10 @@ class Graph {
   /** Timers and sleeping programs: whose, what, how long after the next event they end. */
   runs(state) {
     const flat = this.running[this.states[state][1]], found = [];
-    for (let at = 0; at < flat.length; at += 4)
-      found.push({side: flat[at], who: flat[at + 1], name: this.names[flat[at + 2]], ahead: flat[at + 3]});
+    for (let at = 0; at < flat.length; at += 2) {
+      const [side, who, name] = this.timers[flat[at]];
+      found.push({side, who, name, ahead: flat[at + 1]});
+    }
     return found;
   }
   rests(state) { return this.states[state].length === 3; }
