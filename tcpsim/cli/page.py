@@ -26,6 +26,7 @@ from tcpsim.cli.show import print_json, print_text
     (
         "tcpsim page closewait-ignored-eof --out closewait.html",
         "tcpsim page one-rst-stack --beside fix=keepalive=10min --out both.html",
+        "tcpsim page relay-waits-for-both-ends --beside fix=relay-drain=30s --out relay.html",
     ),
 )
 @scenario_argument

@@ -54,7 +54,7 @@ class Diagram {
   }
   legend() {
     SIDES.forEach((name, side) => {
-      const group = make(this.svg, "g", {class: `arc by by-${side}`}), y = SIDES.length > 3 ? 80 + side * 27 : 100 + side * 30;
+      const group = make(this.svg, "g", {class: `arc by by-${side}`}), y = SIDES.length < 4 ? 100 + side * 30 : 72 + side * 90 / (SIDES.length - 1);
       make(group, "path", {d: `M20 ${y}h70`, class: "line"});
       make(group, "text", {x: 102, y: y + 8, class: "words"}, `${the(side)}'s path`);
     });
