@@ -24,8 +24,8 @@ from tcpsim.draw.verdict import HOLDERS
 from tcpsim.web.graph import Graph
 
 SCRIPTS: Final = (
-    "words.js", "graph.js", "chance.js", "layout.js", "ladder.js", "diagram.js", "exercise.js", "pane.js",
-    "below.js", "page.js",
+    "words.js", "line.js", "graph.js", "chance.js", "layout.js", "ladder.js", "diagram.js", "exercise.js",
+    "pane.js", "below.js", "page.js",
 )  # fmt: skip
 BEYOND_US: Final = 7 * 86_400_000_000  # an expected stay beyond that is a leak, as in `tcpsim exact`
 _LOSS: Final = 0.1  # where the slider stands if nobody says

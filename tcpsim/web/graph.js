@@ -1,29 +1,7 @@
 // The graph, and walks through it. A walk is what happens if just the segments of a set are lost.
 // It begins at time 0 and goes as far as it is told. Everything else on the page is drawn from a walk.
 
-const DATA = JSON.parse(document.getElementById("data").textContent);
 const NOT_FOLLOWED = -1, LATE = -1;
-
-// The machines in a line, and the ways between neighbours: on each leg one to the right and one to the left.
-// On its leg the machine on the left is the client, as in a rule of `--drop`.
-const SIDES = DATA.sides;
-const WAYS = SIDES.slice(1).flatMap((right, leg) => [
-  {leg, from: leg, to: leg + 1, rule: legRule(leg) + "client", name: legName(leg) + "client"},
-  {leg, from: leg + 1, to: leg, rule: legRule(leg) + "server", name: legName(leg) + "server"}]);
-function legRule(leg) { return leg ? `leg ${leg + 1}: ` : ""; }
-function legName(leg) { return leg ? `leg${leg + 1}` : ""; }
-// Every machine's place on each of its legs.
-const ENDS = SIDES.flatMap((_, side) => [side - 1, side].filter(leg => leg >= 0 && leg < SIDES.length - 1).map(leg => ({side, leg})));
-const between = side => side > 0 && side < SIDES.length - 1;
-/** "the client", "relay 2". */
-const the = side => (/[0-9]$/.test(SIDES[side]) ? "" : "the ") + SIDES[side];
-/** To whom a segment goes, where that is not clear. */
-const toWhom = way => SIDES.length > 2 ? ` to ${the(WAYS[way].to)}` : "";
-const numbered = ({way, number}) => SIDES.length > 2 ? `${SIDES[WAYS[way].from]} to ${SIDES[WAYS[way].to]} #${number}` : `${SIDES[WAYS[way].from]} #${number}`;
-const owned = ({way, label}) => `${SIDES[WAYS[way].from]}'s ${label}${toWhom(way)}`;
-/** A machine, and on which leg it is meant. */
-const onLeg = (name, side, leg) => name + (between(side) ? `'s ${legOf(side, leg)}` : "");
-const legOf = (side, leg) => leg < side ? "client leg" : "server leg";
 
 /** Which segments are lost: for each way the numbers of those among all that are sent there, from 1. */
 class Losses {
