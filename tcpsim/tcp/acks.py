@@ -91,7 +91,7 @@ def _may_be_full(seg: Segment) -> bool:
 
 
 def data_sent(step: Step) -> None:
-    """Data answered data within the delay: the conversation is interactive, so ACKs can wait for it."""
+    """Data, first or again: where they answer data within the delay, ACKs can wait for more of them."""
     t = step.t
     t.last_sent_us = step.now
     tick = step.s.rto_tick_us  # Linux counts both in jiffies

@@ -18,7 +18,7 @@ from tcpsim.tcp.seqnum import MASK, le, lt
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.step import Step
 from tcpsim.tcp.tcb import DISORDER, LOSS, OPEN, RECOVERY, Sent, Tcb
-from tcpsim.tcp.timers import PROGRESS
+from tcpsim.tcp.timers import PROGRESS, RETRY
 
 
 class _Heard(NamedTuple):
@@ -272,7 +272,7 @@ def reordering_over(step: Step) -> None:
 
 
 def resend_lost(step: Step) -> None:
-    """Resend what is marked lost, as far as the congestion window goes."""
+    """Resend what is marked lost, as far as the congestion window goes; the RTO counts from the first."""
     t = step.t
     index = 0
     pushed = False
@@ -285,6 +285,8 @@ def resend_lost(step: Step) -> None:
             if not sending.resend(step, index, joined, pushed):
                 return
             pushed = joined
+            if not index and step.restart != RETRY:
+                step.restart = PROGRESS  # Linux tcp_xmit_retransmit_queue: rearm_timer
             if t.ca_state == RECOVERY:
                 t.prr_out += 1
             _note_retransmission(step)

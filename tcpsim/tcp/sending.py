@@ -222,10 +222,13 @@ def resend(step: Step, index: int, with_next: bool = False, pushed: bool = False
         t.handshake_resent += 1
         output.send_syn(step, SYN if t.state is SYN_SENT else SYN | ACK)
     else:
-        if s.retransmit_collapse and index + 1 < len(t.sent) and not record.joined and not pushed:
+        more = index + 1 < len(t.sent) and record.payload < room and not record.joined and not pushed
+        if s.retransmit_collapse and more:
             record = _collapse(t, index, room)
         record = _cut(t, index, record, room)
         output.transmit(step, record.flags | PSH * pushed, record.seq, record.payload)
+        if record.payload:
+            acks.data_sent(step)
     seq, end, flags, _, xmits, sacked, lost, _, joined = record
     again = Sent(seq, end, flags, step.now, xmits + 1, sacked, lost, lost, joined and with_next)
     t.sent = (*t.sent[:index], again, *t.sent[index + 1 :])

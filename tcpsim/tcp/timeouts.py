@@ -148,7 +148,8 @@ def _persist(step: Step) -> None:
     step.restart = timers.RETRY
     if s.device_refuses:  # Linux tcp_send_probe0: local congestion does not back off
         return
-    t.backoff += 1
+    if s.persist_limit is None or t.backoff < s.persist_limit:
+        t.backoff += 1
     sending.probe_window(step)
 
 

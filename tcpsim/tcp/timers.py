@@ -72,7 +72,7 @@ def _settle_slot(step: Step) -> None:
         probe_at = _loss_probe_at(step)
         if probe_at is not None:
             t.slot, t.slot_at_us = LOSS_PROBE, probe_at
-        elif step.restart == PROGRESS or t.slot is not RETRANSMISSION:
+        elif step.restart == PROGRESS or t.slot not in (RETRANSMISSION, REORDERING):
             _start_retransmission(t, now)
     elif t.slot is None or t.slot is PERSIST:
         _start_retransmission(t, now)
