@@ -12,7 +12,7 @@ from importlib import resources
 from typing import NamedTuple
 
 from tcpsim.conformance.traces.observation import Packet
-from tcpsim.conformance.traces.schema import Trace
+from tcpsim.conformance.traces.schema import Row, Trace
 
 
 class Exempt(NamedTuple):
@@ -46,22 +46,33 @@ def exempt_of(name: str) -> Exempt:
 
 
 def of_readers(trace: Trace) -> Exempt:
-    """What a trace is exempt from in which a reader was woken by the first segments of a burst.
+    """What a trace is exempt from in which a program ran while a burst arrived.
 
-    The reader runs, on another processor, while the rest arrives: what it finds, and how often the kernel
-    acknowledges meanwhile, differs from run to run.
+    A process that a segment wakes runs on another processor while the rest arrives; and a call holds its socket
+    while it runs. What a reader finds, and how often the kernel acknowledges meanwhile, differs from run to run.
     """
     for row in trace.rows:
-        if row.call != "recv" or not row.waited or not row.took_data or row.end_us is None:
+        if row.end_us is None or row.who == "relay":
             continue
-        came = [
-            each.out_us
-            for each in trace.carried
-            if each.sender != row.who and each.len and abs(each.out_us - row.end_us) <= _WAKES_US
-        ]
+        wakes = row.call == "accept" or (row.call == "recv" and row.took_data)
+        since_us = row.end_us - _WAKES_US if wakes and slept(trace, row) else row.t_us
+        until_us = row.end_us + _WAKES_US if wakes else row.end_us
+        came = [out_us for out_us in _data_came(trace, row) if since_us <= out_us <= until_us]
         if len(came) > 1:
-            return Exempt(True, True, "a reader is woken while a burst arrives: both go on at once")
+            return Exempt(True, True, "a program runs while a burst arrives: both go on at once")
     return NOTHING
+
+
+def slept(trace: Trace, row: Row) -> bool:
+    """Whether a call waited for the peer: it took longer than a call takes, or data came meanwhile."""
+    if row.waited or row.end_us is None:
+        return row.waited
+    return any(row.t_us < out_us <= row.end_us for out_us in _data_came(trace, row))
+
+
+def _data_came(trace: Trace, row: Row) -> list[int]:
+    """When data came out for the host that made a call."""
+    return [each.out_us for each in trace.carried if each.sender != row.who and each.len]
 
 
 def reasons() -> dict[str, str]:

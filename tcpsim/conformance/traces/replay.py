@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tcpsim.conformance.traces.calls import BACKLOG, calls_of
-from tcpsim.conformance.traces.not_compared import Exempt
+from tcpsim.conformance.traces.not_compared import Exempt, slept
 from tcpsim.conformance.traces.observation import Record
+from tcpsim.conformance.traces.recorded_acks import as_acknowledged
 from tcpsim.conformance.traces.replayed_pair import Stage
 from tcpsim.conformance.traces.schema import SIDES, Row, Trace, Unsupported, injected, us
 from tcpsim.conformance.traces.setup import path_of, stack_of
@@ -57,11 +58,14 @@ def replay(trace: Trace, exempt: Exempt, untold: Mapping[str, Any] = _NOTHING) -
         Machine(new_system(new_end(stack_of(trace, host).with_knobs(dict(untold)), iss=_ISS[side])), ())
         for host, side in SIDES.items()
     )
-    pair = Pair(0, client, server, path_of(trace), None)
+    first = ()
+    if exempt.acks:
+        first = tuple(as_acknowledged(side, trace.seen.packets) for side in SIDES.values())
+    pair = Pair(0, client, server, path_of(trace, first), None)
     play = _Play(Stage(trace, exempt, pair, Lineage(_CLIENT_PORT, _SERVER_PORT)))
     play.starts = _starts(trace.rows)
-    first = next((row.place for row in trace.rows if row.sock == _LISTENER), None)
-    if first not in play.starts:
+    listens = next((row.place for row in trace.rows if row.sock == _LISTENER), None)
+    if listens not in play.starts:
         play.listen()
     play.run(trace.rows)
     play.stage.until(trace.end_us)
@@ -128,7 +132,8 @@ class _Play:
 
     def reads_late(self, row: Row) -> bool:
         """Whether a row is a reader that was woken while a burst arrived, and is exempt."""
-        return self.stage.exempt.late_readers and row.call == "recv" and row.waited and row.took_data
+        reads = self.stage.exempt.late_readers and row.call == "recv" and row.took_data
+        return reads and slept(self.stage.trace, row)
 
     def takes_effect_us(self, row: Row, now_us: int) -> int:
         """`now_us`, or when the segment was seen that the call makes its host send."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from tcpsim.conformance.traces.recorded_line import as_recorded
 from tcpsim.conformance.traces.schema import SIDES, Trace, Unsupported, us
 from tcpsim.errors import InputError
-from tcpsim.path import Path, Side, make_path, rule_from_trace
+from tcpsim.path import Element, Path, Side, make_path, rule_from_trace
 from tcpsim.tcp.stack import Stack, knob_names, stack
 
 PROFILE = "linux"
@@ -125,8 +125,10 @@ def route_knobs(options: str) -> dict[str, Any]:
     return knobs
 
 
-def path_of(trace: Trace) -> Path:
+def path_of(trace: Trace, first: tuple[Element, ...] = ()) -> Path:
     """The relay: the loss rules, and a line on which everything arrives when it arrived in the trace.
+
+    What is sent passes the elements `first` before them.
 
     Raises:
         Unsupported: a rule that does not say what a rule may say.
@@ -141,7 +143,8 @@ def path_of(trace: Trace) -> Path:
     )
     try:
         path = make_path(delay_us, drops=[rule_from_trace(rule) for rule in trace.meta.rules])
-        return path._replace(to_server=(to_server,), to_client=(to_client,))
+        shared = (*first, *path.shared)
+        return path._replace(shared=shared, to_server=(to_server,), to_client=(to_client,))
     except InputError as error:
         raise Unsupported(f"meta.rules: {error}") from None
 

@@ -1,0 +1,59 @@
+"""Acknowledgements of a recording in which a program ran while a burst arrived.
+
+Owns: the element of the path that takes out what the kernel did not send. Refuses to know: in which recordings
+that is necessary (not_compared), and when a segment arrives (recorded_line).
+
+A segment that arrives while a program holds the socket waits for the program, together with the next ones: they
+are merged (tcp_add_backlog), and one ACK answers all of them (tcp_backlog_ack_defer). How many a kernel merged
+differs from run to run, and the trace shows it. The peer reacts to each ACK that it hears, for example a closed
+socket with a RST. So a replay lets through the ACKs that the kernel sent, and takes out those for which it
+sent a later one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from tcpsim.conformance.traces.lateness import LATE_US
+from tcpsim.conformance.traces.observation import Packet, relative
+from tcpsim.path import Chooser, Side
+from tcpsim.path.element import Passage
+from tcpsim.tcp.segment import ACK, Segment
+
+MERGED = "merged with a later acknowledgement"
+
+
+@dataclass(frozen=True, slots=True)
+class AsAcknowledged:
+    """The segments of `sender` on its first connection; `said` in their order, of which `count` have passed.
+
+    `peer_isn` is known once the peer's SYN has passed.
+    """
+
+    sender: Side
+    said: tuple[Packet, ...]
+    count: int = 0
+    peer_isn: int | None = None
+
+    def carry(self, sender: Side, segment: Segment, at_us: int, chooser: Chooser) -> Passage:
+        passes: Passage = self, ((at_us, segment),), ""
+        if sender != self.sender and segment.syn and self.peer_isn is None:
+            return replace(self, peer_isn=segment.seq), ((at_us, segment),), ""
+        ack = relative(segment.ack, self.peer_isn)
+        if sender != self.sender or segment.flags != ACK or segment.len or ack is None:
+            return passes
+        for place in range(self.count, len(self.said)):
+            told = self.said[place]
+            if told.ack is None or abs(told.t_us - at_us) > LATE_US:
+                continue
+            if told.pure_ack and told.ack == ack:
+                return replace(self, count=place + 1), ((at_us, segment),), ""
+            if told.ack > ack or (told.ack == ack and not told.pure_ack):
+                return self, (), MERGED
+        return passes
+
+
+def as_acknowledged(sender: Side, packets: Iterable[Packet]) -> AsAcknowledged:
+    """The element for one sender, from all segments of a recording."""
+    return AsAcknowledged(sender, tuple(each for each in packets if each.sender == sender and each.conn == 0))
