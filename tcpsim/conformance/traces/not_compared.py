@@ -16,10 +16,14 @@ from tcpsim.conformance.traces.schema import Row, Trace
 
 
 class Exempt(NamedTuple):
-    """`late_readers`: recv() calls run when the kernel's did; `acks`: only the last number counts."""
+    """`late_readers`: recv() calls run when the kernel's did; `acks`: only the last number counts.
+
+    `merged`: acknowledgements for which the kernel sent a later one are taken out of the replay.
+    """
 
     late_readers: bool = False
     acks: bool = False
+    merged: bool = False
     reason: str = ""
 
     def compares(self, packet: Packet) -> bool:
@@ -35,7 +39,7 @@ _WAKES_US = 1_500  # between the first segment of a burst and the last that a re
 def _table() -> dict[str, Exempt]:
     text = (resources.files("tcpsim.conformance.traces") / "exempt.toml").read_text(encoding="utf-8")
     return {
-        name: Exempt(entry.get("readers") == "late", entry.get("acks") == "last", entry["reason"])
+        name: Exempt(entry.get("readers") == "late", entry.get("acks") == "last", False, entry["reason"])
         for name, entry in tomllib.loads(text).items()
     }
 
@@ -59,7 +63,7 @@ def of_readers(trace: Trace) -> Exempt:
         until_us = row.end_us + _WAKES_US if wakes else row.end_us
         came = [out_us for out_us in _data_came(trace, row) if since_us <= out_us <= until_us]
         if len(came) > 1:
-            return Exempt(True, True, "a program runs while a burst arrives: both go on at once")
+            return Exempt(True, False, True, "a program runs while a burst arrives: both go on at once")
     return NOTHING
 
 

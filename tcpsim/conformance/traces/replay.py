@@ -59,7 +59,7 @@ def replay(trace: Trace, exempt: Exempt, untold: Mapping[str, Any] = _NOTHING) -
         for host, side in SIDES.items()
     )
     first = ()
-    if exempt.acks:
+    if exempt.merged:
         first = tuple(as_acknowledged(side, trace.seen.packets) for side in SIDES.values())
     pair = Pair(0, client, server, path_of(trace, first), None)
     play = _Play(Stage(trace, exempt, pair, Lineage(_CLIENT_PORT, _SERVER_PORT)))

@@ -15,10 +15,12 @@ from tcpsim.conformance.traces.calls import said
 from tcpsim.conformance.traces.lateness import Clocks, allowed_us, packet_time, state_time
 from tcpsim.conformance.traces.not_compared import Exempt
 from tcpsim.conformance.traces.observation import Answer, Life, Packet, Record, Stay, relative
+from tcpsim.conformance.traces.recorded_acks import MERGED
 from tcpsim.conformance.traces.schema import SIDES, Trace
 from tcpsim.pair import (
     Action,
     Event,
+    Lost,
     Machine,
     Oversleep,
     Pair,
@@ -186,8 +188,9 @@ class Stage:
     def _take(self, after: Pair, events: list[Event]) -> None:
         """A step is taken: note what it did."""
         before, self.pair = self.pair, after
+        merged = {id(each.segment) for each in events if isinstance(each, Lost) and each.why == MERGED}
         for event in events:
-            if isinstance(event, Sent):
+            if isinstance(event, Sent) and id(event.segment) not in merged:
                 self._note_segment(event)
             elif isinstance(event, Returned) and id(event.call) in self.awaited:
                 made, row = self.awaited.pop(id(event.call))
