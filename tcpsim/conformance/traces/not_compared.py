@@ -69,7 +69,7 @@ def of_readers(trace: Trace) -> Exempt:
 
 def slept(trace: Trace, row: Row) -> bool:
     """Whether a call waited for the peer: it took longer than a call takes, or data came meanwhile."""
-    if row.waited or row.end_us is None:
+    if row.waited or row.end_us is None or row.call not in ("recv", "accept"):
         return row.waited
     return any(row.t_us < out_us <= row.end_us for out_us in _data_came(trace, row))
 

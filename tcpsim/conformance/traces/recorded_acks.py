@@ -12,27 +12,28 @@ sent a later one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from tcpsim.conformance.traces.lateness import LATE_US
 from tcpsim.conformance.traces.observation import Packet, relative
+from tcpsim.conformance.traces.schema import Trace
 from tcpsim.path import Chooser, Side
 from tcpsim.path.element import Passage
 from tcpsim.tcp.segment import ACK, Segment
 
-MERGED = "merged with a later acknowledgement"
+MERGED = "merged with what came later"
 
 
 @dataclass(frozen=True, slots=True)
 class AsAcknowledged:
     """The segments of `sender` on its first connection; `said` in their order, of which `count` have passed.
 
-    `peer_isn` is known once the peer's SYN has passed.
+    `peer_isn` is known once the peer's SYN has passed; `resets_us` are the times at which a RST reached it.
     """
 
     sender: Side
     said: tuple[Packet, ...]
+    resets_us: tuple[int, ...]
     count: int = 0
     peer_isn: int | None = None
 
@@ -51,9 +52,12 @@ class AsAcknowledged:
                 return replace(self, count=place + 1), ((at_us, segment),), ""
             if told.ack > ack or (told.ack == ack and not told.pure_ack):
                 return self, (), MERGED
-        return passes
+        reset = any(0 <= reset_us - at_us <= LATE_US for reset_us in self.resets_us)
+        return (self, (), MERGED) if reset else passes
 
 
-def as_acknowledged(sender: Side, packets: Iterable[Packet]) -> AsAcknowledged:
-    """The element for one sender, from all segments of a recording."""
-    return AsAcknowledged(sender, tuple(each for each in packets if each.sender == sender and each.conn == 0))
+def as_acknowledged(sender: Side, trace: Trace) -> AsAcknowledged:
+    """The element for the segments of one sender."""
+    said = [each for each in trace.seen.packets if each.sender == sender and each.conn == 0]
+    resets = [each.out_us for each in trace.carried if each.sender != sender and "R" in each.flags]
+    return AsAcknowledged(sender, tuple(said), tuple(resets))

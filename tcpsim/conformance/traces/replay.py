@@ -22,7 +22,7 @@ from tcpsim.conformance.traces.replayed_pair import Stage
 from tcpsim.conformance.traces.schema import SIDES, Row, Trace, Unsupported, injected, us
 from tcpsim.conformance.traces.setup import path_of, stack_of
 from tcpsim.pair import Inject, Machine, Make, Pair
-from tcpsim.path import Side
+from tcpsim.path import Element, Side
 from tcpsim.path.rule import Lineage
 from tcpsim.sockets import (
     Accept,
@@ -48,8 +48,12 @@ _SENDS = ("send", "sendall")
 _RETURNS_US = 1_000  # a segment may be seen a little after the call that made it has returned
 
 
-def replay(trace: Trace, exempt: Exempt, untold: Mapping[str, Any] = _NOTHING) -> Record:
+def replay(
+    trace: Trace, exempt: Exempt, untold: Mapping[str, Any] = _NOTHING, first: frozenset[int] = frozenset()
+) -> Record:
     """What tcpsim does when it is called and treated as the kernel was; `untold` turns knobs besides.
+
+    The rows in `first` take effect when they begin, before what arrives while they run.
 
     Raises:
         Unsupported: the trace needs something that is not known here.
@@ -58,12 +62,13 @@ def replay(trace: Trace, exempt: Exempt, untold: Mapping[str, Any] = _NOTHING) -
         Machine(new_system(new_end(stack_of(trace, host).with_knobs(dict(untold)), iss=_ISS[side])), ())
         for host, side in SIDES.items()
     )
-    first = ()
+    merged: tuple[Element, ...] = ()
     if exempt.merged:
-        first = tuple(as_acknowledged(side, trace.seen.packets) for side in SIDES.values())
-    pair = Pair(0, client, server, path_of(trace, first), None)
+        merged = tuple(as_acknowledged(side, trace) for side in SIDES.values())
+    pair = Pair(0, client, server, path_of(trace, merged), None)
     play = _Play(Stage(trace, exempt, pair, Lineage(_CLIENT_PORT, _SERVER_PORT)))
     play.starts = _starts(trace.rows)
+    play.first = first
     listens = next((row.place for row in trace.rows if row.sock == _LISTENER), None)
     if listens not in play.starts:
         play.listen()
@@ -86,6 +91,22 @@ def _starts(rows: tuple[Row, ...]) -> set[int]:
     return found
 
 
+def contested(trace: Trace) -> tuple[int, ...]:
+    """The rows during which something arrived at the caller's host: which of them came first is not told."""
+    return tuple(
+        row.place
+        for row in trace.rows
+        if row.who != "relay" and row.end_us is not None and not slept(trace, row) and _meets(trace, row)
+    )
+
+
+def _meets(trace: Trace, row: Row) -> bool:
+    """Whether a segment came out, for the host of the caller, while a call ran."""
+    return any(
+        each.sender != row.who and row.t_us < each.out_us <= (row.end_us or 0) for each in trace.carried
+    )
+
+
 class _Play:
     """The rows of a trace on their way into a pair."""
 
@@ -95,6 +116,7 @@ class _Play:
         self.threads = 0
         self.accepted = 0
         self.starts: set[int] = set()
+        self.first: frozenset[int] = frozenset()
 
     def run(self, rows: tuple[Row, ...]) -> None:
         """Every row, each host's in their order, the hosts by time."""
@@ -137,7 +159,7 @@ class _Play:
 
     def takes_effect_us(self, row: Row, now_us: int) -> int:
         """`now_us`, or when the segment was seen that the call makes its host send."""
-        if row.who == "relay" or row.end_us is None:
+        if row.who == "relay" or row.end_us is None or row.place in self.first:
             return now_us
         self.name_accepted()
         fd = self.fds.get((row.who, row.sock))

@@ -10,24 +10,15 @@ is LATE and neither PASS nor FAIL.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from tcpsim.conformance.traces.compare import compare
+from tcpsim.conformance.traces.assumptions import assumptions
+from tcpsim.conformance.traces.compare import Match, compare
 from tcpsim.conformance.traces.lateness import LATE_US
-from tcpsim.conformance.traces.not_compared import NOTHING, exempt_of, of_readers
 from tcpsim.conformance.traces.replay import replay
 from tcpsim.conformance.traces.report import first_difference, ladders, reason
 from tcpsim.conformance.traces.schema import Unsupported, read
 from tcpsim.errors import InputError
-
-# What decides in the kernel and is not in a trace: where its ticks began, and which of two round trips that
-# the line made equal was longer by microseconds. Where a trace differs, each is tried.
-_UNTOLD: tuple[dict[str, Any], ...] = tuple(
-    {key: value for key, value in (("ticks_begin", begin), ("rtt_noise_us", noise)) if value}
-    for noise in (0, 200)
-    for begin in ("", "early", "late")
-)[1:]
-
 
 class Verdict(NamedTuple):
     """What became of a trace: `reason` in one line, `ladders` around the first difference if there is one."""
@@ -52,25 +43,21 @@ def judge(content: bytes, path: str) -> Verdict:
         return Verdict(path, "UNSUPPORTED", str(missing))
     except InputError as error:
         return Verdict(path, "UNSUPPORTED", f"not a trace: {error}")
-    exempt = NOTHING
+    matches: list[Match] = []
     try:
-        matches = compare(trace, replay(trace, exempt), exempt)
-        excused = exempt_of(trace.id) if exempt_of(trace.id) != NOTHING else of_readers(trace)
-        if first_difference(matches) is not None and excused != NOTHING:
-            exempt = excused
-            matches = compare(trace, replay(trace, exempt), exempt)
-        for untold in _UNTOLD if first_difference(matches) is not None else ():
-            other = compare(trace, replay(trace, exempt, untold), exempt)
-            if first_difference(other) is None:
-                knobs = ", ".join(f"{knob} = {value}" for knob, value in untold.items())
-                return Verdict(path, "PASS", f"with {knobs}, which a trace does not tell", trace.title)
-    except Unsupported as missing:
-        return Verdict(path, "UNSUPPORTED", str(missing), trace.title)
+        for assumed in assumptions(trace):
+            made = replay(trace, assumed.exempt, assumed.knobs, assumed.first)
+            found = compare(trace, made, assumed.exempt)
+            if first_difference(found) is None:
+                return Verdict(path, "PASS", assumed.reason(), trace.title)
+            if not assumed.knobs and not assumed.first:
+                matches = found
+    except Unsupported as lacks:
+        return Verdict(path, "UNSUPPORTED", str(lacks), trace.title)
     except InputError as error:  # two ends that answer each other for ever without time passing
         return Verdict(path, "FAIL", str(error), trace.title)
     place = first_difference(matches)
-    if place is None:
-        return Verdict(path, "PASS", exempt.reason, trace.title)
+    assert place is not None
     told = reason(matches[place]), trace.title, ladders(matches, place)
     if trace.late_us > LATE_US:
         return Verdict(path, "LATE", f"{cannot_judge(trace.late_us)}; {told[0]}", *told[1:])

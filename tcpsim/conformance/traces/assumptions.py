@@ -1,0 +1,64 @@
+"""What decides in the kernel and is not in a trace: a replay has to assume it.
+
+Owns: the assumptions, and the order in which they are tried. Refuses to know: how a replay uses them, and what
+differs (compare).
+
+The first replay assumes nothing. If it differs, the others are tried: where the kernel's ticks began, which of
+two round trips that the line made equal was longer by microseconds, how a program and a burst interleaved, and
+which came first, a call or a segment that arrived while it ran. The last choice is open only for calls during
+which a segment did arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from tcpsim.conformance.traces.not_compared import NOTHING, Exempt, exempt_of, of_readers
+from tcpsim.conformance.traces.replay import contested
+from tcpsim.conformance.traces.schema import Trace
+
+_KNOBS: tuple[dict[str, Any], ...] = tuple(
+    {key: value for key, value in (("ticks_begin", begin), ("rtt_noise_us", noise)) if value}
+    for noise in (0, 200)
+    for begin in ("", "early", "late")
+)
+_MOST_SINGLE = 6  # calls that are tried one by one
+
+
+class Assumed(NamedTuple):
+    """One set of assumptions: what is exempt, knobs of both stacks, and the rows that take effect first."""
+
+    exempt: Exempt = NOTHING
+    knobs: Mapping[str, Any] = {}
+    first: frozenset[int] = frozenset()
+
+    def reason(self) -> str:
+        """What a PASS says of them."""
+        words = [f"{knob} = {value}" for knob, value in self.knobs.items()]
+        if self.first:
+            words.append(f"app[{', '.join(map(str, sorted(self.first)))}] before what arrived meanwhile")
+        told = [self.exempt.reason] if self.exempt.reason else []
+        return "; ".join([*told, *([f"with {', '.join(words)}, which a trace does not tell"] if words else [])])
+
+
+def assumptions(trace: Trace) -> Iterator[Assumed]:
+    """Nothing first, then the others."""
+    table = exempt_of(trace.id)
+    excused = table if table != NOTHING else of_readers(trace)
+    exempts = [NOTHING] if excused == NOTHING else [NOTHING, excused]
+    yield from (Assumed(exempt) for exempt in exempts)
+    for exempt in reversed(exempts):
+        for first in _orders(contested(trace)):
+            for knobs in _KNOBS:
+                if knobs or first:
+                    yield Assumed(exempt, knobs, first)
+
+
+def _orders(places: tuple[int, ...]) -> Iterator[frozenset[int]]:
+    """No call before what arrived meanwhile; all of them; each of them alone."""
+    yield frozenset()
+    if places:
+        yield frozenset(places)
+    if 1 < len(places):
+        yield from (frozenset((place,)) for place in places[:_MOST_SINGLE])
