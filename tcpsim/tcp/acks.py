@@ -19,6 +19,9 @@ from tcpsim.tcp.tcb import ACK_NOW, ACK_PUSHED, ACK_PUSHED2, ACK_SCHED, ACK_TIME
 # Of the halves of a tick that are added before whole ticks are counted
 _rounding = {"early": 0, "middle": 1, "late": 2}
 _DEFAULT_MSS, _LEAST_MSS = 536, 88  # Linux TCP_MSS_DEFAULT, TCP_MIN_MSS
+_GROWS_FROM = 128  # octets of a segment in order that makes the window grow (tcp_event_data_recv)
+_FASTRETRANS_THRESH = 3  # Linux TCP_FASTRETRANS_THRESH
+_COMPRESSED_SHARE = 20  # of the round-trip time: 5 %
 
 
 def in_quickack(t: Tcb, s: Stack) -> bool:
@@ -58,6 +61,20 @@ def data_arrived(step: Step, seg: Segment) -> None:
         elif gap > t.rto_us:
             _raise_quick(t, s)  # the sender has restarted its window: let it grow
     t.last_data_us = now
+    if seg.len >= _GROWS_FROM:
+        _grow(t, s, seg)
+
+
+def data_ahead(step: Step, seg: Segment) -> None:
+    """Data came out of order: it is measured too, and lets the window grow if SACK can tell of it."""
+    t, s = step.t, step.s
+    if s.ack_rule == "adaptive":
+        _measure(t, s, seg)
+        if t.sack_on:
+            _grow(t, s, seg)
+
+
+def _grow(t: Tcb, s: Stack, seg: Segment) -> None:
     if s.skb_heads and rcvbuf.grow(t, s, seg.len, rcvbuf.arrived(seg, t, s).charge):
         t.quick |= 1  # the peer is told of it soon
 
@@ -106,7 +123,8 @@ def ack_sent(t: Tcb, s: Stack) -> None:
         t.quick -= 1 if t.ack_pending & ACK_SCHED else 0
         if not t.quick:
             t.ato_us = s.delayed_ack_us
-    t.ack_pending = 0
+    t.ack_pending = t.compressed_ack = 0
+    t.compressed_at_us = None
     t.rcv_wup = t.rcv_nxt
 
 
@@ -118,12 +136,30 @@ def check(step: Step, room: int) -> bool:
         if unacked > t.rcv_mss and t.readable and rcvbuf.is_tight(t, s):
             t.quick = 0
         enough = unacked > t.rcv_mss and (t.readable == 0 or room >= t.rcv_wnd)
-        now = enough or in_quickack(t, s) or bool(t.ack_pending & ACK_NOW) or bool(t.ooo)
+        now = enough or in_quickack(t, s) or bool(t.ack_pending & ACK_NOW)
     else:
         second = unacked >= 2 * t.rcv_mss if s.ack_rule == "second" else t.delack_at_us is not None
-        now = second or bool(t.ack_pending & ACK_NOW) or bool(t.ooo)
-        now = now or t.options.quickack is True
-    return now or _delay(step)
+        now = second or bool(t.ack_pending & ACK_NOW) or t.options.quickack is True
+    return now or (_at_once(step) if t.ooo else _delay(step))
+
+
+def _at_once(step: Step) -> bool:
+    """Whether the ACK of what came out of order goes now; or one for several of them, a little later.
+
+    The first three go at once, so that the peer can tell of a loss (Linux __tcp_ack_snd_check).
+    """
+    t, s = step.t, step.s
+    if not t.sack_on or t.compressed_ack >= s.comp_sack_nr:
+        return True
+    if t.dup_ack_counter < _FASTRETRANS_THRESH:
+        t.dup_ack_counter += 1
+        return True
+    t.compressed_ack += 1
+    if t.compressed_at_us is None:
+        # of the receiver's own estimate, which timestamps alone make, Linux takes it if it is the smaller
+        share = (t.srtt8 >> 3) // _COMPRESSED_SHARE if t.ts_on else 0
+        t.compressed_at_us = step.now + max(min(share, s.comp_sack_delay_us) + s.comp_sack_slack_us, 1)
+    return False
 
 
 def _delay(step: Step) -> bool:

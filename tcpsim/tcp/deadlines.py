@@ -60,6 +60,10 @@ def _longest_delay_us(t: Tcb, s: Stack, later_us: int | None) -> int:
     return max(s.delayed_ack_us, s.delayed_ack_max_us, 1)
 
 
+def _longest_compressed_us(t: Tcb, s: Stack, later_us: int | None) -> int:
+    return s.comp_sack_delay_us + s.comp_sack_slack_us + 1 if s.comp_sack_nr else 0
+
+
 def _longest_keep_us(t: Tcb, s: Stack, later_us: int | None) -> int:
     """Zero where nobody asks for probes, or will."""
     orphan_us = s.orphan_keep_idle_us or 0
@@ -116,6 +120,7 @@ def _silences_closing_us(t: Tcb, s: Stack, tunes: bool) -> tuple[int, ...]:
 DECLARED = (
     Declared("slot_at_us", attrgetter("slot"), "icsk_retransmit_timer", _longest_slot_us),
     Declared("delack_at_us", lambda _: Timer.DELAYED_ACK, None, _longest_delay_us),
+    Declared("compressed_at_us", lambda _: Timer.COMPRESSED_ACK, None, _longest_compressed_us),
     Declared("keep_at_us", lambda _: Timer.KEEPALIVE, "sk_timer", _longest_keep_us, _silences_kept_us),
     Declared("user_at_us", lambda _: Timer.USER_TIMEOUT, None, _longest_user_us),
     # a full socket waits by the timer that keepalive has, too

@@ -25,6 +25,7 @@ class Timer(IntEnum):
     FIN_WAIT_2 = 8  # not in RFC 9293
     TIME_WAIT = 9
     LAST_ACK = 10  # lwIP
+    COMPRESSED_ACK = 11  # Linux compressed_ack_timer
 
     def __str__(self) -> str:
         return self._name_.lower().replace("_", "-")

@@ -151,7 +151,7 @@ def agreed(step: Step, seg: Segment) -> None:
     full = t.adv_mss - 12 if t.ts_on else t.adv_mss  # of the peer's segments, timestamps beside it
     t.rcv_mss = max(min(t.rcv_mss, full, t.rcv_wnd // 2), 1)
     rcvbuf.opened(t, s)
-    t.last_ack_us = step.now
+    t.last_ack_us = t.last_data_us = step.now
 
 
 def _syn_lost(step: Step, seg: Segment) -> bool:

@@ -26,7 +26,6 @@ _WHOLE_PAGE = 4096
 # Of a packet that is longer than a page; the rest lies in pages (tun_alloc_skb; measured on 6.18)
 _LINEAR = _WHOLE_PAGE - _HEADROOM - _SHARED_INFO
 _LEAST = 2048 + _SKB  # SOCK_MIN_RCVBUF
-_GROWS_FROM = 128  # octets of a segment that makes the window grow
 
 
 def buffer_for(s: Stack, rcvbuf: int | None) -> int:
@@ -296,7 +295,7 @@ def opened(t: Tcb, s: Stack) -> None:
 def grow(t: Tcb, s: Stack, octets: int, charge: int) -> bool:
     """A segment that is worth its memory lets the window grow; whether it did (tcp_grow_window)."""
     room = min(t.window_clamp, free_window(t, s)) - t.rcv_ssthresh
-    if octets < _GROWS_FROM or room <= 0:
+    if room <= 0:
         return False
     if charge * t.scaling_ratio // SHARES <= octets:
         more = 2 * _adv_mss(t)

@@ -15,6 +15,8 @@ from tcpsim.tcp.state import CLOSE_WAIT, FIN_WAIT_1, FIN_WAIT_2
 from tcpsim.tcp.step import Step
 from tcpsim.tcp.tcb import ACK_NOMEM, ACK_NOW, ACK_SCHED
 
+_SACK_BLOCKS_EXPECTED = 2  # Linux TCP_SACK_BLOCKS_EXPECTED
+
 
 def text(step: Step, seg: Segment) -> None:
     """Queue what is new of `seg`'s text and FIN; duplicates and what does not fit are answered soon."""
@@ -69,6 +71,7 @@ def _take(step: Step, seg: Segment, right: int, fin: bool) -> None:
     t, s = step.t, step.s
     taken = (right - t.rcv_nxt) & MASK
     t.rcv_nxt = right
+    t.dup_ack_counter = 0
     if _keeps(step):
         t.readable += taken
         if s.skb_heads:
@@ -155,6 +158,7 @@ def _queue_out_of_order(step: Step, seg: Segment, left: int, right: int, fin: bo
     """Merge a range into the out-of-order queue; the changed block leads the next SACK."""
     t = step.t
     t.ack_pending |= ACK_SCHED
+    acks.data_ahead(step, seg)
     if step.s.skb_heads:
         rcvbuf.queue_ahead(t, left, right, rcvbuf.arrived(seg, t, step.s))
     kept: list[tuple[int, int, bool]] = []
@@ -169,6 +173,18 @@ def _queue_out_of_order(step: Step, seg: Segment, left: int, right: int, fin: bo
         left = a if lt(a, left) else left
         right = b if lt(right, b) else right
         fin = fin or f
+    behind = next((place for place, a in enumerate(t.sack_order) if a in gone), len(t.sack_order))
+    if behind >= _SACK_BLOCKS_EXPECTED and not gone:
+        _tell_of_compressed(step)
     kept.append((left, right, fin))
     t.ooo = tuple(sorted(kept, key=lambda r: diff(r[0], t.rcv_nxt)))
     t.sack_order = (left, *(a for a in t.sack_order if a != left and a not in gone))
+    if behind >= _SACK_BLOCKS_EXPECTED and gone:
+        _tell_of_compressed(step)
+
+
+def _tell_of_compressed(step: Step) -> None:
+    """A third block: what waits to be told would be pushed out of an ACK's room (tcp_sack_compress_send_ack)."""
+    if step.t.compressed_ack:
+        output.send_ack(step)
+        step.t.ack_pending |= ACK_SCHED

@@ -156,6 +156,10 @@ class Stack:
     delayed_ack_max_us: Time
     quick_acks: Count  # Linux TCP_MAX_QUICKACKS
     quickack_route: bool  # ip route ... quickack 1
+    # ACKs of what came out of order: so many may wait for one, this long at most, and a timer's slack (Linux)
+    comp_sack_nr: Count
+    comp_sack_delay_us: Time
+    comp_sack_slack_us: Time
     acks_repeat_controls: bool  # while our SYN (of a passive side) or FIN is outstanding (BSD tcp_output)
     fin_ack_now: bool  # the ACK of a FIN is not delayed
     # closing

@@ -185,6 +185,8 @@ _INITIAL: dict[str, Any] = {
     "ato_us": 0,
     "last_data_us": None,  # Linux lrcvtime
     "last_oow_ack_us": None,  # last rate-limited answer
+    "dup_ack_counter": 0,  # Linux: ACKs of the present RCV.NXT that went at once though text is missing
+    "compressed_ack": 0,  # Linux: those that wait to be one
     # probing
     "probes_out": 0,
     "probes_since_us": None,
@@ -193,6 +195,7 @@ _INITIAL: dict[str, Any] = {
     "slot": None,  # Timer | None
     "slot_at_us": None,
     "delack_at_us": None,
+    "compressed_at_us": None,
     "keep_at_us": None,
     "user_at_us": None,
     "wait": None,  # Timer.FIN_WAIT_2 or TIME_WAIT
@@ -299,12 +302,15 @@ class Tcb:
     ato_us: int
     last_data_us: int | None
     last_oow_ack_us: int | None
+    dup_ack_counter: int
+    compressed_ack: int
     probes_out: int
     probes_since_us: int | None
     last_ack_us: int
     slot: Timer | None
     slot_at_us: int | None
     delack_at_us: int | None
+    compressed_at_us: int | None
     keep_at_us: int | None
     user_at_us: int | None
     wait: Timer | None

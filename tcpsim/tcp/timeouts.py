@@ -182,6 +182,13 @@ def _delayed_ack(step: Step) -> None:
         output.send_ack(step)
 
 
+def _compressed_ack(step: Step) -> None:
+    """What came out of order has waited: one ACK for all of it (Linux tcp_compressed_ack_kick)."""
+    step.t.compressed_at_us = None
+    step.fired(str(Timer.COMPRESSED_ACK))
+    output.send_ack(step)
+
+
 def _user_timeout(step: Step) -> None:
     step.fired(str(Timer.USER_TIMEOUT))
     give_up(step, "user timeout", step.s.rst_on_user_timeout)
@@ -248,6 +255,7 @@ def _wait_over(step: Step) -> None:
 _ACTS = {
     "slot_at_us": _slot,
     "delack_at_us": _delayed_ack,
+    "compressed_at_us": _compressed_ack,
     "keep_at_us": _keepalive,
     "user_at_us": _user_timeout,
     "wait_at_us": _wait_over,

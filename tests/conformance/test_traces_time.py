@@ -78,7 +78,7 @@ def test_a_burst_race_is_exempt_by_name_and_only_where_it_is_needed() -> None:
     raced = content("plain/13a")
     assert judged(raced).reason == exempt_of("13a").reason
     raced["id"] = "another"
-    assert judged(raced).reason == "a reader is woken while a burst arrives: both go on at once"
+    assert judged(raced).reason == "a program runs while a burst arrives: both go on at once"
     raced["app"] = [row for row in raced["app"] if row["call"] != "recv"]
     assert judged(raced).verdict == "FAIL"  # nobody reads
     assert judge((FOLDER / "traces/13a.json").read_bytes(), "13a").reason == ""

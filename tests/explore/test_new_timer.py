@@ -20,7 +20,7 @@ ROOT = PACKAGE.parent
 
 # file: (what stands there, what is put behind it)
 EDITS: dict[str, list[tuple[str, str]]] = {
-    "tcp/event.py": [("    LAST_ACK = 10  # lwIP\n", "    CLOSE_WAIT = 11\n")],
+    "tcp/event.py": [("    LAST_ACK = 10  # lwIP\n", "    CLOSE_WAIT = 12\n")],
     "tcp/tcb.py": [
         ('    "wait_at_us": None,\n', '    "shut_at_us": None,\n'),
         ("    wait_at_us: int | None\n", "    shut_at_us: int | None\n"),

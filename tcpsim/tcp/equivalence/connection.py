@@ -28,6 +28,7 @@ from tcpsim.tcp.equivalence.future import (
     Around,
     all_sent,
     expiries_left,
+    hasty,
     least_fin_wait_2_us,
     pace,
     paced,
@@ -85,7 +86,9 @@ def connection_key(t: Tcb, s: Stack, around: Around, measured: bool) -> Connecti
     instants.append((_BEGINNING if answered_us is None else answered_us, -s.ack_rate_limit_us))
     instants.append(_silence(t, s, tunes and not idle))
     # the time since data came is read where data comes or goes (`acks.data_arrived`, `acks.data_sent`)
-    unread = at_once or (no_data and (complete or t.fin_received or t.mini))
+    pacing = pace(t, s, complete)
+    unread = at_once or (single and hasty(t, s))
+    unread = unread or (no_data and (complete or t.fin_received or t.mini) and not _may_turn(t, pacing))
     instants.append(None if unread else _since_data(t, s))
     # TS.Recent, once the peer knows that we have all we have: whatever we acknowledge next was sent later,
     # and replaced it (RFC 7323 4.3); or where the peer reads nothing of what it would measure. While nothing
@@ -108,8 +111,8 @@ def connection_key(t: Tcb, s: Stack, around: Around, measured: bool) -> Connecti
             t.rcv_wscale, t.rcv_space, t.rcv_ssthresh, t.rcv_mss, t.adv_mss,
             t.scaling_ratio, t.window_clamp, t.held,
         ),
-        _out_of_order(t, theirs) if t.ooo or t.sack_order or t.dsack else None,
-        pace(t, s, complete),
+        _out_of_order(t, theirs) if t.ooo or t.sack_order or t.dsack or t.dup_ack_counter else None,
+        pacing,
         _estimate(t, s, measured, at_rest and not paced(t, s, complete, single), idle),
         resending, opening, stamp is None, tuple([each is None for each in instants]),
     )  # fmt: skip
@@ -145,9 +148,10 @@ def _estimate(t: Tcb, s: Stack, measured: bool, at_rest: bool, idle: bool) -> ob
 
 
 def _out_of_order(t: Tcb, theirs: int) -> Key:
+    """The queue, and how far its ACKs are on their way to be compressed."""
     return (
         tuple([((a - theirs) & MASK, (b - theirs) & MASK, fin) for a, b, fin in t.ooo]),
-        tuple([(a - theirs) & MASK for a in t.sack_order]),
+        tuple([(a - theirs) & MASK for a in t.sack_order]), t.dup_ack_counter, t.compressed_ack,
         t.dsack and ((t.dsack[0] - theirs) & MASK, (t.dsack[1] - theirs) & MASK),
         tuple(
             [
@@ -155,7 +159,7 @@ def _out_of_order(t: Tcb, theirs: int) -> Key:
                 for each in t.held_ahead
             ]
         ),
-    )
+    )  # fmt: skip
 
 
 def _probing(t: Tcb, s: Stack, tunes: bool) -> Instant | None:
@@ -194,6 +198,11 @@ def _backoff(t: Tcb, s: Stack) -> int:
 def _orphans_limit(s: Stack) -> int:
     """What probes and back-off of an orphan are compared with (`timeouts._persist_over`)."""
     return max(s.orphan_retries or 0, s.orphan_retries_safe) if s.orphan_persist_retries else 0
+
+
+def _may_turn(t: Tcb, pacing: object) -> bool:
+    """Whether data that are resent may end the quick ACKs, and something reads that they have not ended."""
+    return isinstance(pacing, tuple) and not t.pingpong and any([r.payload for r in t.sent])
 
 
 def _since_data(t: Tcb, s: Stack) -> Instant | None:

@@ -195,6 +195,45 @@ def the_delay_grows_to_its_maximum(s: Stack) -> None:
     assert delays == [0] * 16 + [at * MS for at in (40, 80, 160, 200, 200, 200)]
 
 
+def acks_out_of_order(s: Stack, count: int, delay_us: int = 10 * MS) -> list[int]:
+    """When ACKs go after so many segments of one instant came behind one that is missing."""
+    line = Line(s, delay_us=delay_us).open()
+    since = alone(line)
+    at = 1_448
+    for place in range(count):
+        length = 1_448 if place < 8 else 10
+        line.inject(CLIENT, segment_for(line, CLIENT, "A", at=at, length=length))
+        at += length
+    line.run(5 * MS)
+    return sent_at(line, CLIENT, since)
+
+
+@probe("linux", "comp_sack_nr", "comp_sack_delay_us", "comp_sack_slack_us")
+def acks_of_what_is_out_of_order_are_compressed(s: Stack) -> None:
+    """tcp_input.c __tcp_ack_snd_check: five while the window grows and three more go at once, the others as one
+    after 5 % of the RTT, a millisecond at most, and 100 us of slack; a 45th does not wait (6.18: 53.162 ms for
+    52.018 at 20 ms, 65.485 for 65.219 at 2 ms)."""
+    assert acks_out_of_order(s, 20, delay_us=30 * MS) == [0] * 8 + [1_100]
+    assert acks_out_of_order(s, 20, delay_us=1 * MS) == [0] * 8 + [200]
+    assert acks_out_of_order(s, 8 + 44) == [0] * 8 + [1_100]
+    assert acks_out_of_order(s, 8 + 45) == [0] * 9
+    assert acks_out_of_order(turned(s, timestamps=False), 20)[-1] == 100
+    assert acks_out_of_order(turned(s, sack=False), 20) == [0] * 20
+
+
+@probe("linux", "comp_sack_nr")
+def a_third_hole_is_told_at_once(s: Stack) -> None:
+    """tcp_input.c tcp_sack_new_ofo_skb: what waits goes before a third block takes its place."""
+    line = Line(s).open()
+    since = alone(line)
+    for place in (2, 4, 4, 4, 4, 4, 4, 4):
+        line.inject(CLIENT, segment_for(line, CLIENT, "A", at=place * 1_448, length=1_448))
+    before = len(sent_at(line, CLIENT, since))
+    line.inject(CLIENT, segment_for(line, CLIENT, "A", at=4 * 1_448, length=1_448))
+    line.inject(CLIENT, segment_for(line, CLIENT, "A", at=6 * 1_448, length=1_448))
+    assert len(sent_at(line, CLIENT, since)) == before + 1
+
+
 @probe("rfc9293", "ack_rule", "delayed_ack_us")
 def every_second_full_segment(s: Stack) -> None:
     """RFC 9293 SHLD-19: at once for the second full segment; 200 ms, whatever else there is."""
