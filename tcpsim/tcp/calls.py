@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tcpsim.tcp import acks, opening, output, rcvbuf, sending, timers, window
+from tcpsim.tcp import acks, opening, output, rcvbuf, sending, timers, window, write_queue
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.state import (
@@ -31,17 +31,16 @@ _CAN_SEND_FIN = frozenset({SYN_RECEIVED, ESTABLISHED, CLOSE_WAIT})
 
 def send(step: Step, octets: int) -> int:
     """SEND: queue as much as fits and send what may go; returns the octets taken."""
-    t, s = step.t, step.s
+    t = step.t
     taken = min(octets, t.send_space)
     if not taken or t.close_called or t.state is CLOSED:
         return 0
-    if t.unsent and s.push_rule == "queue":
-        t.unsent = (*t.unsent[:-1], t.unsent[-1] + taken)  # Linux adds to the chunk that still waits
-    else:
-        t.unsent = (*t.unsent, taken)
-    t.write_seq = (t.write_seq + taken) & MASK
-    sending.push(step)
+    write_queue.write(step, taken, output.segment_room(t), _push)
     return taken
+
+
+def _push(step: Step, what: str) -> None:
+    sending.push(step, nagle=what == "all", one=what == "one")
 
 
 def receive(step: Step, octets: int) -> int:

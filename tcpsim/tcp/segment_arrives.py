@@ -228,7 +228,7 @@ def _window(t: Tcb, seg: Segment) -> int:
 def _window_heard(step: Step) -> None:
     """An ACK while the window was shut: open, and the back-off is forgotten; or shut, and wait again."""
     t = step.t
-    first = min(t.unsent[0], t.snd_mss) if t.unsent else 0
+    first = min(t.unsent[0].octets, t.snd_mss) if t.unsent else 0
     fin = int(t.close_called and len(t.unsent) <= 1 and first < t.snd_mss)
     if not lt((t.snd_una + t.snd_wnd) & MASK, (t.snd_nxt + first + fin) & MASK):
         t.backoff = 0

@@ -7,21 +7,23 @@ record is lost (recovery), and when a timer runs (timers).
 
 from __future__ import annotations
 
-from tcpsim.tcp import acks, output, tso
+from tcpsim.tcp import acks, output, tso, write_queue
 from tcpsim.tcp.segment import ACK, FIN, PSH, SYN
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
+from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import CLOSE_WAIT, CLOSING, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, LAST_ACK, SYN_SENT
 from tcpsim.tcp.step import Step
-from tcpsim.tcp.tcb import OPEN, RECOVERY, Sent, Tcb
+from tcpsim.tcp.tcb import OPEN, RECOVERY, Chunk, Sent, Tcb
 from tcpsim.tcp.timers import RETRY, SENT
 
 _SENDING = frozenset({ESTABLISHED, CLOSE_WAIT, FIN_WAIT_1, CLOSING, LAST_ACK, FIN_WAIT_2})
 
 
-def push(step: Step, probe: bool = False, nagle: bool = True) -> bool:
+def push(step: Step, probe: bool = False, nagle: bool = True, one: bool = False) -> bool:
     """Send what the windows and Nagle allow, FIN included; `probe`: one segment whatever cwnd says.
 
-    Without `nagle` nothing waits for it (Linux TCP_NAGLE_OFF: a close(), a tail-loss probe).
+    Without `nagle` nothing waits for it (Linux TCP_NAGLE_OFF: a close(), a tail-loss probe); `one`: one burst at
+    once (Linux tcp_push_one).
     """
     t = step.t
     if step.s.device_refuses:
@@ -34,12 +36,12 @@ def push(step: Step, probe: bool = False, nagle: bool = True) -> bool:
         quota = t.cwnd - t.pipe
         if quota <= 0 and not (probe and not sent):
             break
-        length, fin = _burst(step, max(quota, 1), idle, nagle and not probe)
+        length, fin = _burst(step, max(quota, 1), idle, nagle and not (probe or one), probe or one)
         if length < 0:
             break
         _send_burst(step, length, fin)
         sent = True
-        if probe:
+        if probe or one:
             break
     if sent and step.restart != RETRY:
         step.restart = step.restart or SENT
@@ -61,21 +63,20 @@ def _after_idle(step: Step) -> None:
     t.cwnd = least
 
 
-def _burst(step: Step, quota: int, idle: bool, nagle: bool) -> tuple[int, bool]:
-    """Octets of data to send as one burst, and whether our FIN rides on it; (-1, False): nothing may go."""
+def _burst(step: Step, quota: int, idle: bool, nagle: bool, alone: bool) -> tuple[int, bool]:
+    """Octets of data to send as one burst, and whether our FIN rides on it; (-1, False): nothing may go.
+
+    It goes `alone`: it does not wait for more to go with it.
+    """
     t, s = step.t, step.s
-    queued = sum(t.unsent)
+    queued = write_queue.octets(t.unsent)
     usable = diff((t.snd_una + t.snd_wnd) & MASK, t.snd_nxt)
     mss = output.segment_room(t)
     if queued == 0:
         return (0, True) if usable >= 1 and t.close_called else (-1, False)
     burst = tso.segments(t, s, mss)
     limit = min(quota, burst, max(t.cwnd >> 1, 1) if s.burst_segments > 1 else burst) * mss
-    chunk, chunks = t.unsent[0], 1
-    while chunk < limit and chunks < len(t.unsent):  # small writes that wait are sent together
-        chunk += t.unsent[chunks]
-        chunks += 1
-    last = chunks == len(t.unsent)
+    chunk, last = _waiting(t, s, limit)
     fin = last and t.close_called
     if s.nagle != "minshall":
         length = min(chunk, limit, max(usable, 0))
@@ -90,15 +91,27 @@ def _burst(step: Step, quota: int, idle: bool, nagle: bool) -> tuple[int, bool]:
         if partial and nagle and _nagle_holds(step):
             return -1, False
         length = min(chunk, limit)
-        if chunk > mss and nagle and tso.defers(step, chunk, last, burst, quota):
+        if chunk > mss and not alone and tso.defers(step, chunk, last, burst, quota):
             return -1, False
-        if length > mss:
+        if length > mss and (last or limit > usable):
             length = min(length, usable)
             rest = length % mss
             if rest and nagle and _nagle_holds(step):
                 length -= rest  # its tail waits, and may yet take a FIN (Linux tcp_mss_split_point)
     fin = fin and length == queued and length < usable
     return length, fin
+
+
+def _waiting(t: Tcb, s: Stack, limit: int) -> tuple[int, bool]:
+    """Octets that may go as one, and whether they are all: small writes that wait are sent together."""
+    if s.burst_segments > 1:
+        t.unsent = write_queue.grown(t.unsent, limit)
+        return t.unsent[0].octets, len(t.unsent) == 1
+    chunk, chunks = t.unsent[0].octets, 1
+    while chunk < limit and chunks < len(t.unsent):
+        chunk += t.unsent[chunks].octets
+        chunks += 1
+    return chunk, chunks == len(t.unsent)
 
 
 def _rfc_may_send(t: Tcb, length: int, queued: int, fin: bool, small_may: bool) -> bool:
@@ -122,7 +135,7 @@ def _send_burst(step: Step, length: int, fin: bool) -> None:
     """Cut `length` octets into segments; PSH where a write ends, or at the end of a burst sent as one."""
     t, s = step.t, step.s
     mss = output.segment_room(t)
-    ends = _take(t, length)
+    ends = _take(t, s, length)
     sent_records = list(t.sent)
     start = t.snd_nxt
     offset = 0
@@ -153,20 +166,13 @@ def _send_burst(step: Step, length: int, fin: bool) -> None:
         acks.data_sent(step)
 
 
-def _take(t: Tcb, length: int) -> frozenset[int]:
-    """Remove `length` octets from the chunks; returns the offsets at which a chunk ended."""
-    unsent = list(t.unsent)
-    ends: set[int] = set()
-    offset = 0
-    while offset < length:
-        if unsent[0] <= length - offset:
-            offset += unsent.pop(0)
-            ends.add(offset)
-        else:
-            unsent[0] -= length - offset
-            offset = length
-    t.unsent = tuple(unsent)
-    return frozenset(ends)
+def _take(t: Tcb, s: Stack, length: int) -> frozenset[int]:
+    """Remove `length` octets from the queue; returns the offsets at which PSH lies."""
+    if s.burst_segments > 1 and length:
+        pushed, t.unsent = write_queue.cut(t.unsent, length)
+        return frozenset([length] if pushed else [])
+    ends, t.unsent = write_queue.taken(t.unsent, length)
+    return ends
 
 
 def probe_window(step: Step) -> None:
@@ -174,8 +180,7 @@ def probe_window(step: Step) -> None:
     t, s = step.t, step.s
     usable = diff((t.snd_una + t.snd_wnd) & MASK, t.snd_nxt)
     if t.unsent and usable > 0:
-        size = min(usable, output.segment_room(t), sum(t.unsent))  # the window is open but silly: use it
-        _send_burst(step, size, False)
+        _use_silly_window(step, usable)
     elif s.persist_probe == "old":
         output.transmit(step, 0, (t.snd_una - 1) & MASK)
     else:
@@ -183,11 +188,25 @@ def probe_window(step: Step) -> None:
         output.transmit(step, _probe_flags(t), t.snd_nxt, 1 if t.unsent else 0)
 
 
+def _use_silly_window(step: Step, usable: int) -> None:
+    """The window is open, though less than what waits: Linux sends as much of the first buffer, pushed."""
+    t = step.t
+    room = min(usable, output.segment_room(t))
+    if step.s.burst_segments < 2:
+        _send_burst(step, min(room, write_queue.octets(t.unsent)), False)
+        return
+    first, *rest = t.unsent
+    size = min(room, first.octets)
+    left = (Chunk(first.octets - size, first.pushed),) if size < first.octets else ()
+    t.unsent = (Chunk(size), *left, *rest)
+    _send_burst(step, size, False)
+
+
 def _probe_flags(t: Tcb) -> int:
     """A probe is the next octet, or our FIN where no octet is left."""
     if not t.unsent:
         return FIN
-    return PSH if t.unsent[0] == 1 else 0
+    return PSH if t.unsent[0].octets == 1 else 0
 
 
 def probe_acked(step: Step, ack: int) -> bool:
@@ -197,7 +216,7 @@ def probe_acked(step: Step, ack: int) -> bool:
         return False
     flags = _probe_flags(t)
     if t.unsent:
-        _take(t, 1)
+        _take(t, step.s, 1)
     t.sent = (Sent(t.snd_nxt, ack, flags, step.now, 2),)  # sent before, so nothing to measure (Karn)
     t.snd_nxt = ack
     return True

@@ -65,6 +65,13 @@ class Sent(NamedTuple):
         return Sent(seq, end, flags, sent_us, xmits, sacked, True, False, joined)
 
 
+class Chunk(NamedTuple):
+    """A buffer of the send queue that was not sent yet; `pushed`: PSH is at its end."""
+
+    octets: int
+    pushed: bool = True
+
+
 class Held(NamedTuple):
     """One buffer of the receive queue: octets in it, what it is charged, and octets that it still takes."""
 
@@ -112,7 +119,7 @@ _INITIAL: dict[str, Any] = {
     "mss_clamp": 0,  # what both ends agreed on; SND.MSS is less while the peer's window is small (Linux)
     "snd_wscale": 0,
     "sent": (),  # tuple[Sent, ...]: the retransmission queue
-    "unsent": (),  # tuple[int, ...]: chunks not sent yet, each ended by a PUSH
+    "unsent": (),  # tuple[Chunk, ...]: buffers not sent yet
     "write_seq": 0,  # behind everything the program has written, our FIN included (Linux's name)
     "snd_space": 0,  # send buffer in octets
     "close_called": False,  # our FIN has its place behind the data
@@ -234,7 +241,7 @@ class Tcb:
     mss_clamp: int
     snd_wscale: int
     sent: tuple[Sent, ...]
-    unsent: tuple[int, ...]
+    unsent: tuple[Chunk, ...]
     write_seq: int
     snd_space: int
     close_called: bool

@@ -15,7 +15,7 @@ from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.step import Step
 from tcpsim.tcp.tcb import RECOVERY, Tcb
 
-_GSO_MAX = 65_535 - 320  # a device's, less the largest header
+GSO_MAX = 65_535 - 320  # a device's, less the largest header
 _PACING_SHIFT, _RTT_LOG, _WIDEST = 10, 9, 32
 _SLOW_START_PERCENT, _AVOIDANCE_PERCENT = 200, 120  # tcp_pacing_ss_ratio, tcp_pacing_ca_ratio
 _RECENT_US = 1_000
@@ -27,14 +27,14 @@ def segments(t: Tcb, s: Stack, mss: int) -> int:
     if s.burst_segments < 2:
         return s.burst_segments
     if not t.srtt8:
-        return max(_GSO_MAX // mss, s.burst_segments)  # a pace that nothing limits yet
+        return max(GSO_MAX // mss, s.burst_segments)  # a pace that nothing limits yet
     percent = _SLOW_START_PERCENT if t.cwnd < t.ssthresh // 2 else _AVOIDANCE_PERCENT
     rate = mss * max(t.cwnd, len(t.sent)) * percent * 10_000 * 8 // t.srtt8
     octets = rate >> _PACING_SHIFT
     short = (t.min_rtt_us or 0) >> _RTT_LOG
     if short < _WIDEST:
-        octets += _GSO_MAX >> short
-    return max(min(octets, _GSO_MAX) // mss, s.burst_segments)
+        octets += GSO_MAX >> short
+    return max(min(octets, GSO_MAX) // mss, s.burst_segments)
 
 
 def defers(step: Step, chunk: int, last: bool, burst: int, quota: int) -> bool:
@@ -54,4 +54,4 @@ def defers(step: Step, chunk: int, last: bool, burst: int, quota: int) -> bool:
     srtt_us = t.srtt8 >> 3
     if t.sent[0].sent_us + srtt_us - now > min(srtt_us // 2, _RECENT_US):
         return False
-    return min(window, send_window) <= chunk or not t.close_called
+    return min(window, send_window) <= chunk or not (last and t.close_called)

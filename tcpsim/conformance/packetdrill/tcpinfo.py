@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tcpsim.conformance.packetdrill.dialect import Dialect
+from tcpsim.tcp import write_queue
 from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State, parse_state
@@ -71,7 +72,7 @@ _FIELDS: dict[str, Callable[[Tcb, Stack], int]] = {
     "tcpi_rcv_wnd": lambda tcb, stack: tcb.rcv_wnd,
     "tcpi_bytes_received": _bytes_received,
     "tcpi_bytes_acked": lambda tcb, stack: max(((tcb.snd_una - tcb.iss) & MASK) - 1 - tcb.fin_acked, 0),
-    "tcpi_notsent_bytes": lambda tcb, stack: sum(tcb.unsent),
+    "tcpi_notsent_bytes": lambda tcb, stack: write_queue.octets(tcb.unsent),
 }
 
 
