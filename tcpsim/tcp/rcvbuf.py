@@ -157,7 +157,7 @@ def fill(t: Tcb, before: int) -> None:
 
 def has_room(t: Tcb, s: Stack, seg: Segment) -> bool:
     """Whether a segment may be queued; makes room if it can (tcp_try_rmem_schedule)."""
-    if not s.skb_heads or t.rmem <= t.rcv_space or _is_predicted(t, s, seg):
+    if not s.skb_heads or t.rmem <= t.rcv_space or is_predicted(t, s, seg):
         return True
     _clamp(t, s)
     if t.rmem <= t.rcv_space:
@@ -178,17 +178,21 @@ def has_room(t: Tcb, s: Stack, seg: Segment) -> bool:
     return t.rmem <= t.rcv_space
 
 
-def _is_predicted(t: Tcb, s: Stack, seg: Segment) -> bool:
+def is_predicted(t: Tcb, s: Stack, seg: Segment) -> bool:
     """Whether header prediction takes it, which asks only for memory that the socket has in hand.
 
     Memory is handed out in pages, and given back in pages: what is in hand is the rest of the last one
     (tcp_rcv_established; include/net/sock.h sk_mem_charge, sk_mem_reclaim).
     """
     plain = seg.flags & ~PSH == ACK and seg.len > 0 and not seg.options.sack
-    if not plain or t.state is not ESTABLISHED or t.ooo or not t.rcv_wnd or seg.seq != t.rcv_nxt:
+    if not s.skb_heads or not plain or t.state is not ESTABLISHED:
+        return False
+    if t.ooo or not t.rcv_wnd or seg.seq != t.rcv_nxt:
         return False
     same_window = seg.wnd << t.snd_wscale == t.snd_wnd
-    sending = sum([record.payload + _SKB + s.skb_heads[0] for record in t.sent])
+    sending = sum([each.payload for each in t.sent]) + sum([each.octets for each in t.unsent])
+    buffers = len(t.unsent) + sum([not each.joined for each in t.sent])
+    sending += buffers * (_SKB + s.skb_heads[0])
     in_hand = -(t.rmem + sending) % _WHOLE_PAGE
     return same_window and arrived(seg, t, s).charge <= in_hand
 

@@ -77,7 +77,7 @@ def segment_arrives(step: Step, seg: Segment) -> None:
     if _text(step, seg):
         return
     sending.push(step)
-    if t.ack_pending & ACK_SCHED and acks.check(step, window.to_offer(step.t, step.s)):
+    if t.ack_pending & ACK_SCHED and acks.check(step, window.possible(step.t, step.s)):
         output.send_ack(step)
 
 
@@ -189,7 +189,7 @@ def _ack(step: Step, seg: Segment) -> bool:
     t.last_ack_us = step.now
     if t.sent:
         recovery.acknowledged(step, seg, prior_una, duplicate)
-    if t.slot is PERSIST:
+    if t.slot is PERSIST and (advanced or not rcvbuf.is_predicted(t, s, seg)):
         _window_heard(step)
     if advanced and t.fin_acked:
         return _fin_acked(step, seg)

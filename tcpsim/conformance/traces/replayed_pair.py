@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tcpsim.conformance.traces.calls import said
-from tcpsim.conformance.traces.lateness import Clocks, allowed_us, packet_time, state_time
+from tcpsim.conformance.traces.lateness import LATE_US, Clocks, allowed_us, packet_time, state_time
 from tcpsim.conformance.traces.not_compared import Exempt
 from tcpsim.conformance.traces.observation import Answer, Life, Packet, Record, Stay, relative
 from tcpsim.conformance.traces.recorded_acks import MERGED
@@ -154,9 +154,12 @@ class Stage:
             return packet_time(self.expected(side, due_us), due_us, latest_us)
         for event in events:
             if isinstance(event, Returned) and event.side == side and id(event.call) in self.awaited:
-                seen = self.trace.seen.answers.get(self.awaited[id(event.call)][1])
-                if seen is not None and due_us <= seen.t_us <= latest_us:
-                    return seen.t_us
+                row = self.awaited[id(event.call)][1]
+                seen = self.trace.seen.answers.get(row)
+                # the caller may be as late as any, after a timer that may be as late as any
+                returns_us = latest_us + LATE_US + self.trace.rows[row].late_us
+                if seen is not None and due_us <= seen.t_us <= returns_us:
+                    return min(seen.t_us, latest_us)
         becomes = _stay(_machine(after, side).system.end, sid, due_us)
         if becomes[1:] != _stay(self._end(side), sid, due_us)[1:]:
             lives = [life for life in self.trace.seen.lives if life.side == side]
