@@ -83,7 +83,7 @@ def _silences_kept_us(t: Tcb, s: Stack, tunes: bool) -> tuple[int, ...]:
     if tunes and (checks or s.keep_idle_from == "heard"):
         return ANY_US, 0, 0  # what is yet to be set counts from then, however long it is
     timeout_us = timers.user_timeout_us(t, s) or 0 if checks else 0
-    idle_us = 0 if t.keep_at_us is None else timers.keep_idle_us(t, s)
+    idle_us = 0 if t.keep_at_us is None else timers.keep_silence_us(t, s)
     return idle_us, s.orphan_keep_idle_us or 0, timeout_us
 
 

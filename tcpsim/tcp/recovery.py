@@ -37,7 +37,7 @@ def acknowledged(step: Step, seg: Segment, prior_una: int, duplicate: bool) -> N
     t, s = step.t, step.s
     if not t.sent:
         return
-    in_queue = len(t.sent)
+    in_queue, told = len(t.sent), t.dupacks
     advanced = t.snd_una != prior_una
     undo.duplicate_told(t, seg, prior_una)
     heard = _clean(step, seg)
@@ -54,8 +54,7 @@ def acknowledged(step: Step, seg: Segment, prior_una: int, duplicate: bool) -> N
     lost = _unsent_losses(t)
     _alert(step, seg, heard, advanced, duplicate)
     if t.ca_state == RECOVERY:
-        told = heard.delivered + (duplicate and not t.sack_on)
-        prr.reduce(t, told, not _unsent_losses(t) <= lost, advanced)
+        prr.reduce(t, _delivered(t, heard, told, duplicate), not _unsent_losses(t) <= lost, advanced)
     elif heard.acked:
         _grow(t, heard.acked, in_queue if t.ca_state < RECOVERY else t.cwnd)
     if t.ca_state >= RECOVERY and not (t.frto and lt(t.high_seq, t.snd_nxt)):
@@ -63,6 +62,13 @@ def acknowledged(step: Step, seg: Segment, prior_una: int, duplicate: bool) -> N
             return  # new data first: if that arrives, nothing was lost (RFC 5682 2.1 step 2b)
         t.frto = t.frto and not advanced
         resend_lost(step)
+
+
+def _delivered(t: Tcb, heard: _Heard, told: int, duplicate: bool) -> int:
+    """Segments that nobody had told of; without SACK, each of the duplicates before `told` of one."""
+    if t.sack_on:
+        return heard.delivered
+    return max(heard.acked - told, 1) if heard.acked else int(duplicate)
 
 
 def _unsent_losses(t: Tcb) -> frozenset[int]:
@@ -166,10 +172,14 @@ def _grow(t: Tcb, acked: int, in_queue: int) -> None:
 def _alert(step: Step, seg: Segment, heard: _Heard, advanced: bool, duplicate: bool) -> None:
     """Linux tcp_fastretrans_alert: from duplicates and marks to an episode, and out of it."""
     t, s = step.t, step.s
-    if t.ca_state >= RECOVERY and _is_over(step, seg, heard, advanced):
-        t.ca_state = OPEN
-        t.retrans_since_us = None
-        undo.forget(t)
+    if t.ca_state >= RECOVERY:
+        if _is_over(step, seg, heard, advanced):
+            t.ca_state = OPEN
+            t.retrans_since_us = None
+            undo.forget(t)
+        elif _is_held(t, s):
+            t.dupacks = 0  # they tell of what was resent
+            return
     if duplicate and not t.sack_on:
         t.dupacks += 1
     if s.rack and t.sack_on:
@@ -199,14 +209,20 @@ def _is_over(step: Step, seg: Segment, heard: _Heard, advanced: bool) -> bool:
             return True
         if t.frto and lt(t.high_seq, t.snd_nxt) and (heard.sacked or not advanced):
             t.frto = False  # the loss was real (RFC 5682 2.1 step 3a)
-        return through
+        return through and not _is_held(t, step.s)
     if not through:
         return False
+    held = _is_held(t, step.s)
     if nothing:
         undo.undo(t)
-    else:
+    elif not held:
         t.cwnd = t.ssthresh
-    return True
+    return not held
+
+
+def _is_held(t: Tcb, s: Stack) -> bool:
+    """All of an episode is acknowledged, and nothing more: without SACK, duplicates may still be of its making."""
+    return s.recovery_ends == "beyond" and not t.sack_on and t.high_seq == t.snd_una
 
 
 def _enter_recovery(t: Tcb) -> None:

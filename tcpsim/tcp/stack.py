@@ -306,6 +306,8 @@ class Stack:
     duplicate_ack: Literal["window", "update"]
     loss_probe: bool  # TLP
     rack: bool
+    # an episode without SACK ends with an ACK "at" or "beyond" what was sent before it (RFC 6582, Linux)
+    recovery_ends: Literal["at", "beyond"]
     frto: bool  # after a timeout new data is sent first, to see whether it was spurious (RFC 5682)
     # segments sent as one, PSH on the last (Linux TSO autosizing at its floor)
     burst_segments: Annotated[int, Whole(1, 65_535)]

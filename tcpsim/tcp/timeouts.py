@@ -205,8 +205,9 @@ def _keepalive(step: Step) -> None:
         t.keep_at_us = now + idle_us  # data in flight tests the peer by itself
         return
     silent = now - timers.silent_since_us(t)
-    if silent < idle_us:
-        t.keep_at_us = now + idle_us - silent
+    enough_us = timers.keep_silence_us(t, s)
+    if silent < enough_us:
+        t.keep_at_us = now + enough_us - silent
         return
     step.fired(str(Timer.KEEPALIVE))
     count = s.keep_cnt if t.options.keep_cnt is None else t.options.keep_cnt

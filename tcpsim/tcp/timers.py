@@ -150,6 +150,11 @@ def keep_idle_us(t: Tcb, s: Stack) -> int:
     return s.keep_idle_us if t.options.keep_idle_us is None else t.options.keep_idle_us
 
 
+def keep_silence_us(t: Tcb, s: Stack) -> int:
+    """Silence that makes a probe due: Linux counts ticks, so a tick less if one ended just after the peer spoke."""
+    return keep_idle_us(t, s) - (s.rto_tick_us if s.ticks_begin == "late" else 0)
+
+
 # User timeout
 
 
