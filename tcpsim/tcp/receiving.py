@@ -184,7 +184,7 @@ def _queue_out_of_order(step: Step, seg: Segment, left: int, right: int, fin: bo
 
 
 def _tell_of_compressed(step: Step) -> None:
-    """A third block: what waits to be told would be pushed out of an ACK's room (tcp_sack_compress_send_ack)."""
+    """A third block begins: what waits to be told of goes first (Linux tcp_sack_compress_send_ack)."""
     if step.t.compressed_ack:
         output.send_ack(step)
         step.t.ack_pending |= ACK_SCHED

@@ -221,7 +221,7 @@ def _is_over(step: Step, seg: Segment, heard: _Heard, advanced: bool) -> bool:
 
 
 def _is_held(t: Tcb, s: Stack) -> bool:
-    """All of an episode is acknowledged, and nothing more: without SACK, duplicates may still be of its making."""
+    """All of an episode is acknowledged and nothing more: without SACK, duplicates may yet come of it."""
     return s.recovery_ends == "beyond" and not t.sack_on and t.high_seq == t.snd_una
 
 

@@ -22,8 +22,8 @@ _SENDING = frozenset({ESTABLISHED, CLOSE_WAIT, FIN_WAIT_1, CLOSING, LAST_ACK, FI
 def push(step: Step, probe: bool = False, nagle: bool = True, one: bool = False) -> bool:
     """Send what the windows and Nagle allow, FIN included; `probe`: one segment whatever cwnd says.
 
-    Without `nagle` nothing waits for it (Linux TCP_NAGLE_OFF: a close(), a tail-loss probe); `one`: one burst at
-    once (Linux tcp_push_one).
+    Without `nagle` nothing waits for it (Linux TCP_NAGLE_OFF: a close(), a tail-loss probe); `one`: one
+    burst at once (Linux tcp_push_one).
     """
     t = step.t
     if step.s.device_refuses:

@@ -1,7 +1,7 @@
 """The send queue in buffers, and where PSH lies in it.
 
-Owns: how octets that a program writes become buffers, and how a buffer grows, is cut and is pushed. Refuses to
-know: when a buffer may be sent (sending), and what is sent as one (tso).
+Owns: how octets that a program writes become buffers, and how a buffer grows, is cut and is pushed. Refuses
+to know: when a buffer may be sent (sending), and what is sent as one (tso).
 
 On most stacks each write is one buffer, which ends with PSH. Linux fills the last buffer first, up to what a
 device takes at once or half of the peer's largest window. So where that window is small, a long write is sent
@@ -43,6 +43,7 @@ def write(step: Step, size: int, mss: int, send: Send) -> None:
         _append(t, s, size)
         send(step, "all")
         return
+    mss = mss or _DEFAULT_MSS  # before the handshake
     goal = max(_half_window(t, tso.GSO_MAX) // mss * mss, mss)
     pushed_seq, left = t.write_seq, size
     while True:

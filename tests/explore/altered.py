@@ -159,7 +159,8 @@ def _others(value: Any, name: str) -> list[Any]:
     if value is None:
         if name.endswith("error"):
             return list(_ERRORS)
-        return [1, 100, 3_000_000, 90_000_000, False, True, (1_000_001, 1_000_002)]
+        scalars: list[Any] = [1, 100, 3_000_000, 90_000_000, False, True]
+        return scalars if name.endswith("_us") else [*scalars, (1_000_001, 1_000_002)]
     if value in SIDES:
         return [side for side in SIDES if side != value]
     if isinstance(value, str):

@@ -44,7 +44,7 @@ _ALIASES = {
     "length": ["len"], "wnd": ["wnd"], "val": ["ts_val"], "ecr": ["ts_ecr"], "probe": ["tlp_high_seq"],
     "counted": ["retransmits"], "since_us": ["retrans_since_us"], "_backoff": ["backoff"],
     "_probes": ["probes_out"], "rack": ["sent_us", "rack_us"], "newer": ["sent_us", "rack_us"],
-    "error": ["so_error", "soft_error"], "_window": ["snd_wnd", "snd_wl1"], "pace": ["quick", "ato_us"],
+    "error": ["so_error", "soft_error"], "_window": ["snd_wnd", "snd_wl1"], "pacing": ["quick", "ato_us"],
     "_estimate": ["rto_us", "srtt8"], "_estimator": ["mdev4", "rttvar4"],
     "opening": ["handshake_resent", "wscale_on"], "instants": ["deadlines"], "stamp": ["ts_recent", "ts_on"],
     "fin": ["ooo"], "a": ["ooo", "sack", "sack_order"], "b": ["ooo", "sack"],

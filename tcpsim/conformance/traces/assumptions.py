@@ -1,12 +1,12 @@
 """What decides in the kernel and is not in a trace: a replay has to assume it.
 
-Owns: the assumptions, and the order in which they are tried. Refuses to know: how a replay uses them, and what
-differs (compare).
+Owns: the assumptions, and the order in which they are tried. Refuses to know: how a replay uses them, and
+what differs (compare).
 
-The first replay assumes nothing. If it differs, the others are tried: where the kernel's ticks began, which of
-two round trips that the line made equal was longer by microseconds, how a program and a burst interleaved, and
-which came first, a call or a segment that arrived while it ran. The last choice is open only for calls during
-which a segment did arrive.
+The first replay assumes nothing. If it differs, the others are tried: where the kernel's ticks began, which
+of two round trips that the line made equal was longer by microseconds, how a program and a burst
+interleaved, and which came first, a call or a segment that arrived while it ran. The last choice is open
+only for calls during which a segment did arrive.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ class Assumed(NamedTuple):
         if self.first:
             words.append(f"app[{', '.join(map(str, sorted(self.first)))}] before what arrived meanwhile")
         told = [self.exempt.reason] if self.exempt.reason else []
-        return "; ".join([*told, *([f"with {', '.join(words)}, which a trace does not tell"] if words else [])])
+        return "; ".join(
+            [*told, *([f"with {', '.join(words)}, which a trace does not tell"] if words else [])]
+        )
 
 
 def assumptions(trace: Trace) -> Iterator[Assumed]:
@@ -60,5 +62,5 @@ def _orders(places: tuple[int, ...]) -> Iterator[frozenset[int]]:
     yield frozenset()
     if places:
         yield frozenset(places)
-    if 1 < len(places):
+    if len(places) > 1:
         yield from (frozenset((place,)) for place in places[:_MOST_SINGLE])

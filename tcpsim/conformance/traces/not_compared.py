@@ -52,8 +52,9 @@ def exempt_of(name: str) -> Exempt:
 def of_readers(trace: Trace) -> Exempt:
     """What a trace is exempt from in which a program ran while a burst arrived.
 
-    A process that a segment wakes runs on another processor while the rest arrives; and a call holds its socket
-    while it runs. What a reader finds, and how often the kernel acknowledges meanwhile, differs from run to run.
+    A process that a segment wakes runs on another processor while the rest arrives; and a call holds its
+    socket while it runs. What a reader finds, and how often the kernel acknowledges meanwhile, differs from
+    run to run.
     """
     for row in trace.rows:
         if row.end_us is None or row.who == "relay":

@@ -1,13 +1,13 @@
 """Acknowledgements of a recording in which a program ran while a burst arrived.
 
-Owns: the element of the path that takes out what the kernel did not send. Refuses to know: in which recordings
-that is necessary (not_compared), and when a segment arrives (recorded_line).
+Owns: the element of the path that takes out what the kernel did not send. Refuses to know: in which
+recordings that is necessary (not_compared), and when a segment arrives (recorded_line).
 
-A segment that arrives while a program holds the socket waits for the program, together with the next ones: they
-are merged (tcp_add_backlog), and one ACK answers all of them (tcp_backlog_ack_defer). How many a kernel merged
-differs from run to run, and the trace shows it. The peer reacts to each ACK that it hears, for example a closed
-socket with a RST. So a replay lets through the ACKs that the kernel sent, and takes out those for which it
-sent a later one.
+A segment that arrives while a program holds the socket waits for the program, together with the next ones:
+they are merged (tcp_add_backlog), and one ACK answers all of them (tcp_backlog_ack_defer). How many a
+kernel merged differs from run to run, and the trace shows it. The peer reacts to each ACK that it hears,
+for example a closed socket with a RST. So a replay lets through the ACKs that the kernel sent, and takes
+out those for which it sent a later one.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from tcpsim.conformance.traces.report import first_difference, ladders, reason
 from tcpsim.conformance.traces.schema import Unsupported, read
 from tcpsim.errors import InputError
 
+
 class Verdict(NamedTuple):
     """What became of a trace: `reason` in one line, `ladders` around the first difference if there is one."""
 

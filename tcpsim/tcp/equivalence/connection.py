@@ -202,7 +202,7 @@ def _orphans_limit(s: Stack) -> int:
 
 def _may_turn(t: Tcb, pacing: object) -> bool:
     """Whether data that are resent may end the quick ACKs, and something reads that they have not ended."""
-    return isinstance(pacing, tuple) and not t.pingpong and any([r.payload for r in t.sent])
+    return isinstance(pacing, tuple) and not t.pingpong and any(r.payload for r in t.sent)
 
 
 def _since_data(t: Tcb, s: Stack) -> Instant | None:

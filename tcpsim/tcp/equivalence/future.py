@@ -85,8 +85,8 @@ def pace(t: Tcb, s: Stack, complete: bool) -> object:
 def paced(t: Tcb, s: Stack, complete: bool, single: bool) -> bool:
     """Whether the delay of an ACK may yet be bounded by the round-trip time or the RTO.
 
-    ACKs of what comes out of order are compressed from the fourth on, for a share of the round-trip time. A FIN
-    that comes before the one segment with all data comes twice at most, as itself and as a tail probe.
+    ACKs of what comes out of order are compressed from the fourth on, for a share of the round-trip time. A
+    FIN that comes before the one segment with all data comes twice at most, as itself and as a tail probe.
     """
     if single and hasty(t, s):
         return False

@@ -79,6 +79,30 @@ def every_ack_with_the_same_window_is_a_duplicate(s: Stack) -> None:
     assert after_acks_of_nothing_new(s, 3) == ["", "", "A"]
 
 
+def answers_behind_an_episode(s: Stack) -> list[str]:
+    """To three duplicates of the ACK that ends an episode without SACK, while more is outstanding."""
+    line = Line(turned(plain(s), initial_window=10)).open()
+    alone(line)
+    line.send(CLIENT, 8 * 1_448)
+    for _ in range(4):
+        line.inject(CLIENT, segment_for(line, CLIENT, "A", ack=-8 * 1_448))
+    line.inject(CLIENT, segment_for(line, CLIENT, "A"))
+    line.send(CLIENT, 2 * 1_448)
+    return [flags_of(line.inject(CLIENT, segment_for(line, CLIENT, "A", ack=-2 * 1_448))) for _ in range(3)]
+
+
+@probe("linux", "recovery_ends")
+def an_episode_is_held_until_something_beyond_it_is_acknowledged(s: Stack) -> None:
+    """tcp_input.c tcp_try_undo_recovery: the duplicates may be of what was resent."""
+    assert answers_behind_an_episode(s) == ["", "", ""]
+
+
+@probe("rfc9293", "recovery_ends")
+def an_episode_ends_with_its_last_segment(s: Stack) -> None:
+    """RFC 6582 3.2 step 3, where duplicates count again."""
+    assert answers_behind_an_episode(s) == ["", "", "A"]
+
+
 @probe("linux", "retransmit_collapse")
 def small_segments_are_resent_as_one(s: Stack) -> None:
     """ip-sysctl.rst tcp_retrans_collapse; tcp_output.c tcp_retrans_try_collapse."""

@@ -210,9 +210,9 @@ def acks_out_of_order(s: Stack, count: int, delay_us: int = 10 * MS) -> list[int
 
 @probe("linux", "comp_sack_nr", "comp_sack_delay_us", "comp_sack_slack_us")
 def acks_of_what_is_out_of_order_are_compressed(s: Stack) -> None:
-    """tcp_input.c __tcp_ack_snd_check: five while the window grows and three more go at once, the others as one
-    after 5 % of the RTT, a millisecond at most, and 100 us of slack; a 45th does not wait (6.18: 53.162 ms for
-    52.018 at 20 ms, 65.485 for 65.219 at 2 ms)."""
+    """tcp_input.c __tcp_ack_snd_check: five while the window grows and three more go at once, the others as
+    one after 5 % of the RTT, a millisecond at most, and 100 us of slack; a 45th does not wait (6.18: 53.162
+    ms for 52.018 at 20 ms, 65.485 for 65.219 at 2 ms)."""
     assert acks_out_of_order(s, 20, delay_us=30 * MS) == [0] * 8 + [1_100]
     assert acks_out_of_order(s, 20, delay_us=1 * MS) == [0] * 8 + [200]
     assert acks_out_of_order(s, 8 + 44) == [0] * 8 + [1_100]
@@ -314,6 +314,20 @@ def writes_that_wait_become_one_chunk(s: Stack) -> None:
     line.run(S)
     assert sent_at(line, CLIENT, since) == [220 * MS, 660 * MS, 1_880 * MS]
     assert line.log(CLIENT)[-1].seg.len == 1_024
+
+
+@probe("linux", "push_rule")
+def a_long_write_is_pushed_in_parts(s: Stack) -> None:
+    """tcp.c tcp_sendmsg_locked, forced_push: a buffer is half of the largest window at most, and PSH is set
+    where more than that was written since the last. Seen on 6.18 with SO_RCVBUF 2,000: every second
+    segment."""
+    line = Line(turned(s, initial_window=1), s).open(server=SocketOptions(rcvbuf=2_000))
+    line.send(CLIENT, 6_000)
+    for _ in range(20):
+        line.run(30 * MS)
+        line.receive(SERVER)
+    found = [(sent.flags, sent.seg.len) for sent in line.log(CLIENT) if sent.seg.len]
+    assert found == [("A", 724), ("PA", 724)] * 4 + [("PA", 208)]
 
 
 @probe("freebsd", "push_rule")
