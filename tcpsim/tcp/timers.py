@@ -151,7 +151,7 @@ def keep_idle_us(t: Tcb, s: Stack) -> int:
 
 
 def keep_silence_us(t: Tcb, s: Stack) -> int:
-    """Silence that makes a probe due: Linux counts ticks, and one may have ended just after the peer spoke."""
+    """Silence that makes a probe due: Linux counts ticks, and one may end just after the peer spoke."""
     return keep_idle_us(t, s) - (s.rto_tick_us if s.ticks_begin == "late" else 0)
 
 
