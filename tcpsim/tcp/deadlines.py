@@ -22,12 +22,24 @@ ANY_US = 1 << 62  # longer than any time
 _WAITS_FOR_FIN = frozenset({ESTABLISHED, CLOSE_WAIT, LAST_ACK})
 
 
+class Bounds(NamedTuple):
+    """What bounds the timers that are yet to be set.
+
+    `option_us` is the longest time that a program may yet set as an option (None: no program will set one
+    that a timer reads), `rto_us` the largest RTO that there may be (None: nothing is resent any more).
+    `sends`: something may yet be sent that was not sent before.
+    """
+
+    option_us: int | None
+    rto_us: int | None
+    sends: bool
+
+
 class Declared(NamedTuple):
     """A deadline, and the timer, or the timers of which one runs at a time, that it belongs to.
 
-    `longest_us` says how far ahead a connection may ever set it. It gets the connection, its stack, and the
-    longest time that a program may yet set as an option of it (None: no program will set one that a timer
-    reads). Whatever a rule of `timers` arms has to lie within it.
+    `longest_us` says how far ahead a connection may ever set it. Whatever a rule of `timers` arms has to lie
+    within it.
 
     `silences_us` are the limits that this timer's act compares with the time since the peer was heard, now or
     later. It gets whether a program may yet set an option that a timer reads. States in which the peer was
@@ -37,7 +49,7 @@ class Declared(NamedTuple):
     deadline: str  # a field of the TCB
     timer: Callable[[Tcb], Timer | None]  # which of them runs
     kernel: Literal["icsk_retransmit_timer", "sk_timer"] | None  # that `ss` shows; None: it shows none
-    longest_us: Callable[[Tcb, Stack, int | None], int]
+    longest_us: Callable[[Tcb, Stack, Bounds], int]
     silences_us: Callable[[Tcb, Stack, bool], tuple[int, ...]] | None = None
 
 
@@ -49,28 +61,33 @@ class Running(NamedTuple):
     declared: Declared
 
 
-def _longest_slot_us(t: Tcb, s: Stack, later_us: int | None) -> int:
+def _longest_slot_us(t: Tcb, s: Stack, bounds: Bounds) -> int:
     """RTO, persist, a SYN after a reset; a probe and a reordering wait count from the round-trip time."""
+    if bounds.rto_us is None:
+        return 0
+    probe_us = (t.srtt8 >> 2) + s.rto_min_us
+    if not bounds.sends:
+        return max(bounds.rto_us, probe_us)
     opening = max(s.syn_rto_us, s.rto_without_handshake_sample_us, s.syn_again_after_reset_us or 0)
     asks_us = max(s.persist_max_us, timers.RESOURCE_PROBE_US if s.device_refuses else 0)
-    return max(opening, t.rto_us, s.rto_max_us, asks_us, (t.srtt8 >> 2) + s.rto_min_us)
+    return max(opening, bounds.rto_us, asks_us, probe_us)
 
 
-def _longest_delay_us(t: Tcb, s: Stack, later_us: int | None) -> int:
+def _longest_delay_us(t: Tcb, s: Stack, bounds: Bounds) -> int:
     return max(s.delayed_ack_us, s.delayed_ack_max_us, 1)
 
 
-def _longest_compressed_us(t: Tcb, s: Stack, later_us: int | None) -> int:
+def _longest_compressed_us(t: Tcb, s: Stack, bounds: Bounds) -> int:
     return s.comp_sack_delay_us + s.comp_sack_slack_us + 1 if s.comp_sack_nr else 0
 
 
-def _longest_keep_us(t: Tcb, s: Stack, later_us: int | None) -> int:
+def _longest_keep_us(t: Tcb, s: Stack, bounds: Bounds) -> int:
     """Zero where nobody asks for probes, or will."""
     orphan_us = s.orphan_keep_idle_us or 0
-    if not (t.options.keepalive or s.keepalive_default or later_us is not None or orphan_us):
+    if not (t.options.keepalive or s.keepalive_default or bounds.option_us is not None or orphan_us):
         return 0
     own_us = t.options.keep_idle_us or 0, t.options.keep_intvl_us or 0
-    return max(s.keep_idle_us, s.keep_intvl_us, orphan_us, *own_us, later_us or 0)
+    return max(s.keep_idle_us, s.keep_intvl_us, orphan_us, *own_us, bounds.option_us or 0)
 
 
 def _silences_kept_us(t: Tcb, s: Stack, tunes: bool) -> tuple[int, ...]:
@@ -87,14 +104,14 @@ def _silences_kept_us(t: Tcb, s: Stack, tunes: bool) -> tuple[int, ...]:
     return idle_us, s.orphan_keep_idle_us or 0, timeout_us
 
 
-def _longest_user_us(t: Tcb, s: Stack, later_us: int | None) -> int:
+def _longest_user_us(t: Tcb, s: Stack, bounds: Bounds) -> int:
     opening_us = s.syn_give_up_us if t.options.keep_init_us is None else t.options.keep_init_us
     checks = s.user_timeout_rule == "timer"
-    limit_us = max(timers.user_timeout_us(t, s) or 0, later_us or 0) if checks else 0
+    limit_us = max(timers.user_timeout_us(t, s) or 0, bounds.option_us or 0) if checks else 0
     return max(limit_us, max(opening_us or 0, s.syn_received_us or 0) if t.state < ESTABLISHED else 0)
 
 
-def _longest_wait_us(t: Tcb, s: Stack, later_us: int | None) -> int:
+def _longest_wait_us(t: Tcb, s: Stack, bounds: Bounds) -> int:
     """TIME-WAIT, LAST-ACK; FIN-WAIT-2 with its extensions, 3.5 RTO of the RTO that there may be then."""
     closed_us = max(s.time_wait_us, s.last_ack_us or 0)
     if s.fin_wait_2_us is None or t.state in (CLOSE_WAIT, LAST_ACK, TIME_WAIT):
@@ -103,8 +120,8 @@ def _longest_wait_us(t: Tcb, s: Stack, later_us: int | None) -> int:
     if s.fin_wait_2_rto_floor:
         # with timestamps the ACK of the FIN has measured a round trip, which ends all back-off
         settled = t.state is FIN_WAIT_2 or t.ts_on
-        rto_us = t.rto_us if settled else max(t.rto_us, s.rto_max_us)
-    asked_us = max(s.fin_wait_2_us, t.options.linger2_us or 0, later_us or 0)
+        rto_us = t.rto_us if settled or bounds.rto_us is None else bounds.rto_us
+    asked_us = max(s.fin_wait_2_us, t.options.linger2_us or 0, bounds.option_us or 0)
     return max(closed_us, asked_us, 4 * rto_us - rto_us // 2, s.fin_wait_2_idle_check_us or 0)
 
 
@@ -164,13 +181,13 @@ def running(t: Tcb) -> list[Running]:
     return found
 
 
-def longest_us(t: Tcb, s: Stack, later_us: int | None) -> int:
+def longest_us(t: Tcb, s: Stack, bounds: Bounds) -> int:
     """The farthest ahead that any timer of a connection may ever be set.
 
     One thing is beyond it: a path on which a segment takes a minute, where a loss probe waits longer than
     any RTO (RFC 8985 7.2: twice the SRTT).
     """
-    return max([each.longest_us(t, s, later_us) for each in DECLARED])
+    return max([each.longest_us(t, s, bounds) for each in DECLARED])
 
 
 def longest_silence_us(t: Tcb, s: Stack, tunes: bool) -> int:

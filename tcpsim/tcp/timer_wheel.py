@@ -28,6 +28,11 @@ def bucket_width_us(ahead_us: int, hz: int) -> int:
     return tick_us << _shift(-(-ahead_us // tick_us) + 1)
 
 
+def fires_us(now: int, at: int, hz: int) -> int:
+    """When a timer fires that is set now for `at`; without a wheel (no `hz`) it is on time."""
+    return _bucket_us(now, at, 1_000_000 // hz) if hz else at
+
+
 def _bucket_us(now: int, at: int, tick_us: int) -> int:
     """The bucket after the one that the deadline lies in, ticks counted from the last one (calc_index)."""
     ahead = -(-(at - now) // tick_us)

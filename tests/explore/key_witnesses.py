@@ -1,6 +1,7 @@
 """For each term of a key, two pairs that only this term tells apart, and that have different futures.
 
-    python -m tests.explore.key_witnesses --write    looks for those that are missing (minutes)
+    python -m tests.explore.key_witnesses --write    looks for those of new terms
+    python -m tests.explore.key_witnesses --again    and for those that were not found before (an hour)
 
 Owns: the search, and the file in which the witnesses are kept. Refuses to know: what is done about a term
 that has none (test_key_terms).
@@ -25,7 +26,8 @@ from tcpsim.pair.equivalence import Keys
 from tcpsim.path import Seeded
 from tcpsim.tcp.state import CLOSED
 from tcpsim.tcp.tcb import Tcb
-from tests.explore.altered import Altered, altered, told_apart
+from tests.explore.altered import STEPS, Altered, altered, told_apart
+from tests.explore.bisimulation import course
 from tests.explore.key_mutants import Mutant, applied, terms
 from tests.explore.key_walks import ALL, walked
 
@@ -94,6 +96,33 @@ def one_key(one: Pair, other: Pair) -> bool:
     return keys.key(one) == keys.key(other)
 
 
+def flaw(witness: Witness, mutant: Mutant) -> str | None:
+    """What is wrong with a witness; None: its two states are one without this term, and differ later."""
+    try:
+        one, other = witness.pairs()
+    except KeyError:
+        return "there is no such state, or no such value in it"
+    if one_key(one, other):
+        return "the two states have one key"
+    with applied(mutant):
+        if witness.course < 0:
+            return None if _fails(one, other) else "a key without this term can be made"
+        if not one_key(one, other):
+            return "another term tells the two states apart"
+    if course(one, witness.course, STEPS) == course(other, witness.course, STEPS):
+        return "the two states have the same future"
+    return None
+
+
+def _fails(one: Pair, other: Pair) -> bool:
+    """Whether a key can no longer be made or compared."""
+    try:
+        one_key(one, other)
+    except Exception:  # whatever a key without this term leads to
+        return True
+    return False
+
+
 def _states(random: Random) -> Iterator[State]:
     """States of all walks, in random order."""
     found = []
@@ -139,9 +168,9 @@ def find(mutant: Mutant, states: list[State], random: Random, seconds: float) ->
                 for each in random.sample(mine, min(6, len(mine))):
                     try:
                         other = each.make()
+                        if other.next_us is not None and other.next_us < other.now_us:
+                            continue
                     except Exception:  # no such pair
-                        continue
-                    if other.next_us is not None and other.next_us < other.now_us:
                         continue
                     try:
                         if one_key(state[3], other):
@@ -168,16 +197,22 @@ def find(mutant: Mutant, states: list[State], random: Random, seconds: float) ->
     return None
 
 
-def main(seconds: float = 20.0) -> None:
-    """Look for what is missing, and write what was found and what was not."""
+def main(again: bool, seconds: float = 20.0) -> None:
+    """Look for what is missing, and write what was found and what was not.
+
+    `again`: also for what was not found when it was looked for last.
+    """
+    skipped = set() if again else set(json.loads(NONE_FILE.read_text()))
     random = Random(7)
     states = list(_states(random))
     every = terms()
     kept = read() if FILE.exists() else {}
     names = {name_of(each, every): each for each in every}
-    found = {name: kept[name] for name in names if name in kept}
+    found = {
+        name: kept[name] for name, mutant in names.items() if name in kept and not flaw(kept[name], mutant)
+    }
     for name, mutant in names.items():
-        if name in found:
+        if name in found or name in skipped:
             continue
         witness = find(mutant, states, random, seconds)
         print(name, "|", witness, flush=True)
@@ -192,5 +227,5 @@ def write(found: dict[str, Witness], names: list[str]) -> None:
     NONE_FILE.write_text(json.dumps([name for name in names if name not in found], indent=1) + "\n")
 
 
-if __name__ == "__main__" and "--write" in sys.argv:
-    main()
+if __name__ == "__main__" and {"--write", "--again"} & {*sys.argv}:
+    main("--again" in sys.argv)

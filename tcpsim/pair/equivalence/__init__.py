@@ -126,9 +126,10 @@ class Keys:
             clocks.append(tuple(origins.items()))  # such rules remember ISNs as they are
         stamped = first.stack.timestamps and second.stack.timestamps
         for at, host in enumerate(view.hosts):
-            if opens or view.asked[at]:
+            to_come = opens or view.asked[at]
+            if to_come:
                 clocks.append(_isns(view, at, local_us[at]))
-            turn_us = host.wheel_turn_us(stamped)
+            turn_us = host.wheel_turn_us(stamped, to_come)
             if turn_us is not None:
                 clocks.append(local_us[at] % turn_us)
         return tuple(clocks)

@@ -131,8 +131,10 @@ class View:
                 probed = far.stack.keepalive_probe_len > 0 or self.hosts[at].stack.reads_old_acks
                 begins = (its.snd_una - probed) & MASK
         newer = le(t.snd_wl1, begins) and not (inbound and _older(t, inbound))
+        later = newer and not t.sack_on and t.snd_wl1 != begins  # only without SACK is it asked
+        later = later and all(each[2].seq != t.snd_wl1 for each in inbound)
         return future.Around(
-            origins[at], origins[1 - at], *each.own, complete, single, known, ordered, first, newer
+            origins[at], origins[1 - at], *each.own, complete, single, known, ordered, first, newer, later
         )
 
     def _ordered(self, at: int, t: Tcb) -> bool:

@@ -136,11 +136,13 @@ class Host:
                 self.opening = True
                 if each.t.state == State.SYN_SENT and self.newest[each.ports] is each:
                     self.asking = True  # by a SYN, again
-        self._wheel: dict[bool, int | None] = {}
+        self._wheel: dict[tuple[bool, bool], int | None] = {}
 
-    def wheel_turn_us(self, stamped: bool) -> int | None:
+    def wheel_turn_us(self, stamped: bool, to_come: bool) -> int | None:
         """`tcp.wheel_turn_us` of its endpoint."""
-        if stamped not in self._wheel:
-            end, ahead = self.machine.system.end, self.ahead
-            self._wheel[stamped] = tcp.wheel_turn_us(end, ahead.tunes, ahead.later_us, stamped)
-        return self._wheel[stamped]
+        place = stamped, to_come
+        if place not in self._wheel:
+            ahead = self.ahead
+            prospect = tcp.Prospect(ahead.sends | ahead.closes, ahead.tunes, ahead.later_us, to_come, stamped)
+            self._wheel[place] = tcp.wheel_turn_us(self.machine.system.end, prospect)
+        return self._wheel[place]

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from functools import lru_cache
+from typing import NamedTuple
 
 from tcpsim.tcp import deadlines, timer_wheel
 from tcpsim.tcp.endpoint import Endpoint
+from tcpsim.tcp.equivalence import future
 from tcpsim.tcp.segment import ACK, NO_OPTIONS, Segment
 from tcpsim.tcp.seqnum import MASK, le
 from tcpsim.tcp.stack import Stack
@@ -47,30 +49,46 @@ def names(end: Endpoint) -> dict[int, int]:
     return {number: place for place, number in enumerate(sorted([*end.sockets, *end.listeners]), 1)}
 
 
-def wheel_turn_us(end: Endpoint, tuned: Set[int], later_us: int | None, stamped: bool) -> int | None:
+class Prospect(NamedTuple):
+    """What a host's programs may yet do, as far as timers are concerned.
+
+    They may send on or close the sockets `acts`, and set options of the sockets `tuned`, the longest time
+    being `option_us`. `to_come`: a connection may yet begin, of which they may do all this. It uses
+    timestamps if both stacks do (`stamped`).
+    """
+
+    acts: Set[int]
+    tuned: Set[int]
+    option_us: int | None
+    to_come: bool
+    stamped: bool
+
+
+def wheel_turn_us(end: Endpoint, prospect: Prospect) -> int | None:
     """How long the buckets of the longest timers are that there may be; None: a stack without a timer wheel.
 
-    Where a clock stands in them is part of a key. A program may yet set options of the sockets `tuned`, the
-    longest time being `later_us`; so it may for a connection that is still to come, which uses timestamps if
-    both stacks do (`stamped`).
+    Where a clock stands in them is part of a key.
     """
     s = end.stack
     if not s.timer_hz:
         return None
-    to_come = [SocketOptions(), *[each.options for each in end.listeners.values()]]
-    longest = [_longest_to_come_us(each, s, later_us, stamped) for each in to_come]
-    longest += [
-        deadlines.longest_us(t, s, later_us if number in tuned else None)
-        for number, t in end.sockets.items()
-        if t.state != State.CLOSED
-    ]
-    return timer_wheel.bucket_width_us(max(longest), s.timer_hz)
+    acts, tuned, option_us, to_come, stamped = prospect
+    longest = []
+    if to_come:
+        options = SocketOptions(), *[each.options for each in end.listeners.values()]
+        longest = [_longest_to_come_us(each, s, option_us, stamped) for each in options]
+    for number, t in end.sockets.items():
+        if t.state != State.CLOSED:
+            bounds = future.bounds(t, s, number in acts, option_us if number in tuned else None)
+            longest.append(deadlines.longest_us(t, s, bounds))
+    return timer_wheel.bucket_width_us(max(longest, default=0), s.timer_hz)
 
 
 @lru_cache(maxsize=256)
-def _longest_to_come_us(options: SocketOptions, s: Stack, later_us: int | None, stamped: bool) -> int:
+def _longest_to_come_us(options: SocketOptions, s: Stack, option_us: int | None, stamped: bool) -> int:
     """The longest timer that a connection with these options may have."""
-    return deadlines.longest_us(Tcb(options=options, ts_on=stamped), s, later_us)
+    t = Tcb(options=options, ts_on=stamped)
+    return deadlines.longest_us(t, s, future.bounds(t, s, True, option_us))
 
 
 def isn_clock(end: Endpoint, now: int, origin: int) -> int:

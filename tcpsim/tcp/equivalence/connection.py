@@ -64,7 +64,7 @@ def connection_key(t: Tcb, s: Stack, around: Around, measured: bool) -> Connecti
     # the peer's numbers in SYN-SENT, where none is known: they come with its SYN (3.10.7.3)
     if t.state == State.SYN_SENT:
         around = around._replace(theirs=t.irs)
-    ours, theirs, idle, sends, _, tunes, complete, single, known, ordered, first, _, heeded = around
+    ours, theirs, idle, sends, _, tunes, complete, single, known, ordered, first, _, _, heeded = around
     error = None if idle else (t.so_error, t.soft_error)
     head = (
         t.local_port, t.remote_port, t.state, t.accepted, t.orphaned, t.options,
@@ -73,7 +73,7 @@ def connection_key(t: Tcb, s: Stack, around: Around, measured: bool) -> Connecti
     # CLOSED: a call finds the queue, the errors and the options, nothing else (3.10; `Step.bury`)
     if t.state == State.CLOSED:
         return ConnectionKey(head)
-    finished = all_sent(t, around)
+    finished = all_sent(t, sends or around.closes)
     at_rest = finished and not t.sent
     no_data = not t.unsent and (t.close_called or not sends)
     complete = complete and t.state >= State.ESTABLISHED
@@ -126,11 +126,11 @@ def _window(t: Tcb, s: Stack, around: Around, at_rest: bool, finished: bool) -> 
     useless = at_rest or (finished and t.orphaned and t.sack_on and not timed)
     if useless and (t.write_seq - t.iss) & MASK <= t.max_window:  # nor is any ACK too old (_least_ack)
         return None, None
-    # WL1 and WL2, where whatever may come begins behind them and acknowledges as much: it passes in any case;
-    # but WL1 not where Linux asks it whether an ACK is a duplicate (`arrives._duplicate`)
+    # WL1 and WL2, where whatever may come begins behind them and acknowledges as much: it passes in any case.
+    # Linux asks WL1 whether an ACK is a duplicate (`arrives._duplicate`), which one that begins later is not
     newer = around.newer and le(t.snd_wl2, t.snd_una)
     counted = s.duplicate_ack == "update" and not t.sack_on  # then WL1 tells which ACK is a duplicate
-    if newer and not counted and t.state >= State.ESTABLISHED:
+    if newer and (around.later or not counted) and t.state >= State.ESTABLISHED:
         return t.snd_wnd, None
     return t.snd_wnd, ((t.snd_wl1 - around.theirs) & MASK, (t.snd_wl2 - around.ours) & MASK)
 
@@ -235,6 +235,7 @@ def _resending(
     # later than it is never called lost by it (RFC 8985 6.2 step 5)
     rack = [(r.sent_us > t.rack_us) - (r.sent_us < t.rack_us) for r in t.sent]
     newer = not rack or min(rack) > 0
+    racks = s.rack and t.sack_on
     # a last record that was resent, while the retransmission timer runs: no probe counts from when that was
     # (`timers._loss_probe_at`), and no round trip is measured (Karn)
     timed = not (newer and last and t.slot is Timer.RETRANSMISSION and t.ca_state >= DISORDER)
@@ -271,8 +272,8 @@ def _resending(
         None if settled else _backoff(t, s), counted,
         t.ca_state, (t.high_seq - ours) & MASK if t.ca_state >= RECOVERY else None, t.dupacks,
         (t.snd_sml - ours) & MASK if lt(t.snd_una, t.snd_sml) else None,
-        None if newer else (tuple(rack), (t.rack_end - ours) & MASK),
-        None if newer and last else (t.rack_rtt_us, t.min_rtt_us, t.rack_us > 0),
+        None if newer or not racks else (tuple(rack), (t.rack_end - ours) & MASK),
+        None if newer and last else (t.min_rtt_us, (t.rack_rtt_us, t.rack_us > 0) if racks else None),
     )  # fmt: skip
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from itertools import count
 from typing import NamedTuple
 
-from tcpsim.tcp import rto, timeouts, timers, window
+from tcpsim.tcp import rto, timeouts, timer_wheel, timers, window
+from tcpsim.tcp.deadlines import Bounds
 from tcpsim.tcp.event import Timer
 from tcpsim.tcp.seqnum import MASK, le, lt
 from tcpsim.tcp.stack import Stack
@@ -36,6 +37,7 @@ class Around(NamedTuple):
     ordered: bool = False  # nothing of the peer's is under way with an older timestamp than TS.Recent
     first: bool = True  # the timestamp of our first SYN may yet be echoed
     newer: bool = False  # nothing comes that begins before SND.WL1
+    later: bool = False  # nor at it
     heeded: bool = True  # a round trip that the peer measures by our ACKs may be read
 
 
@@ -51,9 +53,12 @@ def rest_in_one(sender: Tcb, t: Tcb) -> bool:
     return False
 
 
-def all_sent(t: Tcb, around: Around) -> bool:
-    """Everything that will ever be sent has been: our FIN, or all data where none will follow, nor a FIN."""
-    over = t.close_called or not (around.sends or around.closes)
+def all_sent(t: Tcb, acts: bool) -> bool:
+    """Everything that will ever be sent has been: our FIN, or all data where none will follow, nor a FIN.
+
+    `acts`: a program may yet send data or close.
+    """
+    over = t.close_called or not acts
     return t.state >= State.ESTABLISHED and over and t.snd_nxt == t.write_seq
 
 
@@ -106,7 +111,12 @@ def measures(t: Tcb, s: Stack, around: Around) -> bool:
     """Whether anything may read a round trip that is yet to be measured."""
     if t.state == State.CLOSED:
         return False
-    if s.backoff or not all_sent(t, around) or len(t.sent) > 1 or paced(t, s, around.complete, around.single):
+    if (
+        s.backoff
+        or not all_sent(t, around.sends or around.closes)
+        or len(t.sent) > 1
+        or paced(t, s, around.complete, around.single)
+    ):
         return True
     floor = s.fin_wait_2_rto_floor and t.state in _BEFORE_FIN_WAIT_2 and not t.mini
     return (t.close_called and floor) or (bool(t.sent) and not _whole(t))
@@ -134,24 +144,50 @@ def repeats(t: Tcb, s: Stack) -> bool:
 def expiries_left(t: Tcb, s: Stack, orphaned: bool) -> int | None:
     """How many expiries come before the one that is too many, by the time for retries; None: all of them.
 
-    Of a socket that `repeats`, as an orphan or not.
+    Of a socket that `repeats`, as an orphan or not. A timer wheel makes each of them late.
     """
     assert t.slot_at_us is not None
     assert t.retrans_since_us is not None
     ahead = t.copy()
     ahead.orphaned = orphaned
-    waited_us = t.slot_at_us - t.retrans_since_us
+    at_us = t.slot_at_us
     for expiries in count():
         budget_us = timeouts.retry_budget_us(ahead, s)
         rto_us = rto.backed_off(ahead, s)
         if budget_us is None:
             if rto_us == ahead.rto_us:
                 return None
-        elif waited_us >= budget_us:
+        elif at_us - t.retrans_since_us >= budget_us:
             return expiries
         ahead.rto_us = rto_us
-        waited_us += rto_us
+        at_us = timer_wheel.fires_us(at_us, at_us + rto_us, s.timer_hz)
     raise AssertionError
+
+
+def bounds(t: Tcb, s: Stack, acts: bool, option_us: int | None) -> Bounds:
+    """What bounds the timers of this connection from now on; `acts` as in `all_sent`.
+
+    RTO grows by back-off until the time for retries is over. It grows also by a late sample, which is at most
+    as long as all these timeouts together: then RTO is less than four times the last of them.
+    """
+    if not all_sent(t, acts):
+        return Bounds(option_us, max(t.rto_us, s.rto_max_us), True)
+    if not t.sent:
+        return Bounds(option_us, None, False)
+    timed = s.retry_rule == "budget" and not s.backoff and timers.user_timeout_us(t, s) is None
+    single = len(t.sent) == 1 and _whole(t) and t.srtt8 > 0
+    if not (timed and single and t.orphaned) or s.device_refuses:
+        return Bounds(option_us, max(t.rto_us, s.rto_max_us), False)
+    ahead, waited_us = t.copy(), 0
+    while (budget_us := timeouts.retry_budget_us(ahead, s)) is not None and waited_us < budget_us:
+        longer_us = rto.backed_off(ahead, s)
+        waited_us += longer_us
+        ahead.rto_us = longer_us
+    return Bounds(
+        option_us,
+        s.rto_max_us if budget_us is None else min(4 * ahead.rto_us, max(t.rto_us, s.rto_max_us)),
+        False,
+    )
 
 
 def least_fin_wait_2_us(t: Tcb, s: Stack, idle: bool) -> int | None:
