@@ -80,10 +80,19 @@ class Walk {
     this.note();
   }
 
+  /** As far as it is told; to the end, it goes round once where it would go round for ever. */
   go(until) {
-    while (this.next !== null && this.next <= until && !this.stuck && this.moments.length < 5000) this.step();
+    const seen = new Set();
+    while (this.next !== null && this.next <= until && !this.stuck && this.moments.length < 5000) {
+      this.step();
+      if (until < Infinity || !this.decided()) continue;
+      if (seen.has(this.state)) { this.round = true; break; }
+      seen.add(this.state);
+    }
     return this;
   }
+  /** Whether all that was to be lost or chosen is behind. */
+  decided() { return this.asked >= this.choices.length && this.losses.of.every((numbers, way) => [...numbers].every(number => number <= this.sent[way])); }
   get over() { return this.next === null; }
   get late() { return this.state >= 0 && this.graph.mark(this.state) === LATE; }
 

@@ -165,7 +165,7 @@ class Page {
       if (chance.leaks(walk.state, this.rate)) return name + `For longer than ${length(DATA.beyond)}: it would take too many losses in a row to end it.`;
       const due = walk.copies.filter(copy => copy.due <= walk.next).map(copy => copy.flight);
       const what = due.length ? this.arriving(walk, due) : this.runsOut(walk);
-      return name + `Next, at ${clock(walk.next)}: ${what}.`;
+      return name + (walk.round ? "Without another loss the same comes again and again. " : "") + `Next, at ${clock(walk.next)}: ${what}.`;
     });
     return told.join(" / ");
   }

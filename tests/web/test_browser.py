@@ -380,3 +380,16 @@ def test_one_sheet_of_paper(driver: Any, pages: Path) -> None:
     opened(driver, pages / "rst.html", "#server4")
     pdf = b64decode(driver.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"])
     assert pdf.count(b"/Type /Page\n") == 1
+
+
+def test_what_goes_round_for_ever_goes_round_once(driver: Any, tmp_path: Path) -> None:
+    """A window that stays shut is probed without end: a run to the end stops where states come again."""
+    tcpsim.page("closing-behind-a-closed-window", losses=1).save(tmp_path / "x.html")
+    opened(driver, tmp_path / "x.html")
+    driver.find_element("id", "go").click()
+    first = driver.execute_script("return page.panes[0].walk.moments.length")
+    assert 20 < first < 200
+    assert "the same comes again and again. Next, at" in said(driver)
+    press(driver, "s")
+    assert driver.execute_script("return page.panes[0].walk.moments.length") == first + 1
+    assert complaints(driver) == []
