@@ -72,6 +72,32 @@ def poisson(means: Mapping[int, float]) -> Law:
     return _turned_back(real + 1j * imaginary, low, unit, points)
 
 
+def poisson_bands(means: Array, confidence: float) -> Ints:
+    """`Law.between` of many plain Poisson laws at once: a row for each of the means.
+
+    Neighbours in such a law have the ratio mean / count, so it is a sum of logarithms.
+
+    >>> poisson_bands(np.array([2.0, 0.0]), 0.95).tolist()
+    [[0, 5], [0, 0]]
+    """
+    order = np.argsort(means, kind="stable")
+    bands = np.zeros((len(means), 2), dtype=np.int64)
+    tails = (1 - confidence) / 2, 1 - (1 - confidence) / 2
+    done = int(np.searchsorted(means[order], 0.0, side="right"))
+    while done < len(order):
+        most = max(1, _CHUNK // _window(float(means[order[done]]), float(means[order[done]]), 1.0)[1])
+        rows = order[done : done + most]
+        low, points = np.array([_window(mean, mean, 1.0) for mean in means[rows].tolist()]).T
+        count = low[:, None] + np.arange(1, points.max())
+        steps = np.cumsum(np.log(means[rows, None] / count), axis=1)
+        steps = np.concatenate((np.zeros((len(rows), 1)), steps), axis=1)
+        likely = np.cumsum(np.exp(steps - steps.max(axis=1, keepdims=True)), axis=1)
+        for end, tail in enumerate(tails):
+            bands[rows, end] = low + (likely < tail * likely[:, -1:]).sum(axis=1)
+        done += most
+    return bands
+
+
 def independent(counts: Ints, sizes: Ints, probability: Array) -> Law:
     """The law of given connections: `counts[j]` of them count for `sizes[k]` with `probability[j, k]`.
 

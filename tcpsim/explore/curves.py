@@ -22,7 +22,7 @@ from tcpsim.errors import InputError
 from tcpsim.explore.branch import View, sides_of
 from tcpsim.explore.chain import Chain
 from tcpsim.explore.loss_rates import rates
-from tcpsim.explore.step_functions import Masses, Steps, from_changes
+from tcpsim.explore.step_functions import Ints, Masses, Steps, from_changes
 from tcpsim.explore.transient import ROOM, Graph, Passages, graph, passages, reaching
 from tcpsim.pair import Held, Side
 from tcpsim.tcp.stack import Memory
@@ -109,6 +109,10 @@ class Occupancy(NamedTuple):
             )
         )
 
+    def only_at(self, times_us: Ints) -> Occupancy:
+        """A smaller one for whoever asks for values at these times, and for integrals up to them, alone."""
+        return self._replace(changes=self.changes.only_at(times_us, self.until_us))
+
     def curve(self, value: Value) -> Steps:
         """The expected `value` of the look that a connection has at each age."""
         worth = np.array([value(look) for look in self.looks], dtype=np.int64)
@@ -161,11 +165,13 @@ def occupancy(
     room: int = ROOM,
     net: Graph | None = None,
     ends: Sequence[View | None] | None = None,
+    tolerance: float = 0.0,
 ) -> Occupancy:
     """How a connection looks at every age from 0 to `until_us`: `losses` for every class of loss, or by name.
 
     With fractions instead of floats everything is exact. `room` bounds the work (see flow); `net` is
-    `graph(chain)`, for whoever has it already. `ends` is the `Look.end` of each state.
+    `graph(chain)`, for whoever has it already. `ends` is the `Look.end` of each state. `tolerance`: the least
+    likely histories are not followed if together they are no likelier than this; it is part of `error`.
 
     Raises:
         InputError: see `rates`; `until_us` or `room` below 1.
@@ -193,7 +199,7 @@ def occupancy(
         )
     ]
     look = np.array(number, dtype=np.int64)
-    changes = passages(net, chain, each, look, until_us, room=room)
+    changes = passages(net, chain, each, look, until_us, room=room, tolerance=tolerance)
     begin = np.zeros((len(numbers), len(changes.error)), dtype=changes.mass.dtype) + changes.error * 0
     begin[number[0]] = begin[number[0]] + 1
     start = chain.steps.start

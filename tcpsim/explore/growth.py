@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tcpsim.errors import InputError, checked
-from tcpsim.explore.count_distribution import Array, Ints, Law, independent, poisson
+from tcpsim.explore.count_distribution import Array, Ints, Law, independent, poisson, poisson_bands
 from tcpsim.explore.curves import Look, Occupancy, Value
 from tcpsim.explore.step_functions import Steps
 from tcpsim.pair import Side
@@ -37,6 +37,10 @@ class Stream(NamedTuple):
     def check(self) -> None:
         if not 0 <= self.per_second < inf:
             raise InputError("per_second", self.per_second, "a number from 0 on")
+
+    def ages_us(self, at_us: Ints) -> Ints | None:
+        """The ages up to which `mean` and `bands` integrate a curve at these times; None: they read all."""
+        return at_us if self.for_us is None else np.concatenate((at_us, at_us - self.for_us))
 
     def mean(self, curve: Steps, at_us: Ints) -> Array:
         """The expected total at each time (axes: time, loss rate), if `curve` is what one has at each age."""
@@ -60,6 +64,11 @@ class Varying(NamedTuple):
 
     pieces: tuple[tuple[int, int, float], ...]
 
+    def ages_us(self, at_us: Ints) -> Ints | None:
+        """The same for a changing rate."""
+        edges_us = np.array([edge_us for piece in self.pieces for edge_us in piece[:2]], dtype=np.int64)
+        return np.unique(at_us[:, None] - edges_us)
+
     def mean(self, curve: Steps, at_us: Ints) -> Array:
         """The same for a changing rate."""
         found = np.zeros((len(at_us), curve.values.shape[1]))
@@ -82,6 +91,10 @@ class Given(NamedTuple):
     """Connections that begin at given times, in order: `at_us`."""
 
     at_us: Ints
+
+    def ages_us(self, _at_us: Ints) -> Ints | None:
+        """The same for given connections: there is an age for each of them."""
+        return None
 
     def mean(self, curve: Steps, at_us: Ints) -> Array:
         """The same for given connections."""
@@ -123,6 +136,8 @@ def _poisson_bands(means: Mapping[int, Array], confidence: float) -> Ints:
     told, which = np.unique(
         (np.round(each * digits) / digits).reshape(-1, len(sizes)), axis=0, return_inverse=True
     )
+    if len(sizes) == 1:
+        return (sizes[0] * poisson_bands(told[:, 0], confidence))[which].reshape(*each.shape[:-1], 2)
     bands = [
         poisson(dict(zip(sizes, row, strict=True))).between(confidence) if any(row) else (0, 0)
         for row in told.tolist()

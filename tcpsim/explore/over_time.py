@@ -54,6 +54,9 @@ def over_time(
     """
     at_us = np.array(times_us, dtype=np.int64)
     sockets = tuple(sorted({(kind.side, kind.state) for kind in seen.kinds}))
+    ages_us = at_us if arrivals is None else arrivals.ages_us(at_us)
+    if ages_us is not None:
+        seen = seen.only_at(ages_us)
     if arrivals is None:
         mean = [seen.of(*each).at(at_us) for each in sockets]
         held = [seen.curve(_bytes(seen, *each)).at(at_us) for each in sockets]

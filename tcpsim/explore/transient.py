@@ -8,7 +8,9 @@ distinguish), and how often connections start (growth).
 States are processed by level, which is the longest path from the start in classes. So everything that reaches
 a state is known before the state is processed, and equal ages of one state are merged. A cycle is followed
 until `until_us`. If no look can change any more, nothing is followed. If there are more than `room` pairs of
-state and age at a time, the least likely are dropped, and their probability is added to `error`.
+state and age at a time, the least likely are dropped, and their probability is added to `error`. The least
+likely pairs are also dropped if together they are no likelier than a tolerance. Most pairs are: of a chain
+that was explored to 1e-9, nine of ten.
 """
 
 from __future__ import annotations
@@ -117,6 +119,34 @@ class Passages(NamedTuple):
     end: Masses
     error: Masses
 
+    def only_at(self, times_us: Ints, until_us: int) -> Passages:
+        """Fewer passages. Every curve has the same values at these times, and the same integrals up to them.
+
+        A passage between two of these times becomes two, just after the first and at the second time: their
+        mass and their mean time are those of the passage.
+        """
+        times_us = np.unique(np.append(times_us[(times_us >= 0) & (times_us < until_us)], until_us))
+        after = np.concatenate((np.zeros(1, dtype=np.int64), times_us[:-1] + 1))
+        place = np.searchsorted(times_us, self.at_us)
+        looks = len(self.end)
+        group = (place * looks + self.source) * looks + self.target
+        order = np.argsort(group, kind="stable")
+        group, place = group[order], place[order]
+        first = np.flatnonzero(np.diff(group, prepend=-1))
+        if not len(first):
+            return self
+        width = np.maximum(times_us - after, 1)[place, None]
+        since = np.where((times_us > after)[place], self.at_us[order] - after[place], 1)[:, None]
+        late = np.add.reduceat(self.mass[order] * since / width, first, axis=0)
+        early = np.add.reduceat(self.mass[order] * (width - since) / width, first, axis=0)
+        source, target = self.source[order][first], self.target[order][first]
+        at_us = np.concatenate((after[place[first]], times_us[place[first]]))
+        mass = np.concatenate((early, late))
+        order = np.argsort(at_us, kind="stable")
+        order = order[(mass[order] != 0).any(axis=1)]
+        source, target = np.tile(source, 2)[order], np.tile(target, 2)[order]
+        return self._replace(at_us=at_us[order], source=source, target=target, mass=mass[order])
+
 
 class _Batch(NamedTuple):
     """Pairs of state and age with their probability."""
@@ -139,13 +169,15 @@ def passages(
     *,
     counts: Ints | None = None,
     room: int = ROOM,
+    tolerance: float = 0.0,
 ) -> Passages:
     """Every change of look up to `until_us` of a connection of this chain, with its probability.
 
     `look[s]` is the number of how state s looks. The clock runs `counts[s]` times as fast while a connection
     is on its way to the event of s, looking like s; 1 if `counts` is None: then the clock is its age.
+    So many pairs of state and age are dropped as are together no likelier than `tolerance` at any rate.
     """
-    return _Pass(net, chain, each, look, until_us, counts, room).run()
+    return _Pass(net, chain, each, look, until_us, counts, room, tolerance).run()
 
 
 class _Pass:
@@ -160,8 +192,10 @@ class _Pass:
         until_us: int,
         counts: Ints | None,
         room: int,
+        tolerance: float,
     ) -> None:
         self.net, self.look, self.until_us, self.room = net, look, until_us, room
+        self.allowed, self.allowance = 0.0, tolerance / (int(net.level.max()) + 1)
         self.luck = luck(net, each)
         self.elapsed_us = net.elapsed_us if counts is None else net.elapsed_us * counts[net.target]
         begin_us = chain.first_us * (1 if counts is None else int(counts[0]))
@@ -186,6 +220,7 @@ class _Pass:
         """Every level in turn, each until nothing comes back to it."""
         for level in range(int(self.net.level.max()) + 1):
             rounds = 0
+            self.allowed += self.allowance
             while level in self.waiting:
                 batch = self.merged(self.waiting.pop(level))
                 rounds += 1
@@ -215,11 +250,16 @@ class _Pass:
         new[1:] = (state[1:] != state[:-1]) | (age_us[1:] != age_us[:-1])
         first = np.flatnonzero(new)
         batch = _Batch(state[first], age_us[first], np.add.reduceat(mass[order], first, axis=0))
-        if len(first) <= self.room:
+        if len(first) <= self.room and not self.allowed:
             return batch
-        ranked = np.argsort(-batch.mass.max(axis=1), kind="stable")
-        self.drop(batch.where(ranked[self.room :]))
-        return batch.where(ranked[: self.room])
+        likely = batch.mass.max(axis=1)
+        ranked = np.argsort(-likely, kind="stable")
+        rest = np.cumsum(likely[ranked[::-1]])  # of the last one, of the last two, and so on
+        keeps = len(ranked) - int(np.searchsorted(rest, self.allowed, side="right"))
+        self.allowed -= float(rest[len(ranked) - keeps - 1]) if keeps < len(ranked) else 0.0
+        keeps = min(keeps, self.room)
+        self.drop(batch.where(ranked[keeps:]))
+        return batch.where(np.sort(ranked[:keeps]))
 
     def step(self, batch: _Batch) -> None:
         """Along all edges of a batch: note the passages, and hand on what goes further."""

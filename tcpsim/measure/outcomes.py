@@ -125,7 +125,8 @@ def _staying(client: str, server: str) -> list[str]:
 
 def _held_exactly(found: Answer, losses: dict[str, list[float]], asked: Asked) -> list[Rows]:
     arrivals: Coming | None = None if asked.rate is None else Stream(asked.rate, asked.for_us)
-    seen = occupancy(found.chain, losses, max(1, asked.at_us[-1]))
+    left = max(0.0, asked.tolerance - float(found.error.max()))  # of what may stay unknown
+    seen = occupancy(found.chain, losses, max(1, asked.at_us[-1]), tolerance=left)
     told = held_over_time(seen, list(asked.at_us), arrivals, 0.99)
     rows: list[Rows] = []
     for place in range(len(found.error)):

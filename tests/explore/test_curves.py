@@ -83,6 +83,45 @@ def test_what_is_not_followed_is_said(cut: str) -> None:
     assert np.abs(part.curve(lambda look: 1).at(at_us) - 1).max() < 1e-12
 
 
+def test_unlikely_histories_are_left_out_up_to_the_tolerance() -> None:
+    pair = opens_and_closes(0.1)
+    chain = explore(pair)
+    rates = [1e-6, 0.01]
+    whole = occupancy(chain, rates, WEEK_US)
+    for tolerance in (1e-9, 1e-3):
+        part = occupancy(chain, rates, WEEK_US, tolerance=tolerance)
+        assert len(part.changes.at_us) < len(whole.changes.at_us)
+        assert 0 < part.error.max() <= tolerance
+        at_us = np.array([0, 50_000, 2_000_000, 30_000_000, 100_000_000, WEEK_US])
+        for kind in whole.kinds:
+            off = np.abs(whole.expected(kind).at(at_us) - part.expected(kind).at(at_us))
+            assert (off <= part.error + 1e-15).all()
+
+
+@pytest.mark.parametrize("exactly", [False, True])
+def test_fewer_passages_say_the_same_at_the_times_asked_for(exactly: bool) -> None:
+    rates: Any = [Fraction(1, 10), Fraction(0), Fraction(1, 2)] if exactly else RATES
+    seen = _seen(both_close(0.1), rates)
+    some = seen.changes.at_us[::7]
+    at_us = np.concatenate((np.arange(0, 1_000_000, 9_999), some, some - 1, [WEEK_US]))
+    fewer = seen.only_at(np.append(at_us, [-5, 2 * WEEK_US]))
+    for kind in seen.kinds:
+        before, after = seen.expected(kind), fewer.expected(kind)
+        for found, known in (
+            (after.at(at_us), before.at(at_us)),
+            (after.integral_us(at_us), before.integral_us(at_us)),
+        ):
+            if exactly:
+                assert (found == known).all()
+            else:
+                assert found == pytest.approx(known, rel=1e-9, abs=1e-15)
+
+
+def test_many_passages_become_few() -> None:
+    seen = occupancy(explore(build(scenario("closewait-ignored-eof"), loss=0.1), limit=1_000), RATES, WEEK_US)
+    assert len(seen.only_at(np.array([1_000_000])).changes.at_us) < len(seen.changes.at_us) / 20
+
+
 def test_a_chain_of_one_state_is_all_error() -> None:
     seen = occupancy(explore(leaver(0.1, 2), limit=1), RATES, WEEK_US)
     assert seen.error.tolist() == [1.0] * len(RATES)

@@ -12,9 +12,22 @@ import pytest
 from tcpsim.catalogue import build, scenario
 from tcpsim.errors import InputError
 from tcpsim.explore.chain import explore
-from tcpsim.explore.count_distribution import independent, poisson
+from tcpsim.explore.count_distribution import independent, poisson, poisson_bands
 from tcpsim.explore.curves import Look, occupancy
-from tcpsim.explore.growth import Given, Stream, descriptors, evenly, growth, likely_met, time_to
+from tcpsim.explore.growth import (
+    Arrivals as Coming,
+)
+from tcpsim.explore.growth import (
+    Given,
+    Stream,
+    Varying,
+    descriptors,
+    evenly,
+    growth,
+    likely_met,
+    time_to,
+)
+from tcpsim.explore.over_time import over_time as held_over_time
 from tcpsim.host.population import Arrivals
 from tcpsim.measure.census_table import over_time
 from tcpsim.pair import Pair, Side
@@ -45,6 +58,38 @@ def test_a_band_leaves_out_no_more_than_it_says_on_each_side(confidence: float) 
     at_most = [math.fsum(_poisson(40.0, count) for count in range(last + 1)) for last in range(100)]
     assert at_most[low - 1] < tail <= at_most[low]
     assert at_most[high - 1] < 1 - tail <= at_most[high]
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.99, 0.999999])
+def test_the_bands_of_many_laws_are_those_of_each(confidence: float) -> None:
+    means = np.array([0.0, 1e-12, 0.3, 7.25, 7.25, 1e3, 0.02, 123_456.7, 3e6])
+    known = [poisson({1: mean}).between(confidence) if mean else (0, 0) for mean in means.tolist()]
+    assert poisson_bands(means, confidence).tolist() == [list(each) for each in known]
+
+
+@pytest.mark.parametrize(
+    "coming",
+    [
+        Stream(50),
+        Stream(50, 1_234_567),
+        Varying(((0, 300_001, 10), (300_001, 9_000_000, 70))),
+        evenly(5, 8_000_000),
+    ],
+)
+def test_a_table_of_times_is_that_of_the_whole_curves(coming: Coming) -> None:
+    """A table reads its curves at a few ages; `growth` alone has the curves as they are."""
+    seen = occupancy(explore(both_close(0.1)), [0.01, 0.2], 60_000_000)
+    at_us = np.array([0, 30_000, 345_678, 2_000_000, 60_000_000])
+    found = held_over_time(seen, at_us.tolist(), coming)
+    for place, (side, state) in enumerate(found.sockets):
+        known = growth(seen, coming, partial(_in_state, side, state), at_us)
+        assert found.mean[place] == pytest.approx(known.mean, rel=1e-9, abs=1e-12)
+        assert (found.low[place] == known.low).all() if found.low is not None else False
+        assert (found.high[place] == known.high).all() if found.high is not None else False
+
+
+def _in_state(side: Side, state: State, look: Look) -> int:
+    return look.sockets(side, state, None, None)
 
 
 def test_connections_that_count_for_several() -> None:
