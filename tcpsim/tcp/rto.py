@@ -79,10 +79,15 @@ def timeout(t: Tcb, s: Stack) -> int:
 def backed_off(t: Tcb, s: Stack) -> int:
     """The timeout after one more retransmission (RFC 6298 5.5), or by the stack's table."""
     if s.backoff:
-        base = timeout(t, s) - s.rto_slop_us if t.srtt8 else s.syn_rto_us
+        base = table_base_us(t, s)
         step = s.backoff[min(t.backoff, len(s.backoff) - 1)]
         return min(base * step + s.rto_slop_us, s.rto_max_us)
     return min(t.rto_us << 1, s.rto_max_us)
+
+
+def table_base_us(t: Tcb, s: Stack) -> int:
+    """What the steps of a stack's table multiply."""
+    return timeout(t, s) - s.rto_slop_us if t.srtt8 else s.syn_rto_us
 
 
 def budget(retries: int, base_us: int, s: Stack) -> int:

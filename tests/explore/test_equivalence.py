@@ -58,6 +58,8 @@ CASES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("normal-close", {"loss": 0.4, "middlebox": "reject-firewall", "loss_side": "client"}),
     ("normal-close", {"loss": 0.4, "stack_client": "rfc9293", "stack_server": "freebsd"}),
     ("closewait-ignored-eof", {"loss": 0.4, "knobs": {"rto_max_us": "1s"}}),
+    ("closewait-ignored-eof", {"loss": 0.4, "stack_server": "freebsd"}),  # keepalive that never fires
+    ("closewait-ignored-eof", {"loss": 0.4, "stack_server": "4.4bsd", "client": "closes-on-eof"}),
     ("closewait-ignored-eof", {"loss": 0.4, **KILLED}),
     ("fin-wait-2-on-freebsd", {"loss": 0.4, **KILLED}),
 )

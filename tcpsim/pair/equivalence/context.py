@@ -119,7 +119,7 @@ class View:
         t, far = each.t, self.hosts[1 - at]
         origins, inbound = self.meeting.origins[each.ports], self.inbound[at]
         other = far.newest.get(each.ports)
-        begins, known, single = t.rcv_nxt, not self.meeting.opens, False
+        begins, known, single, renews = t.rcv_nxt, not self.meeting.opens, False, False
         if other is None:
             complete = not any(segment.len or segment.flags & SYN for _, _, segment, _ in inbound)
         else:
@@ -127,6 +127,10 @@ class View:
             complete = not other.more and other.end == t.rcv_nxt
             known = its.snd_una == t.rcv_nxt
             single = each.hasty and bool(its.sent) and not other.more and future.rest_in_one(its, t)
+            if (each.own[0] or self.hosts[at].waits) and not (other.more or self.meeting.opens):
+                renews = future.renewing(its, t) and not any(
+                    _stale(t, segment) for _, _, segment, _ in inbound
+                )
             if other.alive:
                 probed = far.stack.keepalive_probe_len > 0 or self.hosts[at].stack.reads_old_acks
                 begins = (its.snd_una - probed) & MASK
@@ -134,7 +138,8 @@ class View:
         later = newer and not t.sack_on and t.snd_wl1 != begins  # only without SACK is it asked
         later = later and all(each[2].seq != t.snd_wl1 for each in inbound)
         return future.Around(
-            origins[at], origins[1 - at], *each.own, complete, single, known, ordered, first, newer, later
+            origins[at], origins[1 - at], *each.own, complete, single, known, ordered, first, newer, later,
+            renews,
         )
 
     def _ordered(self, at: int, t: Tcb) -> bool:
@@ -171,6 +176,13 @@ class View:
 def _older(t: Tcb, inbound: Sequence[OnTheWay]) -> bool:
     """A segment under way, which is read for its ACK, begins before SND.WL1."""
     return any(not segment.flags & RST and lt(segment.seq, t.snd_wl1) for _, _, segment, _ in inbound)
+
+
+def _stale(t: Tcb, segment: Segment) -> bool:
+    """A segment under way after which TS.Recent may be what it was: see `future.echoes_later`."""
+    if segment.flags & (SYN | RST | ACK) != ACK or lt(segment.ack, t.snd_una):
+        return True
+    return lt(t.rcv_nxt, segment.seq) or lt((segment.seq + segment.seg_len) & MASK, t.rcv_nxt)
 
 
 def witness(host: Host, now_us: int, opening: bool) -> tuple[int, ...]:

@@ -111,7 +111,7 @@ class Host:
 
     __slots__ = (
         "_wheel", "ahead", "asking", "connections", "facing", "held", "machine", "newest", "opening", "rest",
-        "stack", "wakes_us", "witnessed",
+        "stack", "waits", "wakes_us", "witnessed",
     )  # fmt: skip
 
     def __init__(self, leg: Leg, machine: Machine, ahead: Ahead, rest: Rest) -> None:
@@ -123,6 +123,7 @@ class Host:
         self.stack = end.stack
         self.ahead = ahead
         self.wakes_us = machine_wakes_us(machine)
+        self.waits = self.wakes_us is None and len(end.sockets) == 1  # for what comes to its one socket
         self.held: tuple[Held, ...] = holding(machine)
         self.connections: list[Connection] = []
         mine = [each for each in end.sockets.items() if leg.has(each[1])]

@@ -21,18 +21,21 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tcpsim.tcp import deadlines, timers
+from tcpsim.tcp import deadlines, rto, timers
 from tcpsim.tcp.acceptability import PAWS_IDLE_US
 from tcpsim.tcp.equivalence.future import (
     MOST_OPTIONS,
     Around,
     all_sent,
+    echoes_later,
+    ends_before_keepalive,
     expiries_left,
     hasty,
     least_fin_wait_2_us,
     pace,
     paced,
     prompt,
+    racks,
     repeats,
 )
 from tcpsim.tcp.event import Timer
@@ -64,7 +67,7 @@ def connection_key(t: Tcb, s: Stack, around: Around, measured: bool) -> Connecti
     # the peer's numbers in SYN-SENT, where none is known: they come with its SYN (3.10.7.3)
     if t.state == State.SYN_SENT:
         around = around._replace(theirs=t.irs)
-    ours, theirs, idle, sends, _, tunes, complete, single, known, ordered, first, _, _, heeded = around
+    ours, theirs, idle, sends, _, tunes, complete, single, known, ordered, first, _, _, _, heeded = around
     error = None if idle else (t.so_error, t.soft_error)
     head = (
         t.local_port, t.remote_port, t.state, t.accepted, t.orphaned, t.options,
@@ -74,6 +77,9 @@ def connection_key(t: Tcb, s: Stack, around: Around, measured: bool) -> Connecti
     if t.state == State.CLOSED:
         return ConnectionKey(head)
     finished = all_sent(t, sends or around.closes)
+    if t.keep_at_us is not None and ends_before_keepalive(t, s, finished):
+        t = t.copy()
+        t.keep_at_us = None
     at_rest = finished and not t.sent
     no_data = not t.unsent and (t.close_called or not sends)
     complete = complete and t.state >= State.ESTABLISHED
@@ -91,10 +97,11 @@ def connection_key(t: Tcb, s: Stack, around: Around, measured: bool) -> Connecti
     unread = unread or (no_data and (complete or t.fin_received or t.mini) and not _may_turn(t, pacing))
     instants.append(None if unread else _since_data(t, s))
     # TS.Recent, once the peer knows that we have all we have: whatever we acknowledge next was sent later,
-    # and replaced it (RFC 7323 4.3); or where the peer reads nothing of what it would measure. While nothing
-    # older is under way PAWS has nothing to reject (5.3)
+    # and replaced it (RFC 7323 4.3); or where the peer reads nothing of what it would measure, or the next
+    # segment replaces it first. While nothing older is under way PAWS has nothing to reject (5.3)
     stamp = None
-    if t.ts_on and not (ordered and ((known and t.rcv_wup == t.rcv_nxt) or not heeded)):
+    told = (known and t.rcv_wup == t.rcv_nxt) or echoes_later(t, around, complete)
+    if t.ts_on and not (ordered and (told or not heeded)):
         stamp = t.ts_recent
         instants.append((_BEGINNING, 0) if ordered else (t.ts_recent_at_us, -PAWS_IDLE_US - 1))
     # loss recovery, RACK, the congestion window and retry counts are read only with something outstanding
@@ -140,11 +147,13 @@ def _estimate(t: Tcb, s: Stack, measured: bool, at_rest: bool, idle: bool) -> ob
 
     At rest, where RTO and SRTT do not bound the pace of ACKs either, it is read for the length of FIN-WAIT-2
     alone (tcp_fin_time). SRTT is read by the next sample: none will count if the one record that is
-    outstanding is the last.
+    outstanding is the last. Where a table has the back-off, each step of it begins from the estimate.
     """
     if at_rest:
         return least_fin_wait_2_us(t, s, idle)
-    return (t.srtt8, t.rto_us) if measured else t.rto_us
+    if measured:
+        return t.srtt8, t.rto_us
+    return (t.rto_us, rto.table_base_us(t, s)) if s.backoff else t.rto_us
 
 
 def _out_of_order(t: Tcb, theirs: int) -> Key:
@@ -233,12 +242,15 @@ def _resending(
     last = synchronised and no_data and _is_last(t, finished)
     # what RACK has heard last is compared with the times of records, so their order says all; a record sent
     # later than it is never called lost by it (RFC 8985 6.2 step 5)
-    rack = [(r.sent_us > t.rack_us) - (r.sent_us < t.rack_us) for r in t.sent]
+    heeds = racks(t, s)
+    rack = [(r.sent_us > t.rack_us) - (r.sent_us < t.rack_us) for r in t.sent] if heeds else []
     newer = not rack or min(rack) > 0
-    racks = s.rack and t.sack_on
-    # a last record that was resent, while the retransmission timer runs: no probe counts from when that was
-    # (`timers._loss_probe_at`), and no round trip is measured (Karn)
-    timed = not (newer and last and t.slot is Timer.RETRANSMISSION and t.ca_state >= DISORDER)
+    bursts = s.burst_segments > 1  # their size depends on the least round-trip time (`tso.segments`)
+    # when a record was sent last, once it was resent, so that no round trip is measured (Karn): RACK, probes
+    # and bursts ask; not for the last of all, while the retransmission timer runs (`timers._loss_probe_at`)
+    timed = (s.rack or s.loss_probe or bursts) and not (
+        newer and last and t.slot is Timer.RETRANSMISSION and t.ca_state >= DISORDER
+    )
     probe = None if t.tlp_high_seq is None else ((t.tlp_high_seq - ours) & MASK, t.tlp_resent)
     # retransmissions, where a time limits them: whether there were any; when they began, where none does so
     limited = s.user_timeout_rule == "checked" and (around.tunes or timers.user_timeout_us(t, s) is not None)
@@ -272,8 +284,8 @@ def _resending(
         None if settled else _backoff(t, s), counted,
         t.ca_state, (t.high_seq - ours) & MASK if t.ca_state >= RECOVERY else None, t.dupacks,
         (t.snd_sml - ours) & MASK if lt(t.snd_una, t.snd_sml) else None,
-        None if newer or not racks else (tuple(rack), (t.rack_end - ours) & MASK),
-        None if newer and last else (t.min_rtt_us, (t.rack_rtt_us, t.rack_us > 0) if racks else None),
+        None if newer else (tuple(rack), (t.rack_end - ours) & MASK),
+        None if (newer and last) or not (heeds or bursts) else (t.rack_rtt_us, t.min_rtt_us, t.rack_us > 0),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import count
 from typing import NamedTuple
 
-from tcpsim.tcp import rto, timeouts, timer_wheel, timers, window
+from tcpsim.tcp import deadlines, rto, timeouts, timer_wheel, timers, window
 from tcpsim.tcp.deadlines import Bounds
 from tcpsim.tcp.event import Timer
 from tcpsim.tcp.seqnum import MASK, le, lt
@@ -19,6 +19,7 @@ from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import LOSS, Tcb
 
 MOST_OPTIONS = 40  # octets in a header
+_BEHIND_OUR_FIN = frozenset({State.FIN_WAIT_2, State.TIME_WAIT})
 _BEFORE_FIN_WAIT_2 = frozenset({State.FIN_WAIT_1, State.FIN_WAIT_2})
 
 
@@ -38,6 +39,7 @@ class Around(NamedTuple):
     first: bool = True  # the timestamp of our first SYN may yet be echoed
     newer: bool = False  # nothing comes that begins before SND.WL1
     later: bool = False  # nor at it
+    renews: bool = False  # no program acts until something comes, which ends at RCV.NXT or later (`renewing`)
     heeded: bool = True  # a round trip that the peer measures by our ACKs may be read
 
 
@@ -51,6 +53,49 @@ def rest_in_one(sender: Tcb, t: Tcb) -> bool:
             fits = record.payload <= min(sender.snd_mss - MOST_OPTIONS, window.offered(t))
             return fits and record.seq == t.rcv_nxt and le(last, record.end)
     return False
+
+
+def renewing(sender: Tcb, t: Tcb) -> bool:
+    """Nothing that `sender` will send, once or again, ends before what `t` expects next; it has no more data.
+
+    It is past its SYN, and a record is sent again as a whole. Keepalive and persist probe with what is
+    acknowledged, when nothing else is outstanding.
+    """
+    if sender.unsent or sender.snd_una == sender.iss:
+        return False
+    most = sender.snd_mss - MOST_OPTIONS
+    return not any(lt(r.end, t.rcv_nxt) or r.payload > most for r in sender.sent)
+
+
+def echoes_later(t: Tcb, around: Around, complete: bool) -> bool:
+    """Before the next ACK, which answers something, TS.Recent is replaced by the timestamp of that.
+
+    Nothing is sent without that: no program acts, no timer runs, and no ACK is due. What comes begins at
+    Last.ACK.sent or before, and ends there or later, so it is acceptable and takes the place of TS.Recent
+    (RFC 7323 4.3).
+    """
+    if not (around.renews and (t.fin_received or complete)):
+        return False
+    still = t.write_seq == t.snd_una and not t.ack_pending and t.rcv_wup == t.rcv_nxt
+    return still and deadlines.next_time(t) is None
+
+
+def ends_before_keepalive(t: Tcb, s: Stack, finished: bool) -> bool:
+    """An orphan is over, or in a state without keepalive, before its keepalive timer can fire.
+
+    The retransmission timer repeats its last segments a limited number of times, and starts to count again
+    only where one of them is acknowledged. No wait between is longer than the largest RTO.
+    """
+    if not (t.keep_at_us and t.slot_at_us and t.orphaned and finished and t.close_called):
+        return False
+    if t.slot is not Timer.RETRANSMISSION or s.loss_probe or s.rack or s.device_refuses:
+        return False
+    if s.retry_rule != "count" or not s.orphan_retries or s.orphan_keep_idle_us is not None:
+        return False
+    if s.keepalive_states & _BEHIND_OUR_FIN or any(r.payload > t.snd_mss - MOST_OPTIONS for r in t.sent):
+        return False
+    expiries = s.orphan_retries - t.retransmits + (len(t.sent) - 1) * (s.orphan_retries + 1)
+    return t.keep_at_us > t.slot_at_us + expiries * s.rto_max_us
 
 
 def all_sent(t: Tcb, acts: bool) -> bool:
@@ -111,21 +156,17 @@ def measures(t: Tcb, s: Stack, around: Around) -> bool:
     """Whether anything may read a round trip that is yet to be measured."""
     if t.state == State.CLOSED:
         return False
-    if (
-        s.backoff
-        or not all_sent(t, around.sends or around.closes)
-        or len(t.sent) > 1
-        or paced(t, s, around.complete, around.single)
-    ):
+    sent = all_sent(t, around.sends or around.closes)
+    if not sent or len(t.sent) > 1 or paced(t, s, around.complete, around.single):
         return True
     floor = s.fin_wait_2_rto_floor and t.state in _BEFORE_FIN_WAIT_2 and not t.mini
-    return (t.close_called and floor) or (bool(t.sent) and not _whole(t))
+    return (t.close_called and floor) or (bool(t.sent) and not _whole(t, s))
 
 
-def _whole(t: Tcb) -> bool:
+def _whole(t: Tcb, s: Stack) -> bool:
     """The one record that is outstanding is never cut, nor acknowledged in part, and RACK has none later."""
     (r,) = t.sent
-    return r.payload <= t.snd_mss - MOST_OPTIONS and r.sent_us > t.rack_us
+    return r.payload <= t.snd_mss - MOST_OPTIONS and (not racks(t, s) or r.sent_us > t.rack_us)
 
 
 def repeats(t: Tcb, s: Stack) -> bool:
@@ -138,7 +179,12 @@ def repeats(t: Tcb, s: Stack) -> bool:
         return False
     if t.retrans_since_us is None or not t.retransmits or s.backoff:
         return False
-    return t.high_seq == t.snd_nxt and t.sent[0].sent_us > t.rack_us
+    return t.high_seq == t.snd_nxt and (not racks(t, s) or t.sent[0].sent_us > t.rack_us)
+
+
+def racks(t: Tcb, s: Stack) -> bool:
+    """RACK tells which segments are lost, or may yet; otherwise nothing reads what it has heard."""
+    return s.rack and (t.sack_on or t.state < State.ESTABLISHED)
 
 
 def expiries_left(t: Tcb, s: Stack, orphaned: bool) -> int | None:
@@ -175,7 +221,7 @@ def bounds(t: Tcb, s: Stack, acts: bool, option_us: int | None) -> Bounds:
     if not t.sent:
         return Bounds(option_us, None, False)
     timed = s.retry_rule == "budget" and not s.backoff and timers.user_timeout_us(t, s) is None
-    single = len(t.sent) == 1 and _whole(t) and t.srtt8 > 0
+    single = len(t.sent) == 1 and _whole(t, s) and t.srtt8 > 0
     if not (timed and single and t.orphaned) or s.device_refuses:
         return Bounds(option_us, max(t.rto_us, s.rto_max_us), False)
     ahead, waited_us = t.copy(), 0
