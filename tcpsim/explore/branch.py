@@ -109,7 +109,8 @@ def every_answer(act: Callable[[Follow], _Made]) -> Iterator[tuple[_Made, Follow
     while open_:
         chooser = Follow(open_.pop())
         made = act(chooser)
-        open_.extend(chooser.others())
+        if chooser.asked:
+            open_.extend(chooser.others())
         yield made, chooser
 
 

@@ -22,7 +22,7 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from tcpsim.errors import InputError
 from tcpsim.explore.branch import Branch, LossClass, Part, Steps, View
-from tcpsim.explore.edges import Edge, Edges, Kind
+from tcpsim.explore.edges import Counts, Edge, Edges
 from tcpsim.explore.frontier import ByWay, Order
 from tcpsim.explore.per_host_memo import apart
 from tcpsim.pair import Event, Log, Pair
@@ -231,7 +231,7 @@ class _Work(Generic[_State]):
         The first of them is the one on which nothing is lost and every choice takes its usual course.
         """
         found: dict[tuple[int, int, tuple[int, ...], tuple[int, ...]], float] = {}
-        parts: list[tuple[int, Kind]] = []
+        parts: list[tuple[int, tuple[Counts, Counts, float]]] = []
         events: list[Event] = []
         log = None if self.watch is None else events.append
         pair = waits.state if isinstance(waits, _Open) else waits
@@ -241,7 +241,7 @@ class _Work(Generic[_State]):
             if isinstance(branch, Part):
                 target = self.part(number, _Open(pair, branch.ways))
                 heappush(self.heap, (self.order.come(target, branch), target))
-                parts.append((target, Kind(branch.lost, branch.passed, branch.weight)))
+                parts.append((target, (branch.lost, branch.passed, branch.weight)))
                 continue
             target = self.number(branch.pair)
             if target in self.waiting:
@@ -254,7 +254,7 @@ class _Work(Generic[_State]):
                 self.watch.step(Edge(number, *edge, branch.weight), pair, events)
                 events.clear()
         for (target, elapsed_us, lost, passed), weight in found.items():
-            self.edges.add(number, target, elapsed_us, Kind(lost, passed, weight))
+            self.edges.add(number, target, elapsed_us, (lost, passed, weight))
         for target, kind in parts:
             self.edges.add(number, target, 0, kind)
 

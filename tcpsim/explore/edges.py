@@ -45,19 +45,19 @@ class Edges(Sequence[Edge]):
     def __init__(self, edges: Iterable[Edge] = ()) -> None:
         self._source, self._target = array("q"), array("q")
         self._elapsed_us, self._kind = array("q"), array("q")
-        self._kinds: dict[Kind, int] = {}
+        self._kinds: dict[tuple[Counts, Counts, float], int] = {}
         self._each: list[Kind] = []
         for source, target, elapsed_us, lost, passed, weight in edges:
-            self.add(source, target, elapsed_us, Kind(lost, passed, weight))
+            self.add(source, target, elapsed_us, (lost, passed, weight))
 
-    def add(self, source: int, target: int, elapsed_us: int, kind: Kind) -> None:
-        """One more."""
+    def add(self, source: int, target: int, elapsed_us: int, kind: tuple[Counts, Counts, float]) -> None:
+        """One more, of the values of a `Kind`."""
         self._source.append(source)
         self._target.append(target)
         self._elapsed_us.append(elapsed_us)
         number = self._kinds.setdefault(kind, len(self._kinds))
         if number == len(self._each):
-            self._each.append(kind)
+            self._each.append(Kind(*kind))
         self._kind.append(number)
 
     def copy(self) -> Edges:

@@ -18,10 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Final, Generic, TypeVar
 
 from tcpsim.explore.branch import MANY, Branch, Fate, Part, Steps, View, every_answer
-from tcpsim.pair import SIDES, Event, Log, Machine, Pair, Side, advance
+from tcpsim.pair import SIDES, Event, Log, Machine, Pair, advance
 from tcpsim.pair.equivalence import CLIENT, SERVER, Known
 from tcpsim.pair.equivalence.context import OnTheWay, witness
 from tcpsim.pair.equivalence.host import Host
@@ -32,6 +32,7 @@ from tcpsim.tcp.endpoint import new_end
 from tcpsim.tcp.segment import ACK, Options, Segment
 from tcpsim.tcp.seqnum import MASK
 
+_MOST: Final = 1 << 13  # acts, of those that were looked up last, that are remembered twice over
 _MS = 1000  # clocks begin whole milliseconds from each other: the unit of timestamps
 
 
@@ -47,31 +48,49 @@ class Apart:
         self.began_us = began_us
         self.flights = flights
         self.known: Known | None = None  # its key, once that was asked for
-        next_us = flights[0].due_us if flights else None
-        for at in (0, 1):  # `pair.earliest`, where its call would show
-            wakes_us = hosts[at].wakes_us
-            if wakes_us is not None and (next_us is None or wakes_us + began_us[at] < next_us):
-                next_us = wakes_us + began_us[at]
+        next_us = flights[0][0] if flights else None  # `pair.earliest`, where its call would show
+        first_us, second_us = hosts[0].wakes_us, hosts[1].wakes_us
+        if first_us is not None and (next_us is None or first_us + began_us[0] < next_us):
+            next_us = first_us + began_us[0]
+        if second_us is not None and (next_us is None or second_us + began_us[1] < next_us):
+            next_us = second_us + began_us[1]
         self.next_us: int | None = next_us
 
 
-class Turn(NamedTuple):
-    """One way that a host's instant may go: itself afterwards, what it sent, on its own clock, and events."""
-
-    host: Host
-    sent: tuple[Flight, ...] = ()
-    weight: float = 1.0
-    chosen: tuple[str, ...] = ()
-    events: tuple[Event, ...] = ()
+# One way that a host's instant may go: itself afterwards, what it sent, on its own clock, how likely that is,
+# what was chosen, and events
+Turn = tuple[Host, tuple[Flight, ...], float, tuple[str, ...], tuple[Event, ...]]
+_Actor = tuple[Host, int, bool]  # a host in a step: when its clock began, and whether it wakes by itself
 
 
-class _Actor(NamedTuple):
-    """A host in a step: when its clock began, its turn if it hears nothing, whether it wakes by itself."""
+_Key = TypeVar("_Key", bound=Hashable)
+_Value = TypeVar("_Value")
 
-    host: Host
-    began_us: int
-    still: tuple[Turn]
-    wakes: bool
+
+class Recent(Generic[_Key, _Value]):
+    """Values that were asked for not long ago, at most twice `most`: memory does not grow with states."""
+
+    __slots__ = ("_most", "_new", "_old")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._new: dict[_Key, _Value] = {}
+        self._old: dict[_Key, _Value] = {}
+
+    def get(self, key: _Key) -> _Value | None:
+        """What was kept under this key, if it still is."""
+        found = self._new.get(key)
+        if found is None:
+            found = self._old.get(key)
+            if found is not None:
+                self.keep(key, found)
+        return found
+
+    def keep(self, key: _Key, value: _Value) -> None:
+        """Keep a value, and forget those that nobody has asked for since as many were kept."""
+        if len(self._new) == self._most:
+            self._old, self._new = self._new, {}
+        self._new[key] = value
 
 
 class Turns:
@@ -88,8 +107,8 @@ class Turns:
         self._steps = steps
         self._path = pair.path
         self._nobody = Machine(new_system(new_end(pair.client.system.end.stack)), (), False)
-        self._turns: dict[Hashable, list[Turn]] = {}
-        self._first: dict[Hashable, tuple[Host, int]] = {}
+        self._turns: Recent[Hashable, list[Turn]] = Recent(_MOST)
+        self._first: Recent[Hashable, tuple[Host, int]] = Recent(_MOST)
         hosts = steps.keys.host(CLIENT, pair.client), steps.keys.host(SERVER, pair.server)
         self.start = Apart(hosts, (0, 0), tuple([OnTheWay(*each) for each in pair.path.flights]))
 
@@ -111,10 +130,13 @@ class Turns:
         now_us, flights = state.next_us, state.flights
         assert now_us is not None
         due = 0
-        while due < len(flights) and flights[due][0] == now_us:
+        hears = [False, False]
+        for flight in flights:
+            if flight[0] != now_us:
+                break
+            hears[flight[1] == "server"] = True
             due += 1
-        to = [flight[1] for flight in flights[:due]]
-        acts = self._actor(state, 0, now_us, to), self._actor(state, 1, now_us, to)
+        acts = self._actor(state, 0, now_us, hears[0]), self._actor(state, 1, now_us, hears[1])
         if due >= MANY and (
             parts := self._steps.parts(flights, now_us, partial(self._fated, state, acts, due, log))
         ):
@@ -123,53 +145,48 @@ class Turns:
         for fate in self._steps.fates(flights, now_us):
             yield from self._fated(state, acts, due, log, fate)
 
-    def _actor(self, state: Apart, at: int, now_us: int, to: Sequence[Side]) -> _Actor:
-        """A host in the step that begins now, in which something arrives at these sides."""
-        host, began_us = self.stand_in(state, at, now_us, to)
+    def _actor(self, state: Apart, at: int, now_us: int, hears: bool) -> _Actor:
+        """A host in the step that begins now, in which it may hear something."""
+        host, began_us = state.hosts[at], state.began_us[at]
         wakes = host.wakes_us is not None and host.wakes_us + began_us <= now_us
-        return _Actor(host, began_us, (Turn(host),), wakes)
+        if hears or wakes:
+            host, began_us = self.stand_in(state, at, now_us)
+        return host, began_us, wakes
 
     def _fated(
         self, state: Apart, acts: tuple[_Actor, _Actor], due: int, log: Log | None, fate: Fate
     ) -> Iterator[Branch[Apart]]:
-        """What the hosts do when some of what arrives is lost."""
+        """What the hosts do when some of what arrives is lost. Nobody asks which segments these are."""
         gone, lost, passed = fate
         flights = state.flights
         heard: tuple[list[int], list[int]] = [], []
-        dropped: tuple[Flight, ...] = ()
         for place in range(due):
-            if place in gone:
-                due_us, to, segment, sent_us = flights[place]
-                dropped += (Flight(due_us, to, _moved(segment, sent_us)),)
-            else:
+            if place not in gone:
                 heard[flights[place][1] == "server"].append(place)
         client, server = acts
         ahead = flights[due:]
-        began_us = client.began_us, server.began_us
+        began_us = client[1], server[1]
         seconds = self._turns_of(state, 1, server, heard[1])
-        for first in self._turns_of(state, 0, client, heard[0]):
-            for second in seconds:
+        for host, said, weight, chosen, events in self._turns_of(state, 0, client, heard[0]):
+            for other, answered, times, also, others in seconds:
                 under_way = ahead
-                if first.sent or second.sent:
-                    sent = [_sent(first, began_us[0]), _sent(second, began_us[1])]
+                if said or answered:
+                    sent = [_sent(said, began_us[0]), _sent(answered, began_us[1])]
                     if heard[1] and not (heard[0] and heard[0][0] < heard[1][0]):
                         sent.reverse()  # who hears first answers first
                     under_way = (*ahead, *sent[0], *sent[1])
                     if len(under_way) > 1:
                         under_way = tuple(sorted(under_way, key=_due))
-                after = Apart((first.host, second.host), began_us, under_way)
-                weight = first.weight * second.weight
+                after = Apart((host, other), began_us, under_way)
                 if log is not None:
-                    for event in first.events + second.events:
+                    for event in events + others:
                         log(event)
-                yield Branch(after, weight, lost, passed, dropped, first.chosen + second.chosen)
+                yield Branch(after, weight * times, lost, passed, (), chosen + also)
 
-    def stand_in(self, state: Apart, at: int, now_us: int, to: Sequence[Side]) -> tuple[Host, int]:
-        """Who is the same as a host, if anything happens to it, and when its clock began."""
-        side, host, began_us, known = SIDES[at], state.hosts[at], state.began_us[at], state.known
-        local_us = now_us - began_us
-        if side not in to and (host.wakes_us is None or host.wakes_us > local_us):
-            return host, began_us
+    def stand_in(self, state: Apart, at: int, now_us: int) -> tuple[Host, int]:
+        """Who is the same as a host, and when its clock began."""
+        side, host, known = SIDES[at], state.hosts[at], state.known
+        local_us = now_us - state.began_us[at]
         assert known is not None
         place: tuple[Hashable, ...] = (
             at, known.parts[at], known.clocks, local_us % _MS,
@@ -179,17 +196,20 @@ class Turns:
             val = segment[7][3]
             if receiver == side and val is not None:
                 place += (val - (now_us - sent_us) // _MS,)
-        first, then_us = self._first.setdefault(place, (host, local_us))
-        return first, now_us - then_us
+        known_first = self._first.get(place)
+        if known_first is None:
+            self._first.keep(place, (host, local_us))
+            return host, state.began_us[at]
+        return known_first[0], now_us - known_first[1]
 
     def _turns_of(self, state: Apart, at: int, actor: _Actor, heard: Sequence[int]) -> Sequence[Turn]:
         """What a host does now when it hears the segments at these places, which are for it."""
-        if not (heard or actor.wakes):
-            return actor.still
+        host, began_us, wakes = actor
+        if not (heard or wakes):
+            return ((host, (), 1.0, (), ()),)
         flights, known = state.flights, state.known
         assert known is not None
         assert state.next_us is not None
-        host, began_us, _, _ = actor
         now_us = state.next_us - began_us
         position: tuple[Hashable, ...] = host, now_us
         for place in heard:
@@ -199,7 +219,8 @@ class Turns:
         if turns is None:
             its = [flights[place] for place in heard]
             segments = [_moved(segment, sent_us - began_us) for _, _, segment, sent_us in its]
-            turns = self._turns[position] = self._acted(at, host, now_us, segments)
+            turns = self._acted(at, host, now_us, segments)
+            self._turns.keep(position, turns)
         return turns
 
     def _acted(self, at: int, host: Host, now_us: int, heard: list[Segment]) -> list[Turn]:
@@ -208,13 +229,14 @@ class Turns:
         path = self._path._replace(flights=tuple([Flight(now_us, side, segment) for segment in heard]))
         client, server = (host.machine, self._nobody) if at == 0 else (self._nobody, host.machine)
         pair = Pair(now_us, client, server, path, now_us)
-        turns = []
+        turns: list[Turn] = []
         events: list[Event] = []
         log = events.append if self._tells else None
         for after, chooser in every_answer(lambda chooser: advance(pair, chooser, log)):
             machine = after.client if at == 0 else after.server
             then = self._steps.keys.host((CLIENT, SERVER)[at], machine)
-            turns.append(Turn(then, after.path.flights, chooser.weight(), chooser.words(), tuple(events)))
+            asked = (chooser.weight(), chooser.words()) if chooser.asked else (1.0, ())
+            turns.append((then, after.path.flights, *asked, tuple(events)))
             events.clear()
         return turns
 
@@ -236,9 +258,9 @@ def _due(flight: OnTheWay) -> int:
     return flight[0]
 
 
-def _sent(turn: Turn, began_us: int) -> list[OnTheWay]:
+def _sent(flights: Sequence[Flight], began_us: int) -> list[OnTheWay]:
     """What was sent, due on the pair's clock."""
-    return [OnTheWay(due_us + began_us, to, segment, began_us) for due_us, to, segment in turn.sent]
+    return [OnTheWay(due_us + began_us, to, segment, began_us) for due_us, to, segment in flights]
 
 
 def _moved(segment: Segment, by_us: int) -> Segment:

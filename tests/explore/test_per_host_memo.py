@@ -200,7 +200,7 @@ def test_who_stands_in_has_the_same_key(name: str, changes: dict[str, Any]) -> N
 def _stands_in(steps: Turns, state: Apart) -> bool:
     """Put those who stand in in the place of a pair's hosts; whether they were others."""
     assert state.next_us is not None
-    both = [steps.stand_in(state, at, state.next_us, SIDES) for at in (0, 1)]
+    both = [steps.stand_in(state, at, state.next_us) for at in (0, 1)]
     (client, client_us), (server, server_us) = both
     other = Apart((client, server), (client_us, server_us), state.flights)
     assert steps.key(other) == steps.key(state)

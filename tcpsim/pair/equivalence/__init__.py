@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 
 from tcpsim.app import equivalence as app
 from tcpsim.pair.equivalence.context import Meeting, OnTheWay, View, facing, witnessed
-from tcpsim.pair.equivalence.host import Host, Leg, Part, Promised, Rest
+from tcpsim.pair.equivalence.host import Connection, Host, Leg, Part, Promised, Rest
 from tcpsim.pair.equivalence.programs import Ahead, ahead
 from tcpsim.pair.pair import Machine, Pair
 from tcpsim.path import equivalence as lines
@@ -57,6 +57,7 @@ class Keys:
         self._machines: dict[tuple[int, Leg], tuple[Machine, Host]] = {}
         self._hosts: dict[Hashable, tuple[Ahead, Rest, object]] = {}
         self._lines: dict[tuple[int, ...], tuple[tuple[Chain, ...], int | None]] = {}
+        self._still: tuple[Path | None, int] = None, 0  # the last path that is the same at every moment
         self._meetings: dict[tuple[int, int], Meeting] = {}
         self._segments: dict[Hashable, tuple[Segment, int]] = {}
 
@@ -121,7 +122,10 @@ class Keys:
         """What can be read of the clocks themselves; they agree on the phase of timestamps."""
         first, second = view.hosts
         origins, opens = view.meeting.origins, view.meeting.opens
-        clocks: list[Hashable] = [local_us[0] % 1000 if origins else 0]
+        phase = local_us[0] % 1000 if origins else 0
+        if not (opens or path.shared or view.meeting.wheels or True in view.asked):
+            return (phase,)
+        clocks: list[Hashable] = [phase]
         if path.shared and any(isinstance(each, Script) and each.follows_connections for each in path.shared):
             clocks.append(tuple(origins.items()))  # such rules remember ISNs as they are
         stamped = first.stack.timestamps and second.stack.timestamps
@@ -174,26 +178,36 @@ class Keys:
     def _part(self, view: View, now_us: int, at: int, both: tuple[list[Promised], list[Promised]]) -> int:
         """What a host is at a moment of its clock, its connections included."""
         host, far = view.hosts[at], view.hosts[1 - at]
-        found: list[int] = []
+        numbers = self._numbers
+        found = []
         for each, promised in zip(host.connections, both[at], strict=True):
             heeded = True
             if each.t.ts_on and not view.meeting.opens:
                 other = far.newest.get(each.ports)
                 heeded = other is not None and both[1 - at][other.place].measured
-            part = promised.parts.get(heeded)
+            part = promised.heeded if heeded else promised.unheeded
             if part is None:
-                around = promised.around if heeded else promised.around._replace(heeded=False)
-                fixed, instants, stamp = connection_key(each.t, host.stack, around, promised.measured)
-                if each.place == 0:  # and with the first all that is not a connection
-                    fixed, instants = (fixed, host.rest.number), instants + host.rest.instants
-                part = promised.parts[heeded] = Part(self._number(fixed), instants, stamp)
+                part = self._connection(host, each, promised, heeded)
             number = part.numbers.get(now_us)
             if number is None:
-                number = part.numbers[now_us] = self._number(tuple(part.at(now_us)))
+                number = part.numbers[now_us] = numbers.setdefault(part.at(now_us), len(numbers))
             found.append(number)
         if len(found) == 1:
             return found[0]
-        return self._number(tuple(found or Part(*host.rest).at(now_us)))
+        return self._number(tuple(found) or Part(*host.rest).at(now_us))
+
+    def _connection(self, host: Host, each: Connection, promised: Promised, heeded: bool) -> Part:
+        """The part of a connection, which is remembered."""
+        around = promised.around if heeded else promised.around._replace(heeded=False)
+        fixed, instants, stamp = connection_key(each.t, host.stack, around, promised.measured)
+        if each.place == 0:  # and with the first all that is not a connection
+            fixed, instants = (fixed, host.rest.number), instants + host.rest.instants
+        part = Part(self._number(fixed), instants, stamp)
+        if heeded:
+            promised.heeded = part
+        else:
+            promised.unheeded = part
+        return part
 
     def _segment(self, view: View, at: int, its: list[Promised], flight: OnTheWay, now_us: int) -> int:
         """A segment on its way to a host, to whose connections `its` are promised."""
@@ -221,6 +235,8 @@ class Keys:
 
     def _line(self, path: Path, now_us: int, origins: Origins) -> Hashable:
         """The elements of a path."""
+        if path is self._still[0]:
+            return self._still[1]
         chains = path[:3]
         place = (id(chains[0]), id(chains[1]), id(chains[2]))
         known = self._lines.get(place)
@@ -230,6 +246,7 @@ class Keys:
             known = chains, None if key is None else self._number(key)
             _keep(self._lines, place, known)
         if known[1] is not None:
+            self._still = path, known[1]
             return known[1]
         return tuple([lines.key(chain, now_us, origins) for chain in chains])
 

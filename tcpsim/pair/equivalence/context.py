@@ -39,13 +39,15 @@ class Meeting:
     """What two hosts make of each other, whatever is under way between them.
 
     `opens`: a program may yet call connect(). `origins`: the ISNs on each pair of ports, the client's first.
+    `wheels`: a host has a timer wheel.
     """
 
-    __slots__ = ("opens", "origins")
+    __slots__ = ("opens", "origins", "wheels")
 
     def __init__(self, hosts: tuple[Host, Host]) -> None:
         client, server = hosts
         self.opens = client.ahead.opens or server.ahead.opens
+        self.wheels = bool(client.stack.timer_hz or server.stack.timer_hz)
         ours, theirs = client.newest, server.newest
         self.origins: dict[Ports, tuple[int, int]] = {}
         for ports in ours if ours.keys() == theirs.keys() else ours | theirs:
@@ -98,7 +100,7 @@ class View:
         far = self.hosts[1 - at]
         inbound = self.inbound[at]
         ordered, first = True, False
-        place: tuple[int, ...] = (far.facing,)
+        place: int | tuple[int, ...] = far.facing
         if inbound or each.opening:
             ordered = not inbound or not each.t.ts_on or self._ordered(at, each.t)
             first = each.opening and self._echoed(at, each.t, far.newest.get(each.ports))

@@ -47,7 +47,7 @@ class Part:
         self.stamp = stamp
         self.numbers: dict[int, int] = {}
 
-    def at(self, now_us: int) -> list[int]:
+    def at(self, now_us: int) -> tuple[int, ...]:
         """Itself at a moment."""
         found = [self.number, *map(now_us.__rsub__, self.exact)]  # each less `now_us`
         for at_us, least in self.limited:
@@ -55,7 +55,7 @@ class Part:
             found.append(ahead_us if ahead_us > least else least)
         if self.stamp is not None:
             found.append((self.stamp - now_us // 1000) & MASK)
-        return found
+        return tuple(found)
 
 
 class Promised:
@@ -64,12 +64,13 @@ class Promised:
     That part differs by whether the other end reads what it would measure (`Around.heeded`).
     """
 
-    __slots__ = ("around", "measured", "parts")
+    __slots__ = ("around", "heeded", "measured", "unheeded")
 
     def __init__(self, t: Tcb, stack: Stack, around: future.Around) -> None:
         self.around = around
         self.measured = future.measures(t, stack, around)
-        self.parts: dict[bool, Part] = {}
+        self.heeded: Part | None = None
+        self.unheeded: Part | None = None
 
 
 class Connection:
@@ -91,7 +92,7 @@ class Connection:
         self.more = number in sends and not t.close_called  # than it has queued
         self.end = (t.write_seq - t.close_called) & MASK  # of what it has queued
         self.around: dict[future.Around, Promised] = {}
-        self.promised: dict[tuple[int, ...], Promised] = {}  # the same by where `context` finds it
+        self.promised: dict[int | tuple[int, ...], Promised] = {}  # the same by where `context` finds it
 
 
 class Leg(NamedTuple):
