@@ -16,7 +16,7 @@ from tcpsim.tcp.event import Timer
 from tcpsim.tcp.seqnum import MASK, le, lt
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
-from tcpsim.tcp.tcb import LOSS, Tcb
+from tcpsim.tcp.tcb import LOSS, RECOVERY, Tcb
 
 MOST_OPTIONS = 40  # octets in a header
 _BEHIND_OUR_FIN = frozenset({State.FIN_WAIT_2, State.TIME_WAIT})
@@ -84,7 +84,8 @@ def ends_before_keepalive(t: Tcb, s: Stack, finished: bool) -> bool:
     """An orphan is over, or in a state without keepalive, before its keepalive timer can fire.
 
     The retransmission timer repeats its last segments a limited number of times, and starts to count again
-    only where one of them is acknowledged. No wait between is longer than the largest RTO.
+    only where one of them is acknowledged. No wait between is longer than the largest RTO, and one more
+    begins where duplicates make an episode of recovery begin (`recovery.resend_lost`).
     """
     if not (t.keep_at_us and t.slot_at_us and t.orphaned and finished and t.close_called):
         return False
@@ -94,8 +95,9 @@ def ends_before_keepalive(t: Tcb, s: Stack, finished: bool) -> bool:
         return False
     if s.keepalive_states & _BEHIND_OUR_FIN or any(r.payload > t.snd_mss - MOST_OPTIONS for r in t.sent):
         return False
-    expiries = s.orphan_retries - t.retransmits + (len(t.sent) - 1) * (s.orphan_retries + 1)
-    return t.keep_at_us > t.slot_at_us + expiries * s.rto_max_us
+    waits = s.orphan_retries - t.retransmits + (t.ca_state < RECOVERY)
+    waits += (len(t.sent) - 1) * (s.orphan_retries + 3)  # for each of them that is acknowledged alone
+    return t.keep_at_us > t.slot_at_us + waits * s.rto_max_us
 
 
 def all_sent(t: Tcb, acts: bool) -> bool:
