@@ -140,7 +140,16 @@ class View:
         later = newer and not t.sack_on and t.snd_wl1 != begins  # only without SACK is it asked
         later = later and all(each[2].seq != t.snd_wl1 for each in inbound)
         return future.Around(
-            origins[at], origins[1 - at], *each.own, complete, single, known, ordered, first, newer, later,
+            origins[at],
+            origins[1 - at],
+            *each.own,
+            complete,
+            single,
+            known,
+            ordered,
+            first,
+            newer,
+            later,
             renews,
         )
 

@@ -91,7 +91,7 @@ def ends_before_keepalive(t: Tcb, s: Stack, finished: bool) -> bool:
         return False
     if t.slot is not Timer.RETRANSMISSION or s.loss_probe or s.rack or s.device_refuses:
         return False
-    if s.retry_rule != "count" or not s.orphan_retries or s.orphan_keep_idle_us is not None:
+    if s.retry_rule != "count" or not s.orphan_retries or s.orphan_keep_idle_us is not None or s.timer_hz:
         return False
     if s.keepalive_states & _BEHIND_OUR_FIN or any(r.payload > t.snd_mss - MOST_OPTIONS for r in t.sent):
         return False
