@@ -141,8 +141,9 @@ def window_seen(t: Tcb, s: Stack, window: int) -> None:
 def agreed(step: Step, seg: Segment) -> None:
     """The handshake is complete: start the transfer (Linux tcp_init_transfer; RFC 5681 3.1, RFC 6298 5.7)."""
     t, s = step.t, step.s
-    if t.parent and s.requests:  # its socket is made now (FreeBSD syncache_socket)
+    if t.parent and s.requests:  # its socket is made now (FreeBSD syncache_socket; Linux tcp_check_req)
         _knows_mss(step)
+        t.last_oow_ack_us = None
     if not t.srtt8:
         t.rto_us = s.rto_without_handshake_sample_us
     t.cwnd = 1 if _syn_lost(step, seg) else s.initial_window

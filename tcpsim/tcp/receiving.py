@@ -33,8 +33,7 @@ def text(step: Step, seg: Segment) -> None:
         return
     edge = (t.rcv_nxt + room) & MASK
     if not lt(left, edge) and not bare_fin:
-        acks.enter_quickack(t, step.s)
-        t.ack_pending |= ACK_SCHED | ACK_NOW
+        _hasten(step)
         return
     if lt(edge, right) and step.s.window_overrun == "trim":
         right, fin = edge, False
@@ -141,8 +140,14 @@ def duplicate(step: Step, left: int, right: int, fin: bool) -> None:
     """All of it is known: the peer missed an ACK."""
     t = step.t
     report_duplicate(step, left, right, fin)
+    _hasten(step)
+
+
+def _hasten(step: Step) -> None:
+    """An ACK is due at once; on Linux a quick one, and these end where the buffer is half full."""
+    t = step.t
     acks.enter_quickack(t, step.s)
-    t.ack_pending |= ACK_SCHED | ACK_NOW
+    t.ack_pending |= ACK_SCHED if step.s.ack_rule == "adaptive" else ACK_SCHED | ACK_NOW
 
 
 def report_duplicate(step: Step, left: int, right: int, fin: bool) -> None:

@@ -27,7 +27,7 @@ class _Heard(NamedTuple):
     acked: int  # records gone
     sacked: int  # records newly marked
     delivered: int  # records of both kinds that nobody had told of
-    fresh: bool  # one of these was never resent
+    fresh: bool  # one of these was never resent, and sent before the episode
     rtt_us: int | None
     dsack: bool
 
@@ -96,7 +96,7 @@ def _clean(step: Step, seg: Segment) -> _Heard:
                 first_us = sent_us
             if not known:
                 delivered += 1
-                fresh |= xmits == 1
+                fresh |= xmits == 1 and le(end, t.high_seq)
                 _rack_heard(t, record, now, s.rtt_noise_us)
             continue
         if lt(seq, t.snd_una):
@@ -104,7 +104,7 @@ def _clean(step: Step, seg: Segment) -> _Heard:
         elif blocks and not known and any(le(a, seq) and le(end, b) for a, b in blocks):
             sacked += 1
             delivered += 1
-            fresh |= xmits == 1
+            fresh |= xmits == 1 and le(end, t.high_seq)
             if xmits == 1 and sack_us is None:
                 sack_us = sent_us
             _rack_heard(t, record, now, s.rtt_noise_us)
@@ -204,7 +204,7 @@ def _is_over(step: Step, seg: Segment, heard: _Heard, advanced: bool) -> bool:
     through = le(t.high_seq, t.snd_una)
     nothing = undo.was_for_nothing(t, seg)
     if t.ca_state == LOSS:
-        if (advanced and nothing) or (t.frto and heard.fresh and lt(t.high_seq, t.snd_nxt)):
+        if (advanced and nothing) or (t.frto and heard.fresh):
             undo.undo(t)
             return True
         if t.frto and lt(t.high_seq, t.snd_nxt) and (heard.sacked or not advanced):

@@ -26,22 +26,39 @@ _KNOBS: tuple[dict[str, Any], ...] = tuple(
 _MOST_SINGLE = 6  # calls that are tried one by one
 
 
+class Order(NamedTuple):
+    """The rows that take effect before what arrives while they run, and those that do behind it."""
+
+    first: frozenset[int] = frozenset()
+    last: frozenset[int] = frozenset()
+
+    def words(self) -> list[str]:
+        """For people."""
+        named = (("before", self.first), ("behind", self.last))
+        return [
+            f"app[{', '.join(map(str, sorted(rows)))}] {where} what arrived meanwhile"
+            for where, rows in named
+            if rows
+        ]
+
+
+_AS_SEEN = Order()
+
+
 class Assumed(NamedTuple):
-    """One set of assumptions: what is exempt, knobs of both stacks, and the rows that take effect first."""
+    """One set of assumptions: what is exempt, knobs of both stacks, and the order of calls and arrivals."""
 
     exempt: Exempt = NOTHING
     knobs: Mapping[str, Any] = {}
-    first: frozenset[int] = frozenset()
+    order: Order = _AS_SEEN
 
     def reason(self) -> str:
         """What a PASS says of them."""
-        words = [f"{knob} = {value}" for knob, value in self.knobs.items()]
-        if self.first:
-            words.append(f"app[{', '.join(map(str, sorted(self.first)))}] before what arrived meanwhile")
+        words = [*(f"{knob} = {value}" for knob, value in self.knobs.items()), *self.order.words()]
         told = [self.exempt.reason] if self.exempt.reason else []
-        return "; ".join(
-            [*told, *([f"with {', '.join(words)}, which a trace does not tell"] if words else [])]
-        )
+        if words:
+            told.append(f"with {', '.join(words)}, which a trace does not tell")
+        return "; ".join(told)
 
 
 def assumptions(trace: Trace) -> Iterator[Assumed]:
@@ -51,16 +68,17 @@ def assumptions(trace: Trace) -> Iterator[Assumed]:
     exempts = [NOTHING] if excused == NOTHING else [NOTHING, excused]
     yield from (Assumed(exempt) for exempt in exempts)
     for exempt in reversed(exempts):
-        for first in _orders(contested(trace)):
+        for order in _orders(contested(trace)):
             for knobs in _KNOBS:
-                if knobs or first:
-                    yield Assumed(exempt, knobs, first)
+                if knobs or order != _AS_SEEN:
+                    yield Assumed(exempt, knobs, order)
 
 
-def _orders(places: tuple[int, ...]) -> Iterator[frozenset[int]]:
-    """No call before what arrived meanwhile; all of them; each of them alone."""
-    yield frozenset()
-    if places:
-        yield frozenset(places)
-    if len(places) > 1:
-        yield from (frozenset((place,)) for place in places[:_MOST_SINGLE])
+def _orders(places: tuple[int, ...]) -> Iterator[Order]:
+    """As seen; every such call first, or last; one of them alone."""
+    yield _AS_SEEN
+    every = frozenset(places)
+    alone = [frozenset((place,)) for place in places[:_MOST_SINGLE]] if len(places) > 1 else []
+    for rows in [every, *alone] if places else []:
+        yield Order(first=rows)
+        yield Order(last=rows)

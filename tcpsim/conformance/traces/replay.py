@@ -49,11 +49,16 @@ _RETURNS_US = 1_000  # a segment may be seen a little after the call that made i
 
 
 def replay(
-    trace: Trace, exempt: Exempt, untold: Mapping[str, Any] = _NOTHING, first: frozenset[int] = frozenset()
+    trace: Trace,
+    exempt: Exempt,
+    untold: Mapping[str, Any] = _NOTHING,
+    first: frozenset[int] = frozenset(),
+    last: frozenset[int] = frozenset(),
 ) -> Record:
     """What tcpsim does when it is called and treated as the kernel was; `untold` turns knobs besides.
 
-    The rows in `first` take effect when they begin, before what arrives while they run.
+    The rows in `first` take effect when they begin, before what arrives while they run; those in `last` when
+    they end, behind it.
 
     Raises:
         Unsupported: the trace needs something that is not known here.
@@ -68,7 +73,7 @@ def replay(
     pair = Pair(0, client, server, path_of(trace, merged), None)
     play = _Play(Stage(trace, exempt, pair, Lineage(_CLIENT_PORT, _SERVER_PORT)))
     play.starts = _starts(trace.rows)
-    play.first = first
+    play.first, play.last = first, last
     listens = next((row.place for row in trace.rows if row.sock == _LISTENER), None)
     if listens not in play.starts:
         play.listen()
@@ -117,6 +122,7 @@ class _Play:
         self.accepted = 0
         self.starts: set[int] = set()
         self.first: frozenset[int] = frozenset()
+        self.last: frozenset[int] = frozenset()
 
     def run(self, rows: tuple[Row, ...]) -> None:
         """Every row, each host's in their order, the hosts by time."""
@@ -149,7 +155,7 @@ class _Play:
 
         A bind() row sets options before it binds; a reader that is exempt runs when it ran.
         """
-        runs_at_end = row.call == "bind" or self.reads_late(row)
+        runs_at_end = row.call == "bind" or row.place in self.last or self.reads_late(row)
         return row.end_us if row.end_us is not None and runs_at_end else row.t_us
 
     def reads_late(self, row: Row) -> bool:
