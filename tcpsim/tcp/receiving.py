@@ -138,7 +138,6 @@ def _fin(step: Step) -> None:
 
 def duplicate(step: Step, left: int, right: int, fin: bool) -> None:
     """All of it is known: the peer missed an ACK."""
-    t = step.t
     report_duplicate(step, left, right, fin)
     _hasten(step)
 

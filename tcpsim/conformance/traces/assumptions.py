@@ -5,8 +5,8 @@ what differs (compare).
 
 The first replay assumes nothing. If it differs, the others are tried: where the kernel's ticks began, which
 of two round trips that the line made equal was longer by microseconds, how a program and a burst
-interleaved, and which came first, a call or a segment that arrived while it ran. The last choice is open
-only for calls during which a segment did arrive.
+interleaved, whether a host took a burst as one or segment by segment, and which came first, a call or a
+segment that arrived while it ran. The last choice is open only for calls during which a segment did arrive.
 """
 
 from __future__ import annotations
@@ -46,15 +46,19 @@ _AS_SEEN = Order()
 
 
 class Assumed(NamedTuple):
-    """One set of assumptions: what is exempt, knobs of both stacks, and the order of calls and arrivals."""
+    """One set of assumptions: what is exempt, knobs of both stacks, the order of calls and arrivals, and
+    whether the segments of a burst arrive as one or apart.
+    """
 
     exempt: Exempt = NOTHING
     knobs: Mapping[str, Any] = {}
     order: Order = _AS_SEEN
+    apart: bool = False
 
     def reason(self) -> str:
         """What a PASS says of them."""
         words = [*(f"{knob} = {value}" for knob, value in self.knobs.items()), *self.order.words()]
+        words += ["bursts that arrive apart"] if self.apart else []
         told = [self.exempt.reason] if self.exempt.reason else []
         if words:
             told.append(f"with {', '.join(words)}, which a trace does not tell")
@@ -70,8 +74,9 @@ def assumptions(trace: Trace) -> Iterator[Assumed]:
     for exempt in reversed(exempts):
         for order in _orders(contested(trace)):
             for knobs in _KNOBS:
-                if knobs or order != _AS_SEEN:
-                    yield Assumed(exempt, knobs, order)
+                for apart in (False, True):
+                    if knobs or order != _AS_SEEN or apart:
+                        yield Assumed(exempt, knobs, order, apart)
 
 
 def _orders(places: tuple[int, ...]) -> Iterator[Order]:

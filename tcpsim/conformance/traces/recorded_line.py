@@ -55,9 +55,16 @@ class AsRecorded:
 
 
 def as_recorded(
-    sender: Side, delay_us: int, carried: Iterable[Carried], calls_us: Sequence[int] = ()
+    sender: Side,
+    delay_us: int,
+    carried: Iterable[Carried],
+    calls_us: Sequence[int] = (),
+    apart: bool = False,
 ) -> AsRecorded:
-    """The direction of `sender`; `calls_us`: when the receiver's programs began calls that send, in order."""
+    """The direction of `sender`; `calls_us`: when the receiver's programs began calls that send, in order.
+
+    The segments of a burst that come `apart` arrive each at its own time.
+    """
     told: list[Carried] = []
     entered_us = out_us = 0
     for each in carried:
@@ -66,7 +73,7 @@ def as_recorded(
         in_burst = bool(told) and abs(each.entered_us - entered_us) <= _BURST_US
         late_us = each.out_us - each.entered_us - delay_us
         called = bisect(calls_us, out_us) != bisect(calls_us, each.out_us)
-        out_us = out_us if in_burst and late_us <= _LATE_US and not called else each.out_us
+        out_us = out_us if in_burst and not apart and late_us <= _LATE_US and not called else each.out_us
         entered_us = each.entered_us
         told.append(each._replace(out_us=out_us))
     return AsRecorded(delay_us, tuple(told))

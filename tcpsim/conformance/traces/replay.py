@@ -54,11 +54,12 @@ def replay(
     untold: Mapping[str, Any] = _NOTHING,
     first: frozenset[int] = frozenset(),
     last: frozenset[int] = frozenset(),
+    apart: bool = False,
 ) -> Record:
     """What tcpsim does when it is called and treated as the kernel was; `untold` turns knobs besides.
 
     The rows in `first` take effect when they begin, before what arrives while they run; those in `last` when
-    they end, behind it.
+    they end, behind it. The segments of a burst arrive as one, or `apart`.
 
     Raises:
         Unsupported: the trace needs something that is not known here.
@@ -70,7 +71,7 @@ def replay(
     merged: tuple[Element, ...] = ()
     if exempt.merged:
         merged = tuple(as_acknowledged(side, trace) for side in SIDES.values())
-    pair = Pair(0, client, server, path_of(trace, merged), None)
+    pair = Pair(0, client, server, path_of(trace, merged, apart), None)
     play = _Play(Stage(trace, exempt, pair, Lineage(_CLIENT_PORT, _SERVER_PORT)))
     play.starts = _starts(trace.rows)
     play.first, play.last = first, last

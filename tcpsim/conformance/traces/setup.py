@@ -125,10 +125,10 @@ def route_knobs(options: str) -> dict[str, Any]:
     return knobs
 
 
-def path_of(trace: Trace, first: tuple[Element, ...] = ()) -> Path:
+def path_of(trace: Trace, first: tuple[Element, ...] = (), apart: bool = False) -> Path:
     """The relay: the loss rules, and a line on which everything arrives when it arrived in the trace.
 
-    What is sent passes the elements `first` before them.
+    What is sent passes the elements `first` before them. A burst arrives as one, or its segments `apart`.
 
     Raises:
         Unsupported: a rule that does not say what a rule may say.
@@ -139,7 +139,7 @@ def path_of(trace: Trace, first: tuple[Element, ...] = ()) -> Path:
         for side in SIDES.values()
     }
     to_server, to_client = (
-        as_recorded(side, delay_us, trace.carried, calls_us[other(side)]) for side in SIDES.values()
+        as_recorded(side, delay_us, trace.carried, calls_us[other(side)], apart) for side in SIDES.values()
     )
     try:
         path = make_path(delay_us, drops=[rule_from_trace(rule) for rule in trace.meta.rules])

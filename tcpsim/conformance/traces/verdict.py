@@ -47,11 +47,11 @@ def judge(content: bytes, path: str) -> Verdict:
     matches: list[Match] = []
     try:
         for assumed in assumptions(trace):
-            made = replay(trace, assumed.exempt, assumed.knobs, *assumed.order)
+            made = replay(trace, assumed.exempt, assumed.knobs, *assumed.order, assumed.apart)
             found = compare(trace, made, assumed.exempt)
             if first_difference(found) is None:
                 return Verdict(path, "PASS", assumed.reason(), trace.title)
-            if not assumed.knobs and not any(assumed.order):
+            if not assumed.knobs and not any(assumed.order) and not assumed.apart:
                 matches = found
     except Unsupported as lacks:
         return Verdict(path, "UNSUPPORTED", str(lacks), trace.title)
