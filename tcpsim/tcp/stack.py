@@ -103,7 +103,8 @@ class Stack:
     rto_tick_us: Wait  # clock granularity G: RTOs are rounded up to it
     # within a tick: "middle"; a span is counted in ticks, and "early" or "late" it has other ones
     ticks_begin: Literal["early", "middle", "late"]
-    rtt_noise_us: Time  # by which equal round trips differ on a real machine (RACK asks which is shorter)
+    # by which equal round trips differ on a real machine (RACK asks whether the later one is shorter)
+    rtt_noise_us: Annotated[int, Whole(-1_000, 1_000_000)]
     # a kernel's timer wheel delays every timer to its buckets; 0: timers fire on time
     timer_hz: Annotated[int, Whole(0, 1_000_000)]
     rto_slop_us: Time  # added to every RTO (FreeBSD rexmit_slop)

@@ -20,7 +20,7 @@ from tcpsim.conformance.traces.schema import Trace
 
 _KNOBS: tuple[dict[str, Any], ...] = tuple(
     {key: value for key, value in (("ticks_begin", begin), ("rtt_noise_us", noise)) if value}
-    for noise in (0, 200)
+    for noise in (0, 200, -200)
     for begin in ("", "early", "late")
 )
 _MOST_SINGLE = 6  # calls that are tried one by one

@@ -56,6 +56,8 @@ def _changed(field: str, value: Any) -> list[Any]:
         # where nothing of ours is outstanding: elsewhere no stack probes, whether it names the state or not
         quiet = (State.ESTABLISHED, State.FIN_WAIT_2, State.CLOSE_WAIT)
         return [value ^ {state} for state in quiet]
+    if field == "rtt_noise_us":
+        return [-200, 200]
     if field == "skb_heads":
         return [(), (1024, 4096)]
     if field == "backoff":
