@@ -14,14 +14,13 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import NamedTuple
 
-from tcpsim.conformance.traces.lateness import LATE_US, allowed_us
+from tcpsim.conformance.traces.lateness import EARLY_US, LATE_US, allowed_us
 from tcpsim.conformance.traces.not_compared import Exempt
 from tcpsim.conformance.traces.observation import Answer, Life, Packet, Record, Stay
 from tcpsim.conformance.traces.schema import Row, Trace
 from tcpsim.path import SIDES, Side
 from tcpsim.tcp.state import Holder, State
 
-_EARLY_US = 1_000  # a call begins a little after the time that is written beside it
 _ANOTHER_ISN = -(1 << 16)
 
 
@@ -100,7 +99,7 @@ def _same_number(seen: int, did: int | None, conn: int) -> bool:
 
 
 def _time_wrong(seen_us: int, did_us: int, late_us: int) -> str:
-    if did_us - _EARLY_US <= seen_us <= did_us + late_us:
+    if did_us - EARLY_US <= seen_us <= did_us + late_us:
         return ""
     return f"at {seen_us / 1_000:.3f} ms, simulated at {did_us / 1_000:.3f} ms"
 

@@ -20,6 +20,7 @@ from tcpsim.tcp.deadlines import DEADLINES
 from tcpsim.tcp.tcb import Tcb
 
 _TICKS_US = 8_000
+EARLY_US = 1_000  # a call begins a little after the time that is written beside it
 LATE_US = 5_000  # what a host and the relay take besides; segments closer than this come in any order
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tcpsim.conformance.traces.lateness import LATE_US
+from tcpsim.conformance.traces.lateness import EARLY_US, LATE_US
 from tcpsim.conformance.traces.observation import Packet, relative
 from tcpsim.conformance.traces.schema import Trace
 from tcpsim.path import Chooser, Side
@@ -46,7 +46,7 @@ class AsAcknowledged:
             return passes
         for place in range(self.count, len(self.said)):
             told = self.said[place]
-            if told.ack is None or abs(told.t_us - at_us) > LATE_US:
+            if told.ack is None or not at_us - EARLY_US <= told.t_us <= at_us + LATE_US:
                 continue
             if told.pure_ack and told.ack == ack:
                 return replace(self, count=place + 1), ((at_us, segment),), ""

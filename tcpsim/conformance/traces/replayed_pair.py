@@ -150,8 +150,10 @@ class Stage:
     def _fires_us(self, side: Side, sid: int, due_us: int, after: Pair, events: list[Event]) -> int:
         """When a socket's timer, due now, is to fire: now, or when the kernel's did."""
         latest_us = self._clocks.latest_us(side, sid, due_us)
-        if self._sent_by(side, sid, events):
-            return packet_time(self.expected(side, due_us), due_us, latest_us)
+        sent = self._sent_by(side, sid, events)
+        if sent is not None:
+            packet = self._alike(sent, due_us, latest_us) or self.expected(side, due_us)
+            return packet_time(packet, due_us, latest_us)
         for event in events:
             if isinstance(event, Returned) and event.side == side and id(event.call) in self.awaited:
                 row = self.awaited[id(event.call)][1]
@@ -175,16 +177,26 @@ class Stage:
         latest_us = due_us + allowed_us(due_us - self.trace.rows[row].t_us)
         return seen.t_us if due_us <= seen.t_us <= latest_us else due_us
 
-    def _sent_by(self, side: Side, sid: int, events: list[Event]) -> bool:
-        """Whether a socket sent something."""
+    def _sent_by(self, side: Side, sid: int, events: list[Event]) -> Sent | None:
+        """The first segment that a socket sent."""
         tcb = self._end(side).sockets[sid]
         ports = (tcb.local_port, tcb.remote_port)
-        return any(
-            isinstance(event, Sent)
-            and event.side == side
-            and (event.segment.src_port, event.segment.dst_port) == ports
-            for event in events
-        )
+        for event in events:
+            if isinstance(event, Sent) and event.side == side:
+                if (event.segment.src_port, event.segment.dst_port) == ports:
+                    return event
+        return None
+
+    def _alike(self, sent: Sent, due_us: int, latest_us: int) -> Packet | None:
+        """The same segment with text as the kernel sent it, if it did within the bound."""
+        if not sent.segment.len:
+            return None
+        did = self._packet(sent)
+        what = did.seq, did.len, did.conn
+        for each in self._ahead[did.sender]:
+            if due_us <= each.t_us <= latest_us and (each.seq, each.len, each.conn) == what:
+                return each
+        return None
 
     # What happened
 
@@ -203,6 +215,13 @@ class Stage:
             self._watch(side, _machine(before, side).system.end, events)
 
     def _note_segment(self, event: Sent) -> None:
+        packet = self._packet(event)
+        self.packets.append(packet)
+        if self._ahead[packet.sender] and not self.exempt.acks:
+            self._ahead[packet.sender].pop(0)
+
+    def _packet(self, event: Sent) -> Packet:
+        """A segment in the words of a trace; a SYN begins its numbers."""
         segment, side = event.segment, _end_of(event.side)
         if side == "client":
             ports = (segment.src_port, segment.dst_port)
@@ -218,10 +237,7 @@ class Stage:
         ack = relative(segment.ack, peer) if segment.has_ack else None
         flags, seq = flag_letters(segment.flags), relative(segment.seq, own)
         lost = not event.arrives_us
-        packet = Packet(event.t_us, side, flags, seq, ack, segment.len, lost, self.line.conn)
-        self.packets.append(packet)
-        if self._ahead[side] and not self.exempt.acks:
-            self._ahead[side].pop(0)
+        return Packet(event.t_us, side, flags, seq, ack, segment.len, lost, self.line.conn)
 
     def _watch(self, side: Side, before: Endpoint, events: list[Event]) -> None:
         """Note the states, holders and timers of a side that are other than before."""
@@ -231,7 +247,7 @@ class Stage:
                 continue
             stay = _stay(end, sid, now_us)
             unseen = sid in before.sockets and stay[1:] == _stay(before, sid, now_us)[1:]
-            self._clocks.see(side, sid, tcb, now_us, unseen and not self._sent_by(side, sid, events))
+            self._clocks.see(side, sid, tcb, now_us, unseen and self._sent_by(side, sid, events) is None)
             self._known[side, sid] = tcb
             if tcb.state is State.CLOSED:
                 self._bury(side, sid)
