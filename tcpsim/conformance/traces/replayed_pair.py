@@ -181,11 +181,8 @@ class Stage:
         """The first segment that a socket sent."""
         tcb = self._end(side).sockets[sid]
         ports = (tcb.local_port, tcb.remote_port)
-        for event in events:
-            if isinstance(event, Sent) and event.side == side:
-                if (event.segment.src_port, event.segment.dst_port) == ports:
-                    return event
-        return None
+        mine = [event for event in events if isinstance(event, Sent) and event.side == side]
+        return next((each for each in mine if (each.segment[0], each.segment[1]) == ports), None)
 
     def _alike(self, sent: Sent, due_us: int, latest_us: int) -> Packet | None:
         """The same segment with text as the kernel sent it, if it did within the bound."""
