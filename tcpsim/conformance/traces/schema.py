@@ -159,7 +159,7 @@ class Trace(NamedTuple):
 
     def sampled_within_us(self, t_us: int) -> int:
         """How long after a change at `t_us` the sampler may have seen it."""
-        within = [end - since for since, end in self.looks if since - _SAMPLING_US <= t_us <= end]
+        within = [end - since for since, end in self.looks if since - _SAMPLING_US <= t_us < end]
         if within:
             return max(within) + _SAMPLING_US
         return self.gap_us if t_us < (_SLOW_FROM_MS - _FAST_MS) * 1_000 else self.slow_gap_us
