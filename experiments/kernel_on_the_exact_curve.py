@@ -50,7 +50,7 @@ SETTINGS = {
     "Linux, 2 retries": "nomet_p20_or2",
 }
 LOSSES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35)
-STATES, MORE_STATES = 20_000, 60_000  # of a textbook TCP; of Linux with all it has
+STATES, MORE_STATES = 20_000, 40_000  # of a textbook TCP; of Linux with all it has
 MORE_LOSS = 0.25  # of which no more than this can be followed well enough
 PHASES_US = (300_000, 1_333_000)  # of the timer wheel, where a curve is drawn
 NAMED_AT = {  # what is over at the right end: seconds, and how high beside its highest expectation

@@ -70,7 +70,7 @@ def test_a_limit_is_said(tcpsim: Tcpsim) -> None:
 
 
 def test_any_order_shows_moves_and_says_what_it_is(tcpsim: Tcpsim) -> None:
-    few = ("--any-order", "--in-flight", "1", "--limit", "700", "--property", "no-permanent-leak")
+    few = ("--any-order", "--in-flight", "1", "--limit", "4000", "--property", "no-permanent-leak")
     status, out, err = tcpsim("check", "one-rst-stack", *few)
     assert (status, err) == (1, "")
     assert "reachability only" in out
