@@ -101,9 +101,10 @@ class Whole:
     def read(self, value: Any, where: str) -> int:
         number = value
         if isinstance(value, str):
-            digits = value.strip()
+            text = value.strip()
+            digits = text.removeprefix("-")
             plain = digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS
-            number = int(digits) if plain else None
+            number = int(text) if plain else None
         if not isinstance(number, int) or isinstance(number, bool) or not self.least <= number <= self.most:
             raise InputError(where, _shown(value), self.allowed)
         return int(number)

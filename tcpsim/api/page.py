@@ -50,7 +50,7 @@ def page(
 
     >>> import tcpsim
     >>> tcpsim.page("closewait-ignored-eof", losses=1)
-    <Page closewait-ignored-eof: 42 states, all ways with at most 1 loss>
+    <Page closewait-ignored-eof: 39 states, all ways with at most 1 loss>
 
     Args:
         scenario: a scenario's name, the path of a TOML file, or a `Scenario`.
