@@ -54,7 +54,20 @@ def beyond(domain: Domain) -> list[Any]:
         case OrNone(inner):
             return beyond(inner)
         case Whole(least, most):
-            return [least - 1, most + 1, str(most + 1), "-3", "1.5", 1.5, True, "x", "", [], 10**4000]
+            return [
+                least - 1,
+                most + 1,
+                str(most + 1),
+                str(least - 1),
+                "--3",
+                "1.5",
+                1.5,
+                True,
+                "x",
+                "",
+                [],
+                10**4000,
+            ]
         case Duration(least, most):
             return [least - 1, most + 1, "-1s", "3", "1 parsec", 1.5, True, "", "1e9s", "9" * 5000 + "s"]
         case Word(words):
