@@ -19,7 +19,7 @@ def turn(before: Tcb, t: Tcb, now: int, hz: int) -> None:
     for name in DEADLINES:
         at = getattr(t, name)
         if at is not None and at != getattr(before, name):
-            setattr(t, name, _bucket_us(now, at, 1_000_000 // hz))
+            setattr(t, name, fires_us(now, at, hz))
 
 
 def bucket_width_us(ahead_us: int, hz: int) -> int:

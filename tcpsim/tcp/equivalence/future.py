@@ -218,24 +218,21 @@ def bounds(t: Tcb, s: Stack, acts: bool, option_us: int | None) -> Bounds:
     RTO grows by back-off until the time for retries is over. It grows also by a late sample, which is at most
     as long as all these timeouts together: then RTO is less than four times the last of them.
     """
+    most_us = max(t.rto_us, s.rto_max_us)
     if not all_sent(t, acts):
-        return Bounds(option_us, max(t.rto_us, s.rto_max_us), True)
+        return Bounds(option_us, most_us, True)
     if not t.sent:
         return Bounds(option_us, None, False)
     timed = s.retry_rule == "budget" and not s.backoff and timers.user_timeout_us(t, s) is None
     single = len(t.sent) == 1 and _whole(t, s) and t.srtt8 > 0
-    if not (timed and single and t.orphaned) or s.device_refuses:
-        return Bounds(option_us, max(t.rto_us, s.rto_max_us), False)
-    ahead, waited_us = t.copy(), 0
-    while (budget_us := timeouts.retry_budget_us(ahead, s)) is not None and waited_us < budget_us:
-        longer_us = rto.backed_off(ahead, s)
-        waited_us += longer_us
-        ahead.rto_us = longer_us
-    return Bounds(
-        option_us,
-        s.rto_max_us if budget_us is None else min(4 * ahead.rto_us, max(t.rto_us, s.rto_max_us)),
-        False,
-    )
+    if timed and single and t.orphaned and not s.device_refuses:
+        ahead, waited_us = t.copy(), 0
+        while (budget_us := timeouts.retry_budget_us(ahead, s)) is not None and waited_us < budget_us:
+            ahead.rto_us = rto.backed_off(ahead, s)
+            waited_us += ahead.rto_us
+        if budget_us is not None:
+            most_us = min(most_us, 4 * ahead.rto_us)
+    return Bounds(option_us, most_us, False)
 
 
 def least_fin_wait_2_us(t: Tcb, s: Stack, idle: bool) -> int | None:
