@@ -223,7 +223,7 @@ def _sets(places: Sequence[Sequence[int]], lost: Sequence[int]) -> Iterator[tupl
             yield first + rest
 
 
-Fated = Callable[[Fate], Iterator[Branch[_State] | Part[_State]]]
+Fated = Callable[[Fate], Iterable[Branch[_State] | Part[_State]]]
 
 
 class Crossing(NamedTuple):
@@ -291,6 +291,7 @@ class Steps:
             each for each in self._deferred.values() if each.loss.from_us or each.loss.until_us is not None
         ]
         self._none = (0,) * len(self.classes)
+        self.certain: tuple[Fate] = ((frozenset(), self._none, self._none),)  # where nothing arrives
         hops = [hop._replace(path=path) for hop, path in zip(pair.relays, paths[1:], strict=True)]
         self.start = pair._replace(path=paths[0], relays=tuple(hops))
 

@@ -230,33 +230,36 @@ class _Work(Generic[_State]):
 
         The first of them is the one on which nothing is lost and every choice takes its usual course.
         """
-        found: dict[tuple[int, int, tuple[int, ...], tuple[int, ...]], float] = {}
+        found: dict[tuple[int, int, Counts, Counts], float] = {}
         parts: list[tuple[int, tuple[Counts, Counts, float]]] = []
         events: list[Event] = []
-        log = None if self.watch is None else events.append
+        watch, come = self.watch, self.order.come
         pair = waits.state if isinstance(waits, _Open) else waits
+        log = None if watch is None else events.append
         ways = waits.ways() if isinstance(waits, _Open) else self.steps.branches(pair, log)
         now_us = pair.next_us or 0
         for branch in ways:
             if isinstance(branch, Part):
-                target = self.part(number, _Open(pair, branch.ways))
-                heappush(self.heap, (self.order.come(target, branch), target))
-                parts.append((target, (branch.lost, branch.passed, branch.weight)))
+                lost, passed, weight, rest = branch
+                target = self.part(number, _Open(pair, rest))
+                heappush(self.heap, (come(target, lost, passed, weight), target))
+                parts.append((target, (lost, passed, weight)))
                 continue
-            target = self.number(branch.pair)
+            after, weight, lost, passed, _, _ = branch
+            target = self.number(after)
             if target in self.waiting:
-                heappush(self.heap, (self.order.come(target, branch), target))
-            after_us = branch.pair.next_us
-            elapsed_us = 0 if after_us is None else after_us - now_us
-            edge = (target, elapsed_us, branch.lost, branch.passed)
-            found[edge] = found.get(edge, 0.0) + branch.weight
-            if self.watch is not None:
-                self.watch.step(Edge(number, *edge, branch.weight), pair, events)
+                heappush(self.heap, (come(target, lost, passed, weight), target))
+            after_us = after.next_us
+            edge = (target, 0 if after_us is None else after_us - now_us, lost, passed)
+            found[edge] = found[edge] + weight if edge in found else weight
+            if watch is not None:
+                watch.step(Edge(number, *edge, weight), pair, events)
                 events.clear()
+        add = self.edges.add
         for (target, elapsed_us, lost, passed), weight in found.items():
-            self.edges.add(number, target, elapsed_us, (lost, passed, weight))
+            add(number, target, elapsed_us, (lost, passed, weight))
         for target, kind in parts:
-            self.edges.add(number, target, 0, kind)
+            add(number, target, 0, kind)
 
     def part(self, number: int, rest: _Open[_State]) -> int:
         """The number of a part of the step that begins in a state."""

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import log, prod
 from operator import add, mul, sub
-from typing import Any, Protocol
+from typing import Protocol
 
-from tcpsim.explore.branch import Branch, Part
+from tcpsim.explore.edges import Counts
 
 Point = Sequence[float]  # a loss rate for each class of loss
-_Counts = tuple[int, ...]  # by class of loss
 
 
 class Order(Protocol):
@@ -30,8 +29,8 @@ class Order(Protocol):
         """A state is explored now; what follows are its branches."""
         ...
 
-    def come(self, state: int, way: Branch[Any] | Part[Any]) -> float:
-        """The rank of a waiting state, now that one way more leads to it."""
+    def come(self, state: int, lost: Counts, passed: Counts, weight: float) -> float:
+        """The rank of a waiting state, now that one way more leads to it; see `branch.Branch` for the way."""
         ...
 
     def unexplored(self) -> float | None:
@@ -44,6 +43,7 @@ class ByWay:
 
     def __init__(self, reference: float) -> None:
         self._lose, self._keep = -log(reference), -log(1.0 - reference)
+        self._rarities: dict[tuple[Counts, Counts], float] = {}
         self._here = 0.0
 
     def begin(self, waiting: Sequence[int]) -> list[float]:
@@ -53,9 +53,11 @@ class ByWay:
     def leave(self, _state: int, rank: float) -> None:
         self._here = rank
 
-    def come(self, _state: int, way: Branch[Any] | Part[Any]) -> float:
-        rarity: float = self._lose * sum(way.lost) + self._keep * sum(way.passed)
-        return self._here + (rarity - log(way.weight) if way.weight != 1.0 else rarity)
+    def come(self, _state: int, lost: Counts, passed: Counts, weight: float) -> float:
+        rarity = self._rarities.get((lost, passed))
+        if rarity is None:
+            rarity = self._rarities[lost, passed] = self._lose * sum(lost) + self._keep * sum(passed)
+        return self._here + (rarity - log(weight) if weight != 1.0 else rarity)
 
     def unexplored(self) -> float | None:
         return None
@@ -74,7 +76,7 @@ class ByMass:
             state: list(each) for state, each in (known or {0: [1.0] * len(points)}).items()
         }
         self._sum: list[float] = [sum(column) for column in zip(*self._mass.values(), strict=True)]
-        self._luck: dict[tuple[_Counts, _Counts], list[float]] = {}
+        self._luck: dict[tuple[Counts, Counts], list[float]] = {}
         self._here: list[float] = []
 
     def begin(self, waiting: Sequence[int]) -> list[float]:
@@ -84,8 +86,7 @@ class ByMass:
         self._here = self._mass.pop(state)
         self._sum = list(map(sub, self._sum, self._here))
 
-    def come(self, state: int, way: Branch[Any] | Part[Any]) -> float:
-        weight, lost, passed = way.weight, way.lost, way.passed
+    def come(self, state: int, lost: Counts, passed: Counts, weight: float) -> float:
         share: list[float] = list(
             map(mul, self._here, self._luck.get((lost, passed)) or self._lucky(lost, passed))
         )
@@ -101,7 +102,7 @@ class ByMass:
     def unexplored(self) -> float | None:
         return max(self._sum)
 
-    def _lucky(self, lost: _Counts, passed: _Counts) -> list[float]:
+    def _lucky(self, lost: Counts, passed: Counts) -> list[float]:
         """How likely it is at each point that so many segments of each class are lost, and so many pass."""
         found = self._luck[lost, passed] = [
             prod([p**gone * (1.0 - p) ** kept for p, gone, kept in zip(point, lost, passed, strict=True)])

@@ -117,7 +117,7 @@ class Turns:
         keys = self._steps.keys
         known = keys.known(state.next_us, state.hosts, state.began_us, self._path, state.flights)
         state.known = known
-        return self._steps.key_at(known.key, state.next_us)
+        return self._steps.key_at(known[0], state.next_us)
 
     def view(self, state: Apart) -> View:
         """What is held until the next event."""
@@ -142,7 +142,7 @@ class Turns:
         ):
             yield from parts
             return
-        for fate in self._steps.fates(flights, now_us):
+        for fate in self._steps.fates(flights, now_us) if due else self._steps.certain:
             yield from self._fated(state, acts, due, log, fate)
 
     def _actor(self, state: Apart, at: int, now_us: int, hears: bool) -> _Actor:
@@ -155,7 +155,7 @@ class Turns:
 
     def _fated(
         self, state: Apart, acts: tuple[_Actor, _Actor], due: int, log: Log | None, fate: Fate
-    ) -> Iterator[Branch[Apart]]:
+    ) -> list[Branch[Apart]]:
         """What the hosts do when some of what arrives is lost. Nobody asks which segments these are."""
         gone, lost, passed = fate
         flights = state.flights
@@ -167,34 +167,34 @@ class Turns:
         ahead = flights[due:]
         began_us = client[1], server[1]
         seconds = self._turns_of(state, 1, server, heard[1])
+        found = []
         for host, said, weight, chosen, events in self._turns_of(state, 0, client, heard[0]):
             for other, answered, times, also, others in seconds:
                 under_way = ahead
                 if said or answered:
-                    sent = [_sent(said, began_us[0]), _sent(answered, began_us[1])]
+                    first, second = _sent(said, began_us[0]), _sent(answered, began_us[1])
                     if heard[1] and not (heard[0] and heard[0][0] < heard[1][0]):
-                        sent.reverse()  # who hears first answers first
-                    under_way = (*ahead, *sent[0], *sent[1])
+                        first, second = second, first  # who hears first answers first
+                    under_way = (*ahead, *first, *second)
                     if len(under_way) > 1:
                         under_way = tuple(sorted(under_way, key=_due))
                 after = Apart((host, other), began_us, under_way)
                 if log is not None:
                     for event in events + others:
                         log(event)
-                yield Branch(after, weight * times, lost, passed, (), chosen + also)
+                found.append(Branch(after, weight * times, lost, passed, (), chosen + also))
+        return found
 
     def stand_in(self, state: Apart, at: int, now_us: int) -> tuple[Host, int]:
         """Who is the same as a host, and when its clock began."""
         side, host, known = SIDES[at], state.hosts[at], state.known
-        local_us = now_us - state.began_us[at]
         assert known is not None
-        place: tuple[Hashable, ...] = (
-            at, known.parts[at], known.clocks, local_us % _MS,
-            witness(host, local_us, state.hosts[1 - at].opening),
-        )  # fmt: skip
+        _, parts, _, clocks = known
+        local_us = now_us - state.began_us[at]
+        seen = witness(host, local_us, state.hosts[1 - at].opening)
+        place: tuple[Hashable, ...] = at, parts[at], clocks, local_us % _MS, seen
         for _, receiver, segment, sent_us in state.flights:
-            val = segment[7][3]
-            if receiver == side and val is not None:
+            if receiver == side and (val := segment[7][3]) is not None:
                 place += (val - (now_us - sent_us) // _MS,)
         known_first = self._first.get(place)
         if known_first is None:
@@ -214,7 +214,7 @@ class Turns:
         position: tuple[Hashable, ...] = host, now_us
         for place in heard:
             _, _, _, seq, ack, _, _, _ = flights[place][2]
-            position += known.segments[place], seq, ack
+            position += known[2][place], seq, ack
         turns = self._turns.get(position)
         if turns is None:
             its = [flights[place] for place in heard]

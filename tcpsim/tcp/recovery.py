@@ -179,6 +179,7 @@ def _alert(step: Step, seg: Segment, heard: _Heard, advanced: bool, duplicate: b
             undo.forget(t)
         elif _is_held(t, s):
             t.dupacks = 0  # they tell of what was resent
+            _settle_clock(t)
             return
     if duplicate and not t.sack_on:
         t.dupacks += 1
@@ -194,6 +195,11 @@ def _alert(step: Step, seg: Segment, heard: _Heard, advanced: bool, duplicate: b
         _enter_recovery(t)
     else:
         t.ca_state = DISORDER if marked else OPEN
+    _settle_clock(t)
+
+
+def _settle_clock(t: Tcb) -> None:
+    """Where nothing that was resent is outstanding, a retry budget begins anew (tcp_any_retrans_done)."""
     if not any(r.xmits > 1 for r in t.sent):
         t.retrans_since_us = None
 

@@ -209,4 +209,15 @@ ENDINGS = (
         knobs={"sack": "false", "loss_probe": "false", "rack": "false", "tcp_fin_timeout": "1s"},
         drops=("server DATA 1",),
     ),
+    Situation(
+        "user-timeout-begins-anew",
+        "without SACK, a resent request was acknowledged long ago: the next loss counts from its own resending",
+        client=[
+            connect(options=(("TCP_USER_TIMEOUT", 2_000),)),
+            *(send(100), wait_until("4s"), send(100), receive_to_eof(), close()),
+        ],
+        server=[listen(), accept(), receive(200), close()],
+        knobs={"sack": "false", "loss_probe": "false", "rack": "false"},
+        drops=("client DATA 1", "client DATA 3-20"),
+    ),
 )

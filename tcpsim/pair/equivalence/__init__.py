@@ -17,7 +17,7 @@ shift. If one may still be drawn, its distance to the existing numbers is part o
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from tcpsim.app import equivalence as app
 from tcpsim.pair.equivalence.context import Meeting, OnTheWay, View, facing, witnessed
@@ -40,13 +40,9 @@ SERVER: Final = Leg("server")
 _MOST: Final = 1 << 14  # values of one kind whose part of a key is remembered
 
 
-class Known(NamedTuple):
-    """A key, and what it is made of: both hosts at this moment, segments under way, the clocks themselves."""
-
-    key: Key
-    parts: tuple[int, int] = (0, 0)  # the client's, the server's; without a next event nobody asks
-    segments: tuple[int, ...] = ()
-    clocks: Key = ()
+# A key, and what it is made of: both hosts at this moment (the client's number, the server's; without a next
+# event nobody asks), segments under way, the clocks themselves
+Known = tuple[Key, tuple[int, int], tuple[int, ...], Key]
 
 
 class Keys:
@@ -80,7 +76,7 @@ class Keys:
 
     def _of_pair(self, now_us: int | None, hosts: tuple[Host, Host], path: Path) -> Key:
         """The key of two hosts on one clock."""
-        return self.known(now_us, hosts, (0, 0), path, [OnTheWay(*each) for each in path.flights]).key
+        return self.known(now_us, hosts, (0, 0), path, [OnTheWay(*each) for each in path.flights])[0]
 
     def known(
         self,
@@ -93,20 +89,21 @@ class Keys:
         """The key of two hosts whose clocks began at these times, in whole milliseconds."""
         first, second = hosts
         if now_us is None:
-            return Known((first.held, second.held, (first.machine.up, second.machine.up)))
+            return (first.held, second.held, (first.machine.up, second.machine.up)), (0, 0), (), ()
         place = first.facing, second.facing
         meeting = self._meetings.get(place)
         if meeting is None:
             meeting = Meeting(hosts)
             _keep(self._meetings, place, meeting)
-        view = View(hosts, flights, (began_us[0] // 1000, began_us[1] // 1000), meeting)
-        both = (
-            [view.promised(0, each) for each in first.connections],
-            [view.promised(1, each) for each in second.connections],
-        )
+        view = View(hosts, flights, began_us, meeting)
+        both = view.promises(0), view.promises(1)
         local_us = now_us - began_us[0], now_us - began_us[1]
         parts = self._part(view, local_us[0], 0, both), self._part(view, local_us[1], 1, both)
-        found: list[Hashable] = [*parts, self._line(path, now_us, meeting.origins)]
+        line = self._still[1] if path is self._still[0] else self._line(path, now_us, meeting.origins)
+        clocks = self._clocks(view, path, local_us)
+        if not flights:
+            return (*parts, line, *clocks), parts, (), clocks
+        found: list[Hashable] = [*parts, line]
         segments = []
         for flight in flights:
             due_us, to, _, _ = flight
@@ -114,9 +111,7 @@ class Keys:
             number = self._segment(view, at, both[at], flight, now_us)
             segments.append(number)
             found += due_us - now_us, to, number
-        clocks = self._clocks(view, path, local_us)
-        found += clocks
-        return Known(tuple(found), parts, tuple(segments), clocks)
+        return (*found, *clocks), parts, tuple(segments), clocks
 
     def _clocks(self, view: View, path: Path, local_us: tuple[int, int]) -> Key:
         """What can be read of the clocks themselves; they agree on the phase of timestamps."""
@@ -178,19 +173,21 @@ class Keys:
     def _part(self, view: View, now_us: int, at: int, both: tuple[list[Promised], list[Promised]]) -> int:
         """What a host is at a moment of its clock, its connections included."""
         host, far = view.hosts[at], view.hosts[1 - at]
-        numbers = self._numbers
+        mine, its = both[at], both[1 - at]
+        opens = view.meeting.opens
         found = []
-        for each, promised in zip(host.connections, both[at], strict=True):
+        for place, each in enumerate(host.connections):
+            promised = mine[place]
             heeded = True
-            if each.t.ts_on and not view.meeting.opens:
+            if each.stamped and not opens:
                 other = far.newest.get(each.ports)
-                heeded = other is not None and both[1 - at][other.place].measured
+                heeded = other is not None and its[other.place].measured
             part = promised.heeded if heeded else promised.unheeded
             if part is None:
                 part = self._connection(host, each, promised, heeded)
             number = part.numbers.get(now_us)
             if number is None:
-                number = part.numbers[now_us] = numbers.setdefault(part.at(now_us), len(numbers))
+                number = part.numbers[now_us] = self._number(part.at(now_us))
             found.append(number)
         if len(found) == 1:
             return found[0]
@@ -212,17 +209,20 @@ class Keys:
     def _segment(self, view: View, at: int, its: list[Promised], flight: OnTheWay, now_us: int) -> int:
         """A segment on its way to a host, to whose connections `its` are promised."""
         due_us, _, segment, began_us = flight
-        ports = (segment.src_port, segment.dst_port) if at else (segment.dst_port, segment.src_port)
+        _, _, _, seq, ack, _, _, options = segment
+        ports = (segment[0], segment[1]) if at else (segment[1], segment[0])
         origins = view.meeting.origins.get(ports)
         if origins is None:  # nobody is there, and its numbers count only if somebody may be
-            seq, ack = (0, 0) if view.meeting.opens else (segment.seq, segment.ack)
+            if view.meeting.opens:
+                seq = ack = 0
             origins = (ack, seq) if at == 0 else (seq, ack)
-        receiver, echoed = view.hosts[at].newest.get(ports), segment.options.ts_ecr
+        receiver, echoed = view.hosts[at].newest.get(ports), options.ts_ecr
         measured = (
-            bool(echoed is not None and echoed + began_us // 1000)  # no round trip is measured by a 0
-            and receiver is not None
+            receiver is not None
             and its[receiver.place].measured
-            and tcp.measures(receiver.t, segment, due_us - view.behind_ms[at] * 1000)
+            and echoed is not None
+            and bool(echoed + began_us // 1000)  # no round trip is measured by a 0
+            and tcp.measures(receiver.t, segment, due_us - view.began_us[at] // 1000 * 1000)
         )
         now_us -= began_us
         place = id(segment), now_us // 1000, at, origins, measured

@@ -35,6 +35,9 @@ class OnTheWay(NamedTuple):
     began_us: int = 0
 
 
+_NOTHING: tuple[Sequence[OnTheWay], Sequence[OnTheWay]] = (), ()
+
+
 class Meeting:
     """What two hosts make of each other, whatever is under way between them.
 
@@ -71,32 +74,49 @@ def facing(host: Host) -> Hashable:
 class View:
     """A pair seen by its connections: two hosts (0 the client, 1 the server) and what is under way.
 
-    `behind_ms`: how far the clock of each host is behind that of the pair.
+    `began_us`: when the clock of each host began, on that of the pair. `asked`: whether a SYN is under way
+    to each, or may be.
     """
 
-    __slots__ = ("asked", "behind_ms", "flights", "hosts", "inbound", "meeting")
+    __slots__ = ("asked", "began_us", "flights", "hosts", "inbound", "meeting")
 
     def __init__(
         self,
         hosts: tuple[Host, Host],
         flights: Sequence[OnTheWay],
-        behind_ms: tuple[int, int],
+        began_us: tuple[int, int],
         meeting: Meeting,
     ) -> None:
-        client, server = self.hosts = hosts
+        self.hosts = hosts
         self.meeting = meeting
-        self.behind_ms = behind_ms
+        self.began_us = began_us
         self.flights = flights
-        self.asked = [server.asking, client.asking]  # a SYN is under way to it, or may be
-        self.inbound: tuple[list[OnTheWay], list[OnTheWay]] = [], []
-        for flight in flights:
-            at = flight[1] == "server"
-            self.inbound[at].append(flight)
-            if flight[2][2] & (SYN | ACK) == SYN:
-                self.asked[at] = True
+        self.asked = hosts[1].asking, hosts[0].asking
+        self.inbound = _NOTHING
+        if flights:
+            asked = [*self.asked]
+            inbound: tuple[list[OnTheWay], list[OnTheWay]] = [], []
+            for flight in flights:
+                at = flight[1] == "server"
+                inbound[at].append(flight)
+                if flight[2][2] & (SYN | ACK) == SYN:
+                    asked[at] = True
+            self.asked = asked[0], asked[1]
+            self.inbound = inbound
 
-    def promised(self, at: int, each: Connection) -> Promised:
-        """What is promised to a socket of a host."""
+    def promises(self, at: int) -> list[Promised]:
+        """What is promised to each socket of a host; without segments under way its peer says it all."""
+        facing, connections = self.hosts[1 - at].facing, self.hosts[at].connections
+        if self.inbound[at]:
+            return [self._promised(at, each) for each in connections]
+        found = []
+        for each in connections:
+            promised = None if each.opening else each.promised.get(facing)
+            found.append(self._promised(at, each) if promised is None else promised)
+        return found
+
+    def _promised(self, at: int, each: Connection) -> Promised:
+        """What is promised to one of them."""
         far = self.hosts[1 - at]
         inbound = self.inbound[at]
         ordered, first = True, False
@@ -155,7 +175,7 @@ class View:
 
     def _ordered(self, at: int, t: Tcb) -> bool:
         """Nothing on its way has an older timestamp than the socket remembers."""
-        recent = (t.ts_recent + self.behind_ms[at]) & MASK
+        recent = (t.ts_recent + self.began_us[at] // 1000) & MASK
         for _, _, segment, began_us in self.inbound[at]:
             val = segment.options.ts_val
             if val is not None and diff(recent, val + began_us // 1000) > 0:
@@ -164,9 +184,9 @@ class View:
 
     def _echoed(self, at: int, t: Tcb, other: Connection | None) -> bool:
         """Whether the timestamp of the first SYN of a handshake is known to the other end, or under way."""
-        stamp = (timestamp(t, t.handshake_sent_us) + self.behind_ms[at]) & MASK
+        stamp = (timestamp(t, t.handshake_sent_us) + self.began_us[at] // 1000) & MASK
         if other is not None and other.t.ts_on:
-            recent = (other.t.ts_recent + self.behind_ms[1 - at]) & MASK
+            recent = (other.t.ts_recent + self.began_us[1 - at] // 1000) & MASK
             if recent == stamp:
                 return True
         for _, to, segment, began_us in self.flights:

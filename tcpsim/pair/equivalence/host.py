@@ -77,13 +77,15 @@ class Connection:
     """A socket of a host."""
 
     __slots__ = (
-        "alive", "around", "end", "hasty", "more", "opening", "own", "place", "ports", "promised", "t",
+        "alive", "around", "end", "hasty", "more", "opening", "own", "place", "ports", "promised",
+        "stamped", "t",
     )  # fmt: skip
 
     def __init__(self, place: int, number: int, t: Tcb, ports: Ports, ahead: Ahead, stack: Stack) -> None:
         _, busy, sends, closes, tunes, _ = ahead
         self.place = place  # among its host's
         self.t = t
+        self.stamped = t.ts_on
         self.ports = ports
         self.own = number not in busy, number in sends, number in closes, number in tunes  # see `Around`
         self.opening = t.state < State.ESTABLISHED

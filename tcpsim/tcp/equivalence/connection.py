@@ -278,7 +278,7 @@ def _resending(
         # what an undone episode gives back is read where the congestion window is
         left if repeated or t.ca_state < RECOVERY else (
             None if last else (t.prior_cwnd, t.prior_ssthresh),
-            t.prr_delivered, t.prr_out, t.undo_retrans, t.frto,
+            t.prr_delivered, t.prr_out, _to_undo(t), t.frto,
         ),
         _estimator(t, ours) if measured else None,
         None if settled else _backoff(t, s), counted,
@@ -287,6 +287,11 @@ def _resending(
         None if newer else (tuple(rack), (t.rack_end - ours) & MASK),
         None if (newer and last) or not (heeds or bursts) else (t.rack_rtt_us, t.min_rtt_us, t.rack_us > 0),
     )  # fmt: skip
+
+
+def _to_undo(t: Tcb) -> int | None:
+    """How many retransmissions D-SACKs have to tell of; without SACK none does, and 1 is as good as 2."""
+    return t.undo_retrans if t.sack_on or not t.undo_retrans else min(t.undo_retrans, 1)
 
 
 def _estimator(t: Tcb, ours: int) -> Key:
