@@ -8,7 +8,8 @@ states, timers, calls and replies are compared; sequence numbers and timestamps 
 from __future__ import annotations
 
 import inspect
-from collections import Counter
+import pickle
+from collections import Counter, deque
 from collections.abc import Hashable
 from random import Random
 from typing import Any
@@ -29,6 +30,7 @@ from tcpsim.tcp.equivalence import connection as tcp_seen
 from tcpsim.tcp.equivalence import future
 from tcpsim.tcp.tcb import Tcb
 from tests.explore.bisimulation import course, told_of
+from tests.explore.key_walks import ALL
 from tests.explore.partition import partition
 from tests.explore.worlds import leaver, restarted_leaver
 
@@ -218,6 +220,20 @@ def test_a_key_is_the_same_whatever_was_seen_before(name: str, changes: dict[str
     other = [backwards.key(pair) for pair in reversed(pairs)][::-1]
     assert one == [at_once.key(pair) for pair in pairs]
     assert _places(one) == _places(other)
+
+
+@pytest.mark.parametrize("name", ["memories of peers", "several connections", "power comes back"])
+def test_a_pair_and_its_copy_have_one_key(name: str) -> None:
+    """The pairs of a chain share values, by which `Keys` remembers parts of keys; a copy shares none."""
+    steps, keys = Steps(ALL[name]()), Keys()
+    waiting, known = deque([steps.start]), {keys.key(steps.start)}
+    while waiting and len(known) < 900:
+        for branch in in_full(steps.branches(waiting.popleft())):
+            key = keys.key(branch.pair)
+            assert key == keys.key(pickle.loads(pickle.dumps(branch.pair)))
+            if key not in known and branch.pair.next_us is not None:
+                waiting.append(branch.pair)
+            known.add(key)
 
 
 def _places(keys: list[Hashable]) -> list[int]:

@@ -150,7 +150,8 @@ class Keys:
         end, tables, files, blocked, next_port, _ = system
         place = (
             id(programs), id(tables), id(files), id(blocked), id(end.listeners), next_port, up, back_us,
-            end.ts_offset, tuple([(n, t.parent, t.accepted) for n, t in end.sockets.items()]),
+            end.ts_offset, end.cached_rtt8,
+            tuple([(n, t.parent, t.accepted) for n, t in end.sockets.items()]),
         )  # fmt: skip
         known = self._hosts.get(place)
         if known is None:
