@@ -52,9 +52,9 @@ from tcpsim.pair import FIRST_PID, SIDES, Befall, Kill, Machine, Pair, Resume, S
 from tcpsim.path import Chooser
 from tcpsim.path.path import with_room
 from tcpsim.sockets.processes import FIRST_FD, Returned, System, after, with_end
-from tcpsim.tcp.endpoint import abort, granted, set_options
+from tcpsim.tcp.endpoint import abort, granted
 from tcpsim.tcp.stack import Stack
-from tcpsim.tcp.state import Holder, State
+from tcpsim.tcp.state import Holder
 
 RESOURCES: Final[dict[Side, tuple[str, ...]]] = {
     "client": ("descriptors", "ports", "orphans", "minis", "pages"),
@@ -273,18 +273,17 @@ class Door(NamedTuple):
 
 
 class Moderate(NamedTuple):
-    """The send buffers of a host hold `octets`, those of sockets to come too (sk_stream_moderate_sndbuf)."""
+    """A host without memory takes no more than `octets` of what a socket sends; None: it has memory again.
+
+    Sockets to come are meant too (Linux tcp_wmem_schedule, sk_stream_moderate_sndbuf).
+    """
 
     side: Side
-    octets: int
+    octets: int | None
 
     def __call__(self, pair: Pair, now_us: int, chooser: Chooser) -> Pair:
         system = _system(pair, self.side)
-        end, sndbuf = system.end, self.octets * 100 // system.end.stack.sndbuf_percent
-        for number, tcb in end.sockets.items():
-            if tcb.holder(end.stack) in (Holder.OWNED, Holder.QUEUE) and tcb.state is not State.CLOSED:
-                end = set_options(end, number, now_us, sndbuf=sndbuf).end
-        end = end.replaced(stack=replace(end.stack, snd_space=self.octets))
+        end = system.end.replaced(stack=replace(system.end.stack, snd_limit=self.octets))
         return call(pair, self.side, Befall(Returned(with_end(system, end), None)), now_us, chooser)
 
 

@@ -16,7 +16,6 @@ from tcpsim.host.resource_usage import Books
 from tcpsim.host.shared_history import Act
 from tcpsim.host.socket_accounting import View
 from tcpsim.pair import Pair, Side
-from tcpsim.tcp.endpoint import Endpoint
 from tcpsim.tcp.state import Holder
 
 
@@ -29,8 +28,6 @@ class Memory:
         self.views = views
         self.policy = pair.server.system.end.stack.out_of_memory
         self.down = False  # the server has crashed
-        ends: dict[Side, Endpoint] = {side: pair.machine(side).system.end for side in books.limits}
-        self.buffers = {side: end.stack.snd_space for side, end in ends.items()}
         self.tight: list[Side] = []  # where send() waits for pages
 
     @property
@@ -66,7 +63,7 @@ class Memory:
                 orders += [(one, Moderate(side, SEND_FLOOR)) for one in alive]
             elif used <= limit // 2 and side in self.tight:
                 self.tight.remove(side)
-                orders += [(one, Moderate(side, self.buffers[side])) for one in alive]
+                orders += [(one, Moderate(side, None)) for one in alive]
         return orders
 
     def _out_of_memory(self, now_us: int, alive: Iterable[Connection]) -> list[tuple[Connection, Act]]:

@@ -1,6 +1,6 @@
 """Readiness: the poll bits, and the thresholds at which a sleeping call wakes up.
 
-Owns: poll(), and what counts as writable. Refuses to know: how a socket came to its levels.
+Owns: poll(). Refuses to know: how a socket came to its levels.
 
 Sources: Linux net/ipv4/tcp.c tcp_poll(), include/net/sock.h sk_stream_is_writeable(); FreeBSD
 sys/kern/uipc_socket.c sopoll_generic().
@@ -21,7 +21,7 @@ from tcpsim.sockets.calls import (
     poll_names,
 )
 from tcpsim.sockets.processes import Blocked, OpenFile, Phase, Returned, System, file_at, tcb_of, wait
-from tcpsim.tcp.stack import Stack
+from tcpsim.tcp.sndbuf import writable
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import Tcb
 
@@ -36,14 +36,6 @@ _ALWAYS = POLLERR | POLLHUP | POLLNVAL  # reported whether asked for or not
 def nothing_more_to_read(tcb: Tcb) -> bool:
     """No byte will be added to the receive queue: end of stream, shutdown(RD), or the connection is over."""
     return tcb.fin_received or tcb.rd_shut or tcb.state in OVER
-
-
-def writable(tcb: Tcb, stack: Stack) -> bool:
-    """Whether a sleeping sender is woken and poll() says POLLOUT: enough of the buffer is free."""
-    space = tcb.send_space
-    if stack.send_lowat is None:
-        return space > 0 and tcb.unacked <= 2 * space
-    return space >= min(stack.send_lowat, tcb.snd_space)
 
 
 def poll_bits(system: System, file: OpenFile) -> int:

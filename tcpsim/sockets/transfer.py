@@ -11,7 +11,7 @@ sosend_generic(). SIGPIPE is taken to be ignored: a program sees EPIPE.
 from __future__ import annotations
 
 from tcpsim.sockets.calls import Caller, Ioctl, Recv, Reply, Send, SendAll
-from tcpsim.sockets.poll import OPENING, OVER, nothing_more_to_read, writable
+from tcpsim.sockets.poll import OPENING, OVER, nothing_more_to_read
 from tcpsim.sockets.processes import (
     Blocked,
     Phase,
@@ -26,6 +26,7 @@ from tcpsim.sockets.processes import (
     with_end,
 )
 from tcpsim.tcp import endpoint as tcp
+from tcpsim.tcp.sndbuf import writable
 from tcpsim.tcp.tcb import Tcb
 
 _EAGAIN = Reply(None, "EAGAIN")
@@ -123,7 +124,7 @@ def _give(system: System, file_id: int, call: Send | SendAll, done: int, now: in
         if tcb.so_error is None or (shut and system.end.stack.send_epipe_first):
             return failed(system, "EPIPE"), done
         return _error(system, file.sid), done
-    if tcb.state in OPENING or (done < call.n and not tcb.send_space):
+    if tcb.state in OPENING:
         return Returned(system, None), done
     result = tcp.send(system.end, file.sid, call.n - done, now)
     done += result.value

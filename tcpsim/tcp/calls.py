@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tcpsim.tcp import acks, opening, output, rcvbuf, sending, timers, window, write_queue
+from tcpsim.tcp import acks, output, rcvbuf, sending, sndbuf, timers, window, write_queue
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.state import (
@@ -32,10 +32,10 @@ _CAN_SEND_FIN = frozenset({SYN_RECEIVED, ESTABLISHED, CLOSE_WAIT})
 def send(step: Step, octets: int) -> int:
     """SEND: queue as much as fits and send what may go; returns the octets taken."""
     t = step.t
-    taken = min(octets, t.send_space)
-    if not taken or t.close_called or t.state is CLOSED:
+    if not octets or t.close_called or t.state is CLOSED:
         return 0
-    write_queue.write(step, taken, output.segment_room(t), _push)
+    taken = write_queue.write(step, octets, output.segment_room(t), _push)
+    t.no_space = taken < octets and sndbuf.grows(t, step.s)
     return taken
 
 
@@ -131,7 +131,7 @@ def set_options(step: Step, changes: dict[str, Any]) -> None:
     t, kept = step.t, step.t.options.keepalive
     t.options = t.options._replace(**changes)
     if changes.get("sndbuf") is not None:
-        t.snd_space = opening.send_space(step.s, t.options)
+        t.snd_space = sndbuf.buffer_for(step.s, t.options)
     if changes.get("rcvbuf") is not None:
         rcvbuf.resize(t, step.s)
     if not kept or not t.options.keepalive:

@@ -6,7 +6,7 @@ queues are (endpoint), and the checks of synchronised states (segment_arrives).
 
 from __future__ import annotations
 
-from tcpsim.tcp import output, rcvbuf, recovery, sending, window
+from tcpsim.tcp import output, rcvbuf, recovery, sending, sndbuf, window
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.segment import ACK, CWR, ECE, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, le, lt
@@ -50,7 +50,7 @@ def new_tcb(
         snd_nxt=iss,
         write_seq=iss,
         snd_sml=iss,
-        snd_space=send_space(s, options),
+        snd_space=sndbuf.buffer_for(s, options),
         rcv_space=space,
         rcv_ssthresh=offer if s.rcv_space_mss_multiple else space,
         rcv_wnd=offer,
@@ -65,11 +65,6 @@ def new_tcb(
         handshake_sent_us=now,
         last_ack_us=now,
     )
-
-
-def send_space(s: Stack, options: SocketOptions) -> int:
-    """Octets of the send buffer."""
-    return s.snd_space if options.sndbuf is None else options.sndbuf * s.sndbuf_percent // 100
 
 
 def active_open(step: Step) -> None:
@@ -151,6 +146,7 @@ def agreed(step: Step, seg: Segment) -> None:
     t.retrans_since_us = None
     full = t.adv_mss - 12 if t.ts_on else t.adv_mss  # of the peer's segments, timestamps beside it
     t.rcv_mss = max(min(t.rcv_mss, full, t.rcv_wnd // 2), 1)
+    sndbuf.expand(t, s)
     rcvbuf.opened(t, s)
     t.last_ack_us = t.last_data_us = step.now
 

@@ -12,20 +12,22 @@ tcp_grow_window, tcp_measure_rcv_mss; include/net/tcp.h tcp_space; drivers/net/t
 
 from __future__ import annotations
 
+from tcpsim.tcp import sndbuf
 from tcpsim.tcp.segment import ACK, PSH, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
+from tcpsim.tcp.sndbuf import SHARED_INFO, SKB
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import ESTABLISHED
 from tcpsim.tcp.tcb import Ahead, Held, Tcb
 
 SHARES = 256  # of a buffer: `scaling_ratio` of them are window
-_SKB, _SHARED_INFO, _ALIGNED = 256, 320, 64  # struct sk_buff, struct skb_shared_info, cache line
-_HEADROOM = 64  # NET_SKB_PAD, in front of a packet that a driver hands in
+_ALIGNED = 64  # cache line
+_HEADROOM = 64  # NETSKB_PAD, in front of a packet that a driver hands in
 _HEADERS = 40  # IPv4 and TCP without options
 _WHOLE_PAGE = 4096
 # Of a packet that is longer than a page; the rest lies in pages (tun_alloc_skb; measured on 6.18)
-_LINEAR = _WHOLE_PAGE - _HEADROOM - _SHARED_INFO
-_LEAST = 2048 + _SKB  # SOCK_MIN_RCVBUF
+_LINEAR = _WHOLE_PAGE - _HEADROOM - SHARED_INFO
+_LEAST = 2048 + SKB  # SOCK_MIN_RCVBUF
 
 
 def buffer_for(s: Stack, rcvbuf: int | None) -> int:
@@ -70,9 +72,9 @@ def free_window(t: Tcb, s: Stack) -> int:
 
 def _buffer(octets: int, s: Stack) -> tuple[int, int]:
     """What a buffer for so many octets is charged, and how many it holds: kmalloc's sizes (__alloc_skb)."""
-    needed = -(-octets // _ALIGNED) * _ALIGNED + _SHARED_INFO
+    needed = -(-octets // _ALIGNED) * _ALIGNED + SHARED_INFO
     head = next((size for size in s.skb_heads if needed <= size), needed)
-    return head + _SKB, head - _SHARED_INFO
+    return head + SKB, head - SHARED_INFO
 
 
 def arrived(seg: Segment, t: Tcb, s: Stack) -> Held:
@@ -83,7 +85,7 @@ def arrived(seg: Segment, t: Tcb, s: Stack) -> Held:
     used = _HEADROOM + _HEADERS + options + seg.len
     if used >= _WHOLE_PAGE:
         paged = used - _HEADROOM - _LINEAR
-        return Held(seg.len, _WHOLE_PAGE + _SKB + -(-paged // _WHOLE_PAGE) * _WHOLE_PAGE, 0)
+        return Held(seg.len, _WHOLE_PAGE + SKB + -(-paged // _WHOLE_PAGE) * _WHOLE_PAGE, 0)
     charge, holds = _buffer(used, s)
     return Held(seg.len, charge, holds - used)
 
@@ -190,10 +192,7 @@ def is_predicted(t: Tcb, s: Stack, seg: Segment) -> bool:
     if t.ooo or not t.rcv_wnd or seg.seq != t.rcv_nxt:
         return False
     same_window = seg.wnd << t.snd_wscale == t.snd_wnd
-    sending = sum([each.payload for each in t.sent]) + sum([each.octets for each in t.unsent])
-    buffers = len(t.unsent) + sum([not each.joined for each in t.sent])
-    sending += buffers * (_SKB + s.skb_heads[0])
-    in_hand = -(t.rmem + sending) % _WHOLE_PAGE
+    in_hand = -(t.rmem + sndbuf.queued(t, s)) % _WHOLE_PAGE
     return same_window and arrived(seg, t, s).charge <= in_hand
 
 
@@ -254,7 +253,7 @@ def _copied(octets: int, s: Stack) -> list[Held]:
     """Buffers of a page at most for so many octets."""
     found = []
     while octets > 0:
-        size = min(octets, _WHOLE_PAGE - _SHARED_INFO)
+        size = min(octets, _WHOLE_PAGE - SHARED_INFO)
         charge, holds = _buffer(size, s)
         found.append(Held(size, charge, holds - size))
         octets -= size

@@ -18,6 +18,7 @@ from tcpsim.tcp import (
     receiving,
     recovery,
     sending,
+    sndbuf,
     syn_received,
     timewait,
     window,
@@ -77,6 +78,7 @@ def segment_arrives(step: Step, seg: Segment) -> None:
     if _text(step, seg):
         return
     sending.push(step)
+    sndbuf.check_space(t, step.s)
     if t.ack_pending & ACK_SCHED and acks.check(step, window.possible(step.t, step.s)):
         output.send_ack(step)
 

@@ -269,12 +269,14 @@ class Stack:
     rcv_wnd_beyond_field: bool  # RCV.WND is what was chosen, though the header can say less of it (Linux)
     window_rounding: Literal["up", "down"]  # a scaled window is rounded "up" (Linux) or "down" to the unit
     rcvbuf_percent: Annotated[int, Whole(1, 1_000)]  # of the buffer per 100 of SO_RCVBUF
-    sndbuf_percent: Annotated[int, Whole(1, 1_000)]  # octets of data per 100 of SO_SNDBUF
+    sndbuf_percent: Annotated[int, Whole(1, 1_000)]  # of the buffer per 100 of SO_SNDBUF
     sockbuf_doubled: bool  # getsockopt(SO_RCVBUF, SO_SNDBUF) returns twice what was set (Linux)
     buffers_hold_whole_segments: bool  # both are rounded up to the MSS when the connection opens (FreeBSD)
     # a SO_RCVBUF set by hand decides the shift (Linux); else the system's largest
     wscale_follows_rcvbuf: bool
-    snd_space: Octets  # send buffer
+    snd_space: Octets  # send buffer: octets, or where `skb_heads` says so memory
+    snd_space_max: Octets | None  # up to which it grows by itself (Linux tcp_wmem[2])
+    snd_limit: Octets | None  # octets that a socket may queue while its host has no memory for more
     window_scaling: bool
     wscale: Annotated[int, Whole(0, 14)]
     timestamps: bool

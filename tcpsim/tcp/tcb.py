@@ -121,7 +121,8 @@ _INITIAL: dict[str, Any] = {
     "sent": (),  # tuple[Sent, ...]: the retransmission queue
     "unsent": (),  # tuple[Chunk, ...]: buffers not sent yet
     "write_seq": 0,  # behind everything the program has written, our FIN included (Linux's name)
-    "snd_space": 0,  # send buffer in octets
+    "snd_space": 0,  # send buffer, in what the stack counts (sndbuf)
+    "no_space": False,  # a writer waits for room in it (Linux SOCK_NOSPACE)
     "close_called": False,  # our FIN has its place behind the data
     # receive sequence space
     "irs": 0,
@@ -244,6 +245,7 @@ class Tcb:
     unsent: tuple[Chunk, ...]
     write_seq: int
     snd_space: int
+    no_space: bool
     close_called: bool
     irs: int
     rcv_nxt: int
@@ -390,11 +392,6 @@ class Tcb:
         if self.sent and self.sent[0].flags & SYN:
             octets -= 1
         return max(octets, 0)
-
-    @property
-    def send_space(self) -> int:
-        """Octets that the send buffer still takes."""
-        return max(self.snd_space - self.unacked, 0)
 
     @property
     def pipe(self) -> int:

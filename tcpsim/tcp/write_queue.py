@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tcpsim.tcp import tso
+from tcpsim.tcp import sndbuf, tso
 from tcpsim.tcp.seqnum import MASK, diff
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.step import Step
@@ -33,21 +33,27 @@ def octets(queue: Queue) -> int:
     return sum([chunk.octets for chunk in queue])
 
 
-def write(step: Step, size: int, mss: int, send: Send) -> None:
-    """Queue what a program writes, and send what may go.
+def write(step: Step, size: int, mss: int, send: Send) -> int:
+    """Queue what a program writes as far as it fits, and send what may go; returns the octets taken.
 
     `send` gets what of it: "all", "one" buffer, or "pushed", all and nothing waits for Nagle.
     """
     t, s = step.t, step.s
+    size = sndbuf.octets(t, s, size)
+    if not size:
+        return 0
     if s.push_rule != "queue" or s.burst_segments < 2:
         _append(t, s, size)
         send(step, "all")
-        return
+        return size
     mss = mss or _DEFAULT_MSS  # before the handshake
     goal = max(_half_window(t, tso.GSO_MAX) // mss * mss, mss)
     pushed_seq, left = t.write_seq, size
     while True:
-        *before, tail = (*t.unsent, Chunk(0, False)) if _is_full(t.unsent, goal) else t.unsent
+        another = _is_full(t.unsent, goal)
+        if another and s.skb_heads and not sndbuf.free(t, s):
+            return _full(step, size - left, send)
+        *before, tail = (*t.unsent, Chunk(0, False)) if another else t.unsent
         part = min(goal - tail.octets, left)
         first = left == size
         tail = Chunk(tail.octets + part, tail.pushed and not first)
@@ -59,11 +65,21 @@ def write(step: Step, size: int, mss: int, send: Send) -> None:
         t.unsent = (*before, tail)
         if not left:
             send(step, "all")
-            return
+            return size
         if forced:
             send(step, "pushed")
         elif not before:
             send(step, "one")
+
+
+def _full(step: Step, taken: int, send: Send) -> int:
+    """No memory for another buffer: what was written is pushed (tcp_sendmsg_locked, wait_for_space)."""
+    if taken:
+        if step.t.unsent:
+            *before, tail = step.t.unsent
+            step.t.unsent = (*before, Chunk(tail.octets))
+        send(step, "pushed")
+    return taken
 
 
 def _append(t: Tcb, s: Stack, size: int) -> None:

@@ -26,6 +26,7 @@ from tcpsim.sockets import (
     Thread,
 )
 from tcpsim.tcp.segment import FIN
+from tcpsim.tcp.sndbuf import free
 from tcpsim.tcp.stack import stack
 from tcpsim.tcp.state import State
 from tests.sockets.two_hosts import CLIENT, MS, SERVER, Hosts, S, connected
@@ -260,7 +261,7 @@ def test_pollout_and_a_sleeping_sender_wait_for_a_third_of_the_buffer() -> None:
     client, _, _ = connected(hosts)
     hosts.value(CLIENT, SetSockOpt(client, "SO_SNDBUF", 4_500))
     hosts.lose = lambda sender, segment: True
-    hosts.value(CLIENT, Send(client, 6_000))
+    hosts.value(CLIENT, Send(client, 4_000))  # and twice 832 of memory
     assert hosts.call(CLIENT, Poll((client,))) == Reply(((client, "POLLOUT"),))
     hosts.value(CLIENT, Send(client, 1_000))
     assert hosts.call(CLIENT, Poll((client,))) == Reply(())
@@ -270,17 +271,17 @@ def test_pollout_and_a_sleeping_sender_wait_for_a_third_of_the_buffer() -> None:
 def test_a_sleeping_sender_is_not_woken_for_less_than_a_third_of_the_buffer() -> None:
     hosts = Hosts()
     client, _, _ = connected(hosts)
-    hosts.value(CLIENT, SetSockOpt(client, "SO_SNDBUF", 4_500))
-    assert hosts.call(CLIENT, Send(client, 10_000)) is None
-    acks = iter([False])  # the server's first ACK arrives, for two segments; all others are lost
+    hosts.value(CLIENT, SetSockOpt(client, "SO_SNDBUF", 25_000))
+    assert hosts.call(CLIENT, Send(client, 60_000)) is None
+    acks = iter([False, False])  # the first ACKs of the server arrive; all others are lost
     hosts.lose = lambda sender, segment: sender == SERVER and next(acks, True)
     hosts.run(30 * MS)
     (tcb,) = hosts.hosts[CLIENT].end.sockets.values()
-    assert 0 < tcb.send_space < 3_000
+    assert 0 < free(tcb, stack("linux")) < 50_000 // 3
     assert not hosts.returned(CLIENT)
     hosts.lose = lambda sender, segment: False
     hosts.run(1 * S)
-    assert hosts.answer(CLIENT).reply == Reply(10_000)
+    assert hosts.answer(CLIENT).reply == Reply(60_000)
 
 
 @pytest.mark.parametrize("kind", [Send, SendAll])
@@ -289,9 +290,9 @@ def test_shutdown_by_another_thread_wakes_a_sleeping_sender(kind: type[Send] | t
     client, _, _ = connected(hosts)
     hosts.value(CLIENT, SetSockOpt(client, "SO_SNDBUF", 4_500))
     hosts.lose = lambda sender, segment: True
-    assert hosts.call(CLIENT, kind(client, 10_000), Thread(1, 1)) is None
+    assert hosts.call(CLIENT, kind(client, 60_000), Thread(1, 1)) is None
     hosts.value(CLIENT, Shutdown(client, "WR"))
-    expected = Reply(9_000) if kind is Send else Reply(None, "EPIPE")
+    expected = Reply(46_336) if kind is Send else Reply(None, "EPIPE")
     assert hosts.answer(CLIENT, Thread(1, 1)).reply == expected
 
 

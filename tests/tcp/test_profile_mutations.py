@@ -58,6 +58,10 @@ ALIKE: dict[tuple[str, str], tuple[tuple[Any, ...], str]] = {
         (1 << 24, 1 << 26),
         "no probe fills megabytes; that a buffer grows at all is watched",
     ),
+    ("linux", "snd_space_max"): (
+        (1 << 21, 1 << 23),
+        "no probe fills megabytes; that a buffer grows at all is watched",
+    ),
     ("freebsd", "push_rule"): (("queue",), "both push where nothing is left in the buffer"),
 }
 

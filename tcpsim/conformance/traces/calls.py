@@ -79,11 +79,6 @@ def _connect(row: Row, fd: int) -> tuple[Call, ...]:
     return (Connect(fd, int(str(row.arg).rpartition(":")[2])),)
 
 
-def _send(row: Row, fd: int) -> tuple[Call, ...]:
-    """A short write is an input: how full a kernel's send buffer is depends on its own accounting."""
-    return (Send(fd, row.short_write or int(row.arg)),)
-
-
 def _set_option(row: Row, fd: int) -> tuple[Call, ...]:
     words = str(row.arg).split()
     if words[0] == "SO_KEEPALIVE":
@@ -124,7 +119,7 @@ _MAKERS: dict[str, Callable[[Row, int], tuple[Any, ...]]] = {
     "connect": _connect,
     "listen": lambda row, fd: (Listen(fd, BACKLOG if row.arg is None else int(row.arg)),),
     "accept": lambda row, fd: (Accept(fd),),
-    "send": _send,
+    "send": lambda row, fd: (Send(fd, int(row.arg)),),
     "sendall": lambda row, fd: (SendAll(fd, int(row.arg)),),
     "recv": lambda row, fd: (Recv(fd, int(row.arg)),),
     "recv_peek": lambda row, fd: (Recv(fd, int(row.arg), peek=True),),

@@ -120,14 +120,6 @@ class Row(NamedTuple):
     late_us: int = 0  # how long the caller was kept from running meanwhile
 
     @property
-    def short_write(self) -> int:
-        """How much of what a send() was given the kernel took, if that was not all of it; else 0."""
-        if self.call != "send" or not self.took_data or self.answer is None:
-            return 0
-        taken = int(self.answer.said)
-        return taken if isinstance(self.arg, int) and taken < self.arg else 0
-
-    @property
     def took_data(self) -> bool:
         """Whether the call returned a number above 0."""
         return self.answer is not None and self.answer.said.isdigit() and self.answer.said != "0"

@@ -78,20 +78,12 @@ def stack_of(trace: Trace, host: str) -> Stack:
     knobs: dict[str, Any] = {"mss": trace.meta.mtu - _IPV4_AND_TCP_HEADERS}
     knobs["caches_metrics"] = True  # tcp_no_metrics_save 0, unless the trace says otherwise
     knobs["timer_hz"] = 0  # exact timers: how late each one was is in the trace
-    knobs |= _send_buffer(trace, host)
     for name, value in given.items():
         knobs |= knob(name, str(value))
     try:
         return stack(PROFILE).with_knobs(knobs | route_knobs(trace.meta.route or ""))
     except InputError as error:
         raise Unsupported(f"the profile cannot be set so: {error}") from None
-
-
-def _send_buffer(trace: Trace, host: str) -> dict[str, Any]:
-    """Room for what a short write took: a kernel's accounting of its send buffer is an input."""
-    taken = [row.short_write for row in trace.rows if row.who == SIDES[host]]
-    room = max(taken, default=0)
-    return {"snd_space": room} if room > stack(PROFILE).snd_space else {}
 
 
 def knob(name: str, value: str) -> dict[str, Any]:

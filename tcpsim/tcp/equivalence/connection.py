@@ -113,7 +113,7 @@ def connection_key(t: Tcb, s: Stack, around: Around, measured: bool) -> Connecti
             t.mini, t.deferred, t.sack_on, t.ts_on, t.slot, t.wait, _probes(t, s), t.ack_pending,
             (t.iss - ours) & MASK, (t.snd_una - ours) & MASK, (t.snd_nxt - ours) & MASK,
             (t.write_seq - ours) & MASK, *_window(t, s, around, at_rest, finished),
-            t.max_window, t.snd_mss, t.mss_clamp, t.snd_wscale, t.unsent,
+            t.max_window, t.snd_mss, t.mss_clamp, t.snd_wscale, t.unsent, t.no_space,
             (t.irs - theirs) & MASK, (t.rcv_nxt - theirs) & MASK, (t.rcv_wup - theirs) & MASK, t.rcv_wnd,
             t.rcv_wscale, t.rcv_space, t.rcv_ssthresh, t.rcv_mss, t.adv_mss,
             t.scaling_ratio, t.window_clamp, t.held,

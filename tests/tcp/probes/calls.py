@@ -131,8 +131,19 @@ def writable_with(s: Stack, buffer: int, free: int) -> bool:
 
 @probe("linux", "send_lowat", "sndbuf_percent")
 def a_third_of_the_buffer_is_free(s: Stack) -> None:
-    """sock.h sk_stream_is_writeable: sk_stream_wspace >= sk_stream_min_wspace; SO_SNDBUF 4500 is 9000."""
-    assert [writable_with(s, 4_500, free) for free in (3_000, 2_999)] == [True, False]
+    """sock.h sk_stream_is_writeable: sk_stream_wspace >= sk_stream_min_wspace; SO_SNDBUF 4500 is 9000, and
+    each of two buffers costs 832 besides."""
+    assert [writable_with(s, 4_500, free) for free in (4_664, 4_663)] == [True, False]
+
+
+@probe("linux", "snd_space", "snd_space_max")
+def the_send_buffer_of_a_new_socket(s: Stack) -> None:
+    """tcp_wmem: 16,384; with the connection it grows to two windows of ten segments (tcp_sndbuf_expand)."""
+    hosts = Hosts(client=s)
+    fresh = hosts.value(CLIENT, Socket())
+    assert hosts.value(CLIENT, GetSockOpt(fresh, "SO_SNDBUF")) == 16_384
+    fd, _, _ = connected(hosts)
+    assert hosts.value(CLIENT, GetSockOpt(fd, "SO_SNDBUF")) == 46_080
 
 
 @probe("freebsd", "send_lowat")

@@ -130,6 +130,12 @@ def the_rfc_restarts(s: Stack) -> None:
     assert after_idling(s, 1.5)[1] == 4
 
 
+@probe("linux", "snd_limit")
+def a_host_with_memory(s: Stack) -> None:
+    """tcp_mem is not reached: a write of 20,000 octets is taken."""
+    assert Line(s).open().send(CLIENT, 20_000) == 20_000
+
+
 @probe("linux", "device_refuses")
 def a_device_that_refuses_is_asked_every_500_ms(s: Stack) -> None:
     """tcp_timer.c, tcp_output.c tcp_send_probe0: TCP_RESOURCE_PROBE_INTERVAL, and no back-off."""

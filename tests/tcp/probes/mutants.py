@@ -23,6 +23,7 @@ _ROUGH = {
     "accept_queue_percent",
     "memory_pages",
     "snd_space",
+    "snd_space_max",
     "rcv_space",
     "rcv_space_max",
     "paws_replay_percent",
@@ -38,6 +39,7 @@ _A_LIMIT = {
     "syn_options_until": 2,
     "send_lowat": 1,
     "orphan_keep_idle_us": 10_000_000,
+    "snd_limit": 4_096,
 }
 
 
