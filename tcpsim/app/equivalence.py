@@ -83,6 +83,24 @@ def ahead(r: Running, alive: bool = False) -> frozenset[str]:
     return behind.union(does) if does and r.phase < getattr(op, "calls", _ALWAYS) else behind
 
 
+@lru_cache(maxsize=4096)
+def _one_send(program: Program, pc: int, begun: bool) -> int | None:
+    """See `one_send`; `begun`: the call of the operation at `pc` has begun."""
+    ops: Any = program.ops
+    ahead = _behind(program, pc, False) | (frozenset() if begun else {pc})
+    senders = [index for index in ahead if "sends" in getattr(ops[index], "does", ())]
+    if len(senders) != 1 or senders[0] in _behind(program, senders[0], False):
+        return None
+    octets: int | None = getattr(ops[senders[0]], "n", None)
+    return octets
+
+
+def one_send(r: Running) -> int | None:
+    """The octets of the only send that this program may yet begin; None: more than one, or nobody knows."""
+    begun = r.phase >= getattr(r.program.ops[r.pc], "calls", _ALWAYS)
+    return _one_send(r.program, r.pc, begun)
+
+
 def options(r: Running) -> tuple[tuple[str, object], ...]:
     """The socket options that this program may yet set, by their names, each with its value."""
     indices = _behind(r.program, r.pc, False) | {r.pc}

@@ -17,7 +17,7 @@ shift. If one may still be drawn, its distance to the existing numbers is part o
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tcpsim.app import equivalence as app
 from tcpsim.pair.equivalence.context import Meeting, OnTheWay, View, facing, witnessed
@@ -40,9 +40,13 @@ SERVER: Final = Leg("server")
 _MOST: Final = 1 << 14  # values of one kind whose part of a key is remembered
 
 
-# A key, and what it is made of: both hosts at this moment (the client's number, the server's; without a next
-# event nobody asks), segments under way, the clocks themselves
-Known = tuple[Key, tuple[int, int], tuple[int, ...], Key]
+class Known(NamedTuple):
+    """A key, and what it is made of: both hosts at this moment, segments under way, the clocks themselves."""
+
+    key: Key
+    parts: tuple[int, int] = (0, 0)  # the client's, the server's; without a next event nobody asks
+    segments: tuple[int, ...] = ()
+    clocks: Key = ()
 
 
 class Keys:
@@ -76,7 +80,7 @@ class Keys:
 
     def _of_pair(self, now_us: int | None, hosts: tuple[Host, Host], path: Path) -> Key:
         """The key of two hosts on one clock."""
-        return self.known(now_us, hosts, (0, 0), path, [OnTheWay(*each) for each in path.flights])[0]
+        return self.known(now_us, hosts, (0, 0), path, [OnTheWay(*each) for each in path.flights]).key
 
     def known(
         self,
@@ -89,7 +93,7 @@ class Keys:
         """The key of two hosts whose clocks began at these times, in whole milliseconds."""
         first, second = hosts
         if now_us is None:
-            return (first.held, second.held, (first.machine.up, second.machine.up)), (0, 0), (), ()
+            return Known((first.held, second.held, (first.machine.up, second.machine.up)))
         place = first.facing, second.facing
         meeting = self._meetings.get(place)
         if meeting is None:
@@ -101,8 +105,6 @@ class Keys:
         parts = self._part(view, local_us[0], 0, both), self._part(view, local_us[1], 1, both)
         line = self._still[1] if path is self._still[0] else self._line(path, now_us, meeting.origins)
         clocks = self._clocks(view, path, local_us)
-        if not flights:
-            return (*parts, line, *clocks), parts, (), clocks
         found: list[Hashable] = [*parts, line]
         segments = []
         for flight in flights:
@@ -111,7 +113,7 @@ class Keys:
             number = self._segment(view, at, both[at], flight, now_us)
             segments.append(number)
             found += due_us - now_us, to, number
-        return (*found, *clocks), parts, tuple(segments), clocks
+        return Known((*found, *clocks), parts, tuple(segments), clocks)
 
     def _clocks(self, view: View, path: Path, local_us: tuple[int, int]) -> Key:
         """What can be read of the clocks themselves; they agree on the phase of timestamps."""

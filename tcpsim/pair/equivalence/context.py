@@ -67,7 +67,10 @@ def facing(host: Host) -> Hashable:
     for ports, each in host.newest.items():
         t = each.t
         rest = not each.more and not t.unsent and tuple([(r.seq, r.end, r.payload) for r in t.sent])
-        found.append((ports, t.iss, t.irs, each.alive, each.more, each.end, t.snd_una, t.snd_mss, rest))
+        its = t.iss, t.irs, t.snd_una, t.snd_mss, each.alive, each.more, each.end, rest
+        # of a writer who has sent nothing yet (`future.write_in_one`)
+        writes = (each.once, min(t.snd_space, t.snd_wnd)) if each.once is not None and future.quiet(t) else None
+        found.append((ports, *its, writes))
     return host.ahead.opens, host.stack.keepalive_probe_len > 0, tuple(found)
 
 
@@ -148,7 +151,10 @@ class View:
             its = other.t
             complete = not other.more and other.end == t.rcv_nxt
             known = its.snd_una == t.rcv_nxt
-            single = each.hasty and bool(its.sent) and not other.more and future.rest_in_one(its, t)
+            if each.hasty:
+                single = (
+                    future.write_in_one(its, other.once, t) if other.more else future.rest_in_one(its, t)
+                )
             if (each.own[0] or self.hosts[at].waits) and not (other.more or self.meeting.opens):
                 renews = future.renewing(its, t) and not any(
                     _stale(t, segment) for _, _, segment, _ in inbound

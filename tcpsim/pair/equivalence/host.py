@@ -77,12 +77,12 @@ class Connection:
     """A socket of a host."""
 
     __slots__ = (
-        "alive", "around", "end", "hasty", "more", "opening", "own", "place", "ports", "promised",
+        "alive", "around", "end", "hasty", "more", "once", "opening", "own", "place", "ports", "promised",
         "stamped", "t",
     )  # fmt: skip
 
     def __init__(self, place: int, number: int, t: Tcb, ports: Ports, ahead: Ahead, stack: Stack) -> None:
-        _, busy, sends, closes, tunes, _ = ahead
+        _, busy, sends, closes, tunes, _, once = ahead
         self.place = place  # among its host's
         self.t = t
         self.stamped = t.ts_on
@@ -92,6 +92,7 @@ class Connection:
         self.alive = t.state != State.CLOSED
         self.hasty = future.hasty(t, stack)
         self.more = number in sends and not t.close_called  # than it has queued
+        self.once = once.get(number) if self.more else None  # octets of the only write to come
         self.end = (t.write_seq - t.close_called) & MASK  # of what it has queued
         self.around: dict[future.Around, Promised] = {}
         self.promised: dict[int | tuple[int, ...], Promised] = {}  # the same by where `context` finds it

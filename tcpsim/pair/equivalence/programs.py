@@ -6,6 +6,7 @@ connection. Refuses to know: what follows for a connection (context, tcp), and w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from tcpsim.app import equivalence as app
@@ -20,7 +21,7 @@ class Ahead(NamedTuple):
     """What a host's programs may yet do: open connections, and the sockets on which they may act at all,
     send, close or shut down while they live, or set an option that a timer reads; `later_us` is the longest
     time of such an option, of any socket there may be (None: none will be set). An operator's kill
-    closes all of them."""
+    closes all of them. `once`: sockets on which they send at most one write more, and its octets."""
 
     opens: bool
     busy: frozenset[int]
@@ -28,6 +29,7 @@ class Ahead(NamedTuple):
     closes: frozenset[int]
     tunes: frozenset[int]
     later_us: int | None
+    once: Mapping[int, int]
 
 
 def ahead(system: System, programs: tuple[tuple[int, Running], ...]) -> Ahead:
@@ -36,7 +38,8 @@ def ahead(system: System, programs: tuple[tuple[int, Running], ...]) -> Ahead:
     waiting = {pid_of(each.caller) for each in system.blocked}
     sending = {pid_of(each.caller) for each in system.blocked if isinstance(each.call, Send | SendAll)}
     awake: set[int] = set()
-    does: dict[str, set[int]] = {"sends": sending, "tunes": set()}
+    does: dict[str, set[int]] = {"sends": {*sending}, "tunes": set()}
+    writes: dict[int, int | None] = dict.fromkeys(sending)
     closes: frozenset[int] = frozenset()
     later_us: list[int] = []
     for pid, running in programs:
@@ -51,13 +54,28 @@ def ahead(system: System, programs: tuple[tuple[int, Running], ...]) -> Ahead:
             closes |= sockets.reached(system, awake)
         for what in may & does.keys():
             does[what].add(pid)
+        if "sends" in may and pid not in sending:
+            writes[pid] = app.one_send(running)
         if "closes" in may:
             closes |= _closes(system, pid, running)
         kills = kills or "destroys" in may
     busy, sends, tunes = (sockets.reached(system, pids) for pids in (awake, does["sends"], does["tunes"]))
     if kills:
         busy = closes = frozenset(system.end.sockets)
-    return Ahead(opens, busy, sends, closes, tunes, max(later_us, default=None))
+    return Ahead(opens, busy, sends, closes, tunes, max(later_us, default=None), _once(system, writes))
+
+
+def _once(system: System, writes: Mapping[int, int | None]) -> dict[int, int]:
+    """`Ahead.once`, from the only write of each process that may send (None: it may make more)."""
+    found: dict[int, int] = {}
+    several: set[int] = set()
+    for pid, octets in writes.items():
+        for number in sockets.reached(system, {pid}):
+            if octets is None or number in found:
+                several.add(number)
+            else:
+                found[number] = octets
+    return {number: octets for number, octets in found.items() if number not in several}
 
 
 def _closes(system: System, pid: int, running: Running) -> frozenset[int]:

@@ -55,6 +55,22 @@ def rest_in_one(sender: Tcb, t: Tcb) -> bool:
     return False
 
 
+def write_in_one(sender: Tcb, octets: int | None, t: Tcb) -> bool:
+    """All that `sender` has for `t` is in one write that is yet to be made, which goes in one segment.
+
+    Nothing is queued before it (`quiet`), so it is not held back, and the window does not shrink meanwhile.
+    """
+    if octets is None or not quiet(sender):
+        return False
+    room = min(sender.snd_mss - MOST_OPTIONS, sender.snd_space, sender.snd_wnd, window.offered(t))
+    return sender.snd_nxt == t.rcv_nxt and octets <= room
+
+
+def quiet(sender: Tcb) -> bool:
+    """It has an open connection, on which everything that was written is acknowledged."""
+    return sender.state >= State.ESTABLISHED and sender.write_seq == sender.snd_una
+
+
 def renewing(sender: Tcb, t: Tcb) -> bool:
     """Nothing that `sender` will send, once or again, ends before what `t` expects next; it has no more data.
 
