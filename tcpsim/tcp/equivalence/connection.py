@@ -19,6 +19,7 @@ it if there is a limit (`timers._settle_wait`); whoever comes there sets it (`se
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from tcpsim.tcp import deadlines, rto, timers
@@ -198,10 +199,16 @@ def _backoff(t: Tcb, s: Stack) -> int:
     there was any (`metrics.after`).
     """
     shift = s.persist_max_us if s.persist_weights else s.persist_max_us // s.persist_min_us
-    most = max(1, len(s.backoff) - 1, shift.bit_length())
+    most = max(1, _rises(s.backoff), shift.bit_length())
     if s.orphan_persist_retries:
         most = max(most, s.rto_max_us.bit_length(), _orphans_limit(s))
     return min(t.backoff, most)
+
+
+@lru_cache
+def _rises(table: tuple[int, ...]) -> int:
+    """The step of a table from which on all are equal."""
+    return next((at + 1 for at in reversed(range(len(table))) if table[at] != table[-1]), 0)
 
 
 def _orphans_limit(s: Stack) -> int:
