@@ -39,6 +39,7 @@ from tcpsim.app.program import relative
 from tcpsim.host.socket_accounting import NOTHING, View, view
 from tcpsim.host.socket_accounting import forgets_us as forgets
 from tcpsim.pair import Machine, Pair, Side, advance
+from tcpsim.pair.equivalence import Key, Keys
 from tcpsim.path import Choice, Chooser, Distribution, Quiet, Seeded
 from tcpsim.sockets.kernel import next_time
 
@@ -80,6 +81,7 @@ class Alone:
 
 
 ALONE: Final = Alone()
+_SOON: Final = 8  # steps in which most connections are over
 _FOLLOWERS: Final = 0.1  # connections expected to have a history, for it to be remembered
 Way = Fork | Moment | Alone | None  # None: nobody has been here yet
 Ways = list[Way]
@@ -106,6 +108,8 @@ class Lives:
         self.recalled = 0
         self.views: list[View] = [NOTHING]
         self._numbers: dict[View, int] = {NOTHING: 0}
+        self._keys = Keys()
+        self._endless: set[Key] = set()  # of pairs to which something happens for ever, if nothing is lost
         self._births = [self._moment(pair, weight, remember=room > 0) for weight, pair in kinds]
         names = ("pass", *(f"kind {number}" for number in range(2, len(kinds) + 1)))
         self._which = Choice("kind", names, tuple(weight for weight, _ in kinds))
@@ -135,6 +139,8 @@ class Lives:
 
         With `serve`, a connection that waits for one of these hosts is served as soon as it does.
         """
+        steps = 0
+        passed: set[Key] = set()
         while True:
             if serve and (side := self.views[moment.view].waits_at) in serve:
                 moment = self.act(moment, serve[side], moment.now_us, Quiet())
@@ -143,6 +149,13 @@ class Lives:
                 break
             if moment.event_us > until_us:
                 return None
+            steps += 1
+            if steps > _SOON and not serve:  # perhaps it goes round for ever, as keepalive does
+                key = self._keys.key(moment.pair)
+                if key in self._endless or key in passed:
+                    self._endless |= passed
+                    return None
+                passed.add(key)
             moment = self.step(moment, Quiet())
         return moment.view
 
@@ -174,7 +187,7 @@ class Lives:
         chance = moment.chance * prod(choice.weights[answer] for choice, answer in asked)
         note = way is None and self.room > 0 and chance >= self._rare
         idle = not asked and not recorder.drew and _only_time(pair, after)
-        end = self._moment(after, chance, note and not recorder.drew, idle)
+        end = self._moment(after, chance, note and not recorder.drew, idle, moment)
         if note:
             for choice, answer in asked[known:]:
                 fork = Fork(choice)
@@ -183,8 +196,10 @@ class Lives:
             ways[at] = ALONE if recorder.drew else end
         return end
 
-    def _moment(self, pair: Pair, chance: float, remember: bool, idle: bool = False) -> Moment:
-        seen = view(pair)
+    def _moment(
+        self, pair: Pair, chance: float, remember: bool, idle: bool = False, before: Moment | None = None
+    ) -> Moment:
+        seen = view(pair, None if before is None else (before.pair, self.views[before.view]))
         number = self._numbers.setdefault(seen, len(self.views))
         if number == len(self.views):
             self.views.append(seen)
@@ -209,7 +224,7 @@ def _only_time(before: Pair, after: Pair) -> bool:
     if after.now_us == before.now_us or any(path.flights for path in after.paths):
         return False
     for old, new in zip(before.machines, after.machines, strict=True):
-        same = old.system == new.system and next_time(new.system) is None and new.back_us is None
+        same = next_time(new.system) is None and new.back_us is None and old.system == new.system
         if not same or _programs(old, before.now_us) != _programs(new, after.now_us):
             return False
     return True

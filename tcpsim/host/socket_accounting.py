@@ -15,8 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
-from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from tcpsim.app import Program, close, fork, pause, receive_to_eof
 from tcpsim.app.driven import awaits_order
@@ -83,14 +82,25 @@ class View(NamedTuple):
 NOTHING = View((), (), Work.IDLE)
 
 
-def view(pair: Pair) -> View:
-    """The view of a pair as it is now."""
-    client = dict(pair.client.programs).get(FIRST_PID)
-    ready = client is not None and awaits_order(client)
+def view(pair: Pair, before: tuple[Pair, View] | None = None) -> View:
+    """The view of a pair as it is now.
+
+    `before`: a pair that it may share machines with, and the view of that. In most steps one machine rests.
+    """
+    old, known = before or (None, NOTHING)
+    if old is not None and pair.client is old.client:
+        ready, client = known.ready, known.client
+    else:
+        running = dict(pair.client.programs).get(FIRST_PID)
+        ready, client = running is not None and awaits_order(running), _seen(pair.client)
+    if old is not None and pair.server is old.server:
+        work, busy, server = known.work, known.busy, known.server
+    else:
+        work, busy = _work(pair.server)
+        server = _seen(pair.server)
     box = tracker(pair.path) if pair.path.shared else None
     flows = () if box is None else box.remembered(pair.now_us)
-    work, busy = _work(pair.server)
-    held = _seen(pair.client), _seen(pair.server)
+    held = client, server
     if not pair.relays:
         return View(*held, work, ready, flows, busy)
     return View(*held, work, ready, flows, busy, _all_between(pair), _wanted(pair))
@@ -146,11 +156,7 @@ def pages(held: Held, stack: Stack, unread_fin: bool) -> int:
 
 def has_read_zero(machine: Machine) -> bool:
     """Whether a program has been told of end-of-file; of several sockets of a machine, the first."""
-    return any(
-        isinstance(step, _READS_ZERO)
-        for _, running in machine.programs
-        for step in running.program.ops[: running.pc]
-    )
+    return any(_places(running.program).reads_zero < running.pc for _, running in machine.programs)
 
 
 def _wanted(pair: Pair) -> Side:
@@ -166,8 +172,8 @@ def _work(server: Machine) -> tuple[Work, int]:
     """Whether a connection waits for a worker or has one, and how many it has (two on a port used again)."""
     waits, busy = False, 0
     for _, running in server.programs:
-        place = _gate(running.program)
-        if place is None or running.finished or running.pc in _children(running.program):
+        _, place, children, _ = _places(running.program)
+        if place is None or running.finished or running.pc in children:
             continue
         busy += running.pc > place
         waits = waits or running.pc <= place
@@ -178,22 +184,35 @@ def _work(server: Machine) -> tuple[Work, int]:
 
 def at_gate(server: Machine) -> int:
     """The process that waits for the host's leave to accept; of several the oldest."""
-    return next(pid for pid, each in server.programs if each.paused and each.pc == _gate(each.program))
+    return next(pid for pid, each in server.programs if each.paused and each.pc == _places(each.program).gate)
 
 
-@lru_cache(maxsize=64)
-def _gate(program: Program) -> int | None:
-    """Where a program waits for the host's leave, if it does."""
-    steps: tuple[object, ...] = program.ops
-    return steps.index(GATE) if GATE in steps else None
+class _Places(NamedTuple):
+    """What stands where in a program."""
+
+    program: Program
+    gate: int | None  # where it waits for the host's leave, if it does
+    children: frozenset[int]  # the places at which its children are, and not the process that accepts
+    reads_zero: int  # where it is first told of end-of-file
 
 
-@lru_cache(maxsize=64)
-def _children(program: Program) -> frozenset[int]:
-    """The places of a program at which its children are, and not the process that accepts."""
-    ops: tuple[Any, ...] = program.ops
-    begins = [op.pc for op in ops if isinstance(op, _CHILD)]
-    return frozenset(place for begin in begins for place in range(begin, ops.index(END, begin) + 1))
+# by identity: to compare long programs takes longer than to look through them
+_KNOWN: dict[int, _Places] = {}
+_MOST: Final = 256
+
+
+def _places(program: Program) -> _Places:
+    found = _KNOWN.get(id(program))
+    if found is None or found.program is not program:
+        if len(_KNOWN) >= _MOST:
+            _KNOWN.clear()
+        ops: tuple[Any, ...] = program.ops
+        begins = [op.pc for op in ops if isinstance(op, _CHILD)]
+        children = frozenset(place for begin in begins for place in range(begin, ops.index(END, begin) + 1))
+        reads = (place for place, op in enumerate(ops) if isinstance(op, _READS_ZERO))
+        gate = ops.index(GATE) if GATE in ops else None
+        found = _KNOWN[id(program)] = _Places(program, gate, children, next(reads, len(ops)))
+    return found
 
 
 class Usage(NamedTuple):

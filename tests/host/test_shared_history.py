@@ -11,7 +11,8 @@ from tcpsim.host.population import Arrivals
 from tcpsim.host.shared_history import Lives, Luck
 from tcpsim.host.socket_accounting import view
 from tcpsim.pair import Kill, Pair, advance, call, next_time
-from tcpsim.path import Chooser, Seeded, Uniform, chance
+from tcpsim.path import Chooser, Quiet, Seeded, Uniform, chance
+from tcpsim.tcp.stack import stack
 from tests.host.worlds import MINUTE, record, run, web
 
 WORLDS = {
@@ -77,6 +78,35 @@ def test_a_drawn_life_is_nobody_elses() -> None:
             moment = lives.step(moment, luck)
     assert lives.room == remembered  # the very first segment is jittered
     assert lives.recalled == 0
+
+
+def test_what_goes_round_for_ever_is_followed_once_round() -> None:
+    world = web("keepalive-never-closes", server_stack=stack("rfc9293"))  # FIN-WAIT-2 answers without end
+    lives = Lives(((1.0, world),), connections=1, room=0)
+    luck = Luck(1, 0)
+    moment = lives.walk(lives.begin(luck), luck, MINUTE)
+    for _ in range(2):
+        before = lives.computed
+        assert lives.outlook(moment, 365 * 24 * 60 * MINUTE) is None
+        assert lives.computed - before < 30
+
+
+@pytest.mark.parametrize("world", ["heavy loss", "polling", "keepalive"])
+def test_an_outlook_is_the_life_without_further_losses(world: str) -> None:
+    lives = Lives(((1.0, WORLDS[world]),), connections=1_000, room=10_000)
+    until_us = 24 * 60 * MINUTE
+    for index in range(100):
+        luck = Luck(7, index)
+        moment = lives.begin(luck)
+        for _ in range(index % 20):
+            moment = lives.step(moment, luck) if moment.next_us is not None else moment
+        pair = moment.pair
+        while moment.event_us is not None and pair.next_us is not None and pair.next_us <= until_us:
+            pair = advance(pair, Quiet())
+        found = lives.outlook(moment, until_us)
+        assert found is None or lives.views[found] == view(pair)
+        if world != "polling":  # who polls what is dead has no end, and an outlook all the same
+            assert (found is None) == (moment.event_us is not None and pair.next_us is not None)
 
 
 class KillClient(NamedTuple):
