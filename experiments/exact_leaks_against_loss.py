@@ -26,7 +26,8 @@ from tcpsim.draw.curves import (
 )
 from tcpsim.explore.chain import explore
 from tcpsim.explore.curves import Look, occupancy
-from tcpsim.host.population import Arrivals, Plan, simulate
+from tcpsim.host.population import Arrivals
+from tcpsim.measure.ends import ends
 from tcpsim.measure.interval import clopper_pearson
 from tcpsim.pair import SIDES, Pair
 from tcpsim.tcp.state import State
@@ -87,13 +88,13 @@ def answer(point: Point) -> list[dict[str, Any]]:
         known | {"loss": float(loss), "exact": float(share), "error": float(error)}
         for loss, share, error in zip(losses, held, seen.error, strict=True)
     ]
-    for loss in COUNTED:
-        arrivals = Arrivals(1_000, connections=point.connections)
-        census = simulate(Plan(((1.0, _pair(point, loss)),), arrivals, LATER_US, point.seed))
+    lossy = [_pair(point, loss) for loss in COUNTED]
+    simulated = ends(lossy, Arrivals(1_000, connections=point.connections), LATER_US, point.seed)
+    for loss, found in zip(COUNTED, simulated, strict=True):
         count = sum(
             number
-            for left, number in census.left.items()
-            if any(one.state is not State.CLOSED for side in SIDES for one in census.views[left.now].of(side))
+            for left, number in found.left.items()
+            if any(one.state is not State.CLOSED for side in SIDES for one in found.views[left.now].of(side))
         )
         low, high = clopper_pearson(count, point.connections, 0.99)
         counted = {"connections": point.connections, "held": count, "low99": low, "high99": high}

@@ -114,6 +114,11 @@ def every_answer(act: Callable[[Follow], _Made]) -> Iterator[tuple[_Made, Follow
         yield made, chooser
 
 
+def loss_question(number: int) -> str:
+    """What is asked when a segment may be lost, by the class of that loss."""
+    return f"loss {number}"
+
+
 def _loss_class(choice: Choice) -> int | None:
     """The class of loss that `_Naming` has put into a question; None: it is about something else."""
     kind, _, number = choice.what.rpartition(" ")
@@ -144,7 +149,7 @@ class _Naming(NamedTuple):
     number: int
 
     def choose(self, choice: Choice) -> int:
-        return self.chooser.choose(choice._replace(what=f"{choice.what} {self.number}"))
+        return self.chooser.choose(choice._replace(what=loss_question(self.number)))
 
     def draw(self, distribution: Distribution) -> int:
         return self.chooser.draw(distribution)

@@ -37,6 +37,11 @@ class Left(NamedTuple):
     finally_: int | None
 
 
+def patience_us(horizon_us: int) -> int:
+    """How long beyond its horizon a run waits for a connection to come to its end."""
+    return max(horizon_us, _DAY_US)
+
+
 class Crashed(NamedTuple):
     """When a host was gone, for want of what, how much of it was used, connections that it takes along."""
 
@@ -88,7 +93,7 @@ class Census:
     def __init__(self, views: list[View], horizon_us: int) -> None:
         self.views = views
         self.horizon_us = horizon_us
-        self.patience_us = max(horizon_us, _DAY_US)
+        self.patience_us = patience_us(horizon_us)
         self.limits = Limits()
         self.connections = 0
         self.t_us = array("q")

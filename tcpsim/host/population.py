@@ -149,6 +149,18 @@ def simulate(plan: Plan, progress: Progress | None = None) -> Census:
     return _Run(plan).run(progress)
 
 
+def shares_nothing(plan: Plan) -> bool:
+    """Whether no connection of a plan can make a difference to another: no limits, and no owner."""
+    nobody = plan.users is None and not plan.restarts
+    return nobody and _limits(plan) == Limits()
+
+
+def _limits(plan: Plan) -> Limits:
+    """Those that were asked for, with those that the server and the box have anyway."""
+    pair = plan.kinds[0][1]
+    return with_flows(with_backlog(plan.limits, pair), pair)
+
+
 class _Run:
     """The moving parts of one `simulate`."""
 
@@ -157,14 +169,14 @@ class _Run:
         self.births_us = array("q", plan.arrivals.times_us(plan.seed))
         last_us = self.births_us[-1] if self.births_us else 0
         end_us = last_us if plan.arrivals.for_us is None else plan.arrivals.for_us
-        limits = with_flows(with_backlog(plan.limits, plan.kinds[0][1]), plan.kinds[0][1])
+        limits = _limits(plan)
         kinds = [(weight, shared_box(gated(pair, limits))) for weight, pair in plan.kinds]
         self.env = simpy.Environment()
         self.lives = Lives(kinds, len(self.births_us), plan.room)
         self.census = Census(self.lives.views, end_us + plan.settle_us)
         self.governor: Governor | None = None
         self.census.limits = limits
-        if limits != Limits() or plan.users is not None or plan.restarts:
+        if not shares_nothing(plan):
             run = self.env, self.lives, self.census
             self.governor = Governor(limits, *run, plan.kinds[0][1], plan.restarts)
         self.users = plan.users

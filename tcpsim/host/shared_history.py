@@ -98,11 +98,13 @@ class Act(Hashable, Protocol):
 class Lives:
     """All lives of `connections` that begin as one of `kinds` (weight, pair); `room` bounds the moments.
 
+    Of infinitely many connections every history has followers, and is remembered.
     `computed` and `recalled` count the steps of all walks so far; `views` lists what they looked like.
     """
 
-    def __init__(self, kinds: Sequence[tuple[float, Pair]], connections: int, room: int) -> None:
-        self.room = room
+    def __init__(self, kinds: Sequence[tuple[float, Pair]], connections: float, room: int) -> None:
+        self._kinds = kinds
+        self._room = self.room = room
         self._rare = _FOLLOWERS / max(connections, 1)
         self.computed = 0
         self.recalled = 0
@@ -110,9 +112,17 @@ class Lives:
         self._numbers: dict[View, int] = {NOTHING: 0}
         self._keys = Keys()
         self._endless: set[Key] = set()  # of pairs to which something happens for ever, if nothing is lost
-        self._births = [self._moment(pair, weight, remember=room > 0) for weight, pair in kinds]
+        self._births = self._born()
         names = ("pass", *(f"kind {number}" for number in range(2, len(kinds) + 1)))
         self._which = Choice("kind", names, tuple(weight for weight, _ in kinds))
+
+    def _born(self) -> list[Moment]:
+        return [self._moment(pair, weight, remember=self.room > 0) for weight, pair in self._kinds]
+
+    def forget(self) -> None:
+        """Remember nothing, and have all the room again. Views keep their numbers."""
+        self.room = self._room
+        self._births = self._born()
 
     def begin(self, chooser: Chooser) -> Moment:
         """The birth of a connection, of a kind that the chooser chooses."""

@@ -30,6 +30,7 @@ from tcpsim.explore.tolerance import TOLERANCE
 from tcpsim.host.population import Arrivals, Plan, simulate
 from tcpsim.host.socket_accounting import sides
 from tcpsim.measure.census_table import at_times, held
+from tcpsim.measure.ends import Ends, ends
 from tcpsim.measure.interval import wilson
 from tcpsim.pair import Pair, Side
 from tcpsim.tcp.state import State
@@ -82,7 +83,9 @@ def outcomes(setup: SetUp, asked: Asked) -> list[Rows]:
                 return _exact(found, losses, asked)
         elif asked.method == "exact":
             raise InputError("method", f"exact, of {why}", "simulate or auto: this can only be sampled")
-    return [_simulated(pair, asked) for pair in setup.lossy]
+    if asked.at_us:
+        return [_held_simulated(pair, asked) for pair in setup.lossy]
+    return _ends_simulated(setup.lossy, asked)
 
 
 def _exact(found: Answer, losses: dict[str, list[float]], asked: Asked) -> list[Rows]:
@@ -148,30 +151,30 @@ def _held_exactly(found: Answer, losses: dict[str, list[float]], asked: Asked) -
     return rows
 
 
-def _simulated(pair: Pair, asked: Asked) -> Rows:
-    return _held_simulated(pair, asked) if asked.at_us else _ends_simulated(pair, asked)
-
-
-def _ends_simulated(pair: Pair, asked: Asked) -> Rows:
+def _ends_simulated(pairs: Sequence[Pair], asked: Asked) -> list[Rows]:
     """Counted among `connections` for each seed, with Wilson's interval for all together."""
-    counts: Counter[str] = Counter(dict.fromkeys(_KINDS, 0))
-    total = 0
+    arrivals = Arrivals(1.0, connections=asked.connections, poisson=False)
+    counts: list[Counter[str]] = [Counter(dict.fromkeys(_KINDS, 0)) for _ in pairs]
     for seed in asked.seeds:
-        arrivals = Arrivals(1.0, connections=asked.connections, poisson=False)
-        census = simulate(Plan(((1.0, pair),), arrivals, asked.horizon_us, seed))
-        total += asked.connections
-        hosts = sides(census.views)
-        for left, count in census.left.items():
-            view = census.views[left.now if left.finally_ is None else left.finally_]
-            alive = {
-                f"{side} {one.state}"
-                for side in hosts
-                for one in view.of(side)
-                if one.state is not State.CLOSED
-            }
-            if alive:
-                counts["metastable" if left.finally_ is None else "permanent"] += count
-                counts.update(dict.fromkeys(alive, count))
+        for mine, found in zip(counts, ends(pairs, arrivals, asked.horizon_us, seed), strict=True):
+            _count(mine, found)
+    return [_counted(each, asked.connections * len(asked.seeds)) for each in counts]
+
+
+def _count(counts: Counter[str], found: Ends) -> None:
+    """Add what is left to the counts."""
+    hosts = sides(found.views)
+    for left, count in found.left.items():
+        view = found.views[left.now if left.finally_ is None else left.finally_]
+        alive = {
+            f"{side} {one.state}" for side in hosts for one in view.of(side) if one.state is not State.CLOSED
+        }
+        if alive:
+            counts["metastable" if left.finally_ is None else "permanent"] += count
+            counts.update(dict.fromkeys(alive, count))
+
+
+def _counted(counts: Counter[str], total: int) -> Rows:
     counts["clean"] = total - counts["permanent"] - counts["metastable"]
     rows: Rows = []
     for name, hits in (*((kind, counts[kind]) for kind in _KINDS), *sorted(_others(counts).items())):
