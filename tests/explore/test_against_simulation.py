@@ -55,8 +55,10 @@ SMALL_BUFFERS: dict[str, Any] = {
         "relay.rcv_space": 4_608,
         "relay.rcv_space_max": 4_608,
         "relay.snd_space": 2_000,
+        "relay.snd_space_max": 2_000,
         "relay.tcp_orphan_retries": 2,
         "server.snd_space": 2_000,
+        "server.snd_space_max": 2_000,
     },
 }
 RATES_OF_LINE = {SLOW_READER: (0.0005, 0.002, 0.004), "sidecar-on-both-sides": (0.002, 0.005, 0.01)}

@@ -69,7 +69,9 @@ def facing(host: Host) -> Hashable:
         rest = not each.more and not t.unsent and tuple([(r.seq, r.end, r.payload) for r in t.sent])
         its = t.iss, t.irs, t.snd_una, t.snd_mss, each.alive, each.more, each.end, rest
         # of a writer who has sent nothing yet (`future.write_in_one`)
-        writes = (each.once, min(t.snd_space, t.snd_wnd)) if each.once is not None and future.quiet(t) else None
+        writes = (
+            (each.once, min(t.snd_space, t.snd_wnd)) if each.once is not None and future.quiet(t) else None
+        )
         found.append((ports, *its, writes))
     return host.ahead.opens, host.stack.keepalive_probe_len > 0, tuple(found)
 
@@ -152,9 +154,7 @@ class View:
             complete = not other.more and other.end == t.rcv_nxt
             known = its.snd_una == t.rcv_nxt
             if each.hasty:
-                single = (
-                    future.write_in_one(its, other.once, t) if other.more else future.rest_in_one(its, t)
-                )
+                single = future.write_in_one(its, other.once, t) if other.more else future.rest_in_one(its, t)
             if (each.own[0] or self.hosts[at].waits) and not (other.more or self.meeting.opens):
                 renews = future.renewing(its, t) and not any(
                     _stale(t, segment) for _, _, segment, _ in inbound
