@@ -1,4 +1,4 @@
-"""A write that is yet to be made, the only one, and fits one segment: who hears it reads no round trip for it."""
+"""The only write to come fits one segment: then who will hear it reads no round trip because of it."""
 
 from __future__ import annotations
 

@@ -211,7 +211,7 @@ ENDINGS = (
     ),
     Situation(
         "user-timeout-begins-anew",
-        "without SACK, a resent request was acknowledged long ago: the next loss counts from its own resending",
+        "without SACK, a request was resent and acknowledged: the next loss counts from its own resending",
         client=[
             connect(options=(("TCP_USER_TIMEOUT", 2_000),)),
             *(send(100), wait_until("4s"), send(100), receive_to_eof(), close()),
