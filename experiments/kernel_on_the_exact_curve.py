@@ -8,14 +8,15 @@ once there is no room for further states; how many they are is told). Curves and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from tcpsim.conformance.populations import Run, connection, read
-from tcpsim.conformance.populations.expected import expected
+from tcpsim.conformance.populations import Kind, Run, connection, read
+from tcpsim.conformance.populations.expected import Expected, nodes
 from tcpsim.conformance.populations.replay import Lives, lives_at
 from tcpsim.conformance.populations.verdict import series
 from tcpsim.draw.colours import INK, readable
@@ -50,9 +51,9 @@ SETTINGS = {
     "Linux, 2 retries": "nomet_p20_or2",
 }
 LOSSES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35)
-STATES, MORE_STATES = 20_000, 40_000  # of a textbook TCP; of Linux with all it has
+STATES, MORE_STATES = 17_000, 30_000  # of a textbook TCP; of Linux with all it has
 MORE_LOSS = 0.25  # of which no more than this can be followed well enough
-PHASES_US = (300_000, 1_333_000)  # of the timer wheel, where a curve is drawn
+PHASES, FEWER_PHASES = 4, 2  # of the timer wheel: of a textbook TCP; of Linux, which has more states
 NAMED_AT = {  # what is over at the right end: seconds, and how high beside its highest expectation
     "FIN-WAIT-2": (124, 0.97),
     "FIN-WAIT-1": (66, 1.8),
@@ -64,36 +65,57 @@ _FLOOR = 0.5  # of a logarithmic axis: less than one connection
 
 
 class Point(NamedTuple):
-    """The series of one run (no `losses`), or the share that stays half-open at each of some losses."""
+    """The share of a run's connections that stays half-open at each of some losses; of one run all else."""
 
     run: str
     losses: tuple[float, ...]
     states: int
     every: int  # of so many seconds one is drawn
+    phases: int  # of the timer wheel at which a connection may begin
 
 
 def points(full: bool) -> list[Point]:
-    """The run that is shown over time, then every setting at every loss."""
-    times, every = (2, 1) if full else (1, 3)
+    """Every setting at every loss; the run that is shown over time comes first."""
+    times, every, phases = (2, 1, 2) if full else (1, 3, 1)
     less = tuple(loss for loss in LOSSES if loss <= MORE_LOSS)
-    curve = [
-        Point(run, LOSSES, times * STATES, every)
+    return [
+        Point(run, LOSSES, times * STATES, every, phases * PHASES)
         if name.startswith("textbook")
-        else Point(run, less, times * MORE_STATES, every)
+        else Point(run, less, times * MORE_STATES, every, phases * FEWER_PHASES)
         for name, run in SETTINGS.items()
     ]
-    return [Point(COUNTED, (), times * STATES, every), *curve]
 
 
 def answer(point: Point) -> list[dict[str, Any]]:
     """Rows of what was counted, and of what the model expects."""
     path = FOLDER / f"{point.run}.json"
-    run = read(path.read_bytes(), path.name)
-    return _half_open(run, point) if point.losses else _over_time(run, point)
+    run = read(path.read_bytes(), path.name).every(point.every)
+    closers = _lives(run, "closer", point, point.losses)
+    rows = _half_open(run, point, closers)
+    return _over_time(run, point, closers) + rows if point.run == COUNTED else rows
 
 
-def _over_time(run: Run, point: Point) -> list[dict[str, Any]]:
-    model = expected(run.every(point.every), point.states)
+def _lives(run: Run, kind: Kind, point: Point, losses: Sequence[float]) -> list[tuple[Lives, ...]]:
+    """For each loss the lives of the connections of a kind at every phase. All losses share their states."""
+    found = [
+        lives_at(
+            connection(run, kind, node.phase_us, alone=True),
+            losses,
+            round(run.config.t_end * 1_000_000) + node.phase_us,
+            point.states if kind == "closer" else point.states // 2,  # a tenth never close
+        )
+        for node in nodes(run, point.phases)
+    ]
+    return list(zip(*found, strict=True))
+
+
+def _over_time(run: Run, point: Point, closers: Sequence[tuple[Lives, ...]]) -> list[dict[str, Any]]:
+    p = run.config.p
+    lives: dict[Kind, tuple[Lives, ...]] = {
+        "closer": closers[point.losses.index(p)],
+        "never-closer": _lives(run, "never-closer", point, [p])[0],
+    }
+    model = Expected(run, tuple(nodes(run, point.phases)), lives, point.phases)
     rows = []
     for panel, shown in SHOWN.items():
         for host, column, state in shown:
@@ -103,21 +125,15 @@ def _over_time(run: Run, point: Point) -> list[dict[str, Any]]:
     return rows
 
 
-def _half_open(run: Run, point: Point) -> list[dict[str, Any]]:
+def _half_open(run: Run, point: Point, closers: Sequence[tuple[Lives, ...]]) -> list[dict[str, Any]]:
     """The client in ESTABLISHED, nobody at the other end. Counted only at the loss that the kernel had.
 
-    What was not followed through every loss may end so or not: it widens the band. All losses share their
-    states.
+    What was not followed through every loss may end so or not: it widens the band.
     """
-    end_us = 250_000_000
-    phases = [
-        lives_at(connection(run, "closer", phase_us), point.losses, end_us, point.states)
-        for phase_us in PHASES_US
-    ]
     counted = sum(number for name, number in run.outcomes if name.startswith("EST,") and "| GONE" in name)
     name = next(name for name, of in SETTINGS.items() if of == point.run)
     rows = []
-    for loss, found in zip(point.losses, zip(*phases, strict=True), strict=True):
+    for loss, found in zip(point.losses, closers, strict=True):
         likely, known = zip(*map(_left, found), strict=True)
         cut = float(np.mean([each.cut_short for each in found]))
         n = run.config.n

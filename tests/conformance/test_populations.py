@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tcpsim.conformance.populations import Run, connection, read
-from tcpsim.conformance.populations.expected import expected, nodes
+from tcpsim.conformance.populations.expected import Expected, expected, nodes
 from tcpsim.conformance.populations.replay import lives
 from tcpsim.conformance.populations.verdict import Judgement, judge, judge_exactly
 from tcpsim.errors import InputError
@@ -58,10 +58,39 @@ def test_a_sysctl_that_is_not_modelled_is_named() -> None:
         connection(with_sysctls(run_of("p00"), tcp_mtu_probing=1), "closer", 0)
 
 
-def test_eight_phases_take_each_eighth_of_every_level_of_the_wheel_once() -> None:
-    phases = np.array([node.phase_us for node in nodes(run_of("p00"))])
-    for bucket_us in (2_048_000, 256_000, 32_000, 4_000):
-        assert sorted(phases % bucket_us * 8 // bucket_us) == list(range(8))
+@pytest.mark.parametrize("count", [2, 4, 8])
+def test_phases_take_each_part_of_every_level_of_the_wheel_once(count: int) -> None:
+    phases = np.array([node.phase_us for node in nodes(run_of("p00"), count)])
+    for level in range(4):
+        bucket_us = 2_048_000 // count**level
+        assert sorted(phases % bucket_us * count // bucket_us) == list(range(count))
+
+
+def test_fewer_phases_expect_as_many_connections() -> None:
+    run = run_of("p00").every(10)
+    usual = expected(run, 500)
+    phases = nodes(run, 2)
+    found = {
+        kind: tuple(
+            [
+                lives(connection(run, kind, node.phase_us), 0.0, 300_000_000 + node.phase_us, 500)
+                for node in phases
+            ]
+        )
+        for kind in usual.lives
+    }
+    few = Expected(run, tuple(phases), found, 2)
+    held = {kind: lambda look: look.client == "CW" for kind in found}
+    means = [
+        [
+            float(law.probability @ (law.low + np.arange(len(law.probability))))
+            for law in model.laws(held, times)
+        ]
+        for times in [run.times_us]
+        for model in (few, usual)
+    ]
+    assert max(means[0]) > 400
+    assert means[0] == pytest.approx(means[1], abs=1)
 
 
 def test_without_loss_every_count_is_the_number_of_its_kind() -> None:

@@ -6,7 +6,10 @@ distribution of every count. Refuses to know: what the kernel counted (verdict).
 It is known how many clients never close, and connections are independent. So a count is exactly the sum of
 two binomial variables. Unknown values are averaged: the start of the last connection (n arrivals at a rate
 have a Gamma time), and the phase of the timer wheel at the start of the run. The phase at which a connection
-starts follows from both. Eight phases represent all, one in each eighth of every level of the wheel.
+starts follows from both. Eight phases represent all, one in each eighth of every level of the wheel. For a
+picture four do: of the 4,500 connections of the run with the most losses, no expectation by time differs by
+more than 1.1 (of 2,100 in TIME-WAIT), nor by more than 0.2 in any other state. Of those that are left
+half-open it is 460.4 with four and 460.5 with eight, at 20 % loss 129.0 and 131.5; two miss by a tenth.
 """
 
 from __future__ import annotations
@@ -31,11 +34,10 @@ Chosen = Callable[[Look], bool]
 
 LIMIT: Final = 20_000  # states of one kind of connection for each phase at which it may begin
 _FEW: Final = 20  # states of a node at least
-_PHASES: Final = 8
-_STRATUM_US: Final = WHEEL_US // _PHASES
+PHASES: Final = 8  # any power of 2 divides the wheel
 _DIGITS: Final = 7  # of a probability: of 4,500 connections less than a thousandth
 _SECOND_US: Final = 1_000_000
-_ORDERS: Final = ((0, 1), (3, 5), (1, 3), (6, 7))  # an order of the eighths for each level of the wheel
+_ORDERS: Final = ((0, 1), (3, 5), (1, 3), (6, 7))  # an order of the parts for each level of the wheel
 _LAST: Final = ((0.0, 2 / 3), (sqrt(3.0), 1 / 6), (-sqrt(3.0), 1 / 6))  # Gauss-Hermite, in deviations
 _THINKS: Final = 8  # draws of the think times for each phase
 _WATCHED_US: Final = 12 * _SECOND_US  # connections younger than this when all vanishes are told apart by age
@@ -57,26 +59,28 @@ class Span(NamedTuple):
     node: int
 
 
-def nodes(run: Run) -> list[Node]:
-    """All nodes of a run."""
+def nodes(run: Run, phases: int = PHASES) -> list[Node]:
+    """All nodes of a run, so many for one draw of the think times."""
     config = run.config
     thinks = _THINKS if config.cthink or config.sthink else 1
-    usual = [Node(_phase_us(number), _think_us(run, number), None) for number in range(_PHASES * thinks)]
+    usual = [
+        Node(_phase_us(number, phases), _think_us(run, number), None) for number in range(phases * thinks)
+    ]
     if config.vanish is None:
         return usual
     late = []
-    for number, (begin_us, end_us) in enumerate(_late(run)):
-        phase_us = _phase_us(number)
+    for number, (begin_us, end_us) in enumerate(_late(run, phases)):
+        phase_us = _phase_us(number, phases)
         age_us = config.vanish * _SECOND_US - (begin_us + end_us) / 2
         late.append(Node(phase_us, _think_us(run, number), phase_us + round(age_us)))
     return usual + late
 
 
-def _phase_us(number: int) -> int:
-    """A phase in the `number`th eighth of the turn, that takes each eighth of every finer level once, too."""
+def _phase_us(number: int, phases: int) -> int:
+    """A phase in the `number`th part of the turn, that takes each part of every finer level once, too."""
     share = 0.0
     for level, (first, step) in enumerate(_ORDERS, 1):
-        share += ((first + step * number) % _PHASES) / _PHASES**level
+        share += ((first + step * number) % phases) / phases**level
     return int(share * WHEEL_US)
 
 
@@ -93,22 +97,24 @@ def _arrivals_us(run: Run) -> float:
     return (config.n / config.rate if config.arr_end is None else config.arr_end) * _SECOND_US
 
 
-def _late(run: Run) -> list[tuple[float, float]]:
+def _late(run: Run, phases: int) -> list[tuple[float, float]]:
     """Spans of arrivals that are young when everything vanishes."""
     last_us = min(_arrivals_us(run), (run.config.vanish or 0.0) * _SECOND_US)
-    edges = np.arange(max(last_us - _WATCHED_US, 0.0), last_us, _STRATUM_US)
-    return [(edge, min(edge + _STRATUM_US, last_us)) for edge in edges.tolist()]
+    stratum_us = WHEEL_US // phases
+    edges = np.arange(max(last_us - _WATCHED_US, 0.0), last_us, stratum_us)
+    return [(edge, min(edge + stratum_us, last_us)) for edge in edges.tolist()]
 
 
-def _spans(run: Run, turn: int, last_us: float, count: int) -> list[Span]:
-    """Who stands for whom, if the wheel stood at `turn` eighths when the first second began."""
-    late = [] if run.config.vanish is None else _late(run)
+def _spans(run: Run, phases: int, turn: int, last_us: float, count: int) -> list[Span]:
+    """Who stands for whom, if the wheel stood at so many parts of its `turn` when the first second began."""
+    late = [] if run.config.vanish is None else _late(run, phases)
+    stratum_us = WHEEL_US // phases
     usual = count - len(late)
     until_us = late[0][0] if late else last_us
     spans = []
-    for number, begin_us in enumerate(np.arange(0.0, until_us, _STRATUM_US).tolist()):
-        node = (number + turn) % _PHASES + _PHASES * (number // _PHASES % (usual // _PHASES))
-        spans.append(Span(begin_us, min(begin_us + _STRATUM_US, until_us), node))
+    for number, begin_us in enumerate(np.arange(0.0, until_us, stratum_us).tolist()):
+        node = (number + turn) % phases + phases * (number // phases % (usual // phases))
+        spans.append(Span(begin_us, min(begin_us + stratum_us, until_us), node))
     return spans + [Span(begin, end, usual + number) for number, (begin, end) in enumerate(late)]
 
 
@@ -118,6 +124,7 @@ class Expected(NamedTuple):
     run: Run
     nodes: tuple[Node, ...]
     lives: dict[Kind, tuple[Lives, ...]]
+    phases: int = PHASES
 
     @property
     def numbers(self) -> dict[Kind, int]:
@@ -144,12 +151,12 @@ class Expected(NamedTuple):
         curves = {kind: self._integrals(kind, wanted) for kind, wanted in chosen.items()}
         counts = np.array([self.numbers[kind] for kind in chosen], dtype=np.int64)
         found: list[dict[tuple[float, ...], float]] = [{} for _ in times_us]
-        for turn in range(_PHASES):
+        for turn in range(self.phases):
             for last_us, weight in self._lasts():
-                spans = _spans(self.run, turn, last_us, len(self.nodes))
+                spans = _spans(self.run, self.phases, turn, last_us, len(self.nodes))
                 shares = np.array([_share(curves[kind], spans, at_us, last_us) for kind in chosen])
                 for each, share in zip(found, shares.T.round(_DIGITS).tolist(), strict=True):
-                    each[tuple(share)] = each.get(tuple(share), 0.0) + weight / _PHASES
+                    each[tuple(share)] = each.get(tuple(share), 0.0) + weight / self.phases
         return [_mixed(each, counts) for each in found]
 
     def _lasts(self) -> list[tuple[float, float]]:
@@ -203,7 +210,7 @@ def expected(run: Run, limit: int = LIMIT, executor: Executor | None = None) -> 
         InputError: what was set is not modelled.
     """
     chosen = nodes(run)
-    each = max(limit * _PHASES // len(chosen), _FEW)
+    each = max(limit * PHASES // len(chosen), _FEW)
     work = [(run, kind, node, each) for kind in KINDS for node in chosen]
     found = list(map(_lives, work) if executor is None else executor.map(_lives, work))
     middle = len(chosen)
