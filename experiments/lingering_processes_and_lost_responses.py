@@ -8,6 +8,7 @@ a RST comes (Windows 2003), or lets the reader finish (Linux).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,9 +32,10 @@ from tcpsim.app import (
 from tcpsim.catalogue import run
 from tcpsim.draw.colours import series_colour
 from tcpsim.draw.curves import Axes, Figure, footnote, panel_title, percent_axis, sheet
+from tcpsim.host.shared_history import Answers
 from tcpsim.measure.interval import wilson
-from tcpsim.pair import Event, Returned, new_pair
-from tcpsim.path import Seeded, make_path
+from tcpsim.pair import Event, Pair, Returned, new_pair
+from tcpsim.path import Chooser, Seeded, make_path
 from tcpsim.sockets import Accept, Recv
 from tcpsim.tcp.stack import stack
 
@@ -97,18 +99,22 @@ def answer(point: Point) -> list[dict[str, Any]]:
     """The share of clients that never read the response, and how long a connection ties up a process."""
     server, path = CLOSINGS[point.closing], make_path(10_000, point.loss, point.loss)
     stacks = stack(CLIENT_STACKS[point.clients]), stack("linux")
-    lost = busy_us = 0
-    for index in range(point.connections):
-        events: list[Event] = []
-        pair = new_pair(CLIENTS[index % len(CLIENTS)], server, *stacks, path)
-        run(pair, Seeded(point.seed, index), HORIZON_US, events.append)
-        calls = [event for event in events if isinstance(event, Returned)]
-        read = sum(int(str(each.reply.value)) for each in calls if _reads(each))
-        lost += read < RESPONSE
-        busy_us += _busy_us([each for each in calls if each.side == "server"])
+    each = [Answers(partial(_told, new_pair(client, server, *stacks, path))) for client in CLIENTS]
+    told = [each[i % len(each)].of(Seeded(point.seed, i)) for i in range(point.connections)]
+    lost = sum(read < RESPONSE for read, _ in told)
+    busy_us = sum(busy_us for _, busy_us in told)
     low, high = wilson(lost, point.connections)
     share = {"lost": lost, "share": lost / point.connections, "low95": low, "high95": high}
     return [point._asdict() | share | {"busy_s": busy_us / point.connections / 1_000_000}]
+
+
+def _told(pair: Pair, chooser: Chooser) -> tuple[int, int]:
+    """How much a client reads, and how long its connection ties up a process."""
+    events: list[Event] = []
+    run(pair, chooser, HORIZON_US, events.append)
+    calls = [event for event in events if isinstance(event, Returned)]
+    read = sum(int(str(each.reply.value)) for each in calls if _reads(each))
+    return read, _busy_us([each for each in calls if each.side == "server"])
 
 
 def _busy_us(calls: list[Returned]) -> int:

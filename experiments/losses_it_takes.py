@@ -19,7 +19,7 @@ import polars as pl
 from tcpsim.catalogue import Scenario, build, run, scenario, scenarios
 from tcpsim.draw.colours import FAINT, INK, QUIET, RULE
 from tcpsim.draw.curves import Axes, Figure, footnote, sheet, state_colour, wrapped
-from tcpsim.explore.chain import Chain, explore
+from tcpsim.explore.chain import explore
 from tcpsim.explore.classes import classes
 from tcpsim.explore.explorable import obstacle
 from tcpsim.explore.leaks import Kind, in_words, kind_of
@@ -62,13 +62,13 @@ def answer(point: Point) -> list[dict[str, Any]]:
     """
     told = scenario(point.scenario)
     chain = explore(build(told, loss=LIKELY), point.states, RARE)
-    least = _least_cut(chain)
+    ways = Ways(chain, LIKELY)
+    least = _least_cut(ways)
     known = {"scenario": told.name, "theme": told.theme, "states": chain.states}
-    found = _leaks(chain)
+    found = _leaks(ways)
     if not found and chain.cut:
-        closing = _leaks(
-            explore(build(told, loss=LIKELY, loss_from=_first_fin_us(told)), point.closing, OFTEN)
-        )
+        late = build(told, loss=LIKELY, loss_from=_first_fin_us(told))
+        closing = _leaks(Ways(explore(late, point.closing, OFTEN), LIKELY))
         found = dict(sorted(closing.items(), key=lambda each: _losses(each[1]))[:1])
     rows = [
         known
@@ -81,13 +81,13 @@ def answer(point: Point) -> list[dict[str, Any]]:
     return rows or [known | none | {"chosen": ""}]
 
 
-def _leaks(chain: Chain) -> Leaks:
+def _leaks(ways: Ways) -> Leaks:
     """The way of fewest losses to everything that can be left for ever."""
+    chain = ways.chain
     ends: dict[tuple[str, str], list[int]] = {}
     for part in classes(chain):
         if part.bottom and kind_of(chain, part) is Kind.PERMANENT:
             ends.setdefault(in_words(chain.view[part.states[0]]), []).extend(part.states)
-    ways = Ways(chain, LIKELY)
     return {words: ways.fewest_losses(states) for words, states in ends.items()}
 
 
@@ -95,9 +95,9 @@ def _losses(way: Way) -> int:
     return sum(rule.count(",") + 1 for rule in way.drops)
 
 
-def _least_cut(chain: Chain) -> int | None:
+def _least_cut(ways: Ways) -> int | None:
     """The fewest losses to a state that was not looked into; whatever needs fewer is known. None: all is."""
-    return _losses(Ways(chain, LIKELY).fewest_losses(chain.cut)) if chain.cut else None
+    return _losses(ways.fewest_losses(ways.chain.cut)) if ways.chain.cut else None
 
 
 def _sent(told: Scenario, drops: tuple[str, ...] = ()) -> list[Sent]:

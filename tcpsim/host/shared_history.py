@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from math import prod
-from typing import Final, Protocol
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 from tcpsim.app.program import relative
 from tcpsim.host.socket_accounting import NOTHING, View, view
@@ -87,6 +87,43 @@ Way = Fork | Moment | Alone | None  # None: nobody has been here yet
 Ways = list[Way]
 Asked = list[tuple[Choice, int]]
 Change = Callable[[Pair, Chooser], Pair]
+
+
+_Found = TypeVar("_Found")
+
+
+class Answers(Generic[_Found]):
+    """What a function makes of a chooser, computed once for each sequence of answers.
+
+    What follows a draw from a continuous distribution is computed each time.
+    """
+
+    def __init__(self, function: Callable[[Chooser], _Found]) -> None:
+        self._function = function
+        self._ways: list[Fork | tuple[_Found] | None] = [None]
+
+    def of(self, chooser: Chooser) -> _Found:
+        """The function's result, whether it is known or not; the chooser draws the same numbers."""
+        asked: Asked = []
+        ways: list[Any] = self._ways
+        at, way = 0, ways[0]
+        while isinstance(way, Fork):
+            at = chooser.choose(way.choice)
+            asked.append((way.choice, at))
+            ways = way.ways
+            way = ways[at]
+        if way is not None:
+            return cast(_Found, way[0])
+        known = len(asked)
+        recorder = _Recorder(chooser, asked)
+        found = self._function(recorder)
+        if not recorder.drew:
+            for choice, answer in asked[known:]:
+                fork = Fork(choice)
+                ways[at] = fork
+                ways, at = fork.ways, answer
+            ways[at] = (found,)
+        return found
 
 
 class Act(Hashable, Protocol):

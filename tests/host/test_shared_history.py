@@ -8,7 +8,7 @@ import pytest
 
 from tcpsim.host.limits import HostLimits, Limits
 from tcpsim.host.population import Arrivals
-from tcpsim.host.shared_history import Lives, Luck
+from tcpsim.host.shared_history import Answers, Lives, Luck
 from tcpsim.host.socket_accounting import view
 from tcpsim.pair import Kill, Pair, advance, call, next_time
 from tcpsim.path import Chooser, Quiet, Seeded, Uniform, chance
@@ -107,6 +107,28 @@ def test_an_outlook_is_the_life_without_further_losses(world: str) -> None:
         assert found is None or lives.views[found] == view(pair)
         if world != "polling":  # who polls what is dead has no end, and an outlook all the same
             assert (found is None) == (moment.event_us is not None and pair.next_us is not None)
+
+
+def test_a_function_of_the_answers_is_computed_once_for_each() -> None:
+    asked: list[int] = []
+    question = chance("loss", "lost", 0.5)
+
+    def coins(chooser: Chooser) -> tuple[int, ...]:
+        found = []
+        while len(found) < 3 and not (found and found[-1]):
+            found.append(chooser.choose(question))
+        asked.append(len(found))
+        return tuple(found)
+
+    def drawn(chooser: Chooser) -> tuple[int, int]:
+        return chooser.choose(question), chooser.draw(Uniform(0, 1_000_000))
+
+    once, each = Answers(coins), Answers(drawn)
+    for index in range(200):
+        plain = Seeded(2, index)
+        assert once.of(Seeded(2, index)) == coins(plain)
+        assert each.of(Seeded(2, index)) == drawn(Seeded(2, index))
+    assert len(asked) == 200 + 4  # 1, 01, 001 and 000
 
 
 class KillClient(NamedTuple):
