@@ -89,9 +89,15 @@ def _one_send(program: Program, pc: int, begun: bool) -> int | None:
     ops: Any = program.ops
     ahead = _behind(program, pc, False) | (frozenset() if begun else {pc})
     senders = [index for index in ahead if "sends" in getattr(ops[index], "does", ())]
-    if len(senders) != 1 or senders[0] in _behind(program, senders[0], False):
+    if len(senders) != 1:
         return None
-    octets: int | None = getattr(ops[senders[0]], "n", None)
+    (sender,) = senders
+    # it is begun again by a loop around it, or in another child of a loop that forks
+    for index in (sender, *[each for each in ahead if hasattr(ops[each], "pc")]):
+        behind = _behind(program, index, False)
+        if index in behind and sender in behind:
+            return None
+    octets: int | None = getattr(ops[sender], "n", None)
     return octets
 
 

@@ -24,6 +24,8 @@ OPENS: Sequence[Step] = [listen(), accept(), receive(10)]
         ([either([send(700)], [wait("1s")]), close()], 700),
         ([either([send(700)], [send(800)]), close()], None),
         ([fork([send(700), close()]), close()], 700),
+        ([repeat([fork([send(700), close()]), receive(1)])], None),
+        ([fork([repeat([fork([send(700), close()])])]), close()], None),
     ],
 )
 def test_the_only_write_to_come(steps: Sequence[Step], octets: int | None) -> None:
