@@ -62,7 +62,10 @@ class Meeting:
 
 
 def facing(host: Host) -> Hashable:
-    """All that the other side's promises and origins are drawn from, save TS.Recent and what is under way."""
+    """All that the other side's promises and origins are drawn from, save TS.Recent and what is under way.
+
+    And save the stack of the host, which is the same in all pairs of one origin.
+    """
     found = []
     for ports, each in host.newest.items():
         t = each.t
@@ -73,7 +76,7 @@ def facing(host: Host) -> Hashable:
             (each.once, min(t.snd_space, t.snd_wnd)) if each.once is not None and future.quiet(t) else None
         )
         found.append((ports, *its, writes))
-    return host.ahead.opens, host.stack.keepalive_probe_len > 0, tuple(found)
+    return host.ahead.opens, tuple(found)
 
 
 class View:

@@ -12,9 +12,11 @@ Beside each omitted field, a comment names the rule that allows it. These rules 
   or close and the queue is empty).
 - *Prompt*: no data can arrive any more, so every later ACK is sent at once.
 
-Four fields are in no key: `closed_by` is for people, `ts_offset` is in the key of the endpoint, and `rmem` is
-the sum of the charges in `held` and `held_ahead`. `fw2_armed` is read in FIN-WAIT-2 alone, where `wait` says
-it if there is a limit (`timers._settle_wait`); whoever comes there sets it (`segment_arrives._fin_acked`).
+Five fields are in no key: `closed_by` is for people, `ts_offset` is in the key of the endpoint, and `rmem` is
+the sum of the charges in `held` and `held_ahead`. `iss` is what the numbers count from: of the sockets on the
+same ports all but the newest are CLOSED, because a segment finds its socket by its ports. `fw2_armed` is read
+in FIN-WAIT-2 alone, where `wait` says it if there is a limit (`timers._settle_wait`); whoever comes there
+sets it (`segment_arrives._fin_acked`).
 """
 
 from __future__ import annotations
@@ -108,12 +110,13 @@ def connection_key(t: Tcb, s: Stack, around: Around, measured: bool) -> Connecti
     # loss recovery, RACK, the congestion window and retry counts are read only with something outstanding
     resending = None if at_rest else _resending(t, s, instants, around, no_data, finished, measured)
     opening = None if t.state >= State.ESTABLISHED else _opening(t, s, instants, first)
+    # how many instants there are says whether there is a stamp: the rest of `fixed` says how many others are
     fixed = (
         head,
         (
             t.mini, t.deferred, t.sack_on, t.ts_on, t.slot, t.wait, _probes(t, s), t.ack_pending,
-            (t.iss - ours) & MASK, (t.snd_una - ours) & MASK, (t.snd_nxt - ours) & MASK,
-            (t.write_seq - ours) & MASK, *_window(t, s, around, at_rest, finished),
+            (t.snd_una - ours) & MASK, (t.snd_nxt - ours) & MASK, (t.write_seq - ours) & MASK,
+            *_window(t, s, around, at_rest, finished),
             t.max_window, t.snd_mss, t.mss_clamp, t.snd_wscale, t.unsent, t.no_space,
             (t.irs - theirs) & MASK, (t.rcv_nxt - theirs) & MASK, (t.rcv_wup - theirs) & MASK, t.rcv_wnd,
             t.rcv_wscale, t.rcv_space, t.rcv_ssthresh, t.rcv_mss, t.adv_mss,
@@ -122,7 +125,7 @@ def connection_key(t: Tcb, s: Stack, around: Around, measured: bool) -> Connecti
         _out_of_order(t, theirs) if t.ooo or t.sack_order or t.dsack or t.dup_ack_counter else None,
         pacing,
         _estimate(t, s, measured, at_rest and not paced(t, s, complete, single), idle),
-        resending, opening, stamp is None, tuple([each is None for each in instants]),
+        resending, opening, tuple([each is None for each in instants]),
     )  # fmt: skip
     return ConnectionKey(fixed, tuple([each for each in instants if each is not None]), stamp)
 
