@@ -39,6 +39,12 @@ def injecting(**segment: object) -> dict[str, Any]:
         (lambda t: t["states"][0].update(t=-5), "$.states[0].t: found that"),
         (lambda t: t["meta"].update(delay_ms=-5), "$.meta.delay_ms: found that"),
         (lambda t: t["meta"].update(period_ms=0), "$.meta.period_ms: found that"),
+        (lambda t: t["app"][3].update(ret="a\nb"), "$.app[3].ret: found that, allowed: a text of one line"),
+        (
+            lambda t: t["packets"][0].update(flags="S\n"),
+            "$.packets[0].flags: found that, allowed: a text of one",
+        ),
+        (lambda t: t.update(title="a\u2028b"), "$.title: found that, allowed: a text of one line"),
     ],
 )
 def test_what_is_no_trace_is_told_with_its_json_path(change: Change, reason: str) -> None:

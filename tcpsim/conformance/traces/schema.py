@@ -38,6 +38,10 @@ Ms = Annotated[float, msgspec.Meta(ge=0, le=3e13)]
 Period = Annotated[float, msgspec.Meta(gt=0, le=3e13)]
 
 
+# What is repeated in a message of one line
+Line = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z")]
+
+
 class _Meta(msgspec.Struct, frozen=True):
     delay_ms: Ms
     rules: list[dict[str, Any]]
@@ -51,12 +55,12 @@ class _Meta(msgspec.Struct, frozen=True):
 class _App(msgspec.Struct, frozen=True):
     t: Ms
     who: Literal["A", "B", "relay"]
-    call: str
-    sock: str | None = None
+    call: Line
+    sock: Line | None = None
     arg: Any = None
     t_end: Ms | None = None
-    ret: int | str | None = None
-    err: str | None = None
+    ret: int | Line | None = None
+    err: Line | None = None
     late_us: int = 0
 
 
@@ -75,12 +79,12 @@ class Injected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _Packet(msgspec.Struct, frozen=True):
     t: Ms
     dir: Literal["A>B", "B>A"]
-    flags: str | None = None
+    flags: Line | None = None
     seq: int | None = None
     ack: int | None = None
     len: int = 0
     conn: int = 0
-    drop: str | None = None
+    drop: Line | None = None
     injected: bool = False
     proto: int | str | None = None
     t_out: float | None = None
@@ -91,7 +95,7 @@ class _State(msgspec.Struct, frozen=True):
     t: Ms
     side: Literal["A", "B"]
     id: int
-    st: str
+    st: Line
     kind: Literal["sock", "orphan", "req", "minisock"]
     since: float | None = None
 
@@ -113,8 +117,8 @@ class Row(NamedTuple):
     t_us: int
     end_us: int | None
     who: Side | Literal["relay"]
-    sock: str
-    call: str
+    sock: Line
+    call: Line
     arg: Any
     answer: Answer | None
     late_us: int = 0  # how long the caller was kept from running meanwhile
@@ -180,8 +184,8 @@ def read(content: bytes, name: str) -> Trace:
     for key in ("id", "meta", "app", "packets", "states"):
         if key not in raw:
             raise InputError(f"{name}: $", f"no field {key!r}", "a trace with id, meta, app, packets, states")
-    identity = _convert(raw["id"], str, name, "$.id")
-    title = _convert(raw.get("title", ""), str, name, "$.title")
+    identity = _convert(raw["id"], Line, name, "$.id")
+    title = _convert(raw.get("title", ""), Line, name, "$.title")
     meta = _convert(raw["meta"], _Meta, name, "$.meta", closed=True)
     rows = tuple(_row(index, app, name) for index, app in _rows(raw, "app", _App, name, closed=True))
     packets = [packet for _, packet in _rows(raw, "packets", _Packet, name)]
@@ -215,14 +219,15 @@ def _convert(value: Any, kind: type[Any], name: str, path: str, closed: bool = F
     if closed and isinstance(value, dict):
         for key in value:
             if key not in kind.__struct_fields__:
-                raise Unsupported(f"{path}.{key}: a field of the set-up that is not known here")
+                field = key if key.isprintable() else repr(key)
+                raise Unsupported(f"{path}.{field}: a field of the set-up that is not known here")
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         what, _, inner = str(error).partition(" - at `$")
         where = path + inner.rstrip("`")
         wanted, _, got = what.partition(", got ")
-        wanted = wanted.removeprefix("Expected ")
+        wanted = "a text of one line" if "matching regex" in wanted else wanted.removeprefix("Expected ")
         raise InputError(f"{name}: {where}", got or "that", wanted) from None
 
 
