@@ -18,10 +18,11 @@ from tcpsim.catalogue import build, scenario, scenarios
 from tcpsim.explore.branch import Steps, in_full
 from tcpsim.explore.chain import Chain, Edge, explore
 from tcpsim.explore.explorable import obstacle
-from tcpsim.explore.per_host_memo import Apart, Turns, apart
+from tcpsim.explore.per_host_memo import apart
 from tcpsim.pair import Arrived, Event, Pair, Returned, Sent, StateChanged, new_pair
 from tcpsim.path import SIDES, Fixed, GilbertElliott, Path, make_path
 from tcpsim.tcp.stack import stack
+from tests.explore.stand_ins import stand_ins
 
 STATES = 400
 FURTHER = 6_000
@@ -184,25 +185,6 @@ def test_a_pair_finds_its_way_in_the_graph(name: str) -> None:
 def test_who_stands_in_has_the_same_key(name: str, changes: dict[str, Any]) -> None:
     steps = apart(Steps(build(scenario(name), **{"loss": 0.3, **changes})))
     assert steps is not None
-    waiting, known, others = [steps.start], {steps.key(steps.start)}, 0
-    while waiting and len(known) < STATES:
-        state = waiting.pop(0)
-        others += _stands_in(steps, state)
-        for branch in in_full(steps.branches(state)):
-            after = branch.pair
-            key = steps.key(after)
-            if key not in known and after.next_us is not None:
-                known.add(key)
-                waiting.append(after)
-    assert others, "nobody stood in for another: the test says nothing"
-
-
-def _stands_in(steps: Turns, state: Apart) -> bool:
-    """Put those who stand in in the place of a pair's hosts; whether they were others."""
-    assert state.next_us is not None
-    both = [steps.stand_in(state, at, state.next_us) for at in (0, 1)]
-    (client, client_us), (server, server_us) = both
-    other = Apart((client, server), (client_us, server_us), state.flights)
-    assert steps.key(other) == steps.key(state)
-    assert other.next_us == state.next_us
-    return other.hosts != state.hosts
+    found = stand_ins(steps, STATES)
+    assert found.wrong is None
+    assert found.others, "nobody stood in for another: the test says nothing"

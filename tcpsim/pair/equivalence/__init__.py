@@ -165,7 +165,7 @@ class Keys:
                 instants += its
             if back_us is not None:
                 instants += ((back_us, EVER),)
-            rest = Rest(self._number((fixed, tuple(running), up, back_us is None)), instants)
+            rest = Rest(self._number((fixed, tuple(running), up)), instants)
             known = ahead(system, programs), rest, (programs, tables, files, blocked, end.listeners)
             _keep(self._hosts, place, known)
         host = Host(leg, machine, known[0], known[1])

@@ -64,12 +64,13 @@ class Meeting:
 def facing(host: Host) -> Hashable:
     """All that the other side's promises and origins are drawn from, save TS.Recent and what is under way.
 
-    And save the stack of the host, which is the same in all pairs of one origin.
+    And save the stack of the host, which is the same in all pairs of one origin. Where a record begins and
+    ends says whether it has a SYN or a FIN.
     """
     found = []
     for ports, each in host.newest.items():
         t = each.t
-        rest = not each.more and not t.unsent and tuple([(r.seq, r.end, r.payload) for r in t.sent])
+        rest = not each.more and not t.unsent and tuple([(r.seq, r.end) for r in t.sent])
         its = t.iss, t.irs, t.snd_una, t.snd_mss, each.alive, each.more, each.end, rest
         # of a writer who has sent nothing yet (`future.write_in_one`)
         writes = (
@@ -250,5 +251,5 @@ def witnessed(host: Host) -> tuple[int, ...]:
         t = each.t
         found += t.iss, t.irs, t.snd_wl1
         if not each.alive:
-            found += t.write_seq, t.snd_una, t.rcv_nxt
+            found += [t.write_seq]  # which is SND.UNA too (`Step.bury`)
     return tuple(found)
