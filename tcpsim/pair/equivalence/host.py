@@ -141,13 +141,12 @@ class Host:
                 self.opening = True
                 if each.t.state == State.SYN_SENT and self.newest[each.ports] is each:
                     self.asking = True  # by a SYN, again
-        self._wheel: dict[tuple[bool, bool], int | None] = {}
+        self._wheel: dict[bool, int | None] = {}  # by `to_come`
 
     def wheel_turn_us(self, stamped: bool, to_come: bool) -> int | None:
         """`tcp.wheel_turn_us` of its endpoint."""
-        place = stamped, to_come
-        if place not in self._wheel:
+        if to_come not in self._wheel:  # `stamped` is the same in all pairs of one origin
             ahead = self.ahead
             prospect = tcp.Prospect(ahead.sends | ahead.closes, ahead.tunes, ahead.later_us, to_come, stamped)
-            self._wheel[place] = tcp.wheel_turn_us(self.machine.system.end, prospect)
-        return self._wheel[place]
+            self._wheel[to_come] = tcp.wheel_turn_us(self.machine.system.end, prospect)
+        return self._wheel[to_come]
