@@ -118,7 +118,7 @@ def _same(one: Pair, other: Pair) -> bool:
 
 
 def course(pair: Pair, seed: int, steps: int) -> list[Hashable]:
-    """What is seen from now on, by distances, and what is held in the end."""
+    """What is seen from now on, by distances; what is held in the end, and which machines have power."""
     base_us = pair.next_us or 0
     events: list[Event] = []
     chooser = Seeded(seed)
@@ -127,7 +127,7 @@ def course(pair: Pair, seed: int, steps: int) -> list[Hashable]:
             break
         pair = advance(pair, chooser, events.append)
     found = [told_of(event, base_us) for event in events if not isinstance(event, Noted)]
-    return [*found, tuple([census(pair, side) for side in pair.names])]
+    return [*found, _views(pair), tuple([machine.up for machine in pair.machines])]
 
 
 def told_of(event: Event, base_us: int) -> Hashable:

@@ -16,6 +16,7 @@ from tcpsim.app import (
     connect,
     fork,
     ignore,
+    listen,
     poll_for_eof,
     reboot,
     receive,
@@ -26,11 +27,12 @@ from tcpsim.app import (
     shutdown,
     vanish,
     wait,
+    wait_until,
 )
 from tcpsim.app.steps import keepalive
 from tcpsim.catalogue import build, scenario, scenarios
 from tcpsim.pair import Pair, advance
-from tcpsim.path import Seeded, Uniform
+from tcpsim.path import Loss, Seeded, Uniform
 from tests.explore.key_worlds import WORLDS, either, made
 
 _BULK = {"loss": 0.15, "until": "20s"}
@@ -55,6 +57,7 @@ WALKS: dict[str, Callable[[], Pair]] = {
     "bulk without timestamps": made(_UP, _DOWN, timestamps=False, **_BULK),
     "bulk without either": made(_UP, _DOWN, timestamps=False, sack=False, **_BULK),
     "bulk without either, freebsd": made(_UP, _DOWN, _two("freebsd"), timestamps=False, sack=False, **_BULK),
+    "bulk with a table of back-off": made(_UP, _DOWN, backoff=(1, 2, 4, 8, 16), **_BULK),
     "bulk that restarts": made(
         [connect(), send(14_000), wait("3s"), send(9_000), receive_to_eof(), close()],
         [accept(), receive(23_000), close()],
@@ -245,6 +248,84 @@ WALKS: dict[str, Callable[[], Pair]] = {
         until="9s",
     ),
     "a wheel": made(_UP, _DOWN, timer_hz=250, **_BULK),
+    "a wheel, again and again": made(
+        [repeat([connect(local_port=0), send(10), receive_to_eof(), close(), wait("1s")])],
+        [repeat([accept(), receive(10), close()])],
+        timer_hz=250,
+        loss=0.2,
+        until="40s",
+        time_wait_us="2s",
+    ),
+    "a wheel, a patient listener": made(
+        [wait("1s"), connect(), send(10), receive_to_eof(), wait("2h"), close()],
+        [set_option("TCP_LINGER2", 3_000, "listener"), accept(), receive(10), close()],
+        timer_hz=250,
+        loss=0.1,
+        until="4s",
+    ),
+    "given up for one of two reasons": made(
+        [connect(), ignore()],
+        [
+            accept(),
+            *keepalive("1s", "1s", 2),
+            either([], [wait_until("150ms"), send(10)]),
+            wait_until("100s"),
+            receive(5),
+            close(),
+        ],
+        loss=Loss(0.99, from_us=100_000),
+        until="100s",
+    ),
+    "250 Hz": lambda: build(scenario("closewait-ignored-eof"), loss=0.3, knobs={"hz": 250}),
+    "half-closed, and the peer is gone": made(
+        [connect(), wait("1s"), shutdown(), ignore()],
+        [accept(), wait("300ms"), vanish()],
+        loss=0.0,
+        retries=7,
+    ),
+    "one port number at both ends": made(
+        [connect(local_port=5_000), send(3_000), receive_to_eof(), close()],
+        [accept(), receive(3_000), send(10), close()],
+        loss=0.2,
+        until="9s",
+    ),
+    "one call that waits for ever": made(
+        [connect(), fork([receive(100), close()]), receive(500, within="3s", late=[send(3)]), close()],
+        [accept(), wait("2s"), send(100), wait("5s"), close()],
+        loss=0.1,
+        until="4s",
+    ),
+    "duplicates out of order": made(
+        [connect(), send(60_000), receive_to_eof(), close()],
+        [accept(), receive(60_000), send(9_000), close()],
+        path={"jitter": Uniform(0, 80_000), "duplicate": 0.4},
+        loss=0.3,
+        until="20s",
+        initial_window=30,
+    ),
+    "listeners of several ports": made(
+        [
+            connect("one", local_port=41_000),
+            connect("two", port=6_000, local_port=42_000),
+            connect("three", port=6_000, local_port=43_000),
+            send(10, "two"),
+            close("one"),
+            close("three"),
+            receive_to_eof("two"),
+        ],
+        [
+            listen("other", port=6_000),
+            wait("300ms"),
+            accept("two", "other"),
+            accept("one"),
+            receive(10, "two"),
+            close("two"),
+            accept("three", "other"),
+            close("one"),
+        ],
+        loss=0.3,
+        until="9s",
+    ),
     **{
         f"scenario {each.name}": (lambda each=each: build(each, loss=0.1))  # type: ignore[misc]
         for each in scenarios()

@@ -58,7 +58,7 @@ def made(
     client: Sequence[Step],
     server: Sequence[Step],
     stacks: tuple[str, str] = ("linux", "linux"),
-    loss: float = 0.4,
+    loss: float | Loss = 0.4,
     until: str = "400ms",
     path: dict[str, Any] | None = None,
     **knobs: Any,
