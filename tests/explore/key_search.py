@@ -281,6 +281,12 @@ def main(again: bool) -> None:
     found = {
         name: kept[name] for name, mutant in names.items() if name in kept and not flaw(kept[name], mutant)
     }
+    for name, mutant in names.items():  # another term of the function may have had it
+        if name not in found:
+            its = [w for other, w in kept.items() if other.partition(": ")[0] == name.partition(": ")[0]]
+            good = next((each for each in its if flaw(each, mutant) is None), None)
+            if good is not None:
+                found[name] = good
     missing = [name for name in names if name not in found and name not in skipped]
     states = _states(random) if missing else []
     collected = _collected(states, random)

@@ -295,7 +295,7 @@ def _resending(
         t.ca_state, (t.high_seq - ours) & MASK if t.ca_state >= RECOVERY else None, t.dupacks,
         (t.snd_sml - ours) & MASK if lt(t.snd_una, t.snd_sml) else None,
         None if newer else (tuple(rack), (t.rack_end - ours) & MASK),
-        None if (newer and last) or not (heeds or bursts) else (t.rack_rtt_us, t.min_rtt_us),
+        None if (newer and last) or not (heeds or bursts) else (t.rack_rtt_us, t.min_rtt_us, t.rack_us > 0),
     )  # fmt: skip
 
 
