@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from tcpsim.app import (
+    abort,
     accept,
     choose,
     close,
@@ -282,6 +283,11 @@ WALKS: dict[str, Callable[[], Pair]] = {
         [accept(), wait("300ms"), vanish()],
         loss=0.0,
         retries=7,
+    ),
+    "both abort, with one port number": made(
+        [connect(local_port=5_000), wait("60ms"), send(10), abort()],
+        [accept(), wait("40ms"), send(10), abort()],
+        loss=0.0,
     ),
     "one port number at both ends": made(
         [connect(local_port=5_000), send(3_000), receive_to_eof(), close()],
