@@ -17,7 +17,7 @@ from functools import partial
 from itertools import combinations
 from typing import Any, NamedTuple, get_args
 
-from tcpsim.app import close
+from tcpsim.app import send
 from tcpsim.app.program import Program, Running
 from tcpsim.pair import Pair
 from tcpsim.pair.pair import wakes_us
@@ -89,7 +89,7 @@ def _inside(value: Any, name: str, where: str, asked: _Asked) -> Iterator[Altere
     if (asked.where and not asked.lies_in(where)) or isinstance(value, Stack):
         return
     if isinstance(value, Program):
-        yield Altered(name, where, "one more step", lambda: Program((*value.steps, close()), value.on_error))
+        yield Altered(name, where, "one more step", lambda: Program((*value.steps, send(1)), value.on_error))
     elif is_dataclass(value):
         fields = [each.name for each in fields_of(value) if each.init]
         yield from _fields(value, fields, replace, where, asked)

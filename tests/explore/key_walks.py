@@ -258,8 +258,13 @@ WALKS: dict[str, Callable[[], Pair]] = {
         time_wait_us="2s",
     ),
     "a wheel, a patient listener": made(
-        [wait("1s"), connect(), send(10), receive_to_eof(), wait("2h"), close()],
-        [set_option("TCP_LINGER2", 3_000, "listener"), accept(), receive(10), close()],
+        [wait("1s"), connect(), ignore()],
+        [
+            set_option("SO_KEEPALIVE", 1, "listener"),
+            set_option("TCP_KEEPIDLE", 3_000, "listener"),
+            accept(),
+            ignore(),
+        ],
         timer_hz=250,
         loss=0.1,
         until="4s",
@@ -297,7 +302,7 @@ WALKS: dict[str, Callable[[], Pair]] = {
     ),
     "one call that waits for ever": made(
         [connect(), fork([receive(100), close()]), receive(500, within="3s", late=[send(3)]), close()],
-        [accept(), wait("2s"), send(100), wait("5s"), close()],
+        [accept(), wait("9s"), send(100), wait("5s"), close()],
         loss=0.1,
         until="4s",
     ),
