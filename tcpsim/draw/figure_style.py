@@ -196,7 +196,8 @@ def settle(figure: Figure) -> None:
     with matplotlib.rc_context(STYLE):
         for _ in range(2):  # the second pass knows how large the panels are
             figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    with matplotlib.rc_context({"figure.constrained_layout.use": False, "figure.autolayout": False}):
+        figure.set_layout_engine(None)  # with an engine, even one that does nothing, all is drawn twice
     for panel in figure.axes:
         left, bottom, width, height = (round(float(part), 4) for part in panel.get_position().bounds)
         panel.set_position((left, bottom, width, height))

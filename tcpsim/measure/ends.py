@@ -17,6 +17,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from tcpsim.explore.branch import Steps, loss_question
+from tcpsim.explore.chain import no_collection
 from tcpsim.host.census import Left, patience_us
 from tcpsim.host.population import Arrivals, Plan, shares_nothing, simulate
 from tcpsim.host.shared_history import Lives, Luck
@@ -55,8 +56,9 @@ def ends(pairs: Sequence[Pair], arrivals: Arrivals, settle_us: int = 0, seed: in
                 break
         else:
             groups.append((steps.start, {number: weights}))
-    for start, members in groups:
-        found |= _together(start, members, arrivals, settle_us, seed)
+    with no_collection():
+        for start, members in groups:
+            found |= _together(start, members, arrivals, settle_us, seed)
     return [found[number] for number in range(len(pairs))]
 
 
