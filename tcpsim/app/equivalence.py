@@ -107,6 +107,19 @@ def one_send(r: Running) -> int | None:
     return _one_send(r.program, r.pc, begun)
 
 
+@lru_cache(maxsize=256)
+def most_octets(program: Program) -> int | None:
+    """How many octets a program sends at most in its life; None: it may go on for ever."""
+    most = 0
+    for index, op in enumerate(program.ops):
+        if "sends" in getattr(op, "does", ()):
+            octets = getattr(op, "octets", None)
+            if octets is None or index in _behind(program, index, False):
+                return None
+            most += octets
+    return most
+
+
 def options(r: Running) -> tuple[tuple[str, object], ...]:
     """The socket options that this program may yet set, by their names, each with its value."""
     indices = _behind(r.program, r.pc, False) | {r.pc}

@@ -163,6 +163,10 @@ class _Send(_OneCall):
     does: ClassVar[tuple[str, ...]] = ("sends",)
     calls: ClassVar[int] = 1
 
+    @property
+    def octets(self) -> int:
+        return self.n
+
     def _call(self, fd: int) -> sockets.Call:
         return sockets.SendAll(fd, self.n)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tcpsim.tcp import acks, output, rcvbuf, sending, sndbuf, timers, window, write_queue
+from tcpsim.tcp import acks, output, rcvbuf, right_sizing, sending, sndbuf, timers, window, write_queue
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.state import (
@@ -47,9 +47,10 @@ def receive(step: Step, octets: int) -> int:
     """RECEIVE: take what is in order; a window that opened enough is told to the peer at once."""
     t = step.t
     taken = min(octets, t.readable)
-    t.readable -= taken
-    if t.held:
-        rcvbuf.read(t, taken)
+    for part in rcvbuf.parts(t, taken):  # buffer by buffer
+        t.readable -= part
+        rcvbuf.read(t, part)
+        right_sizing.copied(t, step.s, t.readable + t.fin_received)
     connected = t.state not in (CLOSED, TIME_WAIT) and not t.mini
     if connected and acks.after_read(step, taken, window.possible(t, step.s)):
         output.send_ack(step)

@@ -6,7 +6,7 @@ queues are (endpoint), and the checks of synchronised states (segment_arrives).
 
 from __future__ import annotations
 
-from tcpsim.tcp import output, rcvbuf, recovery, sending, sndbuf, window
+from tcpsim.tcp import output, rcvbuf, recovery, right_sizing, sending, sndbuf, tso, window
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.segment import ACK, CWR, ECE, FIN, RST, SYN, Segment
 from tcpsim.tcp.seqnum import MASK, le, lt
@@ -50,6 +50,7 @@ def new_tcb(
         snd_nxt=iss,
         write_seq=iss,
         snd_sml=iss,
+        cwnd_usage_seq=iss,
         snd_space=sndbuf.buffer_for(s, options),
         rcv_space=space,
         rcv_ssthresh=offer if s.rcv_space_mss_multiple else space,
@@ -146,8 +147,10 @@ def agreed(step: Step, seg: Segment) -> None:
     t.retrans_since_us = None
     full = t.adv_mss - 12 if t.ts_on else t.adv_mss  # of the peer's segments, timestamps beside it
     t.rcv_mss = max(min(t.rcv_mss, full, t.rcv_wnd // 2), 1)
+    tso.acknowledged(t, s)
     sndbuf.expand(t, s)
     rcvbuf.opened(t, s)
+    right_sizing.opened(step)
     t.last_ack_us = t.last_data_us = step.now
 
 

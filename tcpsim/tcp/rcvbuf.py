@@ -100,6 +100,19 @@ def queue(t: Tcb, new: Held) -> None:
     t.rmem += new.charge
 
 
+def parts(t: Tcb, octets: int) -> list[int]:
+    """A read of so many octets, divided where one buffer ends; whole where octets count."""
+    if not t.held:
+        return [octets] if octets else []
+    found = []
+    for each in t.held:
+        if octets <= 0:
+            break
+        found.append(min(octets, each.octets))
+        octets -= found[-1]
+    return found
+
+
 def read(t: Tcb, octets: int) -> None:
     """The program takes octets; a buffer is free once it is empty, a FIN's with what is before it."""
     held = list(t.held)
@@ -203,7 +216,7 @@ def _clamp(t: Tcb, s: Stack) -> None:
     if t.options.rcvbuf is None and t.rcv_space < most:
         t.rcv_space = min(t.rmem, most)
     if t.rmem > t.rcv_space:
-        t.rcv_ssthresh = min(t.window_clamp, 2 * _adv_mss(t))
+        t.rcv_ssthresh = min(t.window_clamp, 2 * own_mss(t))
 
 
 def _bloated(t: Tcb, octets: int, charge: int) -> bool:
@@ -260,8 +273,11 @@ def _copied(octets: int, s: Stack) -> list[Held]:
     return found
 
 
-def _adv_mss(t: Tcb) -> int:
-    """An active opener takes the timestamps off (tcp_rcv_synsent_state_process), a listener's child not."""
+def own_mss(t: Tcb) -> int:
+    """The segments that it asks for: without timestamps if it opened actively, but not a listener's child.
+
+    tcp_rcv_synsent_state_process takes them off tp->advmss.
+    """
     return t.adv_mss - 12 if t.ts_on and not t.parent else t.adv_mss
 
 
@@ -273,6 +289,8 @@ def measured(t: Tcb, s: Stack, octets: int, charge: int) -> None:
     if ratio != t.scaling_ratio:
         t.scaling_ratio = ratio
         _set_clamp(t, full_window(t))
+        if t.right_sizing is not None and t.window_clamp < t.right_sizing.space:
+            t.right_sizing = t.right_sizing._replace(space=t.window_clamp)
 
 
 def _set_clamp(t: Tcb, window: int) -> None:
@@ -288,7 +306,7 @@ def opened(t: Tcb, s: Stack) -> None:
     """The connection is open: one segment of the window is kept back (tcp_init_buffer_space)."""
     if not s.skb_heads:
         return
-    window, mss = full_window(t), _adv_mss(t)
+    window, mss = full_window(t), own_mss(t)
     t.window_clamp = min(t.window_clamp, window)
     if t.window_clamp > 2 * mss and t.window_clamp + mss > window:
         t.window_clamp = max(2 * mss, window - mss)
@@ -301,7 +319,7 @@ def grow(t: Tcb, s: Stack, octets: int, charge: int) -> bool:
     if room <= 0:
         return False
     if charge * t.scaling_ratio // SHARES <= octets:
-        more = 2 * _adv_mss(t)
+        more = 2 * own_mss(t)
     else:
         more = _grown_a_little(t, s, octets, charge)
     if not more:

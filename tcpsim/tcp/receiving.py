@@ -7,7 +7,7 @@ acknowledged (acks).
 
 from __future__ import annotations
 
-from tcpsim.tcp import acks, output, rcvbuf, window
+from tcpsim.tcp import acks, output, rcvbuf, right_sizing, window
 from tcpsim.tcp.event import Fact
 from tcpsim.tcp.segment import FIN, Segment
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
@@ -77,6 +77,7 @@ def _take(step: Step, seg: Segment, right: int, fin: bool) -> None:
             rcvbuf.queue(t, rcvbuf.arrived(seg, t, s)._replace(octets=taken))
     if taken:
         acks.data_arrived(step, seg)
+        right_sizing.data_arrived(step)
     if fin:
         _fin(step)
 
@@ -185,6 +186,7 @@ def _queue_out_of_order(step: Step, seg: Segment, left: int, right: int, fin: bo
     t.sack_order = (left, *(a for a in t.sack_order if a != left and a not in gone))
     if behind >= _SACK_BLOCKS_EXPECTED and gone:
         _tell_of_compressed(step)
+    right_sizing.data_ahead(t, step.s)
 
 
 def _tell_of_compressed(step: Step) -> None:

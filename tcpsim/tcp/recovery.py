@@ -49,14 +49,14 @@ def acknowledged(step: Step, seg: Segment, prior_una: int, duplicate: bool) -> N
     if advanced:
         t.dupacks = max(t.dupacks - heard.acked + 1, 0) if t.ca_state == RECOVERY else 0
         if t.ca_state == OPEN and not heard.sacked:
-            _grow(t, heard.acked, in_queue)
+            _grow(t, s, heard.acked, in_queue)
             return
     lost = _unsent_losses(t)
     _alert(step, seg, heard, advanced, duplicate)
     if t.ca_state == RECOVERY:
         prr.reduce(t, _delivered(t, heard, told, duplicate), not _unsent_losses(t) <= lost, advanced)
     elif heard.acked:
-        _grow(t, heard.acked, in_queue if t.ca_state < RECOVERY else t.cwnd)
+        _grow(t, s, heard.acked, in_queue if t.ca_state < RECOVERY else t.cwnd)
     if t.ca_state >= RECOVERY and not (t.frto and lt(t.high_seq, t.snd_nxt)):
         if t.frto and advanced and sending.push(step, nagle=False):
             return  # new data first: if that arrives, nothing was lost (RFC 5682 2.1 step 2b)
@@ -156,13 +156,18 @@ def _tail_probe_acked(t: Tcb, seg: Segment, advanced: bool, dsack: bool) -> None
         t.tlp_high_seq = None
 
 
-def _grow(t: Tcb, acked: int, in_queue: int) -> None:
-    """RFC 5681 3.1: slow start and congestion avoidance, only while the window is in use."""
+def _grow(t: Tcb, s: Stack, acked: int, in_queue: int) -> None:
+    """RFC 5681 3.1: slow start and congestion avoidance, only while the window is in use.
+
+    Where that is remembered, an episode of recovery uses it anyway.
+    """
+    remembers = s.cwnd_growth == "validated" and t.ca_state < RECOVERY
     if t.cwnd < t.ssthresh:
-        if t.cwnd < 2 * in_queue:
+        outstanding = t.max_packets_out if remembers else in_queue
+        if t.cwnd < 2 * outstanding or (remembers and t.cwnd_limited):
             t.cwnd = min(t.cwnd + acked, t.ssthresh)
         return
-    if in_queue >= t.cwnd:
+    if t.cwnd_limited if remembers else in_queue >= t.cwnd:
         t.cwnd_acked += acked
         if t.cwnd_acked >= t.cwnd:
             t.cwnd_acked -= t.cwnd

@@ -17,10 +17,12 @@ from tcpsim.tcp import (
     rcvbuf,
     receiving,
     recovery,
+    right_sizing,
     sending,
     sndbuf,
     syn_received,
     timewait,
+    tso,
     window,
 )
 from tcpsim.tcp.event import PERSIST, Fact
@@ -38,13 +40,14 @@ from tcpsim.tcp.state import (
     TIME_WAIT,
 )
 from tcpsim.tcp.step import Step
-from tcpsim.tcp.tcb import ACK_SCHED, Tcb
+from tcpsim.tcp.tcb import ACK_NOW, ACK_SCHED, Tcb
 from tcpsim.tcp.timers import PROGRESS
 
 
 def segment_arrives(step: Step, seg: Segment) -> None:
     """One segment for this connection."""
     t = step.t
+    right_sizing.clock_read(t, step.now)
     if step.s.syn_fin == "drop-anywhere" and seg.flags & (SYN | FIN) == SYN | FIN:
         step.drop("SYN with FIN")
         return
@@ -75,12 +78,16 @@ def segment_arrives(step: Step, seg: Segment) -> None:
         if simultaneous:
             receiving.duplicate(step, seg.seq, (seg.seq + 1) & MASK, False)  # 3.10.7.4, first check
         seg = seg._replace(seq=(seg.seq + 1) & MASK, flags=seg.flags & ~SYN)  # its text and FIN remain
+    right_sizing.stamped(step, seg)
     if _text(step, seg):
         return
     sending.push(step)
     sndbuf.check_space(t, step.s)
     if t.ack_pending & ACK_SCHED and acks.check(step, window.possible(step.t, step.s)):
-        output.send_ack(step)
+        if step.s.acks_wait:
+            t.ack_pending |= ACK_NOW
+        else:
+            output.send_ack(step)
 
 
 def _handshake(step: Step, seg: Segment) -> bool:
@@ -191,6 +198,7 @@ def _ack(step: Step, seg: Segment) -> bool:
     t.last_ack_us = step.now
     if t.sent:
         recovery.acknowledged(step, seg, prior_una, duplicate)
+        tso.acknowledged(t, s)
     if t.slot is PERSIST and (advanced or not rcvbuf.is_predicted(t, s, seg)):
         _window_heard(step)
     if advanced and t.fin_acked:

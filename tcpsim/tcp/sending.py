@@ -7,13 +7,13 @@ record is lost (recovery), and when a timer runs (timers).
 
 from __future__ import annotations
 
-from tcpsim.tcp import acks, output, tso, write_queue
+from tcpsim.tcp import acks, idle_period, output, right_sizing, tso, write_queue
 from tcpsim.tcp.segment import ACK, FIN, PSH, SYN
 from tcpsim.tcp.seqnum import MASK, diff, le, lt
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import CLOSE_WAIT, CLOSING, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, LAST_ACK, SYN_SENT
 from tcpsim.tcp.step import Step
-from tcpsim.tcp.tcb import OPEN, RECOVERY, Chunk, Sent, Tcb
+from tcpsim.tcp.tcb import RECOVERY, Chunk, Sent, Tcb
 from tcpsim.tcp.timers import RETRY, SENT
 
 _SENDING = frozenset({ESTABLISHED, CLOSE_WAIT, FIN_WAIT_1, CLOSING, LAST_ACK, FIN_WAIT_2})
@@ -28,10 +28,13 @@ def push(step: Step, probe: bool = False, nagle: bool = True, one: bool = False)
     t = step.t
     if step.s.device_refuses:
         return False
-    sent = False
+    sent = step.cwnd_limits = False
+    waits = t.snd_nxt != t.write_seq
+    if waits:
+        right_sizing.clock_read(t, step.now)
     idle = t.snd_una == t.snd_nxt  # BSD asks once per call (tcp_output.c), the RFC before each segment
-    if idle and t.unsent:
-        _after_idle(step)
+    if idle and t.unsent and step.s.after_idle == "restart":
+        idle_period.over(step)
     while t.snd_nxt != t.write_seq and t.state in _SENDING:
         quota = t.cwnd - t.pipe
         if quota <= 0 and not (probe and not sent):
@@ -43,24 +46,20 @@ def push(step: Step, probe: bool = False, nagle: bool = True, one: bool = False)
         sent = True
         if probe or one:
             break
+    if waits:
+        _validate(t, sent, step.cwnd_limits or t.pipe >= t.cwnd)
     if sent and step.restart != RETRY:
         step.restart = step.restart or SENT
     return sent
 
 
-def _after_idle(step: Step) -> None:
-    """Nothing was sent for longer than the RTO: what the window was tells little (RFC 5681 4.1)."""
-    t, s = step.t, step.s
-    idle_us = step.now - t.last_sent_us
-    least = min(s.initial_window, t.cwnd)
-    if s.after_idle == "keep" or t.cwnd == least or idle_us <= t.rto_us:
+def _validate(t: Tcb, sent: bool, limited: bool) -> None:
+    """Remember whether the congestion window is in use (Linux tcp_cwnd_validate)."""
+    if not (sent or limited):
         return
-    if t.ca_state == OPEN:
-        t.ssthresh = max(t.ssthresh, (t.cwnd >> 1) + (t.cwnd >> 2))  # Linux tcp_current_ssthresh
-    if s.after_idle == "halve":
-        halvings = -(-idle_us // t.rto_us) - 1
-        least = max(t.cwnd >> min(halvings, t.cwnd.bit_length()), least)
-    t.cwnd = least
+    more = not t.cwnd_limited and len(t.sent) > t.max_packets_out
+    if limited or more or not lt(t.snd_una, t.cwnd_usage_seq):
+        t.cwnd_limited, t.max_packets_out, t.cwnd_usage_seq = limited, len(t.sent), t.snd_nxt
 
 
 def _burst(step: Step, quota: int, idle: bool, nagle: bool, alone: bool) -> tuple[int, bool]:
@@ -92,6 +91,7 @@ def _burst(step: Step, quota: int, idle: bool, nagle: bool, alone: bool) -> tupl
             return -1, False
         length = min(chunk, limit)
         if chunk > mss and not alone and tso.defers(step, chunk, last, burst, quota):
+            step.cwnd_limits = quota * mss < usable
             return -1, False
         if length > mss and (last or limit > usable):
             length = min(length, usable)

@@ -257,6 +257,7 @@ class Stack:
     mss_told: Literal["effective", "agreed"]
     rcv_space: Octets  # receive buffer: octets, or where `skb_heads` says so memory
     rcv_space_max: Octets | None  # up to which it grows by itself (Linux tcp_rmem[2])
+    rcv_space_follows_reads: bool  # and while its program keeps up with the peer (right_sizing)
     # sizes of the buffers that queued segments are charged; (): octets count
     skb_heads: Annotated[tuple[int, ...], Several(Whole(1, 1 << 20))]
     # segments of so many octets make one that comes in whole (skb_shinfo(skb)->gso_size); 0: none was merged
@@ -304,6 +305,9 @@ class Stack:
     # after an idle RTO the window is left as it is ("keep"), starts again ("restart", RFC 5681 4.1), or is
     # halved for each RTO that went by ("halve", Linux)
     after_idle: Literal["keep", "restart", "halve"]
+    # the congestion window grows while half of it is outstanding in slow start, else all ("in-use"); or as
+    # long as it was in use when it was last looked at ("validated", Linux tcp_cwnd_validate)
+    cwnd_growth: Literal["in-use", "validated"]
     dupthresh: Annotated[int, Whole(1, 300)]
     # one with the same "window" (RFC), or one that may not "update" it (Linux)
     duplicate_ack: Literal["window", "update"]
@@ -317,6 +321,8 @@ class Stack:
     # the device's queue is full for ever: what is handed to it is dropped, and the stack knows (Linux
     # NET_XMIT_DROP), so new data counts as not sent
     device_refuses: bool
+    # a program holds the socket: an ACK that is due waits for what arrives next (Linux tcp_backlog_ack_defer)
+    acks_wait: bool
     # memory
     memory: Memory
     memory_pages: Count | None  # Linux tcp_mem[2]: pages that the queues of all sockets may take

@@ -20,10 +20,23 @@ class Step:
 
     `restart` and `reorder_us` tell `timers.wanted` what happened: that the retransmission slot saw
     progress or a new transmission, that loss detection wants to look again after `reorder_us`, or that
-    the retransmission cannot wait longer than `hurry_us`. `value` is what the act returned.
+    the retransmission cannot wait longer than `hurry_us`. `cwnd_limits`: a burst waits because the congestion
+    window has no room for all of it. `value` is what the act returned.
     """
 
-    __slots__ = ("hurry_us", "id", "notes", "now", "out", "reorder_us", "restart", "s", "t", "value")
+    __slots__ = (
+        "cwnd_limits",
+        "hurry_us",
+        "id",
+        "notes",
+        "now",
+        "out",
+        "reorder_us",
+        "restart",
+        "s",
+        "t",
+        "value",
+    )
 
     def __init__(self, tcb: Tcb, now: int, stack: Stack, socket: int = 0) -> None:
         self.t = tcb
@@ -35,6 +48,7 @@ class Step:
         self.restart = 0
         self.reorder_us: int | None = None
         self.hurry_us: int | None = None
+        self.cwnd_limits = False
         self.value: Any = None
 
     def fact(self, fact: Fact) -> None:

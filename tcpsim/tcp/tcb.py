@@ -89,6 +89,20 @@ class Ahead(NamedTuple):
     room: int
 
 
+class RightSizing(NamedTuple):
+    """What a receive buffer that follows the reads of its program is measured by (Linux rcvq_space,
+    rcv_rtt_est)."""
+
+    seq: int  # as far as the program had read at the last measurement
+    space: int  # octets that it copies in a round trip at most
+    since_us: int  # when that was
+    clock_us: int  # Linux tcp_mstamp: the time that reads use
+    rtt8: int = 0  # the receiver's estimate, by 8; 0: none
+    edge: int = 0  # a round trip is over when data reach this number
+    edge_us: int | None = None  # when it began
+    echoed: int | None = None  # the last timestamp of ours that came back
+
+
 # The state of congestion control, as Linux names it (include/net/tcp.h)
 OPEN, DISORDER, RECOVERY, LOSS = 0, 1, 2, 3
 
@@ -137,6 +151,7 @@ _INITIAL: dict[str, Any] = {
     "scaling_ratio": 0,  # Linux: 256ths of the buffer that are window
     "window_clamp": 0,  # Linux: the largest window to offer
     "rcv_ssthresh": 0,  # Linux: the window that is offered at most for now; grows with full segments
+    "right_sizing": None,  # RightSizing, once the connection is open, where the buffer follows the reads
     "rcv_mss": 0,  # estimate of the peer's segment size
     "last_seg_size": 0,  # Linux: of the segment before, if it may be a full one
     "adv_mss": 0,
@@ -168,6 +183,10 @@ _INITIAL: dict[str, Any] = {
     # loss recovery
     "cwnd": 0,  # segments
     "cwnd_acked": 0,
+    "cwnd_limited": False,  # Linux: the window was in use when it was last looked at
+    "max_packets_out": 0,  # Linux: segments outstanding at most since then, if it was not
+    "cwnd_usage_seq": 0,  # Linux: SND.NXT then; it is looked at anew when that is acknowledged
+    "pacing_rate": 0,  # octets per second (Linux sk_pacing_rate); 0: no limit
     "last_sent_us": 0,  # data, the last time (Linux lsndtime)
     "ssthresh": 0x7FFF_FFFF,
     "ca_state": OPEN,
@@ -259,6 +278,7 @@ class Tcb:
     scaling_ratio: int
     window_clamp: int
     rcv_ssthresh: int
+    right_sizing: RightSizing | None
     rcv_mss: int
     last_seg_size: int
     adv_mss: int
@@ -287,6 +307,10 @@ class Tcb:
     handshake_resent: int
     cwnd: int
     cwnd_acked: int
+    cwnd_limited: bool
+    max_packets_out: int
+    cwnd_usage_seq: int
+    pacing_rate: int
     last_sent_us: int
     ssthresh: int
     ca_state: int

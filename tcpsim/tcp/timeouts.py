@@ -5,7 +5,7 @@ Owns: the act of each timer, and when a stack gives up. Refuses to know: when ti
 
 from __future__ import annotations
 
-from tcpsim.tcp import acks, output, recovery, rto, sending, syn_received, timers
+from tcpsim.tcp import acks, output, recovery, right_sizing, rto, sending, syn_received, timers
 from tcpsim.tcp.event import LOSS_PROBE, PERSIST, REORDERING, RETRANSMISSION, Fact, Timer
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import CLOSED, SYN_RECEIVED, SYN_SENT, TIME_WAIT
@@ -21,6 +21,7 @@ def fire(step: Step) -> None:
     for name, act in _ACTS.items():
         at_us = getattr(t, name)
         if at_us is not None and at_us <= now and t.state is not CLOSED:
+            right_sizing.clock_read(t, now)
             act(step)
 
 

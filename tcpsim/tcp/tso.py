@@ -22,15 +22,20 @@ _RECENT_US = 1_000
 _WIN_DIVISOR = 3
 
 
+def acknowledged(t: Tcb, s: Stack) -> None:
+    """An ACK has been read, so the pace may be another one (tcp_update_pacing_rate)."""
+    if s.burst_segments > 1 and t.srtt8:
+        percent = _SLOW_START_PERCENT if t.cwnd < t.ssthresh // 2 else _AVOIDANCE_PERCENT
+        t.pacing_rate = t.snd_mss * max(t.cwnd, len(t.sent)) * percent * 10_000 * 8 // t.srtt8
+
+
 def segments(t: Tcb, s: Stack, mss: int) -> int:
     """The most segments of a burst: what is sent in a millisecond, more on a short path, two at least."""
     if s.burst_segments < 2:
         return s.burst_segments
-    if not t.srtt8:
-        return max(GSO_MAX // mss, s.burst_segments)  # a pace that nothing limits yet
-    percent = _SLOW_START_PERCENT if t.cwnd < t.ssthresh // 2 else _AVOIDANCE_PERCENT
-    rate = mss * max(t.cwnd, len(t.sent)) * percent * 10_000 * 8 // t.srtt8
-    octets = rate >> _PACING_SHIFT
+    if not t.pacing_rate:
+        return max(GSO_MAX // mss, s.burst_segments)  # nothing limits it yet
+    octets = t.pacing_rate >> _PACING_SHIFT
     short = (t.min_rtt_us or 0) >> _RTT_LOG
     if short < _WIDEST:
         octets += GSO_MAX >> short

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tcpsim.tcp import sndbuf, tso
+from tcpsim.tcp import idle_period, sndbuf, tso
 from tcpsim.tcp.seqnum import MASK, diff
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.step import Step
@@ -53,6 +53,8 @@ def write(step: Step, size: int, mss: int, send: Send) -> int:
         another = _is_full(t.unsent, goal)
         if another and s.skb_heads and not sndbuf.free(t, s):
             return _full(step, size - left, send)
+        if another and not t.sent and s.after_idle == "halve":
+            idle_period.over(step)
         *before, tail = (*t.unsent, Chunk(0, False)) if another else t.unsent
         part = min(goal - tail.octets, left)
         first = left == size

@@ -88,6 +88,33 @@ WALKS: dict[str, Callable[[], Pair]] = {
         [accept(), receive_to_eof(), send(20_000), close()],
         **_BULK,
     ),
+    "long bursts": made(
+        [connect(), *[step for _ in range(4) for step in (send(12_000), wait("15ms"))], close()],
+        [accept(), receive_to_eof(), close()],
+        mss=536,
+        initial_window=60,
+        loss=0.02,
+    ),
+    **{
+        f"a reader who keeps up, {words}": made(
+            [
+                connect(),
+                *[step for _ in range(9) for step in (send(1_500), wait("3ms"))],
+                send(40_000),
+                close(),
+            ],
+            [
+                accept(),
+                *(receive(6_000), wait("7ms"), receive(3_000), wait("31ms")),
+                *(receive(500), wait("2ms"), receive(2_000), wait("60ms"), receive_to_eof(), close()),
+            ],
+            mss=536,
+            rcv_space=16_000,
+            timestamps=stamped,
+            loss=0.02,
+        )
+        for words, stamped in (("with timestamps", True), ("without", False))
+    },
     "small writes": made(
         [connect(), *[send(200) for _ in range(12)], receive_to_eof(), close()],
         [

@@ -9,6 +9,7 @@ away. If the copy shows something that the trace shows later, within the bound, 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from tcpsim.conformance.traces.calls import said
@@ -34,7 +35,7 @@ from tcpsim.pair import (
 from tcpsim.path import Quiet, Side
 from tcpsim.path.rule import Lineage
 from tcpsim.sockets import Call, System
-from tcpsim.sockets.processes import Blocked
+from tcpsim.sockets.processes import Blocked, with_end
 from tcpsim.tcp import deadlines
 from tcpsim.tcp.endpoint import Endpoint
 from tcpsim.tcp.segment import Segment, flag_letters
@@ -122,8 +123,7 @@ class Stage:
 
     def _step(self, due_us: int) -> None:
         """The next instant; or what is due in it and came late in the kernel is put off."""
-        events: list[Event] = []
-        after = advance(self.pair, _CHOOSER, events.append)
+        after, events = self._advanced()
         late = [
             _Late(side, sid, self._fires_us(side, sid, due_us, after, events))
             for side in SIDES.values()
@@ -146,6 +146,19 @@ class Stage:
                 action = PutOff(of, until_us)
                 self._clocks.put_off(side, of, due_us, until_us)
             self.pair = call(self.pair, side, action, self.pair.now_us, _CHOOSER)
+
+    def _advanced(self) -> tuple[Pair, list[Event]]:
+        """The next instant; an ACK of it waits if the kernel merged it with a later one."""
+        events: list[Event] = []
+        after = advance(self.pair, _CHOOSER, events.append)
+        for side in SIDES.values():
+            said = [each for each in events if isinstance(each, Sent) and each.side == side]
+            lost = {id(each.segment) for each in events if isinstance(each, Lost) and each.why == MERGED}
+            if said and all(id(each.segment) in lost for each in said):
+                events = []
+                after = advance(_waiting(self.pair, side, True), _CHOOSER, events.append)
+                after = _waiting(after, side, False)
+        return after, events
 
     def _fires_us(self, side: Side, sid: int, due_us: int, after: Pair, events: list[Event]) -> int:
         """When a socket's timer, due now, is to fire: now, or when the kernel's did."""
@@ -273,6 +286,15 @@ def _end_of(name: str) -> Side:
 
 def _machine(pair: Pair, side: Side) -> Machine:
     return pair.client if side == "client" else pair.server
+
+
+def _waiting(pair: Pair, side: Side, waits: bool) -> Pair:
+    """The pair while a program of a side holds its sockets, so that ACKs wait; and after that."""
+    machine = _machine(pair, side)
+    end = machine.system.end
+    stack = replace(end.stack, acks_wait=waits)
+    machine = machine._replace(system=with_end(machine.system, end.replaced(stack=stack)))
+    return pair._replace(client=machine) if side == "client" else pair._replace(server=machine)
 
 
 def _stay(end: Endpoint, sid: int, now_us: int) -> Stay:

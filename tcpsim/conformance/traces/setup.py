@@ -52,7 +52,6 @@ _SYSCTLS: dict[str, _Switch | _Both | _Fixed] = {
     "tcp_available_congestion_control": _Fixed(("reno",), "congestion control is Reno's"),
     "tcp_ecn": _Fixed(("0", "2"), "no host asks for ECN"),
     "tcp_tw_reuse": _Fixed(("0", "1", "2"), "it concerns ports that the host chooses; a trace binds its own"),
-    "tcp_moderate_rcvbuf": _Fixed(("0", "1"), "buffers grow only in transfers larger than these"),
     "tcp_no_metrics_save": _Switch("caches_metrics", {"0": True, "1": False}),
     "tcp_autocorking": _Fixed(("0", "1"), "it merges writes only while the device is busy"),
 }

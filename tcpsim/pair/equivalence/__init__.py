@@ -181,13 +181,16 @@ class Keys:
         found = []
         for place, each in enumerate(host.connections):
             promised = mine[place]
-            heeded = True
-            if each.stamped and not opens:
+            heeded, sized = True, False
+            if each.stamped:
                 other = far.newest.get(each.ports)
-                heeded = other is not None and its[other.place].measured
-            part = promised.heeded if heeded else promised.unheeded
+                theirs = None if other is None else its[other.place]
+                sized = theirs is not None and theirs.sizes
+                if not opens:
+                    heeded = sized or (theirs is not None and theirs.measured)
+            part = promised.parts.get(heeded + 2 * sized)
             if part is None:
-                part = self._connection(host, each, promised, heeded)
+                part = self._connection(host, each, promised, heeded, sized)
             number = part.numbers.get(now_us)
             if number is None:
                 number = part.numbers[now_us] = self._number(part.at(now_us))
@@ -196,17 +199,16 @@ class Keys:
             return found[0]
         return self._number(tuple(found) or Part(*host.rest).at(now_us))
 
-    def _connection(self, host: Host, each: Connection, promised: Promised, heeded: bool) -> Part:
+    def _connection(
+        self, host: Host, each: Connection, promised: Promised, heeded: bool, sized: bool
+    ) -> Part:
         """The part of a connection, which is remembered."""
-        around = promised.around if heeded else promised.around._replace(heeded=False)
+        around = promised.around._replace(heeded=heeded, sized=sized)
         fixed, instants, stamp = connection_key(each.t, host.stack, around, promised.measured)
         if each.place == 0:  # and with the first all that is not a connection
             fixed, instants = (fixed, host.rest.number), instants + host.rest.instants
         part = Part(self._number(fixed), instants, stamp)
-        if heeded:
-            promised.heeded = part
-        else:
-            promised.unheeded = part
+        promised.parts[heeded + 2 * sized] = part
         return part
 
     def _segment(self, view: View, at: int, its: list[Promised], flight: OnTheWay, now_us: int) -> int:
@@ -222,10 +224,15 @@ class Keys:
         receiver, echoed = view.hosts[at].newest.get(ports), options.ts_ecr
         measured = (
             receiver is not None
-            and its[receiver.place].measured
             and echoed is not None
             and bool(echoed + began_us // 1000)  # no round trip is measured by a 0
-            and tcp.measures(receiver.t, segment, due_us - view.began_us[at] // 1000 * 1000)
+            and (
+                (segment.len > 0 and its[receiver.place].sizes)
+                or (
+                    its[receiver.place].measured
+                    and tcp.measures(receiver.t, segment, due_us - view.began_us[at] // 1000 * 1000)
+                )
+            )
         )
         now_us -= began_us
         place = id(segment), now_us // 1000, at, origins, measured

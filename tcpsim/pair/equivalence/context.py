@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from tcpsim.pair.equivalence.host import Connection, Host, Ports, Promised
 from tcpsim.path import SIDES, Side
+from tcpsim.tcp import right_sizing
 from tcpsim.tcp.equivalence import future
 from tcpsim.tcp.output import timestamp
 from tcpsim.tcp.segment import ACK, RST, SYN, Segment
@@ -151,12 +152,15 @@ class View:
         origins, inbound = self.meeting.origins[each.ports], self.inbound[at]
         other = far.newest.get(each.ports)
         begins, known, single, renews = t.rcv_nxt, not self.meeting.opens, False, False
+        little = False
         if other is None:
             complete = not any(segment.len or segment.flags & SYN for _, _, segment, _ in inbound)
         else:
             its = other.t
             complete = not other.more and other.end == t.rcv_nxt
             known = its.snd_una == t.rcv_nxt
+            sent = other.more or (other.end - its.iss) & MASK
+            little = sent <= right_sizing.least_space(t, self.hosts[at].stack)
             if each.hasty:
                 single = future.write_in_one(its, other.once, t) if other.more else future.rest_in_one(its, t)
             if (each.own[0] or self.hosts[at].waits) and not (other.more or self.meeting.opens):
@@ -181,6 +185,7 @@ class View:
             newer,
             later,
             renews,
+            little,
         )
 
     def _ordered(self, at: int, t: Tcb) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tcpsim.app import equivalence as app
 from tcpsim.pair.equivalence.programs import Ahead
 from tcpsim.pair.pair import Held, Machine, holding, machine_wakes_us
 from tcpsim.path import Side as End
@@ -21,6 +22,8 @@ from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import Tcb
+
+_ENDLESS = 1 << 40
 
 Ports = tuple[int, int]  # (client's, server's)
 
@@ -61,16 +64,16 @@ class Part:
 class Promised:
     """A connection in given circumstances: whether a round trip that it measures is read; parts of its key.
 
-    That part differs by whether the other end reads what it would measure (`Around.heeded`).
+    That part differs by whether the other end reads what it would measure (`Around.heeded`, `Around.sized`).
     """
 
-    __slots__ = ("around", "heeded", "measured", "unheeded")
+    __slots__ = ("around", "measured", "parts", "sizes")
 
     def __init__(self, t: Tcb, stack: Stack, around: future.Around) -> None:
         self.around = around
         self.measured = future.measures(t, stack, around)
-        self.heeded: Part | None = None
-        self.unheeded: Part | None = None
+        self.sizes = future.sizes(t, stack, around)  # so text that comes measures as well
+        self.parts: dict[int, Part] = {}  # by `heeded`, and twice `sized`
 
 
 class Connection:
@@ -81,7 +84,9 @@ class Connection:
         "stamped", "t",
     )  # fmt: skip
 
-    def __init__(self, place: int, number: int, t: Tcb, ports: Ports, ahead: Ahead, stack: Stack) -> None:
+    def __init__(
+        self, place: int, number: int, t: Tcb, ports: Ports, ahead: Ahead, stack: Stack, most_octets: int
+    ) -> None:
         _, busy, sends, closes, tunes, _, once = ahead
         self.place = place  # among its host's
         self.t = t
@@ -91,7 +96,8 @@ class Connection:
         self.opening = t.state < State.ESTABLISHED
         self.alive = t.state != State.CLOSED
         self.hasty = future.hasty(t, stack)
-        self.more = number in sends and not t.close_called  # than it has queued
+        # octets at most that it sends in all, if it sends more than it has queued
+        self.more = most_octets if number in sends and not t.close_called else 0
         self.once = once.get(number) if self.more else None  # octets of the only write to come
         self.end = (t.write_seq - t.close_called) & MASK  # of what it has queued
         self.around: dict[future.Around, Promised] = {}
@@ -131,9 +137,10 @@ class Host:
         self.held: tuple[Held, ...] = holding(machine)
         self.connections: list[Connection] = []
         mine = [each for each in end.sockets.items() if leg.has(each[1])]
+        most = _most_octets(machine)
         for place, (number, t) in enumerate(mine):
             ports = (t.local_port, t.remote_port) if leg.end == "client" else (t.remote_port, t.local_port)
-            self.connections.append(Connection(place, number, t, ports, ahead, end.stack))
+            self.connections.append(Connection(place, number, t, ports, ahead, end.stack, most))
         self.newest = {each.ports: each for each in self.connections}  # it comes last
         self.opening = self.asking = False
         for each in self.connections:
@@ -150,3 +157,9 @@ class Host:
             prospect = tcp.Prospect(ahead.sends | ahead.closes, ahead.tunes, ahead.later_us, to_come, stamped)
             self._wheel[to_come] = tcp.wheel_turn_us(self.machine.system.end, prospect)
         return self._wheel[to_come]
+
+
+def _most_octets(machine: Machine) -> int:
+    """What its programs send in their lives; at least one octet, as it counts only where a program sends."""
+    most = [app.most_octets(running.program) for _, running in machine.programs]
+    return _ENDLESS if None in most else max(sum(each or 0 for each in most), 1)

@@ -24,7 +24,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from tcpsim.tcp import deadlines, rto, timers
+from tcpsim.tcp import deadlines, rto, timers, tso
 from tcpsim.tcp.acceptability import PAWS_IDLE_US
 from tcpsim.tcp.equivalence.future import (
     MOST_OPTIONS,
@@ -33,6 +33,7 @@ from tcpsim.tcp.equivalence.future import (
     echoes_later,
     ends_before_keepalive,
     expiries_left,
+    grows_ahead,
     hasty,
     least_fin_wait_2_us,
     pace,
@@ -40,9 +41,10 @@ from tcpsim.tcp.equivalence.future import (
     prompt,
     racks,
     repeats,
+    sizes,
 )
 from tcpsim.tcp.event import Timer
-from tcpsim.tcp.seqnum import MASK, le, lt
+from tcpsim.tcp.seqnum import MASK, diff, le, lt
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import DISORDER, RECOVERY, Sent, Tcb
@@ -70,7 +72,25 @@ def connection_key(t: Tcb, s: Stack, around: Around, measured: bool) -> Connecti
     # the peer's numbers in SYN-SENT, where none is known: they come with its SYN (3.10.7.3)
     if t.state == State.SYN_SENT:
         around = around._replace(theirs=t.irs)
-    ours, theirs, idle, sends, _, tunes, complete, single, known, ordered, first, _, _, _, heeded = around
+    (
+        ours,
+        theirs,
+        idle,
+        sends,
+        _,
+        tunes,
+        complete,
+        single,
+        known,
+        ordered,
+        first,
+        _,
+        _,
+        _,
+        _,
+        sized,
+        heeded,
+    ) = around
     error = None if idle else (t.so_error, t.soft_error)
     head = (
         t.local_port, t.remote_port, t.state, t.accepted, t.orphaned, t.options,
@@ -104,9 +124,15 @@ def connection_key(t: Tcb, s: Stack, around: Around, measured: bool) -> Connecti
     # segment replaces it first. While nothing older is under way PAWS has nothing to reject (5.3)
     stamp = None
     told = (known and t.rcv_wup == t.rcv_nxt) or echoes_later(t, around, complete)
+    told = told and not sized  # text echoes it whatever it acknowledges
     if t.ts_on and not (ordered and (told or not heeded)):
         stamp = t.ts_recent
         instants.append((_BEGINNING, 0) if ordered else (t.ts_recent_at_us, -PAWS_IDLE_US - 1))
+    sizing: object = None
+    if sizes(t, s, around):
+        sizing = _right_sizing(t, theirs, instants)
+    elif grows_ahead(t, s, around):
+        sizing = t.right_sizing and t.right_sizing.space
     # loss recovery, RACK, the congestion window and retry counts are read only with something outstanding
     resending = None if at_rest else _resending(t, s, instants, around, no_data, finished, measured)
     opening = None if t.state >= State.ESTABLISHED else _opening(t, s, instants, first)
@@ -123,7 +149,7 @@ def connection_key(t: Tcb, s: Stack, around: Around, measured: bool) -> Connecti
             t.scaling_ratio, t.window_clamp, t.held,
         ),
         _out_of_order(t, theirs) if t.ooo or t.sack_order or t.dsack or t.dup_ack_counter else None,
-        pacing,
+        pacing, sizing,
         _estimate(t, s, measured, at_rest and not paced(t, s, complete, single), idle),
         resending, opening, tuple([each is None for each in instants]),
     )  # fmt: skip
@@ -158,6 +184,18 @@ def _estimate(t: Tcb, s: Stack, measured: bool, at_rest: bool, idle: bool) -> ob
     if measured:
         return t.srtt8, t.rto_us
     return (t.rto_us, rto.table_base_us(t, s)) if s.backoff else t.rto_us
+
+
+def _right_sizing(t: Tcb, theirs: int, instants: list[Instant | None]) -> Key:
+    """What a buffer is measured by that follows the reads of its program."""
+    sizing = t.right_sizing
+    assert sizing is not None
+    seq, space, since_us, clock_us, rtt8, edge, edge_us, echoed = sizing
+    # the timestamp is compared with those that come back; the time that reads use, with the last measurement
+    echoed_us = None if echoed is None else diff(echoed, 0) * 1000
+    instants += [(since_us, EVER), (clock_us, EVER), None if edge_us is None else (edge_us, EVER)]
+    instants.append(None if echoed_us is None else (echoed_us, EVER))
+    return (seq - theirs) & MASK, space, rtt8, (edge - theirs) & MASK if edge_us else None
 
 
 def _out_of_order(t: Tcb, theirs: int) -> Key:
@@ -284,7 +322,7 @@ def _resending(
     # `high_seq` is read in an episode of recovery; `snd_sml` behind SND.UNA holds nothing (Minshall)
     return (
         tuple([_record(r, ours) for r in t.sent]), probe,
-        None if last else (t.cwnd, t.cwnd_acked, t.ssthresh),
+        None if last else (t.cwnd, t.cwnd_acked, t.ssthresh, _burst_pace(t, s), _in_use(t, s, ours)),
         # what an undone episode gives back is read where the congestion window is
         left if repeated or t.ca_state < RECOVERY else (
             None if last else (t.prior_cwnd, t.prior_ssthresh),
@@ -302,6 +340,21 @@ def _resending(
 def _to_undo(t: Tcb) -> int | None:
     """How many retransmissions D-SACKs have to tell of; without SACK none does, and 1 is as good as 2."""
     return t.undo_retrans if t.sack_on or not t.undo_retrans else min(t.undo_retrans, 1)
+
+
+def _in_use(t: Tcb, s: Stack, ours: int) -> object:
+    """What is remembered of how far the congestion window is in use."""
+    if s.cwnd_growth != "validated":
+        return None
+    # once SND.UNA has passed the number, the next look replaces all of it
+    behind = None if le(t.cwnd_usage_seq, t.snd_una) else (t.cwnd_usage_seq - ours) & MASK
+    return -1 if t.cwnd_limited else t.max_packets_out, behind
+
+
+def _burst_pace(t: Tcb, s: Stack) -> int | None:
+    """The pace of bursts, where it makes them longer than the least; the next ACK sets it anew."""
+    least = tso.segments(t, s, max(t.snd_mss - MOST_OPTIONS, 1)) <= s.burst_segments
+    return None if least else t.pacing_rate
 
 
 def _estimator(t: Tcb, ours: int) -> Key:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from tcpsim.tcp import deadlines, rto, timeouts, timer_wheel, timers, window
 from tcpsim.tcp.deadlines import Bounds
 from tcpsim.tcp.event import Timer
+from tcpsim.tcp.right_sizing import follows
 from tcpsim.tcp.seqnum import MASK, le, lt
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
@@ -40,7 +41,26 @@ class Around(NamedTuple):
     newer: bool = False  # nothing comes that begins before SND.WL1
     later: bool = False  # nor at it
     renews: bool = False  # no program acts until something comes, which ends at RCV.NXT or later (`renewing`)
+    little: bool = False  # all that the peer has sent and ever sends is less than makes a buffer grow
+    sized: bool = False  # a round trip that the peer measures by our text may be read
     heeded: bool = True  # a round trip that the peer measures by our ACKs may be read
+
+
+def sizes(t: Tcb, s: Stack, around: Around) -> bool:
+    """Whether the receive buffer may yet follow what the program reads.
+
+    It needs more than `space` octets of one round trip, which are no more than the peer sends in all.
+    """
+    if t.right_sizing is None or around.complete or around.little or around.idle or deaf(t):
+        return False
+    return follows(t, s)
+
+
+def grows_ahead(t: Tcb, s: Stack, around: Around) -> bool:
+    """Whether it may yet grow because of what comes out of order, while nobody reads."""
+    if t.right_sizing is None or around.complete or around.little or t.orphaned or deaf(t):
+        return False
+    return around.idle and follows(t, s)
 
 
 def rest_in_one(sender: Tcb, t: Tcb) -> bool:

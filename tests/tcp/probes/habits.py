@@ -130,6 +130,25 @@ def the_rfc_restarts(s: Stack) -> None:
     assert after_idling(s, 1.5)[1] == 4
 
 
+@probe("linux", "cwnd_growth")
+def a_window_that_was_in_use_grows(s: Stack) -> None:
+    """tcp_cwnd_validate: of 30,000 octets the first ten segments fill the window; the ACKs of the eleven
+    others let it grow as well, although only eleven of twenty were outstanding."""
+    line = Line(s).open()
+    line.send(CLIENT, 30_000)
+    line.run(S)
+    assert line.tcb(CLIENT).cwnd == 10 + 21
+
+
+@probe("rfc9293", "cwnd_growth")
+def a_window_that_is_in_use_grows(s: Stack) -> None:
+    """RFC 5681 3.1 with RFC 2861: what is outstanding now decides."""
+    line = Line(s).open()
+    line.send(CLIENT, 30_000)
+    line.run(S)
+    assert line.tcb(CLIENT).cwnd == 16
+
+
 @probe("linux", "snd_limit")
 def a_host_with_memory(s: Stack) -> None:
     """tcp_mem is not reached: a write of 20,000 octets is taken."""

@@ -123,6 +123,24 @@ def sent_into_the_void(s: Stack, **options: Any) -> int:
     return line.send(CLIENT, 1 << 20)
 
 
+@probe("linux", "rcv_space_follows_reads")
+def a_buffer_follows_a_reader_who_keeps_up(s: Stack) -> None:
+    """tcp_rcv_space_adjust: 21 segments of 1,400 octets in a round trip of 20 ms; more than ten full ones."""
+    line = Line(s, s).open()
+    for _ in range(120):
+        line.send(SERVER, 1_400)
+        line.run(MS)
+        line.receive(CLIENT)
+    assert line.tcb(CLIENT).rcv_space > 131_072
+
+
+@probe("linux", "acks_wait")
+def an_ack_while_no_program_holds_the_socket(s: Stack) -> None:
+    """tcp_input.c __tcp_ack_snd_check: it waits where a program does (tcp_backlog_ack_defer)."""
+    line = Line(s, s).open()
+    assert len(line.inject(CLIENT, segment_for(line, CLIENT, "PA", length=1_448))) == 1
+
+
 @probe("linux", "skb_heads")
 def a_full_send_buffer(s: Stack) -> None:
     """46,336 octets: what the first non-blocking send() took in traces of 6.18."""
