@@ -364,3 +364,28 @@ def test_a_spoilt_script_has_a_verdict_and_a_place(path: Path, at: int, length: 
     judged = judge(text[:at] + text[at + length :])
     assert "bug in tcpsim" not in judged.reason, judged.reason
     assert judged.verdict is Verdict.PASS or judged.place is not None or "had to fail" in judged.reason
+
+
+_LEGACY = Path(__file__).parent / "scripts" / "linux" / "legacy-window-scale.pkt"
+
+
+@pytest.mark.parametrize(
+    ("change", "stack", "verdict", "told"),
+    [
+        (("", ""), None, Verdict.PASS, "net.ipv4.; linux-legacy"),
+        (("", ""), "linux", Verdict.FAIL, "--stack"),
+        (("wscale 6>", "wscale 5>"), None, Verdict.FAIL, "net.ipv4."),
+        (
+            ("net.ipv4.tcp_sack=1", "net.ipv4.tcp_rmem='4096 131072 33554432'"),
+            None,
+            Verdict.FAIL,
+            "net.ipv4.",
+        ),
+    ],
+)
+def test_a_script_of_an_older_machine(
+    change: tuple[str, str], stack: str | None, verdict: Verdict, told: str
+) -> None:
+    """A window scale of 6; unless the stack is given, or the script sets its machine itself."""
+    judged = judge(_LEGACY.read_text().replace(*change), stack_name=stack)
+    assert (judged.verdict, judged.told_by) == (verdict, told)

@@ -42,6 +42,16 @@ class Dialect(NamedTuple):
     defaults: Mapping[str, Any]
     keys: Mapping[str, Mapping[str, Any]]
     commands: tuple[re.Pattern[str], ...]
+    legacy: Legacy | None
+
+
+class Legacy(NamedTuple):
+    """A setting of older machines: what a script that was written on one shows of it, and what it turns."""
+
+    name: str
+    mark: re.Pattern[str]
+    unless: re.Pattern[str]  # the script says itself how the machine is set
+    knobs: Mapping[str, Any]
 
 
 @cache
@@ -64,7 +74,15 @@ def _table(name: str) -> Dialect:
         defaults=table["defaults"],
         keys=table["keys"],
         commands=tuple(re.compile(pattern) for pattern in table["commands"]),
+        legacy=_legacy(table.get("legacy")),
     )
+
+
+def _legacy(table: Mapping[str, Any] | None) -> Legacy | None:
+    if table is None:
+        return None
+    mark, unless = re.compile(table["mark"]), re.compile(table["unless"])
+    return Legacy(table["name"], mark, unless, table["knobs"])
 
 
 @cache
@@ -104,6 +122,14 @@ def told_by(text: str) -> tuple[str, str]:
         if _table(name).syn.search(bare):
             return name, "the order of the options in its SYN"
     return DEFAULT, "nothing in it tells"
+
+
+def legacy_of(dialect: Dialect, text: str) -> Legacy | None:
+    """The setting of older machines that a script was written for, if it was."""
+    bare, legacy = _COMMENT.sub(" ", text), dialect.legacy
+    if legacy is None or legacy.unless.search(bare) or not legacy.mark.search(bare):
+        return None
+    return legacy
 
 
 def turned(stack: Stack, dialect: Dialect, key: str, value: str, place: Place) -> Stack:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tcpsim.conformance.packetdrill.dialect import Dialect, dialect_of, told_by
+from tcpsim.conformance.packetdrill.dialect import Dialect, dialect_of, legacy_of, told_by
 from tcpsim.conformance.packetdrill.parser import failure_of, parse
 from tcpsim.conformance.packetdrill.replay import play, stage_for
 from tcpsim.conformance.packetdrill.script import Place, Script, ScriptError, Unsupported
@@ -48,7 +48,11 @@ def choose(text: str, stack_name: str | None) -> Chosen:
     if stack_name is not None:
         return Chosen(stack(stack_name), dialect_of(stack_name), "--stack")
     name, why = told_by(text)
-    return Chosen(stack(name), dialect_of(name), why)
+    found, dialect = stack(name), dialect_of(name)
+    legacy = legacy_of(dialect, text)
+    if legacy is not None:
+        return Chosen(found.with_knobs(dict(legacy.knobs)), dialect, f"{why}; {legacy.name}")
+    return Chosen(found, dialect, why)
 
 
 def judge(
