@@ -32,7 +32,8 @@ _BLANK = {
     "last_oow_ack_us", "last_ack_us", "ts_offset", "ts_recent", "ts_recent_at_us", "cwnd", "cwnd_acked",
     "ssthresh", "snd_sml", "rcv_mss", "rcv_ssthresh", "closed_by", "rmem", "held", "scaling_ratio",
     "prior_cwnd", "prior_ssthresh", "prr_delivered", "prr_out", "undo_retrans", "frto",
-    "window_clamp", "last_seg_size",
+    "window_clamp", "last_seg_size", "cwnd_limited", "max_packets_out", "cwnd_usage_seq", "pacing_rate",
+    "right_sizing",
 }  # fmt: skip
 # counted from an ISN, or of interest only as long as something is outstanding
 _NUMBERS = {

@@ -66,7 +66,6 @@ CANNOT = {
     ("relay-with-a-one-hour-idle-timeout", "client"): VANISHES,
     ("relay-pool-and-idle-timeouts", "server"): PROCESSES,
     ("sidecar-on-both-sides", "client"): VANISHES,
-    ("relay-with-a-slow-reader", "server"): NOT_REPEATED,
 }
 
 

@@ -72,25 +72,7 @@ def connection_key(t: Tcb, s: Stack, around: Around, measured: bool) -> Connecti
     # the peer's numbers in SYN-SENT, where none is known: they come with its SYN (3.10.7.3)
     if t.state == State.SYN_SENT:
         around = around._replace(theirs=t.irs)
-    (
-        ours,
-        theirs,
-        idle,
-        sends,
-        _,
-        tunes,
-        complete,
-        single,
-        known,
-        ordered,
-        first,
-        _,
-        _,
-        _,
-        _,
-        sized,
-        heeded,
-    ) = around
+    ours, theirs, idle, sends, _, tunes, complete, single, known, ordered, first, *_ = around
     error = None if idle else (t.so_error, t.soft_error)
     head = (
         t.local_port, t.remote_port, t.state, t.accepted, t.orphaned, t.options,
@@ -124,8 +106,8 @@ def connection_key(t: Tcb, s: Stack, around: Around, measured: bool) -> Connecti
     # segment replaces it first. While nothing older is under way PAWS has nothing to reject (5.3)
     stamp = None
     told = (known and t.rcv_wup == t.rcv_nxt) or echoes_later(t, around, complete)
-    told = told and not sized  # text echoes it whatever it acknowledges
-    if t.ts_on and not (ordered and (told or not heeded)):
+    told = told and not around.sized  # text echoes it whatever it acknowledges
+    if t.ts_on and not (ordered and (told or not around.heeded)):
         stamp = t.ts_recent
         instants.append((_BEGINNING, 0) if ordered else (t.ts_recent_at_us, -PAWS_IDLE_US - 1))
     sizing: object = None
