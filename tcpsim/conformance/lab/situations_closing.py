@@ -219,5 +219,6 @@ ENDINGS = (
         server=[listen(), accept(), receive(200), close()],
         knobs={"sack": "false", "loss_probe": "false", "rack": "false"},
         drops=("client DATA 1", "client DATA 3-20"),
+        horizon="9s",
     ),
 )
