@@ -6,7 +6,7 @@ connection. Refuses to know: what its calls do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -80,7 +80,12 @@ def ahead(r: Running, alive: bool = False) -> frozenset[str]:
     op: Any = r.program.ops[r.pc]
     behind = _ahead(r.program, r.pc, alive)
     does = getattr(op, "does", ())
-    return behind.union(does) if does and r.phase < getattr(op, "calls", _ALWAYS) else behind
+    return behind.union(does) if does and not _begun(r) else behind
+
+
+def _begun(r: Running) -> bool:
+    """Whether all calls of the present step have begun."""
+    return r.phase >= getattr(r.program.ops[r.pc], "calls", _ALWAYS)
 
 
 @lru_cache(maxsize=4096)
@@ -92,19 +97,21 @@ def _one_send(program: Program, pc: int, begun: bool) -> int | None:
     if len(senders) != 1:
         return None
     (sender,) = senders
-    # it is begun again by a loop around it, or in another child of a loop that forks
-    for index in (sender, *[each for each in ahead if hasattr(ops[each], "pc")]):
-        behind = _behind(program, index, False)
-        if index in behind and sender in behind:
-            return None
-    octets: int | None = getattr(ops[sender], "n", None)
-    return octets
+    octets: int | None = getattr(ops[sender], "octets", None)
+    return None if _again(program, sender, ahead) else octets
+
+
+def _again(program: Program, index: int, among: Iterable[int]) -> bool:
+    """Whether an operation may begin twice: by a loop around it, or in children that a loop forks."""
+    ops: Any = program.ops
+    forks = [each for each in among if hasattr(ops[each], "pc")]
+    loops = [behind for each in [index, *forks] if each in (behind := _behind(program, each, False))]
+    return any(index in behind for behind in loops)
 
 
 def one_send(r: Running) -> int | None:
     """The octets of the only send that this program may yet begin; None: more than one, or nobody knows."""
-    begun = r.phase >= getattr(r.program.ops[r.pc], "calls", _ALWAYS)
-    return _one_send(r.program, r.pc, begun)
+    return _one_send(r.program, r.pc, _begun(r))
 
 
 @lru_cache(maxsize=256)

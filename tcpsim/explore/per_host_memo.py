@@ -117,7 +117,7 @@ class Turns:
         keys = self._steps.keys
         known = keys.known(state.next_us, state.hosts, state.began_us, self._path, state.flights)
         state.known = known
-        return self._steps.key_at(known[0], state.next_us)
+        return self._steps.key_at(known.key, state.next_us)
 
     def view(self, state: Apart) -> View:
         """What is held until the next event."""
@@ -214,7 +214,7 @@ class Turns:
         position: tuple[Hashable, ...] = host, now_us
         for place in heard:
             _, _, _, seq, ack, _, _, _ = flights[place][2]
-            position += known[2][place], seq, ack
+            position += known.segments[place], seq, ack
         turns = self._turns.get(position)
         if turns is None:
             its = [flights[place] for place in heard]

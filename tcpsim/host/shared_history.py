@@ -106,24 +106,37 @@ class Answers(Generic[_Found]):
         """The function's result, whether it is known or not; the chooser draws the same numbers."""
         asked: Asked = []
         ways: list[Any] = self._ways
-        at, way = 0, ways[0]
-        while isinstance(way, Fork):
-            at = chooser.choose(way.choice)
-            asked.append((way.choice, at))
-            ways = way.ways
-            way = ways[at]
-        if way is not None:
-            return cast(_Found, way[0])
+        at = 0
+        if isinstance(ways[0], Fork):
+            ways, at = _along(ways[0], chooser, asked)
+        if ways[at] is not None:
+            return cast(_Found, ways[at][0])
         known = len(asked)
         recorder = _Recorder(chooser, asked)
         found = self._function(recorder)
         if not recorder.drew:
-            for choice, answer in asked[known:]:
-                fork = Fork(choice)
-                ways[at] = fork
-                ways, at = fork.ways, answer
-            ways[at] = (found,)
+            _note(ways, at, asked[known:], (found,))
         return found
+
+
+def _along(fork: Fork, chooser: Chooser, asked: Asked) -> tuple[list[Any], int]:
+    """Where the chooser's answers lead to from a fork; the questions are noted in `asked`."""
+    way: object = fork
+    while isinstance(way, Fork):
+        at = chooser.choose(way.choice)
+        asked.append((way.choice, at))
+        ways = way.ways
+        way = ways[at]
+    return ways, at
+
+
+def _note(ways: list[Any], at: int, asked: Asked, end: object) -> None:
+    """From this place on, these answers to these questions lead to an end."""
+    for choice, answer in asked:
+        fork = Fork(choice)
+        ways[at] = fork
+        ways, at = fork.ways, answer
+    ways[at] = end
 
 
 class Act(Hashable, Protocol):
@@ -219,10 +232,8 @@ class Lives:
         """Along the forks that the chooser's answers lead to; the end is known, or is computed and noted."""
         asked: Asked = []
         at, way = 0, ways[0]
-        while isinstance(way, Fork):
-            at = chooser.choose(way.choice)
-            asked.append((way.choice, at))
-            ways = way.ways
+        if isinstance(way, Fork):
+            ways, at = _along(way, chooser, asked)
             way = ways[at]
         if isinstance(way, Moment):
             self.recalled += 1
@@ -236,11 +247,7 @@ class Lives:
         idle = not asked and not recorder.drew and _only_time(pair, after)
         end = self._moment(after, chance, note and not recorder.drew, idle, moment)
         if note:
-            for choice, answer in asked[known:]:
-                fork = Fork(choice)
-                ways[at] = fork
-                ways, at = fork.ways, answer
-            ways[at] = ALONE if recorder.drew else end
+            _note(ways, at, asked[known:], ALONE if recorder.drew else end)
         return end
 
     def _moment(

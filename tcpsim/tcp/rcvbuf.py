@@ -22,7 +22,7 @@ from tcpsim.tcp.tcb import Ahead, Held, Tcb
 
 SHARES = 256  # of a buffer: `scaling_ratio` of them are window
 _ALIGNED = 64  # cache line
-_HEADROOM = 64  # NETSKB_PAD, in front of a packet that a driver hands in
+_HEADROOM = 64  # NET_SKB_PAD, in front of a packet that a driver hands in
 _HEADERS = 40  # IPv4 and TCP without options
 _WHOLE_PAGE = 4096
 # Of a packet that is longer than a page; the rest lies in pages (tun_alloc_skb; measured on 6.18)
