@@ -121,7 +121,7 @@ def most_octets(program: Program) -> int | None:
     for index, op in enumerate(program.ops):
         if "sends" in getattr(op, "does", ()):
             octets = getattr(op, "octets", None)
-            if octets is None or index in _behind(program, index, False):
+            if octets is None or _again(program, index, range(len(program.ops))):
                 return None
             most += octets
     return most

@@ -32,6 +32,20 @@ def test_the_only_write_to_come(steps: Sequence[Step], octets: int | None) -> No
     assert app.one_send(start(Program([*OPENS, *steps]), 1, 2)) == octets
 
 
+@pytest.mark.parametrize(
+    ("steps", "octets"),
+    [
+        ([send(700), send(1), close()], 701),
+        ([close()], 0),
+        ([repeat([receive(1), send(700)])], None),
+        ([fork([send(700), close()]), close()], 700),
+        ([repeat([fork([send(700), close()]), receive(1)])], None),
+    ],
+)
+def test_all_that_a_program_sends_in_its_life(steps: Sequence[Step], octets: int | None) -> None:
+    assert app.most_octets(Program([*OPENS, *steps])) == octets
+
+
 def test_a_write_that_has_begun_is_not_to_come() -> None:
     program = Program([send(700), close()])
     fresh = start(program, 1, 2)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tcpsim.app import equivalence as app
 from tcpsim.pair.equivalence.programs import Ahead
 from tcpsim.pair.pair import Held, Machine, holding, machine_wakes_us
 from tcpsim.path import Side as End
@@ -22,8 +21,6 @@ from tcpsim.tcp.seqnum import MASK
 from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.state import State
 from tcpsim.tcp.tcb import Tcb
-
-_ENDLESS = 1 << 40
 
 Ports = tuple[int, int]  # (client's, server's)
 
@@ -84,10 +81,8 @@ class Connection:
         "stamped", "t",
     )  # fmt: skip
 
-    def __init__(
-        self, place: int, number: int, t: Tcb, ports: Ports, ahead: Ahead, stack: Stack, most_octets: int
-    ) -> None:
-        _, busy, sends, closes, tunes, _, once = ahead
+    def __init__(self, place: int, number: int, t: Tcb, ports: Ports, ahead: Ahead, stack: Stack) -> None:
+        _, busy, sends, closes, tunes, _, once, most_octets = ahead
         self.place = place  # among its host's
         self.t = t
         self.stamped = t.ts_on
@@ -137,10 +132,9 @@ class Host:
         self.held: tuple[Held, ...] = holding(machine)
         self.connections: list[Connection] = []
         mine = [each for each in end.sockets.items() if leg.has(each[1])]
-        most = _most_octets(machine)
         for place, (number, t) in enumerate(mine):
             ports = (t.local_port, t.remote_port) if leg.end == "client" else (t.remote_port, t.local_port)
-            self.connections.append(Connection(place, number, t, ports, ahead, end.stack, most))
+            self.connections.append(Connection(place, number, t, ports, ahead, end.stack))
         self.newest = {each.ports: each for each in self.connections}  # it comes last
         self.opening = self.asking = False
         for each in self.connections:
@@ -157,9 +151,3 @@ class Host:
             prospect = tcp.Prospect(ahead.sends | ahead.closes, ahead.tunes, ahead.later_us, to_come, stamped)
             self._wheel[to_come] = tcp.wheel_turn_us(self.machine.system.end, prospect)
         return self._wheel[to_come]
-
-
-def _most_octets(machine: Machine) -> int:
-    """What its programs send in their lives; at least one octet, as it counts only where a program sends."""
-    most = [app.most_octets(running.program) for _, running in machine.programs]
-    return _ENDLESS if None in most else max(sum(each or 0 for each in most), 1)

@@ -16,12 +16,15 @@ from tcpsim.sockets import equivalence as sockets
 from tcpsim.sockets.options import timed_us
 from tcpsim.sockets.processes import System, pid_of
 
+_ENDLESS = 1 << 40
+
 
 class Ahead(NamedTuple):
     """What a host's programs may yet do: open connections, and the sockets on which they may act at all,
     send, close or shut down while they live, or set an option that a timer reads; `later_us` is the longest
     time of such an option, of any socket there may be (None: none will be set). An operator's kill
-    closes all of them. `once`: sockets on which they send at most one write more, and its octets."""
+    closes all of them. `once`: sockets on which they send at most one write more, and its octets.
+    `most_octets`: what they send in their lives, at most; at least 1, as it counts only where one sends."""
 
     opens: bool
     busy: frozenset[int]
@@ -30,6 +33,7 @@ class Ahead(NamedTuple):
     tunes: frozenset[int]
     later_us: int | None
     once: Mapping[int, int]
+    most_octets: int
 
 
 def ahead(system: System, programs: tuple[tuple[int, Running], ...]) -> Ahead:
@@ -62,7 +66,14 @@ def ahead(system: System, programs: tuple[tuple[int, Running], ...]) -> Ahead:
     busy, sends, tunes = (sockets.reached(system, pids) for pids in (awake, does["sends"], does["tunes"]))
     if kills:
         busy = closes = frozenset(system.end.sockets)
-    return Ahead(opens, busy, sends, closes, tunes, max(later_us, default=None), _once(system, writes))
+    longest_us, once = max(later_us, default=None), _once(system, writes)
+    return Ahead(opens, busy, sends, closes, tunes, longest_us, once, _most_octets(programs))
+
+
+def _most_octets(programs: tuple[tuple[int, Running], ...]) -> int:
+    """See `Ahead`."""
+    most = [app.most_octets(running.program) for _, running in programs]
+    return _ENDLESS if None in most else max(sum(each or 0 for each in most), 1)
 
 
 def _once(system: System, writes: Mapping[int, int | None]) -> dict[int, int]:
