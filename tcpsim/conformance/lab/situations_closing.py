@@ -213,12 +213,12 @@ ENDINGS = (
         "user-timeout-begins-anew",
         "without SACK, a request was resent and acknowledged: the next loss counts from its own resending",
         client=[
-            connect(options=(("TCP_USER_TIMEOUT", 2_000),)),
-            *(send(100), wait_until("4s"), send(100), receive_to_eof(), close()),
+            connect(options=(("TCP_USER_TIMEOUT", 1_000),)),
+            *(send(100), wait_until("2s"), send(100), receive_to_eof(), close()),
         ],
         server=[listen(), accept(), receive(200), close()],
         knobs={"sack": "false", "loss_probe": "false", "rack": "false"},
         drops=("client DATA 1", "client DATA 3-20"),
-        horizon="9s",
+        horizon="6s",
     ),
 )
