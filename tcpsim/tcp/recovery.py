@@ -258,8 +258,6 @@ def _mark_head(t: Tcb) -> None:
 def _rack_detect(step: Step) -> None:
     """RFC 8985 6.2 step 5: lost is what was sent well before something that has arrived."""
     t, now = step.t, step.now
-    if not t.rack_us:
-        return
     window = _reordering_window_us(t, step.s)
     wait: int | None = None
     changed = False

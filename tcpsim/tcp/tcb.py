@@ -202,7 +202,7 @@ _INITIAL: dict[str, Any] = {
     "retrans_since_us": None,  # Linux retrans_stamp: what a retry budget counts from
     "tlp_high_seq": None,
     "tlp_resent": False,
-    "rack_us": 0,  # RFC 8985 RACK.xmit_ts, RACK.end_seq, RACK.rtt
+    "rack_us": -1,  # RFC 8985 RACK.xmit_ts (of nothing yet), RACK.end_seq, RACK.rtt
     "rack_end": 0,
     "rack_rtt_us": 0,
     # acknowledging

@@ -14,6 +14,7 @@ import pickle
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import combinations
 from random import Random
 from time import process_time
 from typing import NamedTuple
@@ -31,7 +32,6 @@ from tests.explore.key_witnesses import (
     FORGOTTEN,
     NEEDLESS,
     NO_KEY,
-    NONE_FILE,
     SEEDS,
     STANDS_IN,
     WALK,
@@ -69,7 +69,8 @@ _ALIASES = {
     "opening": ["handshake_resent", "wscale_on"], "instants": ["deadlines"], "stamp": ["ts_recent", "ts_on"],
     "fin": ["ooo"], "a": ["ooo", "sack", "sack_order"], "b": ["ooo", "sack"],
     "asleep": ["wake_us", "until_us", "asleep"], "held": ["memory", "idle_at_us", "held"],
-    "deadlines": ["idle_at_us"], "number": ["sid", "files", "sockets"], "pid": ["tables", "programs"],
+    "deadlines": ["idle_at_us"], "echoed_us": ["echoed"], "forks": ["edge_us"],
+    "number": ["sid", "files", "sockets"], "pid": ["tables", "programs"],
     "named": ["sid", "parent", "sockets", "listeners"], "to": ["receiver"],
     "parts": ["snd_nxt"], "files": ["refs", "phase", "nonblocking", "rcvtimeo_us"], "call": ["n", "fd"],
     "blocked": ["n", "fd", "deadline_us", "done"], "listeners": ["backlog", "accept_queue", "embryonic"],
@@ -77,7 +78,7 @@ _ALIASES = {
     "expiries_left": ["retrans_since_us", "slot_at_us", "clock"], "phase": ["clock"], "now_us": ["clock"],
     "stamped": ["clock"], "to_come": ["clock"], "SocketOptions": ["clock"], "options": ["clock"],
     "sockets": ["parent"], "_line": ["p", "until_us", "delay_us"], "opens": ["ts_recent", "iss", "pc"],
-    "alive": ["state"], "more": ["pc", "wake_us"], "rest": ["seq", "end", "unsent", "sent"],
+    "alive": ["state"], "more": ["pc", "wake_us"], "once": ["pc"], "rest": ["seq", "end", "unsent", "sent"],
     "first": ["ts_recent", "ts_val", "ts_ecr", "handshake_sent_us"], "copy": ["clock"],
     "up": ["back_us"], "back_us": ["up"], "n": ["sockets"],
     "meeting": ["ts_recent", "iss"], "busy": ["so_error", "soft_error"], "sends": ["cwnd"],
@@ -158,6 +159,16 @@ def _meetings() -> Iterator[Candidate]:
                     met += 1
                     place = json.dumps(state[1:3])
                     yield Candidate(known, WALK, place, state[3], WALK, Said(True, True))
+
+
+def _one_after_another() -> Iterator[Candidate]:
+    """Two states of one walk, which share machines: what is remembered of one may be told of the other."""
+    for name in ALL:
+        for seed in range(_WALKS):
+            walk = [state for state in _walk(name, seed, 12) if state[3].next_us is not None]
+            for one, other in combinations(walk, 2):
+                place = json.dumps(other[1:3])
+                yield Candidate(one, WALK, place, other[3], WALK, said(one[3], other[3]))
 
 
 def _wanted(mutant: Mutant) -> set[str]:
@@ -253,6 +264,8 @@ def find(mutant: Mutant, aimed: Iterable[Candidate], others: Iterable[Candidate]
         return _stands_in(mutant)
     search = _Search(mutant)
     found = search.among(aimed, _SECONDS) or search.among(others, _SECONDS, brief=True)
+    if found is None and not search.second and search.remembers:
+        search.among(_one_after_another(), 3 * _SECONDS, brief=True)
     second = [search.second[kind] for kind in (NEEDLESS, FORGOTTEN, NO_KEY) if kind in search.second]
     good = [each for each in (found, *second) if each is not None and flaw(each, mutant) is None]
     return good[0] if good else None
@@ -268,12 +281,8 @@ def _stands_in(mutant: Mutant) -> Witness | None:
     return None
 
 
-def main(again: bool) -> None:
-    """Look for what is missing, and write what was found and what was not.
-
-    `again`: also for what was not found when it was looked for last.
-    """
-    skipped = set() if again else set(json.loads(NONE_FILE.read_text()))
+def main() -> None:
+    """Look for what is missing, and write what was found."""
     random = Random(7)
     every = terms()
     kept = read() if FILE.exists() else {}
@@ -287,7 +296,7 @@ def main(again: bool) -> None:
             good = next((each for each in its if flaw(each, mutant) is None), None)
             if good is not None:
                 found[name] = good
-    missing = [name for name in names if name not in found and name not in skipped]
+    missing = [name for name in names if name not in found]
     states = _states(random) if missing else []
     collected = _collected(states, random)
     print(f"{len(missing)} terms, {len(collected)} pairs", flush=True)

@@ -30,10 +30,14 @@ from tcpsim.app import (
     wait,
     wait_until,
 )
+from tcpsim.app.behaviour import make
+from tcpsim.app.program import Program
 from tcpsim.app.steps import keepalive
 from tcpsim.catalogue import build, scenario, scenarios
-from tcpsim.pair import Pair, advance
-from tcpsim.path import Loss, Seeded, Uniform
+from tcpsim.pair import Pair, advance, new_pair
+from tcpsim.pair.pair import Between
+from tcpsim.path import Loss, Seeded, Uniform, make_path
+from tcpsim.tcp.stack import stack
 from tests.explore.key_worlds import WORLDS, either, made
 
 _BULK = {"loss": 0.15, "until": "20s"}
@@ -49,6 +53,16 @@ def _two(name: str) -> tuple[str, str]:
 
 def _relayed(name: str) -> Callable[[], Pair]:
     return lambda: build(scenario(name))
+
+
+def _waiting_relay() -> Pair:
+    """It copies, and whatever came of that, it connects at one moment of its clock."""
+    client = Program([connect(), send(10), wait("2s"), close()])
+    server = Program([listen(), accept(), receive_to_eof(), wait("1s"), close()])
+    copies = make("relay", "copies").steps
+    relay = Program([*copies, wait_until("40s"), connect("again")])
+    linux, line = stack("linux"), make_path(10_000)
+    return new_pair(client, server, linux, linux, line, relays=[Between(relay, linux, line)])
 
 
 WALKS: dict[str, Callable[[], Pair]] = {
@@ -364,6 +378,80 @@ WALKS: dict[str, Callable[[], Pair]] = {
         loss=0.3,
         until="9s",
     ),
+    # what the other host may yet do changes, and nothing else
+    "connects again or not": made(
+        [connect(), send(10), wait("30ms"), either([connect("two", local_port=41_000)], [wait("9s")])],
+        [accept(), receive(10), receive_to_eof(), send(3_000)],
+        loss=0.0,
+        path={"drops": ["server #2"]},
+    ),
+    "much more or not": made(
+        [connect(), receive_to_eof(), close()],
+        [accept(), send(5_000), wait("5ms"), either([send(100_000)], []), ignore()],
+        initial_window=2,
+        loss=0.0,
+    ),
+    "one segment or more": made(
+        [connect(), receive(10), ignore()],
+        [accept(), wait("1s"), either([wait("1s"), send(10)], [wait("1s"), send(3_000)])],
+        loss=0.0,
+    ),
+    # the first SYN is answered after the third was sent
+    "far away": made(
+        [wait("1s"), connect(), send(14_000), ignore()],
+        [accept(), receive(14_000), ignore()],
+        loss=0.0,
+        delay_us=2_200_000,
+        syn_retries=6,
+        synack_retries=6,
+    ),
+    # the first connection's SYN and the one of a client that began later, at one moment
+    "began at one of two times": made(
+        [either([wait("1s")], [wait("2s")]), connect(), send(10), abort()],
+        [accept(), ignore()],
+        until="1500ms",
+    ),
+    # segments of one size, smaller than the largest
+    "of one size": made(
+        [
+            connect(options=(("TCP_NODELAY", 1),)),
+            send(1_448),
+            receive(10),
+            send(600),
+            receive(10),
+            send(600),
+            receive(10),
+            send(500),
+            send(500),
+            ignore(),
+        ],
+        [
+            accept(),
+            receive(1_448),
+            send(10),
+            receive(600),
+            send(10),
+            receive(600),
+            send(10),
+            receive(1_000),
+            ignore(),
+        ],
+        loss=0.0,
+    ),
+    "a buffer that follows its reader": made(
+        [connect(), receive(80_000), ignore()],
+        [accept(), send(80_000), ignore()],
+        path={"jitter": Uniform(0, 15_000)},
+        loss=0.0,
+        rcv_space=20_000,
+    ),
+    "children that send": made(
+        [connect(), receive(90_000), ignore()],
+        [accept(), wait("50ms"), repeat([fork([send(100)]), wait("1ms")])],
+        loss=0.0,
+        rcv_space=4_000,
+    ),
+    "a relay that waits for a moment": _waiting_relay,
     **{
         f"scenario {each.name}": (lambda each=each: build(each, loss=0.1))  # type: ignore[misc]
         for each in scenarios()

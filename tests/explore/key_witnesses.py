@@ -1,7 +1,6 @@
 """For each term of a key, two pairs that show what it is there for.
 
-    python -m tests.explore.key_witnesses --write    looks for those of new terms (key_search)
-    python -m tests.explore.key_witnesses --again    and for those that were not found before (half an hour)
+    python -m tests.explore.key_witnesses --write    looks for those that are missing (key_search)
 
 Owns: what a witness is, what may be wrong with one, and the file in which they are kept. Refuses to know: how
 they are found (key_search), and what is done about a term that has none (test_key_terms).
@@ -28,7 +27,6 @@ from tests.explore.key_walks import ALL, walked
 from tests.explore.stand_ins import notice
 
 FILE = Path(__file__).with_suffix(".json")
-NONE_FILE = FILE.with_name("key_terms_without_a_witness.json")
 SEEDS = 6  # of courses of events
 WALK = "another walk"
 NO_KEY, NEEDLESS, FORGOTTEN, STANDS_IN = "no key", "needless", "forgotten", "stands in"
@@ -163,12 +161,11 @@ def noticed(world: str, states: int) -> bool:
 
 
 def write(found: dict[str, Witness], names: list[str]) -> None:
-    """Both files, in the order of the terms."""
+    """The file, in the order of the terms."""
     FILE.write_text(json.dumps({name: found[name] for name in names if name in found}, indent=1) + "\n")
-    NONE_FILE.write_text(json.dumps([name for name in names if name not in found], indent=1) + "\n")
 
 
-if __name__ == "__main__" and {"--write", "--again"} & {*sys.argv}:
+if __name__ == "__main__" and "--write" in sys.argv:
     from tests.explore import key_search
 
-    key_search.main("--again" in sys.argv)
+    key_search.main()

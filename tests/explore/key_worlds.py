@@ -61,11 +61,12 @@ def made(
     loss: float | Loss = 0.4,
     until: str = "400ms",
     path: dict[str, Any] | None = None,
+    delay_us: int = 10_000,
     **knobs: Any,
 ) -> Callable[[], Pair]:
     def make() -> Pair:
         profiles: list[Stack] = [stack(name).with_knobs({**QUICK, **knobs}) for name in stacks]
-        line = make_path(10_000, loss, loss, **(path or {}))
+        line = make_path(delay_us, loss, loss, **(path or {}))
         pair = new_pair(Program(client), Program([listen(), *server]), *profiles, line)
         return _for_a_while(pair, until)
 

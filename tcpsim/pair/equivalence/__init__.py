@@ -118,7 +118,7 @@ class Keys:
     def _clocks(self, view: View, path: Path, local_us: tuple[int, int]) -> Key:
         """What can be read of the clocks themselves; they agree on the phase of timestamps."""
         first, second = view.hosts
-        origins, opens = view.meeting.origins, view.meeting.opens
+        origins, opens = view.meeting.origins, view.opens
         phase = local_us[0] % 1000 if origins else 0
         if not (opens or path.shared or view.meeting.wheels or True in view.asked):
             return (phase,)
@@ -177,7 +177,7 @@ class Keys:
         """What a host is at a moment of its clock, its connections included."""
         host, far = view.hosts[at], view.hosts[1 - at]
         mine, its = both[at], both[1 - at]
-        opens = view.meeting.opens
+        opens = view.opens
         found = []
         for place, each in enumerate(host.connections):
             promised = mine[place]
@@ -218,7 +218,7 @@ class Keys:
         ports = (segment[0], segment[1]) if at else (segment[1], segment[0])
         origins = view.meeting.origins.get(ports)
         if origins is None:  # nobody is there, and its numbers count only if somebody may be
-            if view.meeting.opens:
+            if view.opens:
                 seq = ack = 0
             origins = (ack, seq) if at == 0 else (seq, ack)
         receiver, echoed = view.hosts[at].newest.get(ports), options.ts_ecr

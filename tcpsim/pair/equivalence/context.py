@@ -42,15 +42,13 @@ _NOTHING: tuple[Sequence[OnTheWay], Sequence[OnTheWay]] = (), ()
 class Meeting:
     """What two hosts make of each other, whatever is under way between them.
 
-    `opens`: a program may yet call connect(). `origins`: the ISNs on each pair of ports, the client's first.
-    `wheels`: a host has a timer wheel.
+    `origins`: the ISNs on each pair of ports, the client's first. `wheels`: a host has a timer wheel.
     """
 
-    __slots__ = ("opens", "origins", "wheels")
+    __slots__ = ("origins", "wheels")
 
     def __init__(self, hosts: tuple[Host, Host]) -> None:
         client, server = hosts
-        self.opens = client.ahead.opens or server.ahead.opens
         self.wheels = bool(client.stack.timer_hz or server.stack.timer_hz)
         ours, theirs = client.newest, server.newest
         self.origins: dict[Ports, tuple[int, int]] = {}
@@ -85,10 +83,10 @@ class View:
     """A pair seen by its connections: two hosts (0 the client, 1 the server) and what is under way.
 
     `began_us`: when the clock of each host began, on that of the pair. `asked`: whether a SYN is under way
-    to each, or may be.
+    to each, or may be. `opens`: a program may yet call connect().
     """
 
-    __slots__ = ("asked", "began_us", "flights", "hosts", "inbound", "meeting")
+    __slots__ = ("asked", "began_us", "flights", "hosts", "inbound", "meeting", "opens")
 
     def __init__(
         self,
@@ -102,6 +100,7 @@ class View:
         self.began_us = began_us
         self.flights = flights
         self.asked = hosts[1].asking, hosts[0].asking
+        self.opens = hosts[0].ahead.opens or hosts[1].ahead.opens
         self.inbound = _NOTHING
         if flights:
             asked = [*self.asked]
@@ -116,7 +115,8 @@ class View:
 
     def promises(self, at: int) -> list[Promised]:
         """What is promised to each socket of a host; without segments under way its peer says it all."""
-        facing, connections = self.hosts[1 - at].facing, self.hosts[at].connections
+        facing = self.hosts[1 - at].facing
+        connections = self.hosts[at].connections
         if self.inbound[at]:
             return [self._promised(at, each) for each in connections]
         found = []
@@ -151,8 +151,8 @@ class View:
         t, far = each.t, self.hosts[1 - at]
         origins, inbound = self.meeting.origins[each.ports], self.inbound[at]
         other = far.newest.get(each.ports)
-        begins, known, single, renews = t.rcv_nxt, not self.meeting.opens, False, False
-        little = False
+        begins = t.rcv_nxt
+        known = single = renews = little = False
         if other is None:
             complete = not any(segment.len or segment.flags & SYN for _, _, segment, _ in inbound)
         else:
@@ -163,7 +163,7 @@ class View:
             little = sent <= right_sizing.least_space(t, self.hosts[at].stack)
             if each.hasty:
                 single = future.write_in_one(its, other.once, t) if other.more else future.rest_in_one(its, t)
-            if (each.own[0] or self.hosts[at].waits) and not (other.more or self.meeting.opens):
+            if (each.own[0] or self.hosts[at].waits) and not (other.more or self.opens):
                 renews = future.renewing(its, t) and not any(
                     _stale(t, segment) for _, _, segment, _ in inbound
                 )
@@ -254,7 +254,7 @@ def witnessed(host: Host) -> tuple[int, ...]:
     found: list[int] = []
     for each in host.connections:
         t = each.t
-        found += t.iss, t.irs, t.snd_wl1
+        found += t.iss, t.irs, t.snd_wl1 - t.irs
         if not each.alive:
             found += [t.write_seq]  # which is SND.UNA too (`Step.bury`)
     return tuple(found)

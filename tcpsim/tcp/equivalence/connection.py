@@ -145,6 +145,8 @@ def _window(t: Tcb, s: Stack, around: Around, at_rest: bool, finished: bool) -> 
     useless = at_rest or (finished and t.orphaned and t.sack_on and not timed)
     if useless and (t.write_seq - t.iss) & MASK <= t.max_window:  # nor is any ACK too old (_least_ack)
         return None, None
+    if t.state == State.SYN_SENT:  # they come with the peer's SYN
+        return None, None
     # WL1 and WL2, where whatever may come begins behind them and acknowledges as much: it passes in any case.
     # Linux asks WL1 whether an ACK is a duplicate (`arrives._duplicate`), which one that begins later is not
     newer = around.newer and le(t.snd_wl2, t.snd_una)
@@ -315,7 +317,7 @@ def _resending(
         t.ca_state, (t.high_seq - ours) & MASK if t.ca_state >= RECOVERY else None, t.dupacks,
         (t.snd_sml - ours) & MASK if lt(t.snd_una, t.snd_sml) else None,
         None if newer else (tuple(rack), (t.rack_end - ours) & MASK),
-        None if (newer and last) or not (heeds or bursts) else (t.rack_rtt_us, t.min_rtt_us, t.rack_us > 0),
+        None if (newer and last) or not (heeds or bursts) else (t.rack_rtt_us, t.min_rtt_us),
     )  # fmt: skip
 
 
