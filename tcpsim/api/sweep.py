@@ -135,13 +135,13 @@ class Sweep(Pictured):
     @property
     def errors(self) -> list[dict[str, Any]]:
         """The points that failed."""
-        return [row for row in self._rows.rows() if row["error"]]
+        return [row for row in self._rows.rows() if row["error"]] if any(self._rows["error"]) else []
 
     def caption(self) -> Caption:
         return Caption(self.scenario, f"a sweep of {' x '.join(self.axes)}")
 
     def headline(self) -> str:
-        count = len({tuple(row[axis] for axis in self.axes) for row in self._rows.rows()})
+        count = len(set(zip(*[self._rows[axis] for axis in self.axes], strict=True)))
         methods = " and ".join(sorted({each for each in self._rows["method"] if each}))
         return f"{self.scenario}: {count:,} points of {' x '.join(self.axes)}, {methods or 'all failed'}"
 
@@ -149,11 +149,14 @@ class Sweep(Pictured):
         from tcpsim.draw.text_columns import columns
 
         lines = [self.headline(), ""]
+        found: dict[str, list[Any]] = {}  # unit, least, most
+        names = ("quantity", "unit", "value")
+        for quantity, unit, value in zip(*[self._rows[name] for name in names], strict=True):
+            if quantity is not None:
+                known = found.setdefault(quantity, [unit, value, value])
+                known[1:] = min(known[1], value), max(known[2], value)
         rows = [["quantity", "unit", "least", "most"]]
-        for quantity in self.quantities:
-            values = [row for row in self._rows.rows() if row["quantity"] == quantity]
-            least, most = (f(row["value"] for row in values) for f in (min, max))
-            rows.append([quantity, values[0]["unit"], f"{least:.6g}", f"{most:.6g}"])
+        rows += [[name, unit, f"{least:.6g}", f"{most:.6g}"] for name, (unit, least, most) in found.items()]
         lines += columns(rows, 2)
         failed = self.errors
         if failed:

@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from html import escape
 from importlib import import_module
 from pathlib import Path
@@ -81,9 +82,9 @@ class Table:
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(self.columns)
-        writer.writerows(
-            [[_spelled(value) for value in row] for row in zip(*self.columns.values(), strict=True)]
-        )
+        known: dict[float, str] = {}
+        columns = [[_spelled(value, known) for value in column] for column in self.columns.values()]
+        writer.writerows(zip(*columns, strict=True))
         return out.getvalue()
 
     def html(self) -> str:
@@ -142,12 +143,18 @@ def needed(package: str, where: str) -> Any:
         raise InputError(where, f"{package} is not installed", f"pip install 'tcpsim[{extra}]'") from None
 
 
-def _spelled(value: Any) -> str:
-    if value is None:
-        return ""
+def _spelled(value: Any, known: dict[float, str]) -> Any:
+    """A value as the CSV writer is to write it; numbers often come again, so they are kept in `known`."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return spelled_number(value) if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return value
+    if not value:  # 0.0 and -0.0 are equal, and not the same
+        return spelled_number(value)
+    found = known.get(value)
+    if found is None:
+        found = known[value] = spelled_number(value)
+    return found
 
 
 def spelled_number(value: float) -> str:
@@ -199,6 +206,7 @@ def _columns(header: list[str], lines: list[list[str]]) -> Iterator[tuple[str, l
     yield from ((name, [line[place] for line in lines]) for place, name in enumerate(header))
 
 
+@lru_cache(1 << 16)  # most fields of a long table are those of other rows too
 def _read(field: str) -> Any:
     if field in ("", "true", "false"):
         return {"": None, "true": True, "false": False}[field]
