@@ -102,7 +102,7 @@ def _lives(run: Run, kind: Kind, point: Point, losses: Sequence[float]) -> list[
             connection(run, kind, node.phase_us, alone=True),
             losses,
             round(run.config.t_end * 1_000_000) + node.phase_us,
-            point.states if kind == "closer" else point.states // 2,  # a tenth never close
+            point.states if kind == "closer" else point.states // 4,  # a tenth never close
         )
         for node in nodes(run, point.phases)
     ]

@@ -24,7 +24,8 @@ from tcpsim.conformance.populations import KINDS, Kind, Run, connection
 from tcpsim.conformance.populations.arrivals import Array, arrivals, begins_s
 from tcpsim.conformance.populations.beta_binomial import beta_binomial, mixed, total
 from tcpsim.conformance.populations.replay import Look, Story, follow, look_of
-from tcpsim.conformance.populations.setup import WHEEL_US
+from tcpsim.conformance.populations.setup import WHEEL_US, stack_of
+from tcpsim.explore.chain import no_collection
 from tcpsim.explore.count_distribution import Law
 from tcpsim.pair import Event, Machine, Pair, advance, census
 from tcpsim.path import Chooser, Seeded
@@ -123,7 +124,11 @@ def sampled(
 
 def replicate(work: tuple[Run, int, int, Array]) -> dict[tuple[Kind, Look], Counts]:
     """One population, connection by connection: how many look how at each time."""
-    run, seed, number, windows = work
+    with no_collection():
+        return _replicate(*work)
+
+
+def _replicate(run: Run, seed: int, number: int, windows: Array) -> dict[tuple[Kind, Look], Counts]:
     changes: dict[tuple[Kind, Look], list[tuple[int, int]]] = {}
     for kind, lived in _lived(run, seed, number, windows):
         for at_us, old, new in lived:
@@ -145,11 +150,12 @@ def _counts(changes: Counts, times_us: Counts) -> Counts:
 class _Alive:
     """A connection on the common clock: its pair, its luck, and its story so far."""
 
-    __slots__ = ("changes", "chooser", "kind", "look", "pair", "story")
+    __slots__ = ("changes", "chooser", "held", "kind", "look", "pair", "story")
 
     def __init__(self, kind: Kind, pair: Pair, chooser: Chooser) -> None:
         self.kind: Kind = kind
         self.pair = pair
+        self.held = census(pair, "client"), census(pair, "server")
         self.chooser = chooser
         self.story = Story()
         self.look: Look | None = None
@@ -158,8 +164,13 @@ class _Alive:
     def step(self) -> None:
         """The next instant, and what is seen of it."""
         events: list[Event] = []
-        self.pair = advance(self.pair, self.chooser, events.append)
-        client, server = census(self.pair, "client"), census(self.pair, "server")
+        before, self.pair = self.pair, advance(self.pair, self.chooser, events.append)
+        client, server = self.held
+        if self.pair.client is not before.client:
+            client = census(self.pair, "client")
+        if self.pair.server is not before.server:
+            server = census(self.pair, "server")
+        self.held = client, server
         self.story = follow(self.story, events, client, server)
         look = look_of((client, server), self.story)
         if look != self.look:
@@ -173,6 +184,7 @@ def _lived(run: Run, seed: int, number: int, windows: Array) -> Iterator[tuple[K
     config = run.config
     end_us = run.times_us[-1] + _PHASES * _PHASE_US
     waiting = _arrivals(run, windows, luck)
+    remembers = stack_of(run).caches_metrics
     remembered = [0, 0]  # the round-trip time that each host has of the other
     alive: list[tuple[int, int, _Alive]] = []
     base = number * config.n
@@ -191,9 +203,11 @@ def _lived(run: Run, seed: int, number: int, windows: Array) -> Iterator[tuple[K
             heapq.heappush(alive, (at_us, place, one))
             continue
         _, order, one = heapq.heappop(alive)
-        one.pair = _knowing(one.pair, remembered)
+        if remembers:
+            one.pair = _knowing(one.pair, remembered)
         one.step()
-        remembered = [cached for end in _ends(one.pair) if isinstance(cached := end.cached_rtt8, int)]
+        if remembers:
+            remembered = [cached for end in _ends(one.pair) if isinstance(cached := end.cached_rtt8, int)]
         next_us = one.pair.next_us
         if next_us is None or next_us > end_us:
             yield one.kind, one.changes

@@ -11,7 +11,7 @@ ms where twice the delay is 20).
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final, Literal
 
 from tcpsim.app import Program, find
@@ -77,10 +77,14 @@ def connection(
     if alone:
         profile = profile.with_knobs({"caches_metrics": False})
     path = lossy_path(config, round(config.delay_ms * 1_000) + _MACHINE_US, vanish_us)
-    answers = find("server", "responds-then-closes").program(
-        request=config.req, response=config.resp, think=server_us
-    )
+    answers = _server(config.req, config.resp, server_us)
     return new_pair(_client(config, kind, phase_us, client_us), answers, profile, profile, path)
+
+
+@lru_cache(256)
+def _server(request: int, response: int, think_us: int) -> Program:
+    behaviour = find("server", "responds-then-closes")
+    return behaviour.program(request=request, response=response, think=think_us)
 
 
 def lossy_path(config: Config, delay_us: int, vanish_us: int | None) -> Path:
