@@ -44,7 +44,8 @@ from tcpsim.draw.colours import (
 from tcpsim.draw.figure_style import STYLE, settle
 
 Corners = npt.NDArray[np.float64]  # four points, in pixels
-Pixels = npt.NDArray[np.float64]  # height x width x 3, from 0 to 1
+Pixels = npt.NDArray[np.uint8]  # height x width x 3
+Colours = npt.NDArray[np.float64]  # the same from 0 to 1
 
 _DPI: Final = 100.0
 _EDGE: Final = 0.04  # inches that a word keeps from the edge
@@ -73,8 +74,9 @@ def faults(figure: Figure) -> list[str]:
         settle(figure)
         own_dpi = figure.dpi
         figure.set_dpi(_DPI)
-        drawn = _Drawn(figure)
-        words = [Word(text, _corners(text, drawn.renderer)) for text in _texts(figure)]
+        canvas: Any = FigureCanvasAgg(figure)  # matplotlib has no types for it
+        figure.draw_without_rendering()  # words lie where they will be drawn
+        words = [Word(text, _corners(text, canvas.get_renderer())) for text in _texts(figure)]
         behind = _without(words, figure)
         found = [
             *_off_the_canvas(figure, words),
@@ -87,16 +89,6 @@ def faults(figure: Figure) -> list[str]:
         ]
         figure.set_dpi(own_dpi)
     return found
-
-
-class _Drawn:
-    """A figure once it is drawn: the renderer, which measures words, and the pixels."""
-
-    def __init__(self, figure: Figure) -> None:
-        canvas: Any = FigureCanvasAgg(figure)  # matplotlib has no types for it
-        canvas.draw()
-        self.renderer: RendererBase = canvas.get_renderer()
-        self.pixels: Pixels = np.array(canvas.buffer_rgba(), dtype=float)[::-1, :, :3] / 255  # from the foot
 
 
 def _texts(figure: Figure) -> Iterator[Text]:
@@ -155,7 +147,9 @@ def _without(words: list[Word], figure: Figure) -> Pixels:
     hidden: list[Artist] = [*grid, *(word.artist for word in words)]
     for artist in hidden:
         artist.set_visible(False)
-    pixels = _Drawn(figure).pixels
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels: Pixels = np.array(canvas.buffer_rgba())[::-1, :, :3]  # from the foot
     for artist in hidden:
         artist.set_visible(True)
     return pixels
@@ -212,7 +206,7 @@ def _pale_words(words: list[Word], behind: Pixels) -> Iterator[str]:
             ground = np.array([[to_rgb(panel.get_facecolor())]])
         else:
             (left, low), (right, high) = word.corners.min(axis=0), word.corners.max(axis=0)
-            ground = behind[max(int(low), 0) : int(high) + 1, max(int(left), 0) : int(right) + 1]
+            ground = behind[max(int(low), 0) : int(high) + 1, max(int(left), 0) : int(right) + 1] / 255
         if not ground.size:
             continue  # off the canvas, which is said elsewhere
         hidden, worst = _worst_letter(_contrasts(own, ground))
@@ -229,7 +223,7 @@ def _worst_letter(against: npt.NDArray[np.float64]) -> tuple[float, float]:
     return max(shares)
 
 
-def _contrasts(own: npt.NDArray[np.float64], ground: Pixels) -> npt.NDArray[np.float64]:
+def _contrasts(own: npt.NDArray[np.float64], ground: Colours) -> npt.NDArray[np.float64]:
     """The contrast of one colour with each of many."""
     colours, which = np.unique(ground.reshape(-1, 3).round(3), axis=0, return_inverse=True)
     each = np.array([contrast(tuple(own), tuple(colour)) for colour in colours])
