@@ -152,7 +152,7 @@ class View:
         origins, inbound = self.meeting.origins[each.ports], self.inbound[at]
         other = far.newest.get(each.ports)
         begins = t.rcv_nxt
-        known = single = renews = little = False
+        known = single = renews = little = False  # where nobody is, nobody measures or sends
         if other is None:
             complete = not any(segment.len or segment.flags & SYN for _, _, segment, _ in inbound)
         else:
