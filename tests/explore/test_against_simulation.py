@@ -26,7 +26,7 @@ from tcpsim.pair import Pair, Sent
 from tcpsim.path import Seeded
 from tcpsim.path.path import Flight
 from tcpsim.tcp.state import State
-from tests.explore.worlds import WEEK_US, leaver, one_rst, opens_and_closes
+from tests.explore.worlds import FULL_QUEUE, WEEK_US, leaver, one_rst, opens_and_closes
 from tests.host.worlds import run as populate
 
 LEVEL = 0.001
@@ -65,9 +65,7 @@ RATES_OF_LINE = {SLOW_READER: (0.0005, 0.002, 0.004), "sidecar-on-both-sides": (
 CASES: dict[str, dict[str, Any]] = {
     each.name: {} for each in scenarios() if not each.relays and obstacle(build(each)) is None
 } | {"w1 on other stacks": {"stack_client": "rfc9293", "stack_server": "freebsd"}}
-# in a population their connections would fill one queue, where each has one of its own here
-ONE_BY_ONE = {each.name for each in scenarios() if each.server == "does-not-accept"}
-SINGLE_CONNECTIONS = 10_000
+SINGLE_CONNECTIONS = 10_000  # one by one, of what fills a queue together
 # of so many segments that they can be compared only where losses are rare
 MANY_SEGMENTS = {"page-with-images", "many-segments-lossy", "so-linger-broken"}
 RARE = (0.0002, 0.001)
@@ -170,7 +168,7 @@ def test_every_explorable_scenario(name: str) -> None:
     """10^5 connections at each of a few loss rates."""
     losses = RARE if name in MANY_SEGMENTS else RATES
     pairs = {p: build(scenario(name.split()[0]), loss=p, **CASES[name]) for p in losses}
-    together = name not in ONE_BY_ONE
+    together = name not in FULL_QUEUE
     comparisons = _against_itself(pairs, LIMIT, 100_000 if together else SINGLE_CONNECTIONS, together)
     assert bool(comparisons) == (name not in ENDLESS)
     assert not _rejected(comparisons, LEVEL / len(CASES))

@@ -7,6 +7,7 @@ from typing import Any
 from tcpsim.app import accept, choose, close, connect, ignore, listen, receive_to_eof, send, wait
 from tcpsim.app.program import Program
 from tcpsim.app.program_changes import restarted
+from tcpsim.catalogue import scenarios
 from tcpsim.pair import Pair, new_pair
 from tcpsim.path import Loss, make_path
 from tcpsim.tcp.stack import Stack, stack
@@ -14,6 +15,8 @@ from tcpsim.units import parse_duration
 
 WEEK_US = 7 * 86_400_000_000
 ESTABLISHED_BY_US = 200_000
+# in a population the connections of these fill one queue, where each alone has one of its own
+FULL_QUEUE = {each.name for each in scenarios() if each.server == "does-not-accept"}
 
 
 def one_rst(retries: int, **knobs: Any) -> Stack:
