@@ -74,15 +74,15 @@ class Watch(Protocol[_Seen]):
 class Chain(NamedTuple):
     """The graph. State 0 is the beginning; `view[n]` is what is held until state n's event.
 
-    `rests[n]`: nothing is due in state n, for ever. `cut`: states whose futures were not explored.
-    `first_us` is the time of the first event. `numbers` finds the state of a pair (`number`). `parts`: states
-    that are a part of a step.
+    `rests[n]` is 1 if nothing is due in state n, for ever, and otherwise 0. `cut`: states whose futures were
+    not explored. `first_us` is the time of the first event. `numbers` finds the state of a pair (`number`).
+    `parts`: states that are a part of a step.
     """
 
     steps: Stepper[Pair]
     classes: tuple[LossClass, ...]
     view: tuple[View, ...]
-    rests: tuple[bool, ...]
+    rests: bytes
     edges: Sequence[Edge]
     cut: tuple[int, ...]
     first_us: int
@@ -165,7 +165,7 @@ class Exploration:
         """What is known now."""
         work = self._work
         return Chain(
-            self._pairs, tuple(self._pairs.classes), tuple(work.view), tuple(work.rests), work.edges.copy(),
+            self._pairs, tuple(self._pairs.classes), tuple(work.view), bytes(work.rests), work.edges.copy(),
             tuple(sorted(work.waiting)), self._first_us, work.numbers, frozenset(work.parts),
         )  # fmt: skip
 
@@ -188,7 +188,7 @@ class _Work(Generic[_State]):
         self.watch = watch
         self.numbers: dict[Hashable, int] = {}
         self.view: list[View] = []
-        self.rests: list[bool] = []
+        self.rests = bytearray()
         self.waiting: dict[int, _State | _Open[_State]] = {}
         self.parts: list[int] = []
         self.edges = Edges()

@@ -43,8 +43,8 @@ class Edges(Sequence[Edge]):
     __slots__ = ("_each", "_elapsed_us", "_kind", "_kinds", "_source", "_target")
 
     def __init__(self, edges: Iterable[Edge] = ()) -> None:
-        self._source, self._target = array("q"), array("q")
-        self._elapsed_us, self._kind = array("q"), array("q")
+        self._source, self._target = array("i"), array("i")
+        self._elapsed_us, self._kind = array("q"), array("i")
         self._kinds: dict[tuple[Counts, Counts, float], int] = {}
         self._each: list[Kind] = []
         for source, target, elapsed_us, lost, passed, weight in edges:

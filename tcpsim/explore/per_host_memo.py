@@ -109,6 +109,7 @@ class Turns:
         self._nobody = Machine(new_system(new_end(pair.client.system.end.stack)), (), False)
         self._turns: Recent[Hashable, list[Turn]] = Recent(_MOST)
         self._first: Recent[Hashable, tuple[Host, int]] = Recent(_MOST)
+        self._views: dict[View, View] = {}  # each that there is, once
         hosts = steps.keys.host(CLIENT, pair.client), steps.keys.host(SERVER, pair.server)
         self.start = Apart(hosts, (0, 0), tuple([OnTheWay(*each) for each in pair.path.flights]))
 
@@ -122,7 +123,8 @@ class Turns:
     def view(self, state: Apart) -> View:
         """What is held until the next event."""
         client, server = state.hosts
-        return client.held, server.held
+        view = client.held, server.held
+        return self._views.setdefault(view, view)
 
     def branches(self, state: Apart, log: Log | None = None) -> Iterator[Branch[Apart] | Part[Apart]]:
         """Every way that the next step can go. The key was asked for before."""

@@ -142,7 +142,7 @@ def _in_time(chain: Chain, patience_us: int) -> tuple[Chain, list[Pairview | Non
     ]
     longer = chain._replace(
         view=chain.view + tuple([chain.view[state] for state in long]),
-        rests=chain.rests + (False,) * len(long),
+        rests=chain.rests + bytes(len(long)),
         edges=tuple(edges),
     )
     return longer, ends + [None] * len(long)

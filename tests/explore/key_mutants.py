@@ -87,11 +87,11 @@ def mutants(modules: tuple[str, ...] = MODULES) -> list[Mutant]:
 
 
 @contextmanager
-def applied(mutant: Mutant) -> Iterator[None]:
-    """The one change made, and taken back at the end."""
+def applied(mutant: Mutant, instead: int | None = None) -> Iterator[None]:
+    """The one change made, and taken back at the end; `instead` takes the place of a term."""
     tree = ast.parse(inspect.getsource(importlib.import_module(mutant.module)))
     node = dict(_functions_of(tree))[mutant.function]
-    list(_changes(node))[mutant.number][1]()
+    list(_changes(node, instead))[mutant.number][1]()
     function = _function(mutant)
     before = function.__code__
     function.__code__ = _compiled(tree, mutant)
@@ -144,9 +144,9 @@ def _functions_of(tree: ast.Module) -> list[tuple[str, ast.FunctionDef]]:
     return found
 
 
-def _changes(function: ast.FunctionDef) -> Iterator[tuple[str, Any]]:
-    """What may be changed, in words, and the act."""
-    nothing = ast.Constant(None)
+def _changes(function: ast.FunctionDef, instead: int | None = None) -> Iterator[tuple[str, Any]]:
+    """What may be changed, in words, and the act; `instead` takes the place of a term."""
+    nothing = ast.Constant(instead)
     for node in list(ast.walk(function)):
         if (
             isinstance(node, ast.Tuple | ast.List)

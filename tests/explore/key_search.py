@@ -30,6 +30,7 @@ from tests.explore.key_walks import ALL
 from tests.explore.key_witnesses import (
     FILE,
     FORGOTTEN,
+    INSTEAD,
     NEEDLESS,
     NO_KEY,
     SEEDS,
@@ -53,8 +54,6 @@ _STAND_INS = 250  # states of a world
 _MEETINGS = 12  # of walks through one world
 _BATCH = 200
 _SECONDS = 25.0  # for one term and one way to look
-
-_ASKED = ("no parts", "no tuple(segments)", "no clocks")  # of `Keys.known`, besides the key
 
 _FRESH = Tcb()
 State = tuple[str, int, int, Pair]
@@ -225,8 +224,11 @@ class _Search:
         began = process_time()
         for batch in _batches(candidates):
             copies = [pickle.dumps(each.other) if self.remembers else None for each in batch]
-            with applied(self.mutant):
-                found = [self._said(each, copy) for each, copy in zip(batch, copies, strict=True)]
+            found: list[Said | None] = [None] * len(batch)
+            for instead in INSTEAD:
+                with applied(self.mutant, instead):
+                    for at, (each, copy) in enumerate(zip(batch, copies, strict=True)):
+                        found[at] = found[at] or self._said(each, copy)
             for each, now in zip(batch, found, strict=True):
                 witness = self._witness(each, now)
                 if witness is not None:
@@ -239,18 +241,19 @@ class _Search:
         try:
             return said(each.state[3], each.other, copy)
         except Exception:  # a key without this term cannot be made
+            self.second.setdefault(NO_KEY, each.witness(NO_KEY))
             return None
 
     def _witness(self, each: Candidate, now: Said | None) -> Witness | None:
         if now is None:
-            self.second.setdefault(NO_KEY, each.witness(NO_KEY))
-        elif now.one and not each.said.one:
+            return None
+        if now.one and not each.said.one:
             try:
                 seed = told_apart(each.state[3], each.other, SEEDS)
             except Exception:  # such a pair cannot go on
                 return None
             return None if seed is None else each.witness(seed)
-        elif each.said.one and not now.one:
+        if each.said.one and not now.one:
             if NEEDLESS not in self.second and shown(each.state[3], each.other, NEEDLESS):
                 self.second[NEEDLESS] = each.witness(NEEDLESS)
         elif not now.copied:
@@ -260,7 +263,7 @@ class _Search:
 
 def find(mutant: Mutant, aimed: Iterable[Candidate], others: Iterable[Candidate]) -> Witness | None:
     """A witness, if possible one with different futures; None: none was found in that time."""
-    if mutant.function == "witnessed" or mutant.what in _ASKED:
+    if mutant.function == "witnessed":
         return _stands_in(mutant)
     search = _Search(mutant)
     found = search.among(aimed, _SECONDS) or search.among(others, _SECONDS, brief=True)

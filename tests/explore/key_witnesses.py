@@ -28,6 +28,7 @@ from tests.explore.stand_ins import notice
 
 FILE = Path(__file__).with_suffix(".json")
 SEEDS = 6  # of courses of events
+INSTEAD = (None, 0)  # of a term; the second where only a number can be
 WALK = "another walk"
 NO_KEY, NEEDLESS, FORGOTTEN, STANDS_IN = "no key", "needless", "forgotten", "stands in"
 
@@ -41,7 +42,7 @@ class Witness(NamedTuple):
 
     - the seed of a course of events: they become one, and this course shows that their futures differ;
     - "needless": they have one key and the same future, and become two. So the term saves states;
-    - "no key": their keys can no longer be made or compared;
+    - "no key": their keys can no longer be made or compared with nothing (None) in its place;
     - "forgotten": `Keys` that have seen the one take the other for what it is not: a copy of the other, which
       shares no values with the one, has another key.
 
@@ -129,11 +130,17 @@ def flaw(witness: Witness, mutant: Mutant) -> str | None:
         return "a copy has another key than what it is a copy of"
     if with_it.one != (witness.shows == NEEDLESS) and witness.shows not in (NO_KEY, FORGOTTEN):
         return "the two states have one key" if with_it.one else "the two states have two keys"
-    try:
-        with applied(mutant):
-            without = said(one, other, copy)
-    except Exception:  # whatever a key without this term leads to
-        return None if witness.shows == NO_KEY else "a key without this term cannot be made"
+    without = None
+    for instead in INSTEAD:
+        try:
+            with applied(mutant, instead):
+                without = said(one, other, copy)
+            break
+        except Exception:  # whatever a key without this term leads to
+            if witness.shows == NO_KEY:
+                return None
+    if without is None:
+        return "a key without this term cannot be made"
     if witness.shows == NO_KEY:
         return "a key without this term can be made"
     if witness.shows == FORGOTTEN:

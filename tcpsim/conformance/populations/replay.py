@@ -240,7 +240,7 @@ def _unfold(chain: Chain, notes: _Notes) -> tuple[Chain, list[Story]]:
     cut = set(chain.cut)
     unfolded = chain._replace(
         view=tuple(chain.view[state] for state, _ in order),
-        rests=tuple(chain.rests[state] for state, _ in order),
+        rests=bytes([chain.rests[state] for state, _ in order]),
         edges=tuple(edges),
         cut=tuple(number for number, (state, _) in enumerate(order) if state in cut),
     )

@@ -16,6 +16,7 @@ shift. If one may still be drawn, its distance to the existing numbers is part o
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Hashable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -34,19 +35,19 @@ from tcpsim.tcp import equivalence as tcp
 from tcpsim.tcp.equivalence.connection import EVER, connection_key
 from tcpsim.tcp.segment import Segment
 
-Key = tuple[Hashable, ...]
+Key = tuple[Hashable, ...] | bytes
 CLIENT: Final = Leg("client")
 SERVER: Final = Leg("server")
 _MOST: Final = 1 << 14  # values of one kind whose part of a key is remembered
 
 
 class Known(NamedTuple):
-    """A key, and what it is made of: both hosts at this moment, segments under way, the clocks themselves."""
+    """A key, and the numbers of its parts: both hosts at this moment, segments under way, the clocks."""
 
     key: Key
     parts: tuple[int, int] = (0, 0)  # the client's, the server's; without a next event nobody asks
     segments: tuple[int, ...] = ()
-    clocks: Key = ()
+    clocks: int = 0
 
 
 class Keys:
@@ -104,18 +105,18 @@ class Keys:
         local_us = now_us - began_us[0], now_us - began_us[1]
         parts = self._part(view, local_us[0], 0, both), self._part(view, local_us[1], 1, both)
         line = self._still[1] if path is self._still[0] else self._line(path, now_us, meeting.origins)
-        clocks = self._clocks(view, path, local_us)
-        found: list[Hashable] = [*parts, line]
+        clocks = self._number(self._clocks(view, path, local_us))
+        found = [*parts, line, clocks]
         segments = []
         for flight in flights:
             due_us, to, _, _ = flight
             at = 0 if to == "client" else 1
             number = self._segment(view, at, both[at], flight, now_us)
             segments.append(number)
-            found += due_us - now_us, to, number
-        return Known((*found, *clocks), parts, tuple(segments), clocks)
+            found += due_us - now_us, at, number
+        return Known(array("q", found).tobytes(), parts, tuple(segments), clocks)
 
-    def _clocks(self, view: View, path: Path, local_us: tuple[int, int]) -> Key:
+    def _clocks(self, view: View, path: Path, local_us: tuple[int, int]) -> tuple[Hashable, ...]:
         """What can be read of the clocks themselves; they agree on the phase of timestamps."""
         first, second = view.hosts
         origins, opens = view.meeting.origins, view.opens
@@ -183,18 +184,15 @@ class Keys:
             promised = mine[place]
             heeded, sized = True, False
             if each.stamped:
-                other = far.newest.get(each.ports)
+                other = far.newest(each.ports)
                 theirs = None if other is None else its[other.place]
                 sized = theirs is not None and theirs.sizes
                 if not opens:
                     heeded = sized or (theirs is not None and theirs.measured)
-            part = promised.parts.get(heeded + 2 * sized)
+            part = promised.parts[heeded + 2 * sized]
             if part is None:
                 part = self._connection(host, each, promised, heeded, sized)
-            number = part.numbers.get(now_us)
-            if number is None:
-                number = part.numbers[now_us] = self._number(part.at(now_us))
-            found.append(number)
+            found.append(self._number(part.at(now_us)))
         if len(found) == 1:
             return found[0]
         return self._number(tuple(found) or Part(*host.rest).at(now_us))
@@ -221,7 +219,7 @@ class Keys:
             if view.opens:
                 seq = ack = 0
             origins = (ack, seq) if at == 0 else (seq, ack)
-        receiver, echoed = view.hosts[at].newest.get(ports), options.ts_ecr
+        receiver, echoed = view.hosts[at].newest(ports), options.ts_ecr
         measured = (
             receiver is not None
             and echoed is not None
@@ -243,7 +241,7 @@ class Keys:
             _keep(self._segments, place, known)
         return known[1]
 
-    def _line(self, path: Path, now_us: int, origins: Origins) -> Hashable:
+    def _line(self, path: Path, now_us: int, origins: Origins) -> int:
         """The elements of a path."""
         if path is self._still[0]:
             return self._still[1]
@@ -258,7 +256,7 @@ class Keys:
         if known[1] is not None:
             self._still = path, known[1]
             return known[1]
-        return tuple([lines.key(chain, now_us, origins) for chain in chains])
+        return self._number(tuple([lines.key(chain, now_us, origins) for chain in chains]))
 
 
 def _keep(shelf: dict[Any, Any], place: Hashable, value: object) -> None:
@@ -268,7 +266,7 @@ def _keep(shelf: dict[Any, Any], place: Hashable, value: object) -> None:
     shelf[place] = value
 
 
-def _isns(view: View, at: int, now_us: int) -> Key:
+def _isns(view: View, at: int, now_us: int) -> tuple[int, ...]:
     """How far an ISN that this host may yet draw is from numbers of its own that exist."""
     end = view.hosts[at].machine.system.end
     return tuple([tcp.isn_clock(end, now_us, both[at]) for both in view.meeting.origins.values() if both[at]])

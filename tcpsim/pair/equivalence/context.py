@@ -50,10 +50,10 @@ class Meeting:
     def __init__(self, hosts: tuple[Host, Host]) -> None:
         client, server = hosts
         self.wheels = bool(client.stack.timer_hz or server.stack.timer_hz)
-        ours, theirs = client.newest, server.newest
         self.origins: dict[Ports, tuple[int, int]] = {}
-        for ports in ours if ours.keys() == theirs.keys() else ours | theirs:
-            mine, twin = ours.get(ports), theirs.get(ports)
+        for each in (*client.latest(), *server.latest()):
+            ports = each.ports
+            mine, twin = client.newest(ports), server.newest(ports)
             # from the other end's memory where a side has no socket
             first = mine.t.iss if mine else twin.t.irs if twin else 0
             second = twin.t.iss if twin else mine.t.irs if mine else 0
@@ -67,7 +67,7 @@ def facing(host: Host) -> Hashable:
     ends says whether it has a SYN or a FIN.
     """
     found = []
-    for ports, each in host.newest.items():
+    for each in host.latest():
         t = each.t
         rest = not each.more and not t.unsent and tuple([(r.seq, r.end) for r in t.sent])
         its = t.iss, t.irs, t.snd_una, t.snd_mss, each.alive, each.more, each.end, rest
@@ -75,7 +75,7 @@ def facing(host: Host) -> Hashable:
         writes = (
             (each.once, min(t.snd_space, t.snd_wnd)) if each.once is not None and future.quiet(t) else None
         )
-        found.append((ports, *its, writes))
+        found.append((each.ports, *its, writes))
     return host.ahead.opens, tuple(found)
 
 
@@ -133,16 +133,15 @@ class View:
         place: int | tuple[int, ...] = far.facing
         if inbound or each.opening:
             ordered = not inbound or not each.t.ts_on or self._ordered(at, each.t)
-            first = each.opening and self._echoed(at, each.t, far.newest.get(each.ports))
+            first = each.opening and self._echoed(at, each.t, far.newest(each.ports))
             place = far.facing, ordered, first
             for _, _, segment, _ in inbound:
                 place += segment[2:6]  # its flags, seq, ack and len
         found = each.promised.get(place)
         if found is None:
             around = self._around(at, each, ordered, first)
-            found = each.around.get(around)
-            if found is None:
-                found = each.around[around] = Promised(each.t, self.hosts[at].stack, around)
+            same = [other for other in each.promised.values() if other.around == around]
+            found = same[0] if same else Promised(each.t, self.hosts[at].stack, around)
             each.promised[place] = found
         return found
 
@@ -150,7 +149,7 @@ class View:
         """What a connection's future depends on, from what its place says."""
         t, far = each.t, self.hosts[1 - at]
         origins, inbound = self.meeting.origins[each.ports], self.inbound[at]
-        other = far.newest.get(each.ports)
+        other = far.newest(each.ports)
         begins = t.rcv_nxt
         known = single = renews = little = False  # where nobody is, nobody measures or sends
         if other is None:

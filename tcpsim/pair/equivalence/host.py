@@ -9,6 +9,7 @@ Times are on the host's own clock. A host reads only differences, so the origin 
 
 from __future__ import annotations
 
+from array import array
 from typing import NamedTuple
 
 from tcpsim.pair.equivalence.programs import Ahead
@@ -33,29 +34,26 @@ class Rest(NamedTuple):
 
 
 class Part:
-    """Part of a key: the number of what is the same at every moment, its instants, TS.Recent if it counts.
+    """Part of a key: the number of what is the same at every moment, its instants, TS.Recent if it counts."""
 
-    `numbers` is for whoever numbers what it is at each moment.
-    """
-
-    __slots__ = ("exact", "limited", "number", "numbers", "stamp")
+    __slots__ = ("exact", "limited", "number", "stamp")
 
     def __init__(self, number: int, instants: tuple[Instant, ...], stamp: int | None = None) -> None:
         self.number = number
-        self.exact = [at_us for at_us, least in instants if least == EVER]
-        self.limited = [each for each in instants if each[1] != EVER]  # it counts up to a limit how long ago
+        self.exact = tuple([at_us for at_us, least in instants if least == EVER])
+        # up to a limit, how long ago they were
+        self.limited = tuple([each for each in instants if each[1] != EVER])
         self.stamp = stamp
-        self.numbers: dict[int, int] = {}
 
-    def at(self, now_us: int) -> tuple[int, ...]:
-        """Itself at a moment."""
+    def at(self, now_us: int) -> bytes:
+        """Itself at a moment, in little memory."""
         found = [self.number, *map(now_us.__rsub__, self.exact)]  # each less `now_us`
         for at_us, least in self.limited:
             ahead_us = at_us - now_us
             found.append(ahead_us if ahead_us > least else least)
         if self.stamp is not None:
             found.append((self.stamp - now_us // 1000) & MASK)
-        return tuple(found)
+        return array("q", found).tobytes()
 
 
 class Promised:
@@ -70,14 +68,14 @@ class Promised:
         self.around = around
         self.measured = future.measures(t, stack, around)
         self.sizes = future.sizes(t, stack, around)  # so text that comes measures as well
-        self.parts: dict[int, Part] = {}  # by `heeded`, and twice `sized`
+        self.parts: list[Part | None] = [None] * 4  # by `heeded`, and twice `sized`
 
 
 class Connection:
     """A socket of a host."""
 
     __slots__ = (
-        "alive", "around", "end", "hasty", "more", "once", "opening", "own", "place", "ports", "promised",
+        "alive", "end", "hasty", "more", "once", "opening", "own", "place", "ports", "promised",
         "stamped", "t",
     )  # fmt: skip
 
@@ -95,8 +93,7 @@ class Connection:
         self.more = most_octets if number in sends and not t.close_called else 0
         self.once = once.get(number) if self.more else None  # octets of the only write to come
         self.end = (t.write_seq - t.close_called) & MASK  # of what it has queued
-        self.around: dict[future.Around, Promised] = {}
-        self.promised: dict[int | tuple[int, ...], Promised] = {}  # the same by where `context` finds it
+        self.promised: dict[int | tuple[int, ...], Promised] = {}  # by where `context` finds it
 
 
 class Leg(NamedTuple):
@@ -115,7 +112,7 @@ class Host:
     """A machine seen by its connections on one leg; `facing` and `witnessed`: see `context`."""
 
     __slots__ = (
-        "_wheel", "ahead", "asking", "connections", "facing", "held", "machine", "newest", "opening", "rest",
+        "_wheel", "ahead", "asking", "connections", "facing", "held", "machine", "opening", "rest",
         "stack", "waits", "wakes_us", "witnessed",
     )  # fmt: skip
 
@@ -135,17 +132,29 @@ class Host:
         for place, (number, t) in enumerate(mine):
             ports = (t.local_port, t.remote_port) if leg.end == "client" else (t.remote_port, t.local_port)
             self.connections.append(Connection(place, number, t, ports, ahead, end.stack))
-        self.newest = {each.ports: each for each in self.connections}  # it comes last
         self.opening = self.asking = False
         for each in self.connections:
             if each.opening:
                 self.opening = True
-                if each.t.state == State.SYN_SENT and self.newest[each.ports] is each:
+                if each.t.state == State.SYN_SENT and self.newest(each.ports) is each:
                     self.asking = True  # by a SYN, again
-        self._wheel: dict[bool, int | None] = {}  # by `to_come`
+        self._wheel: dict[bool, int | None] | None = None  # by `to_come`
+
+    def newest(self, ports: Ports) -> Connection | None:
+        """The newest socket on these ports, which comes last; None: there is none."""
+        for each in reversed(self.connections):
+            if each.ports == ports:
+                return each
+        return None
+
+    def latest(self) -> list[Connection]:
+        """The newest sockets on all pairs of ports."""
+        return [each for each in self.connections if self.newest(each.ports) is each]
 
     def wheel_turn_us(self, stamped: bool, to_come: bool) -> int | None:
         """`tcp.wheel_turn_us` of its endpoint."""
+        if self._wheel is None:
+            self._wheel = {}
         if to_come not in self._wheel:  # `stamped` is the same in all pairs of one origin
             ahead = self.ahead
             prospect = tcp.Prospect(ahead.sends | ahead.closes, ahead.tunes, ahead.later_us, to_come, stamped)
