@@ -31,7 +31,7 @@ from tcpsim.tcp.segment import Segment
 from tcpsim.tcp.timer_slack import put_off
 
 _MOST_ROUNDS = 10_000  # in one instant; a longer exchange without any delay is a mistake in the set-up
-_REBOOTED = 1 << 30  # how far a restart moves the secrets of the ISN and timestamp clocks
+_REBOOTED = 1 << 30  # how far a restart moves the secrets of the ISN clock, and that of timestamps in ms
 
 
 def advance(pair: Pair, chooser: Chooser, log: Log | None = None) -> Pair:
@@ -327,7 +327,7 @@ class _Instant:
             fresh = new_end(
                 old.stack,
                 iss=old.iss + _REBOOTED,
-                ts_offset=old.ts_offset + _REBOOTED,
+                ts_offset=old.ts_offset + 1_000 * _REBOOTED,
                 peers=1 + (work.left != work.right),
             )
             work.system, work.programs = new_system(fresh, work.system.nofile), {}

@@ -16,8 +16,8 @@ from tcpsim.tcp.stack import Stack
 from tcpsim.tcp.step import Step
 from tcpsim.tcp.tcb import ACK_NOW, ACK_PUSHED, ACK_PUSHED2, ACK_SCHED, ACK_TIMER, Tcb
 
-# Of the halves of a tick that are added before whole ticks are counted
-_rounding = {"early": 0, "middle": 1, "late": 2}
+# Of a tick, which are added before whole ticks are counted
+_HALVES = {"early": 0, "middle": 1, "late": 2}
 _DEFAULT_MSS, _LEAST_MSS = 536, 88  # Linux TCP_MSS_DEFAULT, TCP_MIN_MSS
 _GROWS_FROM = 128  # octets of a segment in order that makes the window grow (tcp_event_data_recv)
 _FASTRETRANS_THRESH = 3  # Linux TCP_FASTRETRANS_THRESH
@@ -53,16 +53,27 @@ def data_arrived(step: Step, seg: Segment) -> None:
         _raise_quick(t, s)
         t.ato_us = s.delayed_ack_us
     else:
-        gap = now - (t.last_data_us or 0)
+        gap, half = _ticks_since_data(t, s, now) * s.rto_tick_us, _whole_ticks(t.ato_us // 2, s)
         if gap <= s.delayed_ack_us // 2:
-            t.ato_us = t.ato_us // 2 + s.delayed_ack_us // 2
+            t.ato_us = half + s.delayed_ack_us // 2
         elif gap < t.ato_us:
-            t.ato_us = min(t.ato_us // 2 + gap, t.rto_us)
+            t.ato_us = min(half + gap, t.rto_us)
         elif gap > t.rto_us:
             _raise_quick(t, s)  # the sender has restarted its window: let it grow
     t.last_data_us = now
     if seg.len >= _GROWS_FROM:
         _grow(t, s, seg)
+
+
+def _ticks_since_data(t: Tcb, s: Stack, now: int) -> int:
+    """Linux counts in jiffies when data came and went."""
+    tick = s.rto_tick_us
+    return (now - (t.last_data_us or 0) + _HALVES[s.ticks_begin] * tick // 2) // tick
+
+
+def _whole_ticks(us: int, s: Stack) -> int:
+    """Rounded down."""
+    return us - us % s.rto_tick_us
 
 
 def data_ahead(step: Step, seg: Segment) -> None:
@@ -109,12 +120,10 @@ def _may_be_full(seg: Segment) -> bool:
 
 def data_sent(step: Step) -> None:
     """Data, first or again: where they answer data within the delay, ACKs can wait for more of them."""
-    t = step.t
+    t, s = step.t, step.s
     t.last_sent_us = step.now
-    tick = step.s.rto_tick_us  # Linux counts both in jiffies
     if t.last_data_us is not None:
-        gap = (step.now - t.last_data_us + _rounding[step.s.ticks_begin] * tick // 2) // tick
-        t.pingpong = t.pingpong or gap < t.ato_us // tick
+        t.pingpong = t.pingpong or _ticks_since_data(t, s, step.now) < t.ato_us // s.rto_tick_us
 
 
 def ack_sent(t: Tcb, s: Stack) -> None:
@@ -168,7 +177,7 @@ def _delay(step: Step) -> bool:
     ato = _bounded_ato_us(t, s) if s.ack_rule == "adaptive" else s.delayed_ack_us
     at = now + max(ato, 1)  # a delay of nothing still waits for the timer (a connection without data)
     if t.delack_at_us is not None:
-        if t.delack_at_us <= now + ato // 4:
+        if t.delack_at_us <= now + _whole_ticks(ato // 4, s):
             return True
         at = min(at, t.delack_at_us)
     t.ack_pending |= ACK_TIMER
@@ -182,7 +191,8 @@ def _bounded_ato_us(t: Tcb, s: Stack) -> int:
     if ato > s.delayed_ack_us:
         limit = s.delayed_ack_max_us if t.pingpong or t.ack_pending & ACK_PUSHED else 500_000
         if t.srtt8:
-            limit = min(limit, max(t.srtt8 >> 3, s.delayed_ack_us))
+            srtt = -_whole_ticks(-(t.srtt8 >> 3), s)  # rounded up (usecs_to_jiffies)
+            limit = min(limit, max(srtt, s.delayed_ack_us))
         ato = min(ato, limit)
     return min(ato, s.delayed_ack_max_us)
 

@@ -137,11 +137,11 @@ class Result(NamedTuple):
 
 
 def new_end(stack: Stack, iss: int = 0, ts_offset: int = 0, peers: int = 1) -> Endpoint:
-    """An end without sockets. `iss` and `ts_offset` are the secrets of its ISN and timestamp clocks.
+    """An end without sockets. `iss` and `ts_offset` (in us) are the secrets of its ISN and timestamp clocks.
 
     Of several `peers` it remembers apart what Linux remembers of a peer.
     """
-    return Endpoint(stack, iss & MASK, ts_offset & MASK, {}, {}, 1, 0 if peers == 1 else ())
+    return Endpoint(stack, iss & MASK, ts_offset, {}, {}, 1, 0 if peers == 1 else ())
 
 
 def next_time(end: Endpoint) -> int | None:

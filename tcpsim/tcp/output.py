@@ -73,7 +73,7 @@ def _sack_blocks(step: Step, room: int) -> tuple[tuple[int, int], ...]:
 
 def timestamp(t: Tcb, now: int) -> int:
     """TSval: a millisecond clock with an offset of its own (RFC 7323 5.4)."""
-    return (now // 1000 + t.ts_offset) & MASK
+    return (now + t.ts_offset) // 1000 & MASK
 
 
 def send_syn(step: Step, flags: int) -> None:

@@ -53,10 +53,11 @@ def acknowledged(step: Step, seg: Segment, prior_una: int, duplicate: bool) -> N
             return
     lost = _unsent_losses(t)
     _alert(step, seg, heard, advanced, duplicate)
+    delivered = _delivered(t, heard, told, duplicate)
     if t.ca_state == RECOVERY:
-        prr.reduce(t, _delivered(t, heard, told, duplicate), not _unsent_losses(t) <= lost, advanced)
+        prr.reduce(t, delivered, not _unsent_losses(t) <= lost, advanced)
     elif heard.acked:
-        _grow(t, s, heard.acked, in_queue if t.ca_state < RECOVERY else t.cwnd)
+        _grow(t, s, delivered, in_queue if t.ca_state < RECOVERY else t.cwnd)
     if t.ca_state >= RECOVERY and not (t.frto and lt(t.high_seq, t.snd_nxt)):
         if t.frto and advanced and sending.push(step, nagle=False):
             return  # new data first: if that arrives, nothing was lost (RFC 5682 2.1 step 2b)
@@ -156,19 +157,20 @@ def _tail_probe_acked(t: Tcb, seg: Segment, advanced: bool, dsack: bool) -> None
         t.tlp_high_seq = None
 
 
-def _grow(t: Tcb, s: Stack, acked: int, in_queue: int) -> None:
+def _grow(t: Tcb, s: Stack, delivered: int, in_queue: int) -> None:
     """RFC 5681 3.1: slow start and congestion avoidance, only while the window is in use.
 
+    What SACK had told of before does not count again (Linux tcp_newly_delivered).
     Where that is remembered, an episode of recovery uses it anyway.
     """
     remembers = s.cwnd_growth == "validated" and t.ca_state < RECOVERY
     if t.cwnd < t.ssthresh:
         outstanding = t.max_packets_out if remembers else in_queue
         if t.cwnd < 2 * outstanding or (remembers and t.cwnd_limited):
-            t.cwnd = min(t.cwnd + acked, t.ssthresh)
+            t.cwnd = min(t.cwnd + delivered, t.ssthresh)
         return
     if t.cwnd_limited if remembers else in_queue >= t.cwnd:
-        t.cwnd_acked += acked
+        t.cwnd_acked += delivered
         if t.cwnd_acked >= t.cwnd:
             t.cwnd_acked -= t.cwnd
             t.cwnd += 1

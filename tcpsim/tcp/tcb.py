@@ -163,7 +163,7 @@ _INITIAL: dict[str, Any] = {
     "rd_shut": False,  # SHUT_RD or close()
     # negotiated
     "ts_on": False,
-    "ts_offset": 0,  # of our timestamp clock, milliseconds
+    "ts_offset": 0,  # of our timestamp clock, microseconds
     "ts_recent": 0,
     "ts_recent_at_us": 0,
     "sack_on": False,

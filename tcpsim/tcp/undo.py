@@ -8,8 +8,9 @@ Source: Linux net/ipv4/tcp_input.c tcp_init_undo, tcp_may_undo, tcp_packet_delay
 
 from __future__ import annotations
 
+from tcpsim.tcp.output import timestamp
 from tcpsim.tcp.segment import Segment
-from tcpsim.tcp.seqnum import MASK, diff, lt
+from tcpsim.tcp.seqnum import diff, lt
 from tcpsim.tcp.tcb import OPEN, Tcb
 
 
@@ -39,8 +40,7 @@ def was_for_nothing(t: Tcb, seg: Segment) -> bool:
     ecr = seg.options.ts_ecr
     if t.retrans_since_us is None or not t.ts_on or not ecr:
         return False
-    began = (t.retrans_since_us // 1000 + t.ts_offset) & MASK
-    return diff(ecr, began) < 0
+    return diff(ecr, timestamp(t, t.retrans_since_us)) < 0
 
 
 def undo(t: Tcb) -> None:

@@ -9,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tcpsim.conformance.packetdrill import Judged, Verdict, judge, judge_file, ladder, survey
+from tcpsim.conformance.packetdrill.dialect import dialect_of, turned
+from tcpsim.conformance.packetdrill.script import Place
+from tcpsim.tcp.stack import stack
 
 FEATURES = sorted((Path(__file__).parent / "features").glob("*.pkt"))
 CASES = sorted(
@@ -333,6 +336,27 @@ def test_a_knob_that_is_turned_holds_from_then_on() -> None:
     )
     rmem = text.replace("0 socket", '0 `sysctl -q net.ipv4.tcp_rmem="4096 131072 6291456"`\n0 socket')
     assert judge(rmem).verdict is Verdict.PASS, judge(rmem).reason
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fields"),
+    [
+        ("tcp_wmem", "4096 16384 65536", {"snd_space": 16_384, "snd_space_max": 65_536}),
+        ("tcp_moderate_rcvbuf", "0", {"rcv_space_follows_reads": False}),
+        ("tcp_frto", "0", {"frto": False}),
+        ("tcp_frto", "2", {"frto": True}),
+        ("tcp_comp_sack_nr", "0", {"comp_sack_nr": 0}),
+        ("tcp_comp_sack_delay_ns", "500000", {"comp_sack_delay_us": 500}),
+        ("tcp_comp_sack_slack_ns", "50000", {"comp_sack_slack_us": 50}),
+        ("net.core.somaxconn", "3", {"somaxconn": 3}),
+    ],
+)
+def test_a_sysctl_of_linux_turns_what_the_endpoint_has(
+    key: str, value: str, fields: dict[str, object]
+) -> None:
+    name = key if key.startswith("net.") else f"net.ipv4.{key}"
+    after = turned(stack("linux"), dialect_of("linux"), name, value, Place(1, 1))
+    assert {field: getattr(after, field) for field in fields} == fields
 
 
 @pytest.mark.parametrize(

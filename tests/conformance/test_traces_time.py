@@ -24,11 +24,15 @@ def shifted(trace: dict[str, Any], after_ms: float, by_ms: float) -> dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("by_ms", "verdict"), [(0, "PASS"), (30, "PASS"), (32, "FAIL"), (-6, "PASS"), (-7, "FAIL")]
+    ("by_ms", "verdict"),
+    [(0, "PASS"), (30, "PASS"), (32, "tick"), (34, "tick"), (36, "FAIL"), (-6, "PASS"), (-7, "FAIL")],
 )
 def test_a_retransmission_may_be_an_eighth_and_8_ms_late_and_never_early(by_ms: float, verdict: str) -> None:
+    """And seldom a tick more, which the verdict then says."""
     # 06c: the first retransmission of the FIN, 224 ms after 300.233 by the model, was seen at 529.662
-    assert judged(shifted(content("traces/06c"), 529, by_ms)).verdict == verdict
+    found = judged(shifted(content("traces/06c"), 529, by_ms))
+    assert found.verdict == ("FAIL" if verdict == "FAIL" else "PASS")
+    assert ("another tick late" in found.reason) is (verdict == "tick")
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,9 @@ def small(trace: dict[str, Any]) -> dict[str, Any]:
     kept["stats"] = {key: trace["stats"][key] for key in _COMPARED["stats"]}
     for rows in ("packets", "states"):
         kept[rows] = [{key: row[key] for key in _COMPARED[rows] if key in row} for row in trace[rows]]
+    for segment, row in zip(kept["packets"], trace["packets"], strict=True):
+        if "ts" in row.get("opt", {}):  # they tell of the clock (traces.timestamp_clock)
+            segment["opt"] = {"ts": row["opt"]["ts"]}
     known: dict[tuple[str, int], tuple[str, str]] = {}
     changes = []
     for row in kept["states"]:

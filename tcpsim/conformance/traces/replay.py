@@ -55,24 +55,27 @@ def replay(
     first: frozenset[int] = frozenset(),
     last: frozenset[int] = frozenset(),
     apart: bool = False,
+    besides_us: int = 0,
 ) -> Record:
     """What tcpsim does when it is called and treated as the kernel was; `untold` turns knobs besides.
 
     The rows in `first` take effect when they begin, before what arrives while they run; those in `last` when
-    they end, behind it. The segments of a burst arrive as one, or `apart`.
+    they end, behind it. The segments of a burst arrive as one, or `apart`. Timers may be `besides_us` later
+    than they usually are.
 
     Raises:
         Unsupported: the trace needs something that is not known here.
     """
+    stacks = {side: stack_of(trace, host).with_knobs(dict(untold)) for host, side in SIDES.items()}
     client, server = (
-        Machine(new_system(new_end(stack_of(trace, host).with_knobs(dict(untold)), iss=_ISS[side])), ())
-        for host, side in SIDES.items()
+        Machine(new_system(new_end(its, iss=_ISS[side], ts_offset=-trace.ms_began_us)), ())
+        for side, its in stacks.items()
     )
     merged: tuple[Element, ...] = ()
     if exempt.merged:
         merged = tuple(as_acknowledged(side, trace) for side in SIDES.values())
     pair = Pair(0, client, server, path_of(trace, merged, apart), None)
-    play = _Play(Stage(trace, exempt, pair, Lineage(_CLIENT_PORT, _SERVER_PORT)))
+    play = _Play(Stage(trace, exempt, pair, Lineage(_CLIENT_PORT, _SERVER_PORT), besides_us))
     play.starts = _starts(trace.rows)
     play.first, play.last = first, last
     listens = next((row.place for row in trace.rows if row.sock == _LISTENER), None)

@@ -56,7 +56,7 @@ class _Late(NamedTuple):
 class Stage:
     """The pair, its running timers, and what has been seen of it."""
 
-    def __init__(self, trace: Trace, exempt: Exempt, pair: Pair, line: Lineage) -> None:
+    def __init__(self, trace: Trace, exempt: Exempt, pair: Pair, line: Lineage, besides_us: int = 0) -> None:
         self.trace = trace
         self.exempt = exempt
         self.pair = pair
@@ -66,7 +66,7 @@ class Stage:
         self.returned: list[tuple[Side, int, Returned]] = []  # answers that nobody has looked at
         self.packets: list[Packet] = []
         self.answers: dict[int, Answer] = {}
-        self._clocks = Clocks()
+        self._clocks = Clocks(besides_us)
         self._ahead = {
             side: [packet for packet in trace.seen.packets if packet.sender == side]
             for side in SIDES.values()

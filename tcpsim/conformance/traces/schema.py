@@ -17,6 +17,7 @@ import msgspec
 
 from tcpsim.conformance.traces.observation import Answer, Life, Packet, Record, Stay
 from tcpsim.conformance.traces.recorded_line import Carried
+from tcpsim.conformance.traces.timestamp_clock import began_us
 from tcpsim.errors import InputError
 from tcpsim.path import Side
 from tcpsim.tcp.segment import parse_flags
@@ -76,6 +77,10 @@ class Injected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     newconn: bool = False  # a SYN from which the numbers of its direction count anew
 
 
+class _Options(msgspec.Struct, frozen=True):
+    ts: tuple[int, int] | None = None
+
+
 class _Packet(msgspec.Struct, frozen=True):
     t: Ms
     dir: Literal["A>B", "B>A"]
@@ -89,6 +94,7 @@ class _Packet(msgspec.Struct, frozen=True):
     proto: int | str | None = None
     t_out: float | None = None
     late_us: int = 0
+    opt: _Options = _Options()
 
 
 class _State(msgspec.Struct, frozen=True):
@@ -138,7 +144,7 @@ class Trace(NamedTuple):
     """A trace: what was set up, what programs did, what was seen, until when, how late states are.
 
     `carried` is what the recorder let pass, and when; `looks` are the times of a look that saw a change, and
-    of the one before it; `late_us` is how late the recorder was at worst.
+    of the one before it; `late_us` is how late the recorder was at worst. `ms_began_us`: see timestamp_clock.
     """
 
     id: str
@@ -152,6 +158,7 @@ class Trace(NamedTuple):
     carried: tuple[Carried, ...] = ()
     looks: tuple[tuple[int, int], ...] = ()
     late_us: int = 0
+    ms_began_us: int = 0
 
     def sampled_within_us(self, t_us: int) -> int:
         """How long after a change at `t_us` the sampler may have seen it."""
@@ -211,6 +218,9 @@ def read(content: bytes, name: str) -> Trace:
         carried=_carried(packets, us(meta.delay_ms)),
         looks=tuple(sorted(looks)),
         late_us=max([0, missed_us, *(each.late_us for each in (*packets, *rows))]),
+        ms_began_us=began_us(
+            ((p.dir, p.conn), us(p.t), p.opt.ts[0]) for p in packets if p.opt.ts and not p.injected
+        ),
     )
 
 

@@ -247,8 +247,8 @@ def _may_turn(t: Tcb, pacing: object) -> bool:
 
 
 def _since_data(t: Tcb, s: Stack) -> Instant | None:
-    """A gap longer than any RTO counts as one (`acks.data_arrived`)."""
-    return None if t.last_data_us is None else (t.last_data_us, -s.rto_max_us - 1)
+    """A gap longer than any RTO counts as one; it is counted in ticks (`acks.data_arrived`)."""
+    return None if t.last_data_us is None else (t.last_data_us, -s.rto_max_us - s.rto_tick_us)
 
 
 def _silence(t: Tcb, s: Stack, tunes: bool) -> Instant | None:
