@@ -4,8 +4,8 @@ Owns: what a recording of a line is, what is compared, every difference in words
 know: how a line is recorded (lab.chain).
 
 Of calls it is what was asked, what came back, and when, within `slack_us`: a real machine is late. What is
-sent again after a loss waits for a timer of the kernel's wheel, which is up to an eighth of its time late
-(Linux kernel/time/timer.c: 12.5 %); so what comes after it may be as late. Of
+sent by itself (a retransmission, a keepalive probe) waits for a timer of the kernel's wheel, which is up to
+an eighth of its time late (Linux kernel/time/timer.c: 12.5 %); so what comes after it may be as late. Of
 segments it is all that carry something, by path and sender; a pure ACK may be delayed or not. The states of
 a real socket are looked at every few milliseconds, so a short one is missed: those seen have to come in the
 simulator's order, and the last one has to be the simulator's last.
@@ -24,7 +24,7 @@ from tcpsim.conformance.traces import Verdict
 from tcpsim.conformance.traces.lateness import LATE_US
 from tcpsim.conformance.traces.verdict import cannot_judge
 from tcpsim.errors import InputError
-from tcpsim.pair import Event, Pair, Returned, Sent, StateChanged, names
+from tcpsim.pair import Arrived, Called, Event, Pair, Returned, Sent, StateChanged, names
 from tcpsim.path import Seeded
 from tcpsim.tcp.segment import ACK, flag_letters
 from tcpsim.tcp.state import State
@@ -73,7 +73,7 @@ def differences(
     pair = build(story)
     ended = run(pair, Seeded(seed), until_us, events.append).pair
     found = [*_of_segments(recorded["segments"], events), *_of_states(recorded["states"], events, ended)]
-    wheel = _sent_again(events)
+    wheel = _by_timers(events)
     for side in names(len(pair.relays)):
         mine = list(_calls(events, side))
         theirs = [row for row in recorded["calls"] if row["who"] == side]
@@ -89,17 +89,33 @@ def _calls(events: Sequence[Event], side: str) -> Iterator[dict[str, Any]]:
             yield {"call": name, "arg": argument, "end_us": event.t_us, **answered(event.call, event.reply)}
 
 
-def _sent_again(events: Sequence[Event]) -> list[tuple[int, int]]:
-    """When a sender goes on after a loss, and how much later a kernel's timer may let it."""
-    sent = [event for event in events if isinstance(event, Sent)]
+def _by_timers(events: Sequence[Event]) -> list[tuple[int, int]]:
+    """When a timer lets a sender go on, and how much later a kernel's timer may do so.
+
+    That is a segment that is sent when nothing arrives there and no call is made. Its timer was started with
+    the last segment on this leg that was sent or came; after a loss, with what was lost.
+    """
     found = []
-    for place, lost in enumerate(sent):
-        if lost.arrives_us:
-            continue
-        later = (e.t_us for e in sent[place + 1 :] if (e.side, e.leg) == (lost.side, lost.leg))
-        again_us = next((t_us for t_us in later if t_us > lost.t_us), None)
-        if again_us is not None:
-            found.append((again_us, (again_us - lost.t_us) // _WHEEL))
+    acted: dict[str, int] = {}
+    begun: dict[tuple[str, int], int] = {}
+    losing: set[tuple[str, int]] = set()
+    for event in events:
+        if isinstance(event, Called):
+            acted[event.side] = event.t_us
+        elif isinstance(event, Arrived):
+            acted[event.side] = event.t_us
+            if (event.side, event.leg) not in losing:
+                begun[event.side, event.leg] = event.t_us
+        elif isinstance(event, Sent):
+            place = event.side, event.leg
+            since_us = begun.get(place, event.t_us)
+            if since_us != event.t_us:
+                losing.discard(place)
+                if acted.get(event.side) != event.t_us:
+                    found.append((event.t_us, (event.t_us - since_us) // _WHEEL))
+            begun[place] = event.t_us
+            if not event.arrives_us:
+                losing.add(place)
     return found
 
 

@@ -147,7 +147,8 @@ def agreed(step: Step, seg: Segment) -> None:
     t.retrans_since_us = None
     full = t.adv_mss - 12 if t.ts_on else t.adv_mss  # of the peer's segments, timestamps beside it
     t.rcv_mss = max(min(t.rcv_mss, full, t.rcv_wnd // 2), 1)
-    tso.acknowledged(t, s)
+    # a client reads the ACK of its SYN with the window that a timeout has left (Linux tcp_enter_loss)
+    tso.acknowledged(t, s, t.cwnd if t.parent or not t.handshake_resent else 1)
     sndbuf.expand(t, s)
     rcvbuf.opened(t, s)
     right_sizing.opened(step)

@@ -198,7 +198,7 @@ def _ack(step: Step, seg: Segment) -> bool:
     t.last_ack_us = step.now
     if t.sent:
         recovery.acknowledged(step, seg, prior_una, duplicate)
-        tso.acknowledged(t, s)
+        tso.acknowledged(t, s, t.cwnd)
     if t.slot is PERSIST and (advanced or not rcvbuf.is_predicted(t, s, seg)):
         _window_heard(step)
     if advanced and t.fin_acked:

@@ -22,11 +22,11 @@ _RECENT_US = 1_000
 _WIN_DIVISOR = 3
 
 
-def acknowledged(t: Tcb, s: Stack) -> None:
-    """An ACK has been read, so the pace may be another one (tcp_update_pacing_rate)."""
+def acknowledged(t: Tcb, s: Stack, cwnd: int) -> None:
+    """An ACK has been read with this window, so the pace may be another one (tcp_update_pacing_rate)."""
     if s.burst_segments > 1 and t.srtt8:
-        percent = _SLOW_START_PERCENT if t.cwnd < t.ssthresh // 2 else _AVOIDANCE_PERCENT
-        t.pacing_rate = t.snd_mss * max(t.cwnd, len(t.sent)) * percent * 10_000 * 8 // t.srtt8
+        percent = _SLOW_START_PERCENT if cwnd < t.ssthresh // 2 else _AVOIDANCE_PERCENT
+        t.pacing_rate = t.snd_mss * max(cwnd, len(t.sent)) * percent * 10_000 * 8 // t.srtt8
 
 
 def segments(t: Tcb, s: Stack, mss: int) -> int:

@@ -75,7 +75,7 @@ def test_only_pure_acks_are_taken_out() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("call-and-burst", "before what arrived meanwhile"),
+        ("call-and-burst", "a program runs while a burst arrives"),
         ("reset-before-close", "behind what arrived meanwhile"),
         ("burst-apart", "bursts that arrive apart"),
         ("forced-push", "a program runs while a burst arrives"),
@@ -90,6 +90,17 @@ def test_a_pass_says_what_it_assumes(name: str, words: str) -> None:
     assumed = next(iter(assumptions(trace)))
     assert assumed.reason() == ""  # first of all nothing is assumed
     assert first_difference(compare(trace, replay(trace, assumed.exempt), assumed.exempt)) is not None
+
+
+def test_an_ack_tells_which_of_a_burst_came_before_a_call() -> None:
+    """So nothing is assumed of their order; with another number in what the call sent, it does not pass."""
+    raw = json.loads((LAB / "call-amid-a-burst.json").read_text())
+    found = judge(json.dumps(raw).encode(), "as it is")
+    assert found.verdict == "PASS"
+    assert "what arrived meanwhile" not in found.reason
+    fin = next(each for each in raw["packets"] if each["dir"] == "B>A" and "F" in each["flags"])
+    fin["ack"] += 1448
+    assert judge(json.dumps(raw).encode(), "another").verdict == "FAIL"
 
 
 def test_a_call_is_contested_while_something_arrives() -> None:

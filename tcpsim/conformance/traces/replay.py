@@ -16,7 +16,7 @@ from typing import Any
 
 from tcpsim.conformance.traces.calls import BACKLOG, calls_of
 from tcpsim.conformance.traces.not_compared import Exempt, slept
-from tcpsim.conformance.traces.observation import Record
+from tcpsim.conformance.traces.observation import Packet, Record
 from tcpsim.conformance.traces.recorded_acks import as_acknowledged
 from tcpsim.conformance.traces.replayed_pair import Stage
 from tcpsim.conformance.traces.schema import SIDES, Row, Trace, Unsupported, injected, us
@@ -109,6 +109,11 @@ def contested(trace: Trace) -> tuple[int, ...]:
     )
 
 
+def _alike(one: Packet, other: Packet) -> bool:
+    """Whether two segments say the same."""
+    return (one.flags, one.seq, one.ack, one.len) == (other.flags, other.seq, other.ack, other.len)
+
+
 def _meets(trace: Trace, row: Row) -> bool:
     """Whether a segment came out, for the host of the caller, while a call ran."""
     return any(
@@ -141,10 +146,12 @@ class _Play:
             row = queues[who][0]
             self.stage.until(at_us[who])
             if who not in settled:
-                settled.add(who)
                 later_us = self.takes_effect_us(row, at_us[who])
+                arrives_us = self.meets_us(row, at_us[who], later_us)
+                if arrives_us is None:
+                    settled.add(who)
                 if later_us > at_us[who]:
-                    at_us[who] = later_us
+                    at_us[who] = later_us if arrives_us is None else arrives_us
                     continue
             self.play(row, at_us[who])
             settled.discard(who)
@@ -174,12 +181,29 @@ class _Play:
         self.name_accepted()
         fd = self.fds.get((row.who, row.sock))
         expected = self.stage.expected(row.who, now_us)
+        speaks = self.stage.expected_data(row.who, now_us)
         if row.call in _SENDS:
-            expected = self.stage.expected_data(row.who, now_us) or expected
-        if fd is None or expected is None or not now_us < expected.t_us <= row.end_us + _RETURNS_US:
+            expected = speaks or expected
+        until_us = row.end_us + _RETURNS_US
+        if fd is None or expected is None or not now_us < expected.t_us <= until_us:
             return now_us
         make = Make(Thread(_PID, -1), calls_of(row, fd)[-1])
-        return expected.t_us if self.stage.sends(row.who, make, now_us) else now_us
+        made = self.stage.sends(row.who, make, now_us)
+        if made is None:
+            return now_us
+        # a bare ACK before what the call made is that of a timer
+        if speaks is not None and not made.pure_ack and speaks.t_us <= until_us:
+            expected = speaks
+        if _alike(made, expected):
+            later = self.stage.sends_later(row.who, make, now_us)
+            if later is not None and not _alike(later, expected):
+                return now_us  # what arrives now came too late for the call: its ACK does not tell of it
+        return expected.t_us
+
+    def meets_us(self, row: Row, now_us: int, until_us: int) -> int | None:
+        """When the next segment arrives at the host of a row, if that is before it takes effect."""
+        arrivals = [each.out_us for each in self.stage.trace.carried if each.sender != row.who]
+        return min((each for each in arrivals if now_us < each < until_us), default=None)
 
     def play(self, row: Row, now_us: int) -> None:
         """One row of `app`."""

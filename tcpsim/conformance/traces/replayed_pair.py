@@ -112,10 +112,25 @@ class Stage:
         """The outside acts, and everything that follows in the same instant happens."""
         self._take(*self._look(side, action, now_us))
 
-    def sends(self, side: Side, action: Action, now_us: int) -> bool:
-        """Whether an action would make its side send at once."""
-        _, events = self._look(side, action, now_us)
-        return any(isinstance(event, Sent) and event.side == side for event in events)
+    def sends(self, side: Side, action: Action, now_us: int) -> Packet | None:
+        """The first segment that an action would make its side send at once."""
+        return self._says(side, self._look(side, action, now_us)[1])
+
+    def sends_later(self, side: Side, action: Action, now_us: int) -> Packet | None:
+        """The same if everything that is due then happens before it."""
+        pair = self.pair
+        while (due_us := next_time(pair)) is not None and due_us <= now_us:
+            pair = advance(pair, _CHOOSER)
+        events: list[Event] = []
+        call(pair, side, action, now_us, _CHOOSER, events.append)
+        return self._says(side, events)
+
+    def _says(self, side: Side, events: list[Event]) -> Packet | None:
+        """The first segment of a side in what may happen, and has not."""
+        line, lines = self.line, self._lines.copy()
+        said = [self._packet(each) for each in events if isinstance(each, Sent) and each.side == side]
+        self.line, self._lines = line, lines
+        return said[0] if said else None
 
     def _look(self, side: Side, action: Action, now_us: int) -> tuple[Pair, list[Event]]:
         events: list[Event] = []
