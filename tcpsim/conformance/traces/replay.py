@@ -5,7 +5,8 @@ know: TCP, system calls and the path (the pair has them), how late timers are (r
 differs (compare).
 
 A row says when a call began and when it returned. Its effect happens in between: if the call makes its host
-send, at the time of that segment, and otherwise at the beginning. The rows of a host keep their order.
+send, at the time of that segment, and otherwise at the beginning. If a burst arrives meanwhile, the ACK in
+that segment tells which part of the burst came before. The rows of a host keep their order.
 """
 
 from __future__ import annotations
