@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import cycle
 from pathlib import Path
 from random import Random
 
@@ -59,8 +60,10 @@ def test_a_verdict_follows_from_it() -> None:
     """Without the TSvals the round trip is a millisecond longer, and the RTO a tick."""
     trace = json.loads((LAB / "round-trip-in-ms.json").read_text())
     assert judge(json.dumps(trace).encode(), "with").verdict == "PASS"
-    for segment in trace["packets"]:
-        segment.pop("opt", None)
+    for segment, options in zip(
+        trace["packets"], cycle([None, {}, {"ts": []}, {"ts": None}, "ts"]), strict=False
+    ):
+        segment["opt"] = options  # whatever a recorder says of options, it is no mistake
     found = judge(json.dumps(trace).encode(), "without")
     assert found.verdict == "FAIL"
     assert "1267.984 ms" in found.reason

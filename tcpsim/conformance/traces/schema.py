@@ -77,10 +77,6 @@ class Injected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     newconn: bool = False  # a SYN from which the numbers of its direction count anew
 
 
-class _Options(msgspec.Struct, frozen=True):
-    ts: tuple[int, int] | None = None
-
-
 class _Packet(msgspec.Struct, frozen=True):
     t: Ms
     dir: Literal["A>B", "B>A"]
@@ -94,7 +90,15 @@ class _Packet(msgspec.Struct, frozen=True):
     proto: int | str | None = None
     t_out: float | None = None
     late_us: int = 0
-    opt: _Options = _Options()
+    opt: Any = None
+
+    @property
+    def ts_val(self) -> int | None:
+        """Its TSval, if the recorder tells of options as ours does."""
+        match self.opt:
+            case {"ts": [int(val), *_]}:
+                return val
+        return None
 
 
 class _State(msgspec.Struct, frozen=True):
@@ -219,7 +223,7 @@ def read(content: bytes, name: str) -> Trace:
         looks=tuple(sorted(looks)),
         late_us=max([0, missed_us, *(each.late_us for each in (*packets, *rows))]),
         ms_began_us=began_us(
-            ((p.dir, p.conn), us(p.t), p.opt.ts[0]) for p in packets if p.opt.ts and not p.injected
+            ((p.dir, p.conn), us(p.t), p.ts_val) for p in packets if p.ts_val is not None and not p.injected
         ),
     )
 
