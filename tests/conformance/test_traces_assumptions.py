@@ -53,6 +53,18 @@ def test_an_ack_that_came_with_text_is_taken_out() -> None:
     assert passes((said(1_000, 1_449, 100),), (3_000, 1_449)) == [True]  # the text was before it
 
 
+def test_text_that_was_sent_before_says_nothing_of_an_ack() -> None:
+    kernel = (said(1_000, 1_449, 100), said(1_800, 1_449))
+    assert passes(kernel, (1_790, 1_449)) == [True]
+
+
+def test_one_ack_answers_two_segments_that_waited() -> None:
+    kernel = (said(1_000, 1_449), said(1_020, 1_449))
+    assert passes(kernel[:1], (990, 1_449), (995, 1_449)) == [True, False]
+    assert passes(kernel, (990, 1_449), (995, 1_449)) == [True, True]
+    assert passes(kernel[:1], (990, 1_449), (1_005, 1_449)) == [True, True]  # it was sent before
+
+
 def test_duplicates_are_counted() -> None:
     kernel = (said(1_000, 1), said(1_010, 1), said(1_020, 1_449))
     assert passes(kernel, (990, 1), (990, 1), (990, 1), (990, 1_449)) == [True, True, False, True]

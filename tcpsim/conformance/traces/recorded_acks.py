@@ -50,10 +50,16 @@ class AsAcknowledged:
                 continue
             if told.pure_ack and told.ack == ack:
                 return replace(self, count=place + 1), ((at_us, segment),), ""
-            if told.ack > ack or (told.ack == ack and not told.pure_ack):
+            later = told.ack > ack or (told.ack == ack and not told.pure_ack)
+            if later and told.t_us >= at_us:
                 return self, (), MERGED
+        # what was sent since answers this as well, although it was counted for another
+        answered = any(
+            told.ack is not None and told.ack >= ack and at_us <= told.t_us <= at_us + LATE_US
+            for told in self.said[: self.count]
+        )
         reset = any(0 <= reset_us - at_us <= LATE_US for reset_us in self.resets_us)
-        return (self, (), MERGED) if reset else passes
+        return (self, (), MERGED) if reset or answered else passes
 
 
 def as_acknowledged(sender: Side, trace: Trace) -> AsAcknowledged:
