@@ -177,12 +177,21 @@ def _delay(step: Step) -> bool:
     ato = _bounded_ato_us(t, s) if s.ack_rule == "adaptive" else s.delayed_ack_us
     at = now + max(ato, 1)  # a delay of nothing still waits for the timer (a connection without data)
     if t.delack_at_us is not None:
-        if t.delack_at_us <= now + _whole_ticks(ato // 4, s):
+        if _is_near(t.delack_at_us - now, ato, s):
             return True
         at = min(at, t.delack_at_us)
     t.ack_pending |= ACK_TIMER
     t.delack_at_us = at
     return False
+
+
+def _is_near(left_us: int, ato: int, s: Stack) -> bool:
+    """Whether so little of a delay is left that it makes no difference; Linux counts it in jiffies."""
+    if s.ack_rule != "adaptive":
+        return left_us <= ato // 4
+    tick = s.rto_tick_us
+    left = (left_us + (2 - _HALVES[s.ticks_begin]) * tick // 2) // tick
+    return left <= ato // 4 // tick
 
 
 def _bounded_ato_us(t: Tcb, s: Stack) -> int:
