@@ -51,6 +51,12 @@ def test_nothing_tells() -> None:
     assert began_us([("A", 123_456, 7)]) == 0
 
 
+def test_one_segment_alone_changes_nothing() -> None:
+    told = [("A", 0, 1), ("A", 600, 1), ("A", 1_000, 2)]
+    for at_us in range(0, 1_000, 50):
+        assert began_us([*told, ("B", at_us, 3)]) == began_us(told) == 800
+
+
 def test_a_segment_that_was_seen_late() -> None:
     # the first says that 8 begins by 900; by the last, which was seen late, not before 950
     assert began_us([("A", 900, 8), ("A", 1_950, 8)]) == 900

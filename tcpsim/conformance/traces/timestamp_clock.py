@@ -13,6 +13,8 @@ less than their times say where a millisecond may begin, and each further segmen
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from functools import reduce
+from typing import NamedTuple
 
 MS_US = 1_000
 
@@ -32,27 +34,29 @@ def began_us(stamps: Iterable[Stamp]) -> int:
         since_us = at_us - val * MS_US
         earliest[sender] = min(earliest.get(sender, since_us), since_us)
         latest[sender] = max(latest.get(sender, since_us), since_us)
-    end: int | None = None
-    width = MS_US
-    for sender, last_us in earliest.items():  # it begins in (last_us - its_width, last_us]
-        its_width = max(last_us - (latest[sender] - MS_US), 0)
-        if end is None:
-            end, width = last_us % MS_US, its_width
-            continue
-        end, width = _both(end, width, last_us % MS_US, its_width)
-    return 0 if end is None or width == MS_US else (end - width // 2) % MS_US
+    # it begins in (end - width, end]; one segment alone tells nothing
+    arcs = [
+        _Arc(last_us % MS_US, max(last_us - latest[sender] + MS_US, 0))
+        for sender, last_us in earliest.items()
+        if latest[sender] != last_us
+    ]
+    if not arcs:
+        return 0
+    end, width = reduce(_both, arcs)
+    return (end - width // 2) % MS_US
 
 
-def _both(end: int, width: int, other_end: int, other_width: int) -> tuple[int, int]:
-    """What two arcs of a circle of 1,000 us, each with its end and width, have in common.
+class _Arc(NamedTuple):
+    """A part of a circle of 1,000 us."""
 
-    If that is nothing, the narrower one.
-    """
-    for first, its, second, other in (
-        (end, width, other_end, other_width),
-        (other_end, other_width, end, width),
-    ):
-        behind = (first - second) % MS_US  # how far the second ends before the first does
-        if behind <= its:
-            return second, min(its - behind, other)
-    return (end, width) if width <= other_width else (other_end, other_width)
+    end: int
+    width: int
+
+
+def _both(one: _Arc, other: _Arc) -> _Arc:
+    """A part that two arcs have in common; if there is none, the narrower one."""
+    for first, second in ((one, other), (other, one)):
+        behind = (first.end - second.end) % MS_US  # how far the second ends before the first does
+        if behind <= first.width:
+            return _Arc(second.end, min(first.width - behind, second.width))
+    return one if one.width <= other.width else other
