@@ -53,7 +53,8 @@ def data_arrived(step: Step, seg: Segment) -> None:
         _raise_quick(t, s)
         t.ato_us = s.delayed_ack_us
     else:
-        gap, half = _ticks_since_data(t, s, now) * s.rto_tick_us, _whole_ticks(t.ato_us // 2, s)
+        gap = _ticks_since_data(t, s, now) * s.rto_tick_us
+        half = t.ato_us // 2 // s.rto_tick_us * s.rto_tick_us
         if gap <= s.delayed_ack_us // 2:
             t.ato_us = half + s.delayed_ack_us // 2
         elif gap < t.ato_us:
@@ -69,11 +70,6 @@ def _ticks_since_data(t: Tcb, s: Stack, now: int) -> int:
     """Linux counts in jiffies when data came and went."""
     tick = s.rto_tick_us
     return (now - (t.last_data_us or 0) + _HALVES[s.ticks_begin] * tick // 2) // tick
-
-
-def _whole_ticks(us: int, s: Stack) -> int:
-    """Rounded down."""
-    return us - us % s.rto_tick_us
 
 
 def data_ahead(step: Step, seg: Segment) -> None:
@@ -200,7 +196,7 @@ def _bounded_ato_us(t: Tcb, s: Stack) -> int:
     if ato > s.delayed_ack_us:
         limit = s.delayed_ack_max_us if t.pingpong or t.ack_pending & ACK_PUSHED else 500_000
         if t.srtt8:
-            srtt = -_whole_ticks(-(t.srtt8 >> 3), s)  # rounded up (usecs_to_jiffies)
+            srtt = -(-(t.srtt8 >> 3) // s.rto_tick_us) * s.rto_tick_us  # rounded up (usecs_to_jiffies)
             limit = min(limit, max(srtt, s.delayed_ack_us))
         ato = min(ato, limit)
     return min(ato, s.delayed_ack_max_us)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from tcpsim.conformance.traces.lateness import SELDOM_US
 from tcpsim.conformance.traces.not_compared import NOTHING, Exempt, exempt_of, of_readers
 from tcpsim.conformance.traces.replay import contested
 from tcpsim.conformance.traces.schema import Trace
@@ -48,20 +49,20 @@ _AS_SEEN = Order()
 
 class Assumed(NamedTuple):
     """One set of assumptions: what is exempt, knobs of both stacks, the order of calls and arrivals, and
-    whether the segments of a burst arrive as one or apart, and whether timers may be a tick later than usual.
+    whether the segments of a burst arrive as one or apart, and by how much timers may be later than usual.
     """
 
     exempt: Exempt = NOTHING
     knobs: Mapping[str, Any] = {}
     order: Order = _AS_SEEN
     apart: bool = False
-    tick_late: bool = False
+    besides_us: int = 0
 
     def reason(self) -> str:
         """What a PASS says of them."""
         words = [*(f"{knob} = {value}" for knob, value in self.knobs.items()), *self.order.words()]
         words += ["bursts that arrive apart"] if self.apart else []
-        words += ["a timer that fired another tick late"] if self.tick_late else []
+        words += ["a timer that fired another tick late"] if self.besides_us else []
         told = [self.exempt.reason] if self.exempt.reason else []
         if words:
             told.append(f"with {', '.join(words)}, which a trace does not tell")
@@ -74,13 +75,13 @@ def assumptions(trace: Trace) -> Iterator[Assumed]:
     excused = table if table != NOTHING else of_readers(trace)
     exempts = [NOTHING] if excused == NOTHING else [NOTHING, excused]
     yield from (Assumed(exempt) for exempt in exempts)
-    for tick_late in (False, True):
+    for besides_us in (0, SELDOM_US):
         for exempt in reversed(exempts):
             for order in _orders(contested(trace)):
                 for knobs in _KNOBS:
                     for apart in (False, True):
-                        if tick_late or knobs or order != _AS_SEEN or apart:
-                            yield Assumed(exempt, knobs, order, apart, tick_late)
+                        if besides_us or knobs or order != _AS_SEEN or apart:
+                            yield Assumed(exempt, knobs, order, apart, besides_us)
 
 
 def _orders(places: tuple[int, ...]) -> Iterator[Order]:

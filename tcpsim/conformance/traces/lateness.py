@@ -6,7 +6,7 @@ timer does (a look ahead shows that), and how it is delayed (the pair does it).
 Linux rounds a deadline up to a tick of its timer wheel, which is coarser for longer timers, and a CPU may
 look at the wheel just before another one counts the tick. An interval of `m`, from the event that started the
 timer to its effect, takes from m to 1.125 m + 8 ms. Some timers, one of 200 or so, fire yet another tick
-later, also on an idle machine (docs/conformance.md). A timer may fire, change nothing visible and start again
+later, also on an idle machine (docs/traces.md). A timer may fire, change nothing visible and start again
 (keepalive checks whether the peer was heard). Then its possible lateness is added to that of the next one.
 """
 

@@ -12,7 +12,7 @@ that segment tells which part of the burst came before. The rows of a host keep 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tcpsim.conformance.traces.calls import BACKLOG, calls_of
@@ -45,7 +45,6 @@ _PID, _SERVER_PORT, _CLIENT_PORT = 1, 5_000, 40_000
 _ISS = {"client": 1_000_000, "server": 5_000_000}
 _LISTENER = "listener"
 _NOTHING: Mapping[str, Any] = {}
-_SENDS = ("send", "sendall")
 _RETURNS_US = 1_000  # a segment may be seen a little after the call that made it has returned
 
 
@@ -117,9 +116,12 @@ def _alike(one: Packet, other: Packet) -> bool:
 
 def _meets(trace: Trace, row: Row) -> bool:
     """Whether a segment came out, for the host of the caller, while a call ran."""
-    return any(
-        each.sender != row.who and row.t_us < each.out_us <= (row.end_us or 0) for each in trace.carried
-    )
+    return any(row.t_us < out_us <= (row.end_us or 0) for out_us in _arrivals_us(trace, row))
+
+
+def _arrivals_us(trace: Trace, row: Row) -> Iterator[int]:
+    """When segments came out for the host of the caller."""
+    return (each.out_us for each in trace.carried if each.sender != row.who)
 
 
 class _Play:
@@ -176,35 +178,35 @@ class _Play:
         return reads and slept(self.stage.trace, row)
 
     def takes_effect_us(self, row: Row, now_us: int) -> int:
-        """`now_us`, or when the segment was seen that the call makes its host send."""
+        """`now_us`, or when the segment was seen that the call makes its host send.
+
+        `now_us` as well if that segment acknowledges all but what arrives now.
+        """
         if row.who == "relay" or row.end_us is None or row.place in self.first:
             return now_us
         self.name_accepted()
         fd = self.fds.get((row.who, row.sock))
         expected = self.stage.expected(row.who, now_us)
-        speaks = self.stage.expected_data(row.who, now_us)
-        if row.call in _SENDS:
-            expected = speaks or expected
-        until_us = row.end_us + _RETURNS_US
-        if fd is None or expected is None or not now_us < expected.t_us <= until_us:
+        if fd is None or expected is None or expected.t_us > row.end_us + _RETURNS_US:
             return now_us
         make = Make(Thread(_PID, -1), calls_of(row, fd)[-1])
         made = self.stage.sends(row.who, make, now_us)
         if made is None:
             return now_us
-        # a bare ACK before what the call made is that of a timer
-        if speaks is not None and not made.pure_ack and speaks.t_us <= until_us:
-            expected = speaks
+        if not made.pure_ack:  # a bare ACK before it is that of a timer
+            expected = self.stage.expected_data(row.who, now_us) or expected
+        if not now_us < expected.t_us <= row.end_us + _RETURNS_US:
+            return now_us
         if _alike(made, expected):
             later = self.stage.sends_later(row.who, make, now_us)
             if later is not None and not _alike(later, expected):
-                return now_us  # what arrives now came too late for the call: its ACK does not tell of it
+                return now_us
         return expected.t_us
 
     def meets_us(self, row: Row, now_us: int, until_us: int) -> int | None:
         """When the next segment arrives at the host of a row, if that is before it takes effect."""
-        arrivals = [each.out_us for each in self.stage.trace.carried if each.sender != row.who]
-        return min((each for each in arrivals if now_us < each < until_us), default=None)
+        arrivals = _arrivals_us(self.stage.trace, row)
+        return min((out_us for out_us in arrivals if now_us < out_us < until_us), default=None)
 
     def play(self, row: Row, now_us: int) -> None:
         """One row of `app`."""

@@ -114,27 +114,25 @@ class Stage:
 
     def sends(self, side: Side, action: Action, now_us: int) -> Packet | None:
         """The first segment that an action would make its side send at once."""
-        return self._says(side, self._look(side, action, now_us)[1])
+        return self._first(side, self._look(side, action, now_us)[1])
 
     def sends_later(self, side: Side, action: Action, now_us: int) -> Packet | None:
         """The same if everything that is due then happens before it."""
         pair = self.pair
         while (due_us := next_time(pair)) is not None and due_us <= now_us:
             pair = advance(pair, _CHOOSER)
-        events: list[Event] = []
-        call(pair, side, action, now_us, _CHOOSER, events.append)
-        return self._says(side, events)
+        return self._first(side, self._look(side, action, now_us, pair)[1])
 
-    def _says(self, side: Side, events: list[Event]) -> Packet | None:
-        """The first segment of a side in what may happen, and has not."""
-        line, lines = self.line, self._lines.copy()
-        said = [self._packet(each) for each in events if isinstance(each, Sent) and each.side == side]
-        self.line, self._lines = line, lines
-        return said[0] if said else None
+    def _first(self, side: Side, events: list[Event]) -> Packet | None:
+        """The first segment of a side in what may happen."""
+        sent = next((each for each in events if isinstance(each, Sent) and each.side == side), None)
+        return None if sent is None else _packet(sent, self._line_of(sent))
 
-    def _look(self, side: Side, action: Action, now_us: int) -> tuple[Pair, list[Event]]:
+    def _look(
+        self, side: Side, action: Action, now_us: int, pair: Pair | None = None
+    ) -> tuple[Pair, list[Event]]:
         events: list[Event] = []
-        return call(self.pair, side, action, now_us, _CHOOSER, events.append), events
+        return call(pair or self.pair, side, action, now_us, _CHOOSER, events.append), events
 
     def _step(self, due_us: int) -> None:
         """The next instant; or what is due in it and came late in the kernel is put off."""
@@ -216,7 +214,7 @@ class Stage:
         """The same segment with text as the kernel sent it, if it did within the bound."""
         if not sent.segment.len:
             return None
-        did = self._packet(sent)
+        did = _packet(sent, self._line_of(sent))
         what = did.seq, did.len, did.conn
         for each in self._ahead[did.sender]:
             if due_us <= each.t_us <= latest_us and (each.seq, each.len, each.conn) == what:
@@ -240,29 +238,22 @@ class Stage:
             self._watch(side, _machine(before, side).system.end, events)
 
     def _note_segment(self, event: Sent) -> None:
-        packet = self._packet(event)
+        self.line = self._line_of(event)
+        self._lines[self.line[:2]] = self.line
+        packet = _packet(event, self.line)
         self.packets.append(packet)
         if self._ahead[packet.sender] and not self.exempt.acks:
             self._ahead[packet.sender].pop(0)
 
-    def _packet(self, event: Sent) -> Packet:
-        """A segment in the words of a trace; a SYN begins its numbers."""
+    def _line_of(self, event: Sent) -> Lineage:
+        """The connection that a segment belongs to; a SYN begins its numbers."""
         segment, side = event.segment, _end_of(event.side)
         if side == "client":
             ports = (segment.src_port, segment.dst_port)
         else:
             ports = (segment.dst_port, segment.src_port)
-        self.line = self._lines.get(ports) or Lineage(*ports)
-        if segment.syn:
-            self.line = self.line.seen(side, segment)
-        self._lines[ports] = self.line
-        own, peer = self.line.client_isn, self.line.server_isn
-        if side == "server":
-            own, peer = peer, own
-        ack = relative(segment.ack, peer) if segment.has_ack else None
-        flags, seq = flag_letters(segment.flags), relative(segment.seq, own)
-        lost = not event.arrives_us
-        return Packet(event.t_us, side, flags, seq, ack, segment.len, lost, self.line.conn)
+        line = self._lines.get(ports) or Lineage(*ports)
+        return line.seen(side, segment) if segment.syn else line
 
     def _watch(self, side: Side, before: Endpoint, events: list[Event]) -> None:
         """Note the states, holders and timers of a side that are other than before."""
@@ -301,6 +292,17 @@ def _end_of(name: str) -> Side:
 
 def _machine(pair: Pair, side: Side) -> Machine:
     return pair.client if side == "client" else pair.server
+
+
+def _packet(event: Sent, line: Lineage) -> Packet:
+    """A segment in the words of a trace."""
+    segment, side = event.segment, _end_of(event.side)
+    own, peer = line.client_isn, line.server_isn
+    if side == "server":
+        own, peer = peer, own
+    ack = relative(segment.ack, peer) if segment.has_ack else None
+    flags, seq = flag_letters(segment.flags), relative(segment.seq, own)
+    return Packet(event.t_us, side, flags, seq, ack, segment.len, not event.arrives_us, line.conn)
 
 
 def _waiting(pair: Pair, side: Side, waits: bool) -> Pair:

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from tcpsim.conformance.traces.assumptions import Assumed, assumptions
 from tcpsim.conformance.traces.compare import Match, compare
-from tcpsim.conformance.traces.lateness import LATE_US, SELDOM_US
+from tcpsim.conformance.traces.lateness import LATE_US
 from tcpsim.conformance.traces.replay import replay
 from tcpsim.conformance.traces.report import first_difference, ladders, reason
 from tcpsim.conformance.traces.schema import Unsupported, read
@@ -47,8 +47,8 @@ def judge(content: bytes, path: str) -> Verdict:
     matches: list[Match] = []
     try:
         for assumed in assumptions(trace):
-            besides_us = SELDOM_US if assumed.tick_late else 0
-            made = replay(trace, assumed.exempt, assumed.knobs, *assumed.order, assumed.apart, besides_us)
+            exempt, knobs, order, apart, besides_us = assumed
+            made = replay(trace, exempt, knobs, *order, apart, besides_us)
             found = compare(trace, made, assumed.exempt)
             if first_difference(found) is None:
                 return Verdict(path, "PASS", assumed.reason(), trace.title)
